@@ -1,0 +1,1 @@
+"""What a verdict is: the two queries, their answers, and the messages that carry them."""

@@ -1,0 +1,103 @@
+"""A checkpoint directory's own card `zoomin.json`: how it wants to be asked, and which revision it is."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.confidence import logit, sigmoid
+from pipeline.errors import BadSettings
+
+PROMPT_VERSION: Literal["1"] = "1"
+CARD_NAME = "zoomin.json"
+BoxFrame = Literal["pixels", "thousand"]
+# What changes an answer, besides the card itself.
+ANSWERING_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model")
+
+
+class Scaling(BaseModel):
+    """Calibrated log-odds = raw log-odds / temperature + bias."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    temperature: float = Field(default=1.0, gt=0)
+    bias: float = 0.0
+
+
+class Calibration(Scaling):
+    """One scaling for all, and one of its own for each source that had enough cases."""
+
+    per_source: dict[str, Scaling] = Field(default_factory=dict)
+
+
+class CheckpointCard(BaseModel):
+    """How a checkpoint wants to be asked; without a file, the conventions of Qwen2.5-VL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: Literal[1] = 1
+    prompt_version: Literal["1"] = PROMPT_VERSION
+    box_frame: BoxFrame = "pixels"
+    scan_max_pixels: int = Field(default=512 * 512, ge=56 * 56, description="area of the view that Query 1 sees")
+    crop_max_pixels: int = Field(default=336 * 336, ge=56 * 56, description="area that each crop is scaled to")
+    max_crops: int = Field(default=8, ge=1, le=32)
+    calibration: Calibration | None = None
+    uncertain_between: tuple[float, float] | None = None
+    trained_on: str | None = Field(default=None, description="sha256 of the training manifest")
+    metrics: dict[str, Any] = Field(default_factory=dict)
+
+    def calibrate(self, p_generated_raw: float, source: str | None) -> float:
+        """P(generated) in [0, 1] as the card corrects it for this source."""
+        if self.calibration is None:
+            return p_generated_raw
+        scaling = self.calibration.per_source.get(source or "", self.calibration)
+        return sigmoid(logit(p_generated_raw) / scaling.temperature + scaling.bias)
+
+    def uncertain(self, p_generated: float) -> bool:
+        """Whether a calibrated P(generated) lies in the card's range."""
+        if self.uncertain_between is None:
+            return False
+        low, high = self.uncertain_between
+        return low <= p_generated <= high
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    path: Path
+    card: CheckpointCard
+    revision: str
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @classmethod
+    def read(cls, path: Path) -> "Checkpoint":
+        """Raises: BadSettings when there is no model in `path` or its card cannot be followed."""
+        path = path.resolve()
+        if not (path / "config.json").is_file():
+            raise BadSettings(
+                f"no model in {path}: it has no config.json; name the directory of a Qwen2.5-VL checkpoint"
+            )
+        card = _read_card(path / CARD_NAME)
+        return cls(path, card, _revision(path, card))
+
+
+def _read_card(path: Path) -> CheckpointCard:
+    if not path.is_file():
+        return CheckpointCard()
+    try:
+        return CheckpointCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        fields = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise BadSettings(f"the checkpoint card {path} cannot be followed: {fields}") from error
+
+
+def _revision(path: Path, card: CheckpointCard) -> str:
+    """Digest over weights, tokenizer, processor, template, and the card without its metrics."""
+    digest = hashlib.sha256(card.model_dump_json(exclude={"metrics"}).encode())
+    files = (f for f in path.iterdir() if f.suffix in ANSWERING_SUFFIXES and f.name != CARD_NAME)
+    for file in sorted(files):
+        with file.open("rb") as stream:
+            digest.update(f"\n{file.name}\n".encode() + hashlib.file_digest(stream, "sha256").digest())
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,55 @@
+"""Model text to answers, strictly: what the grammar allows, and nothing else, with one tolerance.
+
+An answer that ran out of tokens is read as far as it goes, once its verdict is whole.
+"""
+
+import re
+
+from pipeline.errors import AnswerUnreadable
+from pipeline.verdict import Verdict
+
+Numbers = tuple[int, int, int, int]
+
+_VERDICT = r"\s*<verdict>\s*(?P<verdict>real|generated)\s*</verdict>\s*"
+_BOX = r"\[\s*\d{1,6}\s*,\s*\d{1,6}\s*,\s*\d{1,6}\s*,\s*\d{1,6}\s*\]\s*"
+_BOXES = rf"<boxes>\s*(?P<boxes>(?:{_BOX})*)</boxes>\s*"
+_EXPLANATION = r"<explanation>(?P<explanation>[^<]*)(?P<closed></explanation>\s*)?"
+_FLAGS = re.IGNORECASE
+_SCAN = re.compile(_VERDICT + _BOXES + _EXPLANATION, _FLAGS)
+_CHECK = re.compile(_VERDICT + _EXPLANATION, _FLAGS)
+_CUT = re.compile(rf"{_VERDICT}(?:<boxes>\s*(?P<boxes>(?:{_BOX})*))?", _FLAGS)
+_NUMBERS = re.compile(r"\d+")
+
+
+def global_scan(text: str, *, truncated: bool = False) -> tuple[Verdict, list[Numbers], str]:
+    """Verdict, boxes in the model's frame (unchecked numbers) and explanation of Query 1.
+
+    Raises: AnswerUnreadable.
+    """
+    match = _match(_SCAN, text, truncated)
+    numbers = [int(number) for number in _NUMBERS.findall(match["boxes"] or "")]
+    boxes = [(numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]) for i in range(0, len(numbers), 4)]
+    return Verdict(match["verdict"].lower()), boxes, _explanation(match)
+
+
+def local_check(text: str, *, truncated: bool = False) -> tuple[Verdict, str]:
+    """Verdict and explanation of Query 2.
+
+    Raises: AnswerUnreadable.
+    """
+    match = _match(_CHECK, text, truncated)
+    return Verdict(match["verdict"].lower()), _explanation(match)
+
+
+def _match(whole: re.Pattern[str], text: str, truncated: bool) -> re.Match[str]:
+    match = whole.fullmatch(text)
+    if match and (match["closed"] or truncated):
+        return match
+    cut = _CUT.match(text) if truncated else None
+    if cut is None:
+        raise AnswerUnreadable(f"the answer does not follow the grammar: {text[:80]!r}")
+    return cut
+
+
+def _explanation(match: re.Match[str]) -> str:
+    return (match.groupdict().get("explanation") or "").strip()

@@ -1,0 +1,121 @@
+"""The words of the domain as types: what was asked, seen and concluded about one image."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from PIL import Image
+
+
+class Verdict(StrEnum):
+    REAL = "real"
+    GENERATED = "generated"
+
+
+class Status(StrEnum):
+    COMPLETE = "complete"
+    UNGROUNDED = "ungrounded"
+    DEGRADED = "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundingBox:
+    """Half-open pixels of the full-size upright image: x1 <= x < x2, y1 <= y < y2.
+
+    Raises: ValueError when it would be empty or reach below zero.
+    """
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.x1 < self.x2 and 0 <= self.y1 < self.y2):
+            raise ValueError(f"not a box: {self.corners}")
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        return self.x1, self.y1, self.x2, self.y2
+
+    @property
+    def width_px(self) -> int:
+        return self.x2 - self.x1
+
+    @property
+    def height_px(self) -> int:
+        return self.y2 - self.y1
+
+    @property
+    def area_px(self) -> int:
+        return self.width_px * self.height_px
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RgbImage:
+    """An upright, sRGB, 8-bit image that passed every check; `format` and `frames` are the file's."""
+
+    pixels: Image.Image
+    format: str
+    frames: int = 1
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        return self.pixels.size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """A region's pixels, cut with a margin from the full-size image and scaled to the crop budget."""
+
+    box: BoundingBox
+    pixels: Image.Image
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalScan:
+    """The parsed answer of Query 1. `p_generated` is raw (not calibrated); `regions` are in the model's order."""
+
+    verdict: Verdict
+    p_generated: float
+    regions: tuple[BoundingBox, ...]
+    explanation: str
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCheck:
+    """The parsed answer of Query 2. `p_generated` is raw (not calibrated)."""
+
+    verdict: Verdict
+    p_generated: float
+    explanation: str
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspection:
+    """Scan plus check for one image; `check` is None exactly when Query 2 gave nothing."""
+
+    scan: GlobalScan
+    crops: tuple[Crop, ...]
+    check: LocalCheck | None
+
+    @property
+    def decided(self) -> GlobalScan | LocalCheck:
+        return self.scan if self.check is None else self.check
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.decided.verdict
+
+    @property
+    def corrected(self) -> bool:
+        """The paper's C-Cases: Query 2 overturned Query 1."""
+        return self.verdict is not self.scan.verdict
+
+    @property
+    def status(self) -> Status:
+        if self.check is None:
+            return Status.DEGRADED
+        return Status.COMPLETE if self.crops else Status.UNGROUNDED

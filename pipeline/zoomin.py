@@ -1,0 +1,76 @@
+"""The paper's section 3.1 as one function: scan the whole image, zoom in, check again."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+from pipeline import geometry, images, parse, prompts
+from pipeline.engine import Answer, Query, VisionEngine
+from pipeline.errors import AnswerUnreadable, TransientError
+from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, RgbImage
+
+THOUSAND = (1000, 1000)
+TEMPERATURES = (0.0, 0.5, 0.9)  # greedy first; an unreadable answer is asked for again, warmer
+
+Parsed = TypeVar("Parsed")
+Stage = Callable[[str], AbstractContextManager[object]]
+
+
+def unobserved(_stage: str) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+async def inspect(
+    image: RgbImage,
+    engine: VisionEngine,
+    choose: geometry.Choose = geometry.zoomable,
+    *,
+    stage: Stage = unobserved,
+) -> Inspection:
+    """Query 1, crops from the full-size image, Query 2. `stage` is entered around each query, for clocks and traces.
+
+    Raises: AnswerUnreadable and the engine's errors while there is no verdict yet; afterwards only what is not this
+        event's own bad luck (a lost Query 2 leaves `check` None).
+    Source: paper section 3.1; its variants are other `choose` functions.
+    """
+    view = images.view(image, engine.card.scan_max_pixels)
+    with stage("scan"):
+        scan = await _global_scan(image, view, engine)
+    with stage("check"):
+        boxes = choose(scan.regions, image.size_px, engine.card.max_crops)
+        crops = tuple(images.crop(image, box, engine.card.crop_max_pixels) for box in boxes)
+        try:
+            check = await _local_check(view, crops, engine)
+        except TransientError:
+            check = None
+    return Inspection(scan, crops, check)
+
+
+async def _global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
+    query = prompts.global_scan(view, engine.card.box_frame)
+    answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.global_scan)
+    frame = THOUSAND if engine.card.box_frame == "thousand" else view.size
+    placed = (_place(box, frame, image.size_px) for box in numbers)
+    regions = tuple(box for box in placed if box is not None)
+    return GlobalScan(verdict, answer.p_generated, regions, explanation, answer.truncated)
+
+
+async def _local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
+    query = prompts.local_check(view, [crop.pixels for crop in crops], engine.card.box_frame)
+    answer, (verdict, explanation) = await _ask(engine, query, parse.local_check)
+    return LocalCheck(verdict, answer.p_generated, explanation, answer.truncated)
+
+
+def _place(numbers: parse.Numbers, frame: geometry.Size, size: geometry.Size) -> BoundingBox | None:
+    return geometry.clip(geometry.rescale(numbers, from_size=frame, to_size=size), size)
+
+
+async def _ask(engine: VisionEngine, query: Query, read: Callable[..., Parsed]) -> tuple[Answer, Parsed]:
+    for temperature in TEMPERATURES[:-1]:
+        answer = await engine.ask(query, temperature=temperature)
+        try:
+            return answer, read(answer.text, truncated=answer.truncated)
+        except AnswerUnreadable:
+            continue
+    answer = await engine.ask(query, temperature=TEMPERATURES[-1])
+    return answer, read(answer.text, truncated=answer.truncated)

@@ -1,0 +1,1 @@
+"""Labeled cases in, promoted checkpoint out."""
