@@ -1,0 +1,98 @@
+"""Turns out-of-order completions into in-order commits; pure.
+
+Invariant: what is committable never lies past an open offset, and only the present assignment of a partition counts.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One record begun under one assignment of its partition; `epoch` names the assignment."""
+
+    partition: int
+    offset: int
+    epoch: int
+
+
+@dataclass(slots=True)
+class _Assignment:
+    """`next_offset` follows the newest record read; None until the first position is known.
+
+    Offsets may jump forward (transaction markers, compaction) and back (the log was cut): an offset begun twice is
+    open until both are finished, and reading further back takes what is committable back with it.
+    """
+
+    epoch: int
+    next_offset: int | None
+    committed: int | None
+    open: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def committable(self) -> int | None:
+        return None if self.next_offset is None else min([self.next_offset, *self.open])
+
+    @property
+    def span(self) -> int:
+        committable = self.committable
+        return 0 if self.next_offset is None or committable is None else self.next_offset - committable
+
+
+class OffsetLedger:
+    def __init__(self) -> None:
+        self._epochs = count(1)
+        self._assignments: dict[int, _Assignment] = {}
+
+    def assign(self, partition: int, position: int | None = None) -> None:
+        """Starts a new epoch. `position` is where reading starts, None while the client does not know it yet."""
+        self._assignments[partition] = _Assignment(next(self._epochs), position, position)
+
+    def revoke(self, partition: int) -> None:
+        """Drops the partition: what is still open there finishes into the void."""
+        self._assignments.pop(partition, None)
+
+    def begin(self, partition: int, offset: int) -> Position:
+        assignment = self._assignments[partition]
+        assignment.open[offset] += 1
+        assignment.next_offset = offset + 1
+        return Position(partition, offset, assignment.epoch)
+
+    def finish(self, position: Position) -> bool:
+        """False, and nothing changes, for a position of an assignment that is over."""
+        assignment = self._assignments.get(position.partition)
+        if assignment is None or assignment.epoch != position.epoch or not assignment.open[position.offset]:
+            return False
+        assignment.open[position.offset] -= 1
+        if not assignment.open[position.offset]:
+            del assignment.open[position.offset]
+        return True
+
+    def idle(self, partition: int, position: int) -> None:
+        """The client's position when every record it handed out was begun: past gaps that hold no record."""
+        assignment = self._assignments.get(partition)
+        if assignment is None or assignment.open:
+            return
+        assignment.next_offset = max(position, assignment.next_offset or 0)
+
+    def committable(self) -> dict[int, int]:
+        """Per partition the offset to commit (of the next record to read), where it differs from the committed one."""
+        moved = {p: (a.committable, a.committed) for p, a in self._assignments.items()}
+        return {p: now for p, (now, before) in moved.items() if now is not None and now != before}
+
+    def committed(self, offsets: Mapping[int, int]) -> None:
+        """The broker has taken these."""
+        for partition, offset in offsets.items():
+            if partition in self._assignments:
+                self._assignments[partition].committed = offset
+
+    def span(self, partition: int) -> int:
+        """Newest read minus oldest open plus 1: what a crash would repeat; 0 when nothing is open."""
+        assignment = self._assignments.get(partition)
+        return 0 if assignment is None else assignment.span
+
+    @property
+    def open_count(self) -> int:
+        return sum(assignment.open.total() for assignment in self._assignments.values())
