@@ -32,6 +32,10 @@ class TransientError(ZoomInError):
 class OutageError(ZoomInError):
     """A shared dependency is down: wait; the event is not to blame."""
 
+    def alone(self) -> "PoisonError":
+        """What this is once the dependency has served everyone but this one event."""
+        return PersistentRefusal(self)
+
 
 class PoisonError(ZoomInError):
     """This event can never succeed: a dead letter at once."""
@@ -61,8 +65,27 @@ class StoreUnavailable(OutageError):
     """S3 does not answer, or answers that it cannot serve now."""
 
 
+class AccessDenied(StoreUnavailable):
+    """S3 says 403: to everyone if our credentials are bad, to one event if the object is not ours to read."""
+
+    def alone(self) -> PoisonError:
+        return ImageDenied(self.detail)
+
+
 class BrokerUnavailable(OutageError):
     """Kafka does not acknowledge."""
+
+
+class PersistentRefusal(PoisonError):
+    """A dependency goes on refusing this one event while it serves others; the code is the refusal's own."""
+
+    def __init__(self, refusal: OutageError) -> None:
+        super().__init__(f"{refusal.detail} (while others were served)")
+        self.refusal = refusal
+
+    @property
+    def code(self) -> str:
+        return self.refusal.code
 
 
 class MalformedEvent(PoisonError):
@@ -119,3 +142,7 @@ class BadSettings(FatalError):
 
 class DeadLetterFlood(FatalError):
     """Most recent events became dead letters by what may be our own fault."""
+
+
+class LocalStackFailed(FatalError):
+    """The local broker or S3 could not be fetched or did not come up."""
