@@ -6,6 +6,7 @@ Query 1's answer is not in Query 2's context: it would leak the verdict in train
 Source: paper section 3.1; the wording is ours (the paper gives none).
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.checkpoint import PROMPT_VERSION, BoxFrame
 from pipeline.engine import Query
 from pipeline.verdict import Verdict
 
-__all__ = ["PROMPT_VERSION", "chat", "global_scan", "local_check", "render_check", "render_scan"]
+__all__ = ["PROMPT_VERSION", "chat", "fingerprint", "global_scan", "local_check", "render_check", "render_scan"]
 
 INSTRUCTIONS = (
     "You tell photographs (real) from images made by a model (generated). "
@@ -59,6 +60,14 @@ def chat(query: Query) -> list[dict[str, Any]]:
     blocks = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in query.content]
     system = [{"type": "text", "text": query.instructions}]
     return [{"role": "system", "content": system}, {"role": "user", "content": blocks}]
+
+
+def fingerprint(frame: BoxFrame) -> str:
+    """sha256 of everything that the prompts of this version say."""
+    pixel = Image.new("RGB", (1, 1))
+    said = [global_scan(pixel, frame), local_check(pixel, [pixel], frame), local_check(pixel, [], frame)]
+    text = "\n".join(f"{chat(query)} {query.answer_start} {query.grammar}" for query in said)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def render_scan(verdict: Verdict, boxes: Iterable[tuple[int, int, int, int]], explanation: str) -> str:

@@ -24,7 +24,7 @@ Names = Annotated[frozenset[str], NoDecode]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class KafkaSettings(Section):
@@ -152,9 +152,7 @@ class TelemetrySettings(Section):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
     kafka: KafkaSettings = KafkaSettings()
     store: StoreSettings = StoreSettings()
     engine: EngineSettings = EngineSettings()
@@ -206,6 +204,11 @@ def worker_name() -> str:
 def inherited() -> dict[str, str]:
     """The environment for child processes that we start."""
     return dict(os.environ)
+
+
+def exports_traces() -> bool:
+    """OpenTelemetry's own names decide; without an endpoint nothing is exported."""
+    return any(n in os.environ for n in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
 
 
 def apply_process_environment() -> None:

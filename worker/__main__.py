@@ -1,0 +1,44 @@
+"""The `zoomin` command: its verbs, and what a failure looks like to the person who typed it."""
+
+import argparse
+import importlib
+import sys
+from functools import cache
+
+from pipeline.errors import BadSettings, ZoomInError
+from worker import settings
+
+VERBS = ("run", "check", "demo", "up", "inspect", "submit", "tail", "replay")
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    settings.apply_process_environment()
+    parser = argparse.ArgumentParser(
+        prog="zoomin",
+        description="Tells generated images from photographs: events in by Kafka, verdicts with evidence out.",
+        epilog="Start with `zoomin demo`. Settings: ZOOMIN_<SECTION>__<FIELD>, listed by `zoomin check`.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in VERBS:
+        module = importlib.import_module(f"worker.commands.{verb}")
+        sub = verbs.add_parser(
+            verb, help=module.HELP, description=module.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.configure(sub)
+        sub.set_defaults(run=module.run, settings=cache(settings.load))
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except ZoomInError as error:
+        print(f"zoomin {chosen.verb}: {error.detail}", file=sys.stderr)  # noqa: T201
+        return 2 if isinstance(error, BadSettings) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has left: nothing to say to it
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

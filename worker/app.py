@@ -1,0 +1,218 @@
+"""Composition root: builds everything from the settings, owns lifetimes, in the order of what may fail first."""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import cache, partial
+
+from pipeline import prompts
+from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
+from pipeline.errors import ZoomInError
+from pipeline.messages import ModelRef
+from pipeline.urls import Addressing
+from worker import telemetry
+from worker.decoding import DecodePool
+from worker.handler import EventHandler
+from worker.health import HealthServer
+from worker.labels import Labels
+from worker.loop import WorkerLoop
+from worker.memory import PixelBudget
+from worker.publisher import KafkaPublisher
+from worker.retry import Retrier, RetryPolicy
+from worker.sampling import SamplingPolicy
+from worker.settings import EngineSettings, SamplingSettings, Settings, stray_names, worker_name
+from worker.source import KafkaSource
+from worker.store import ImageStore, LabelBucket
+from worker.supervisor import Engine, Supervisor
+from worker.telemetry import Metrics, Tracing
+
+DECODERS = 2
+FIRST_RETRY_S = 0.2
+LOOP_DEADLINE_S = 60.0
+
+
+async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | None = None) -> None:
+    """Judges events until SIGTERM or SIGINT; a second signal leaves at once.
+
+    `engine` starts another VisionEngine than vLLM: tests and benchmarks hand in theirs.
+
+    Raises: FatalError.
+    """
+    checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
+    async with AsyncExitStack() as stack:
+        worker = worker_name()
+        metrics, tracing = Metrics(), Tracing(worker, settings.kafka.group_id)
+        stack.callback(tracing.close)
+        retriers = Retriers(settings, metrics)
+        stop = stop_on_signals()
+
+        decoder = DecodePool(max_pixels=settings.store.max_image_pixels, workers=DECODERS)
+        stack.push_async_callback(decoder.close)
+        store = ImageStore(settings.store)
+        stack.callback(store.close)
+        await check_buckets(store, settings)
+        publisher = KafkaPublisher(settings.kafka, worker)
+        stack.push_async_callback(publisher.close)
+        source = KafkaSource(settings.kafka)
+        stack.push_async_callback(source.close)
+        await source.check()
+
+        supervisor = Supervisor(
+            engine or partial(start_vllm, checkpoint, settings.engine),
+            restarts=settings.engine.restarts,
+            retrier=retriers.of("engine"),
+            metrics=metrics,
+        )
+        stack.push_async_callback(supervisor.close)
+        await supervisor.start()
+        metrics.serves(checkpoint)
+
+        labels, label_bucket = None, None
+        if settings.sampling.bucket:
+            label_bucket = LabelBucket(settings.store, settings.sampling.bucket)
+            stack.callback(label_bucket.close)
+            labels = Labels(label_bucket, sampling_policy(settings.sampling), metrics=metrics, clock=time.monotonic)
+        handler = EventHandler(
+            addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
+            store=store,
+            decoder=decoder,
+            decode_turns=asyncio.Semaphore(DECODERS),
+            pixels=PixelBudget(settings.flow.max_pixels_in_flight),
+            engine=supervisor,
+            publisher=publisher,
+            labels=labels,
+            store_retrier=cache(lambda bucket: retriers.of(f"bucket {bucket}", probe=partial(store.probe, bucket))),
+            broker_retrier=retriers.of("broker", probe=publisher.probe),
+            checkpoint=checkpoint,
+            model=model_ref(checkpoint, supervisor.running.version),
+            worker=worker,
+            metrics=metrics,
+            tracing=tracing,
+        )
+        loop = WorkerLoop(
+            source, handler, settings.flow, commit_interval_s=settings.kafka.commit_interval_s, metrics=metrics
+        )
+        health = stack.enter_context(
+            HealthServer(
+                settings.telemetry.http_host,
+                settings.telemetry.http_port,
+                live=lambda: liveness(loop, supervisor),
+                ready=lambda: readiness(loop, supervisor),
+                registry=metrics.registry,
+            )
+        )
+        await source.start()
+        telemetry.logger().info(
+            telemetry.WORKER_STARTED, worker=worker, http_port=health.port, revision=checkpoint.revision
+        )
+        await loop.run(stop)
+        telemetry.logger().info(telemetry.WORKER_STOPPED, worker=worker)
+
+
+class Retriers:
+    """One Retrier a dependency, each telling the metrics and the log under its name."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        retry = settings.retry
+        self._policy = RetryPolicy(retry.attempts, FIRST_RETRY_S, retry.max_wait_s, retry.patience_s)
+        self._metrics = metrics
+
+    def of(self, dependency: str, *, probe: Callable[[], Awaitable[object]] | None = None) -> Retrier:
+        def retried(error: ZoomInError, wait_s: float) -> None:
+            self._metrics.retries.labels(dependency).inc()
+            telemetry.logger().debug(
+                telemetry.DEPENDENCY_RETRIED, dependency=dependency, code=error.code, wait_s=round(wait_s, 2)
+            )
+
+        def outage(out: bool) -> None:
+            self._metrics.outage.labels(dependency).set(int(out))
+            event = telemetry.OUTAGE_BEGAN if out else telemetry.OUTAGE_ENDED
+            telemetry.logger().warning(event, dependency=dependency)
+
+        return Retrier(
+            self._policy,
+            clock=time.monotonic,
+            sleep=asyncio.sleep,
+            rng=random.Random(),
+            on_retry=retried,
+            on_outage=outage,
+            probe=probe,
+        )
+
+
+async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine:
+    # Imported here: torch and vLLM take half a minute, and only this path needs them.
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+
+    options = EngineOptions(
+        dtype=settings.dtype,
+        max_model_len=settings.max_model_len,
+        max_num_seqs=settings.max_num_seqs,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
+        query_timeout_s=settings.query_timeout_s,
+    )
+    return await VllmEngine.start(checkpoint, options)
+
+
+async def check_buckets(store: ImageStore, settings: Settings) -> None:
+    """Raises: BadSettings without buckets, StoreDenied for refused credentials. A 403 on a bucket is a warning."""
+    for bucket in sorted(settings.store.buckets):
+        problem = await store.check(bucket)
+        if problem:
+            telemetry.logger().warning(telemetry.BUCKET_UNREADABLE, bucket=bucket, detail=problem)
+    for name in stray_names():
+        telemetry.logger().warning(telemetry.SETTING_IGNORED, name=name)
+
+
+def model_ref(checkpoint: Checkpoint, engine: str) -> ModelRef:
+    return ModelRef(
+        name=checkpoint.name,
+        revision=checkpoint.revision,
+        prompt_version=PROMPT_VERSION,
+        prompt_sha256=prompts.fingerprint(checkpoint.card.box_frame),
+        engine=engine,
+    )
+
+
+def sampling_policy(settings: SamplingSettings) -> SamplingPolicy:
+    return SamplingPolicy(
+        low_confidence_below=settings.low_confidence_below,
+        corrected_fraction=settings.corrected_fraction,
+        low_confidence_fraction=settings.low_confidence_fraction,
+        control_fraction=settings.control_fraction,
+        blind_fraction=settings.blind_fraction,
+        salt=settings.salt.get_secret_value().encode(),
+    )
+
+
+def liveness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
+    silent_s = time.monotonic() - loop.turned_at
+    if silent_s > LOOP_DEADLINE_S:
+        return f"the loop has not turned for {silent_s:.0f} s"
+    return "the engine is dead" if supervisor.dead else None
+
+
+def readiness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
+    if not supervisor.ready:
+        return "the engine is not ready"
+    return None if loop.assigned else "no partitions assigned yet"
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second cancels the program."""
+    stop = asyncio.Event()
+    running, main = asyncio.get_running_loop(), asyncio.current_task()
+
+    def requested() -> None:
+        telemetry.logger().info(telemetry.STOP_REQUESTED, again=stop.is_set())
+        if stop.is_set() and main is not None:
+            main.cancel()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(number, requested)
+    return stop

@@ -1,0 +1,91 @@
+"""`zoomin check`: the reference page of the settings, and with --connect whether they lead anywhere."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.checkpoint import Checkpoint
+from pipeline.errors import ZoomInError
+from worker.settings import Settings, environment_name
+from worker.source import KafkaSource
+from worker.store import ImageStore
+
+NAME = "check"
+HELP = "print the resolved, redacted settings; with --connect also reach broker, topics, buckets and model"
+
+Step = tuple[str, str, bool]
+"""What was tried, what came of it, and whether that is well."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--connect", action="store_true", help="reach everything that the settings name")
+    parser.add_argument("--json", action="store_true", help="for programs: one object")
+    parser.epilog = "example:\n  zoomin check --connect"
+
+
+def run(args: argparse.Namespace) -> int:
+    settings: Settings = args.settings()
+    steps = asyncio.run(_connect(settings)) if args.connect else []
+    if args.json:
+        print(json.dumps({"settings": settings.model_dump(mode="json"), "connections": steps}))  # noqa: T201
+    else:
+        _show(settings, steps)
+    return 0 if all(well for _, _, well in steps) else 1
+
+
+def _show(settings: Settings, steps: list[Step]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table("name", "value", "meaning", box=None, padding=(0, 2, 0, 0))
+    for name, value, meaning in _rows(settings):
+        table.add_row(name, value, meaning)
+    console.print(table)
+    for what, result, well in steps:
+        console.print(f"{'ok  ' if well else 'FAIL'} {what}: {result}", style="green" if well else "red", markup=False)
+
+
+def _rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    for section_name in type(settings).model_fields:
+        section: BaseModel = getattr(settings, section_name)
+        for field, value in section.model_dump(mode="json").items():
+            meaning = type(section).model_fields[field].description or ""
+            shown = ",".join(sorted(value)) if isinstance(value, list) else str("" if value is None else value)
+            yield environment_name(section_name, field), shown, meaning
+
+
+async def _connect(settings: Settings) -> list[Step]:
+    steps = [_step("model", lambda: _model(settings))]
+    source = KafkaSource(settings.kafka)
+    try:
+        await source.check()
+        steps.append(("kafka", f"{settings.kafka.bootstrap_servers}, three topics", True))
+    except ZoomInError as error:
+        steps.append(("kafka", error.detail, False))
+    finally:
+        await source.close()
+    store = ImageStore(settings.store)
+    for bucket in sorted(settings.store.buckets | ({settings.sampling.bucket} - {""})):
+        try:
+            problem = await store.check(bucket)
+            steps.append((f"bucket {bucket}", problem or "readable", problem is None))
+        except ZoomInError as error:
+            steps.append((f"bucket {bucket}", error.detail, False))
+    store.close()
+    return steps
+
+
+def _step(what: str, do: Callable[[], str]) -> Step:
+    try:
+        return what, do(), True
+    except ZoomInError as error:
+        return what, error.detail, False
+
+
+def _model(settings: Settings) -> str:
+    checkpoint = Checkpoint.read(settings.engine.model)
+    card = checkpoint.card
+    return f"{checkpoint.name} {checkpoint.revision[:19]}, prompt {card.prompt_version}, boxes in {card.box_frame}"

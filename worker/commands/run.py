@@ -1,0 +1,27 @@
+"""`zoomin run`: the worker."""
+
+import argparse
+import asyncio
+
+from worker import app, telemetry
+
+NAME = "run"
+HELP = "judge events until stopped (SIGTERM drains; exit 0 asked to stop, 1 fatal, 2 bad settings)"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "example:\n"
+        "  ZOOMIN_KAFKA__BOOTSTRAP_SERVERS=broker:9092 ZOOMIN_STORE__BUCKETS=uploads \\\n"
+        "  ZOOMIN_ENGINE__MODEL=/models/zoomin-7b zoomin run"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = args.settings()
+    telemetry.configure_logging(settings.telemetry)
+    try:
+        asyncio.run(app.run(settings))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    return 0
