@@ -1,0 +1,117 @@
+"""Fixtures for all kinds of tests: real services, started when a test first asks, one of each per run.
+
+`kafka` (KafkaForTests): `.bootstrap_servers`; `.topic(name, partitions=, max_message_bytes=)` and
+    `.dead_letter_topic(name)` make a new topic and return its name; `.records(topic)` is everything in it now;
+    `.send(topic, *values, key=, headers=, partition=)`; `.environment`; `.broker`.
+`seaweedfs` (S3ForTests): `.endpoint_url`, `.region`, `.access_key`, `.secret_key`, `.bucket(name)` makes a new bucket
+    and returns its name; `.client` is a boto3 client; `.credentials` (AWS_* for monkeypatch.setenv); `.environment`.
+`versitygw` (VersityGw): `.s3` is an S3ForTests; `.topic` is where its notifications arrive, those of all tests.
+    Who wants a topic alone starts an own one: `VersityGw(directory, bootstrap_servers=, topic=, say=print).start()`.
+
+Topics and buckets are never shared, so tests that only use these may run in any order. Who stops, kills or freezes a
+server takes an own one: `KafkaBroker(tmp_path, cache=CACHE, say=print).start()`, `SeaweedFs(tmp_path).start()`.
+Variables ZOOMIN_* and AWS_* of whoever runs the tests are dropped. A service that cannot be had skips its tests on a
+laptop and fails them where CI=true.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from pipeline.errors import LocalStackFailed
+
+if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3
+    from tests.services import KafkaForTests, S3ForTests, VersityGw
+
+Service = TypeVar("Service")
+
+_BUILD_TIMEOUT_S = 1200  # the first test that wants versitygw builds it
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python 3.0 reads its message schemas in a way that Python 3.11 calls deprecated.
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "versitygw" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_BUILD_TIMEOUT_S))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_inherited_settings() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in list(os.environ):
+            if name.startswith(("ZOOMIN_", "AWS_")):
+                environment.delenv(name)
+        environment.setenv("AWS_CONFIG_FILE", os.devnull)
+        environment.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]":
+    from tests.services import KafkaForTests
+    from worker.local import CACHE, KafkaBroker
+
+    directory = tmp_path_factory.mktemp("kafka")
+    broker = present(lambda: KafkaBroker(directory, cache=CACHE, say=print, remove=directory).start())
+    yield KafkaForTests(broker)
+    broker.stop()
+    forget_data(directory)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3ForTests]":
+    from tests.services import S3ForTests
+    from worker.local import SeaweedFs
+
+    directory = tmp_path_factory.mktemp("seaweedfs")
+    weed = present(lambda: SeaweedFs(directory, remove=directory).start())
+    s3 = S3ForTests(weed.endpoint_url, access_key=weed.access_key, secret_key=weed.secret_key, server=weed.server)
+    yield s3
+    s3.client.close()
+    weed.stop()
+    forget_data(directory)
+
+
+@pytest.fixture(scope="session")
+def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[VersityGw]":
+    from tests.services import VersityGw
+
+    directory = tmp_path_factory.mktemp("versitygw")
+    topic = kafka.topic("s3-notifications")
+
+    def start() -> "VersityGw":
+        return VersityGw(
+            directory, bootstrap_servers=kafka.bootstrap_servers, topic=topic, say=print, remove=directory
+        ).start()
+
+    gateway = present(start)
+    yield gateway
+    gateway.s3.client.close()
+    gateway.stop()
+    forget_data(directory)
+
+
+def present(start: Callable[[], Service]) -> Service:
+    """The started service; where it cannot be had, a skip on a laptop and a failure in CI."""
+    try:
+        return start()
+    except LocalStackFailed as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(error.detail)
+
+
+def forget_data(directory: Path) -> None:
+    """Keep the log, which pytest clears away after some runs, but not the data."""
+    for part in directory.iterdir():
+        if part.is_dir():
+            shutil.rmtree(part)
