@@ -4,6 +4,7 @@ Within a version fields are only added, optional and present (null, never missin
 """
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -113,8 +114,8 @@ def judge(
     record: RecordRef,
     image: JudgedImage,
     source: str | None,
-    attributes: dict[str, str],
-    timing_s: dict[str, float],
+    attributes: Mapping[str, str],
+    timing_s: Mapping[str, float],
     worker: str,
     decided_at: datetime | None = None,
 ) -> VerdictEvent:
@@ -129,7 +130,7 @@ def judge(
         record=record,
         image=image,
         source=source,
-        attributes=attributes,
+        attributes=dict(attributes),
         verdict=inspection.verdict,
         p_generated=p_generated,
         p_generated_raw=raw,

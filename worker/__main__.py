@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(chosen.run(chosen))
     except ZoomInError as error:
-        print(f"zoomin {chosen.verb}: {error.detail}", file=sys.stderr)  # noqa: T201
+        print(f"zoomin {chosen.verb}: {error.detail}", file=sys.stderr)
         return 2 if isinstance(error, BadSettings) else 1
     except KeyboardInterrupt:
         return INTERRUPTED

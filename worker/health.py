@@ -55,7 +55,7 @@ def _request_handler(answer: Callable[[str], tuple[int, str, bytes]]) -> type[Ba
     class Handler(BaseHTTPRequestHandler):
         timeout = 5  # seconds a client may take to send its request
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_GET(self) -> None:
             status, content_type, body = answer(self.path.partition("?")[0])
             self.send_response(status)
             self.send_header("Content-Type", content_type)

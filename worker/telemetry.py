@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
 from opentelemetry import context, propagate, trace
@@ -16,7 +15,9 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.util.types import AttributeValue
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from structlog.typing import EventDict
 
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.record import RawRecord
@@ -102,7 +103,9 @@ class Metrics:
 def configure_logging(settings: TelemetrySettings) -> None:
     """JSON lines on stderr, or a console where people watch; kafka's and botocore's warnings pass a rate limit."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -138,7 +141,7 @@ class _OncePerMinute(logging.Filter):
         return True
 
 
-def _add_trace_ids(_logger: object, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+def _add_trace_ids(_logger: object, _method: str, line: EventDict) -> EventDict:
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         line["trace_id"] = trace.format_trace_id(span.trace_id)
@@ -167,7 +170,7 @@ class Tracing:
     def process(self, record: RawRecord) -> Iterator[None]:
         """The consumer span of one record, a child of the trace that the record carries."""
         carrier = {"traceparent": (record.header("traceparent") or b"").decode("ascii", "replace")}
-        attributes = {
+        attributes: dict[str, AttributeValue] = {
             "messaging.system": "kafka",
             "messaging.operation.name": "process",
             "messaging.operation.type": "process",

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
     steps = asyncio.run(_connect(settings)) if args.connect else []
     if args.json:
-        print(json.dumps({"settings": settings.model_dump(mode="json"), "connections": steps}))  # noqa: T201
+        print(json.dumps({"settings": settings.model_dump(mode="json"), "connections": steps}))
     else:
         _show(settings, steps)
     return 0 if all(well for _, _, well in steps) else 1

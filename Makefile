@@ -1,0 +1,63 @@
+# Everything starts here: `make demo`, `make test`. The environment is made on first use and kept until its pins change.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+COMPILE = $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
+	--generate-hashes --custom-compile-command "make lock" --quiet
+# Several processes share the machine: one thread each, and none that spins.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: $(READY) ## the main job on real Kafka, S3 and vLLM, all local, ending in a page of evidence
+	$(BIN)/zoomin demo $(ARGS)
+
+.PHONY: up
+up: $(READY) ## the local Kafka and S3 alone, in the foreground
+	$(BIN)/zoomin up $(ARGS)
+
+.PHONY: test
+test: check ## everything: lint, types, unit, contract, integration, end to end (CI=true: nothing is skipped)
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: $(READY) ## lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: $(READY) ## speed and memory, side by side, into build/bench.json
+	$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: schemas
+schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
+	$(BIN)/python -m pipeline.schemas
+
+.PHONY: lock
+lock: $(READY) ## the pinned sets anew from pyproject.toml
+	$(COMPILE) --extra cpu --extra local --extra train --extra dev --output-file requirements/cpu.txt
+	$(COMPILE) --extra gpu --extra train --output-file requirements/gpu.txt
+
+.PHONY: clean
+clean: ## the environment and what was built; ~/.cache/zoomin stays
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements/cpu.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) --version) is too old; Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making the environment in $(VENV) (once; about 6 GB, a minute or two on a good line)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make environments; install its venv package (Debian: python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || { echo "make: the package registry does not answer; check the network or the index that pip is set to" >&2; exit 1; }
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv pip install --python $(BIN)/python --requirements requirements/cpu.txt --quiet || { echo "make: not every package could be fetched; run make again, what is here already stays" >&2; exit 1; }
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	@touch $(READY)
