@@ -1,0 +1,54 @@
+"""Stand-in engines: they answer in the model's own words, from a digest of the pixels, without a model."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from pipeline import images, prompts
+from pipeline.checkpoint import CheckpointCard
+from pipeline.engine import Answer, Query
+from pipeline.verdict import Verdict
+
+
+class DigestEngine:
+    """Answers at once. `before` runs ahead of each answer: to wait, to raise, to count."""
+
+    version = "stand-in 1"
+
+    def __init__(
+        self, card: CheckpointCard | None = None, *, before: Callable[[Query], Awaitable[None]] | None = None
+    ) -> None:
+        self.card = card or CheckpointCard()
+        self.asked = 0
+        self.closed = False
+        self._before = before
+
+    async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
+        self.asked += 1
+        if self._before is not None:
+            await self._before(query)
+        byte = int(images.digest(query.images[0])[:2], 16)
+        verdict = Verdict.GENERATED if byte >= 128 else Verdict.REAL
+        explanation = f"The first byte is {byte}."
+        if query.grammar == prompts.SCAN_GRAMMAR:
+            text = prompts.render_scan(verdict, [(28, 28, 112, 112), (120, 40, 200, 140)], explanation)
+        else:
+            text = prompts.render_check(verdict, explanation)
+        return Answer(text, byte / 255)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Pace:
+    """At most `images_per_s`, two queries an image, without using the processor: a GPU seen from the worker.
+
+    Queries are served by `concurrency` lanes, each busy for concurrency / (2 * images_per_s) seconds with one.
+    """
+
+    def __init__(self, images_per_s: float, concurrency: int) -> None:
+        self._lanes = asyncio.Semaphore(concurrency)
+        self._busy_s = concurrency / (2 * images_per_s)
+
+    async def __call__(self, _query: Query) -> None:
+        async with self._lanes:
+            await asyncio.sleep(self._busy_s)
