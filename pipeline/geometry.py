@@ -9,7 +9,7 @@ Size = tuple[int, int]
 Corners = tuple[float, float, float, float]
 
 SAME_REGION_IOU = 0.9
-CROP_MARGIN_FRACTION = 0.1
+CROP_MARGIN_PARTS = 10  # a tenth more than the box; times 1.1 would make 111 of 100
 CROP_MIN_SIDE_PX = 28
 PATCH_MULTIPLE_PX = 28
 MIN_VIEW_PIXELS = 56 * 56
@@ -67,7 +67,7 @@ def crop_window(box: BoundingBox, size: Size) -> BoundingBox:
 
 
 def _widen(low: int, high: int, limit: int) -> tuple[int, int]:
-    length = min(limit, max(CROP_MIN_SIDE_PX, math.ceil((high - low) * (1 + CROP_MARGIN_FRACTION))))
+    length = min(limit, max(CROP_MIN_SIDE_PX, high - low + math.ceil((high - low) / CROP_MARGIN_PARTS)))
     start = min(max(0, (low + high - length) // 2), limit - length)
     return start, start + length
 

@@ -1,13 +1,63 @@
 """Bytes to checked RGB; views and crops for the model."""
 
 import hashlib
+import io
+import warnings
+import zlib
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from pipeline import geometry
+from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, ZoomInError
 from pipeline.verdict import BoundingBox, Crop, RgbImage
 
 View = Image.Image
+
+# Named by their plugins, so that these are loaded and Pillow need not load all it has.
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "GIF",
+    "BMP",
+    WebPImagePlugin.WebPImageFile.format,
+    TiffImagePlugin.TiffImageFile.format,
+    AvifImagePlugin.AvifImageFile.format,
+)
+SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
+TO_8_BIT = [(value + 128) // 257 for value in range(65536)]
+ORIENTATION_TAG = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(data: bytes, *, max_pixels: int) -> RgbImage:
+    """The first frame of a file as a viewer shows it: upright, sRGB, 8 bit, transparency over white.
+
+    JPEG is decoded at full size (no draft mode), so that the same bytes always give the same pixels. The files are
+    strangers': call this where its memory and time are bounded.
+    Raises: ImageRefused, ImageTooLarge, ImageUndecodable.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own checks, of tiles and frames too, use the same bound
+        try:
+            return _decode(data, max_pixels)
+        except ZoomInError:
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise ImageTooLarge(f"more than {max_pixels} pixels") from error
+        except MemoryError as error:
+            raise ImageTooLarge("decoding needs more memory than it may have") from error
+        except Exception as error:  # on broken files Pillow's plugins raise whatever they trip over
+            raise ImageUndecodable(f"cannot be decoded: {type(error).__name__}: {str(error)[:200]}") from error
 
 
 def view(image: RgbImage, max_pixels: int) -> View:
@@ -26,6 +76,74 @@ def crop(image: RgbImage, box: BoundingBox, max_pixels: int) -> Crop:
 def digest(pixels: Image.Image) -> str:
     """sha256 of size and RGB bytes."""
     return hashlib.sha256(f"{pixels.width}x{pixels.height}".encode() + pixels.tobytes()).hexdigest()
+
+
+def png(pixels: Image.Image) -> bytes:
+    """The pixels alone as a file: lossless, no metadata, packed for speed rather than size."""
+    stream = io.BytesIO()
+    bare = pixels.copy()
+    bare.info = {}
+    bare.save(stream, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return stream.getvalue()
+
+
+def _decode(data: bytes, max_pixels: int) -> RgbImage:
+    if not data:
+        raise ImageUndecodable("the object is empty")
+    try:
+        opened = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        if data.startswith(SIGNATURES) or data[4:12] == b"ftypavif":
+            raise ImageUndecodable("begins like an image that we judge, and is broken") from error
+        raise ImageRefused(f"none of {', '.join(FORMATS)}") from error
+    with opened as image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise ImageTooLarge(f"{width} x {height} pixels; at most {max_pixels} are judged")
+        frames = getattr(image, "n_frames", 1)
+        image.load()
+        pixels = _upright(_rgb(image), image)
+        pixels.info = {}  # what the file said besides: place, camera, texts, profiles
+        return RgbImage(pixels, (image.format or "").lower(), frames)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F"):
+        raise ImageRefused("samples of 32 bits: the file does not say what is white")
+    icc_profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(TO_8_BIT, "L")
+    elif image.has_transparency_data:
+        image = _over_white(image.convert("RGBA"))
+    elif image.mode not in ("RGB", "CMYK", "L"):
+        image = image.convert("RGB")
+    return _srgb(image, icc_profile) if icc_profile else image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def _srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
+    """As the file's colour profile has it; a broken one, or one of other channels, is ignored as viewers do."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+        if (profile.profile.profile_description or "").startswith("sRGB"):
+            return image.convert("RGB")
+        converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        converted = None
+    return converted or image.convert("RGB")
+
+
+def _upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ORIENTATION_TAG)
+    except Exception:  # noqa: BLE001 - whatever broken EXIF makes Pillow raise, viewers show such an image as it is
+        return pixels
+    method = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return pixels if method is None else pixels.transpose(method)
 
 
 def _resize(pixels: Image.Image, size: geometry.Size) -> Image.Image:
