@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pipeline.errors import LocalStackFailed
 from worker.local_kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, KafkaBroker
 from worker.local_s3 import REGION, SeaweedFs
 from worker.local_server import Say
@@ -30,8 +31,8 @@ __all__ = [
 class LocalStack:
     """Kafka and SeaweedFS together: started on entering, gone after leaving.
 
-    Without a `directory` everything lives in a temporary one that is deleted at the end, unless the start failed: then
-    its logs are what one wants to read. Ports of 0 are any free ones. `say` gets a sentence when something takes long.
+    Without a `directory` everything lives in a temporary one that is deleted at the end, unless a server failed: then
+    its log is what one wants to read. Ports of 0 are any free ones. `say` gets a sentence when something takes long.
     """
 
     def __init__(
@@ -58,21 +59,26 @@ class LocalStack:
             self.kafka.launch()
             self.seaweedfs.wait_until_ready()
             self.kafka.wait_until_ready()
-        except BaseException:
-            self._stop()
+        except BaseException as error:
+            self._end(error)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
-        if self._temporary:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        self._end(error)
 
-    def _stop(self) -> None:
+    def _end(self, error: BaseException | None) -> None:
         self.kafka.stop()
         self.seaweedfs.stop()
+        if self._temporary and not isinstance(error, LocalStackFailed):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def check(self) -> None:
+        """Raises: LocalStackFailed: a server ended by itself."""
+        self.kafka.server.check()
+        self.seaweedfs.server.check()
 
     def create_topics(
         self, names: Iterable[str], *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES

@@ -97,8 +97,9 @@ class KafkaBroker:
             admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
             try:
                 missing = sorted(set(names) - set(admin.list_topics()))
-                admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in missing])
-                admin.wait_for_topics(missing)
+                if missing:
+                    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in missing])
+                    admin.wait_for_topics(missing)
             finally:
                 admin.close()
         except KafkaError as error:

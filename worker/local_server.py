@@ -83,6 +83,11 @@ class LocalServer:
                 raise self.failure(f"{self.name} did not answer within {_READY_WITHIN_S:.0f} s")
             time.sleep(_ASK_EVERY_S)
 
+    def check(self) -> None:
+        """Raises: LocalStackFailed: it ended by itself."""
+        if self.process.returncode is not None:
+            raise self.failure(f"{self.name} ended with code {self.process.returncode}")
+
     def failure(self, sentence: str) -> LocalStackFailed:
         """An error that shows where to look on."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []

@@ -1,0 +1,78 @@
+"""`zoomin up`: the local stack alone, for whoever wants to run worker, submit and tail by hand."""
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from worker.local import DEAD_LETTER_MESSAGE_BYTES, LocalStack
+
+NAME = "up"
+HELP = "run a local Kafka and S3 in the foreground; prints the variables by which the other commands find them"
+
+_PARTITIONS = 6
+_TOPICS = {
+    "ZOOMIN_KAFKA__INPUT_TOPIC": "zoomin.images",
+    "ZOOMIN_KAFKA__VERDICT_TOPIC": "zoomin.verdicts",
+    "ZOOMIN_KAFKA__DEAD_LETTER_TOPIC": "zoomin.images.dlt",
+}
+_IMAGE_BUCKET = "zoomin-images"
+_LABEL_BUCKET = "zoomin-labels"
+_LOOK_EVERY_S = 0.5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kafka-port", type=_port, default=0, metavar="PORT", help="default: any free one")
+    parser.add_argument("--s3-port", type=_port, default=0, metavar="PORT", help="default: any free one")
+    parser.add_argument("--dir", type=Path, help="keep data, ports and logs here; default: gone at the end")
+    parser.add_argument("--json", action="store_true", help="the variables as one object, for programs")
+    parser.epilog = (
+        "example, in two terminals:\n"
+        "  mkdir -p build && zoomin up > build/local.env\n"
+        "  source build/local.env && zoomin check --connect"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # each of them stops us as Ctrl-C does
+    try:
+        with LocalStack(args.dir, say=_say, kafka_port=args.kafka_port, s3_port=args.s3_port) as stack:
+            environment = _prepare(stack)
+            print(json.dumps(environment) if args.json else export_lines(environment), flush=True)
+            _say(f"Ready; logs and data are below {stack.directory}. Ctrl-C stops it.")
+            while True:
+                stack.check()
+                time.sleep(_LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        return 0
+
+
+def export_lines(environment: Mapping[str, str]) -> str:
+    """What a shell reads; a session token of the user's would spoil our credentials."""
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    return "\n".join(["unset AWS_SESSION_TOKEN", *exports])
+
+
+def _prepare(stack: LocalStack) -> dict[str, str]:
+    dead_letters = _TOPICS["ZOOMIN_KAFKA__DEAD_LETTER_TOPIC"]
+    stack.create_topics(set(_TOPICS.values()) - {dead_letters}, partitions=_PARTITIONS)
+    stack.create_topics([dead_letters], max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
+    stack.create_buckets([_IMAGE_BUCKET, _LABEL_BUCKET])
+    return stack.environment(label_bucket=_LABEL_BUCKET) | _TOPICS
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 65536:
+        raise argparse.ArgumentTypeError(f"{port} is no port")
+    return port
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
