@@ -47,13 +47,13 @@ def decode(data: bytes, *, max_pixels: int) -> RgbImage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own checks, of tiles and frames too, use the same bound
+        Image.MAX_IMAGE_PIXELS = max_pixels  # held by Pillow, for each frame and before it reads a pixel
         try:
-            return _decode(data, max_pixels)
+            return _decode(data)
         except ZoomInError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise ImageTooLarge(f"more than {max_pixels} pixels") from error
+            raise ImageTooLarge(str(error).partition(",")[0]) from error
         except MemoryError as error:
             raise ImageTooLarge("decoding needs more memory than it may have") from error
         except Exception as error:  # on broken files Pillow's plugins raise whatever they trip over
@@ -87,7 +87,7 @@ def png(pixels: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def _decode(data: bytes, max_pixels: int) -> RgbImage:
+def _decode(data: bytes) -> RgbImage:
     if not data:
         raise ImageUndecodable("the object is empty")
     try:
@@ -97,9 +97,6 @@ def _decode(data: bytes, max_pixels: int) -> RgbImage:
             raise ImageUndecodable("begins like an image that we judge, and is broken") from error
         raise ImageRefused(f"none of {', '.join(FORMATS)}") from error
     with opened as image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ImageTooLarge(f"{width} x {height} pixels; at most {max_pixels} are judged")
         frames = getattr(image, "n_frames", 1)
         image.load()
         pixels = _upright(_rgb(image), image)

@@ -95,7 +95,7 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + packed
 
 
-@pytest.mark.parametrize("side", [1001, 1500, 20_000])
+@pytest.mark.parametrize("side", [1001, 1500, 5000])
 def test_pixels_are_counted_before_decoding(side: int) -> None:
     with pytest.raises(ImageTooLarge):
         decode(bomb(side))
