@@ -50,7 +50,7 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
         stop = stop_on_signals()
 
         decoder = DecodePool(max_pixels=settings.store.max_image_pixels, workers=DECODERS)
-        stack.push_async_callback(decoder.close)
+        stack.callback(decoder.close)
         store = ImageStore(settings.store)
         stack.callback(store.close)
         await check_buckets(store, settings)

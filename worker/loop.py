@@ -109,16 +109,19 @@ class WorkerLoop:
             max_records=max_records, paused=self._paused, committable=self._ledger.committable(), timeout_s=timeout_s
         )
         await self._rebalance(turn)
+        self._metrics.skipped.inc(turn.skipped)
         for record in turn.records:
             self._progress_at[record.partition] = self._clock()
             self._surplus.append((record, self._ledger.begin(record.partition, record.offset)))
+        for partition, position in turn.positions.items():
+            self._ledger.idle(partition, position)
 
     async def _rebalance(self, turn: Turn) -> None:
         gone = turn.revoked | turn.lost
         if gone:
             await self._drop(gone)
         for partition in turn.assigned:
-            self._ledger.assign(partition)
+            self._ledger.assign(partition, turn.positions.get(partition))
             self._progress_at[partition] = self._clock()
         if gone or turn.assigned:
             self._metrics.rebalances.inc()
@@ -153,15 +156,16 @@ class WorkerLoop:
         if self._breaker.tripped:
             raise DeadLetterFlood(self._breaker.detail)
 
-    async def _commit(self) -> None:
+    async def _commit(self) -> bool:
         self._committed_at = self._clock()
         offsets = self._ledger.committable()
         if not offsets:
-            return
-        if await self._source.commit(offsets):
-            self._ledger.committed(offsets)
-        else:
+            return True
+        if not await self._source.commit(offsets):
             telemetry.logger().info(telemetry.COMMIT_POSTPONED, offsets=offsets)
+            return False
+        self._ledger.committed(offsets)
+        return True
 
     async def _look(self) -> None:
         """Lag for the metrics, and the watchdog: a partition that could go on and does not gets a new consumer."""
@@ -176,9 +180,7 @@ class WorkerLoop:
         ]
         if stalled and self._free_slots:
             telemetry.logger().error(telemetry.CONSUMER_STALLED, partitions=stalled)
-            await self._drop(self._assignment)
-            self._assignment = frozenset()
-            await self._source.rebuild()
+            await self._source.rebuild()  # its next turn says that everything is lost
 
     async def _drain(self) -> None:
         """Polls on, paused, so that the group keeps us while the last events finish."""
@@ -193,7 +195,9 @@ class WorkerLoop:
                 await asyncio.wait(self._tasks, timeout=COMPLETION_WAIT_S, return_when=asyncio.FIRST_COMPLETED)
             self._collect()
         await self._cancel(list(self._tasks))
-        await self._commit()
+        while not await self._commit() and self._clock() < deadline:
+            await self._poll(1, 0)
+            self._surplus.clear()
 
     async def _cancel(self, tasks: list[asyncio.Task[Outcome]]) -> None:
         for task in tasks:
