@@ -26,7 +26,16 @@ class Bucket(Protocol):
 
 
 class Labels:
-    def __init__(self, bucket: Bucket, policy: SamplingPolicy, *, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        policy: SamplingPolicy,
+        *,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        write_timeout_s: float = WRITE_TIMEOUT_S,
+    ) -> None:
+        self._write_timeout_s = write_timeout_s
         self._bucket = bucket
         self._policy = policy
         self._metrics = metrics
@@ -42,12 +51,12 @@ class Labels:
             self._metrics.label_failures.inc()
             return sample
         try:
-            async with asyncio.timeout(WRITE_TIMEOUT_S):
+            async with asyncio.timeout(self._write_timeout_s):
                 await self._write(verdict, image, sample)
         except (TimeoutError, ZoomInError) as error:
             self._closed_until = self._clock() + PAUSE_AFTER_FAILURE_S
             self._metrics.label_failures.inc()
-            detail = str(error) or f"not written within {WRITE_TIMEOUT_S:g} s"
+            detail = str(error) or f"not written within {self._write_timeout_s:g} s"
             telemetry.logger().warning(telemetry.LABEL_WRITE_FAILED, detail=detail, verdict_id=verdict.verdict_id)
             return sample
         for reason in sample.reasons:

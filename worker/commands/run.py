@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 
+from pipeline.errors import ZoomInError
 from worker import app, telemetry
 
 NAME = "run"
@@ -22,6 +23,9 @@ def run(args: argparse.Namespace) -> int:
     telemetry.configure_logging(settings.telemetry)
     try:
         asyncio.run(app.run(settings))
+    except ZoomInError as error:
+        telemetry.logger().error(telemetry.WORKER_FAILED, code=error.code, detail=error.detail)
+        raise
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     return 0

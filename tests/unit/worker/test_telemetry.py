@@ -1,0 +1,68 @@
+import ast
+import json
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from tests.builders import record
+from worker import telemetry
+from worker.settings import TelemetrySettings
+from worker.telemetry import Metrics, Tracing
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+SOURCE = Path(telemetry.__file__).parent
+
+
+def test_the_trace_of_the_record_goes_on() -> None:
+    tracing = Tracing("worker", "group")
+    with tracing.process(record(b"{}", headers={"traceparent": TRACEPARENT.encode()})), tracing.stage("fetch"):
+        continued = tracing.traceparent()
+    assert continued is not None
+    assert continued.split("-")[1] == TRACEPARENT.split("-")[1]
+    assert continued.split("-")[2] != TRACEPARENT.split("-")[2]
+
+
+@pytest.mark.parametrize("header", [None, b"", b"\xff\xfe", b"00-zz-zz-01"])
+def test_a_record_without_a_readable_trace_begins_one(header: bytes | None) -> None:
+    tracing = Tracing("worker", "group")
+    with tracing.process(record(b"{}", headers={"traceparent": header} if header is not None else {})):
+        assert tracing.traceparent()
+
+
+def test_log_lines_are_json_and_carry_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure_logging(TelemetrySettings(log_format="json"))
+    tracing = Tracing("worker", "group")
+    with tracing.process(record(b"{}", headers={"traceparent": TRACEPARENT.encode()})):
+        telemetry.logger().info(telemetry.EVENT_JUDGED, verdict="real")
+    line = json.loads(capsys.readouterr().err.strip().splitlines()[-1])
+    assert line["event"] == "event_judged"
+    assert line["trace_id"] == TRACEPARENT.split("-")[1]
+
+
+def test_a_client_that_repeats_itself_is_heard_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure_logging(TelemetrySettings(log_format="json"))
+    for attempt in range(50):
+        logging.getLogger("kafka.conn").warning("connection refused, attempt %s", attempt)
+    assert capsys.readouterr().err.count("connection refused") == 1
+
+
+def test_every_metric_of_the_contract_is_there_with_its_meaning() -> None:
+    exposed = generate_latest(Metrics().registry).decode()
+    names = (
+        "events verdicts dead_letters stage_seconds event_seconds in_flight span lag_records paused retries outage "
+        "label_cases label_write_failures rebalances offsets_skipped engine_restarts model_info"
+    )
+    for name in names.split():
+        assert re.search(rf"^# HELP zoomin_{name}(_total)? \S.*\.$", exposed, re.MULTILINE), name
+
+
+def test_every_log_event_is_used_and_none_is_spelled_out_elsewhere() -> None:
+    constants = {name: value for name, value in vars(telemetry).items() if name.isupper() and isinstance(value, str)}
+    code = {path: path.read_text() for path in SOURCE.rglob("*.py") if path.name != "telemetry.py"}
+    used = {
+        node.attr for text in code.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)
+    }
+    assert set(constants) - {"PROMPT_VERSION"} <= used
