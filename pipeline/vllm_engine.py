@@ -7,7 +7,10 @@ Invariant: every image reaches the engine in a size that its processor leaves al
 import asyncio
 import importlib.metadata
 import itertools
-from collections.abc import AsyncIterator, Mapping
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -60,7 +63,7 @@ class VllmEngine:
         """
         renderer = await asyncio.to_thread(Renderer, checkpoint, options)
         try:
-            llm = await asyncio.to_thread(_start_llm, checkpoint, options, renderer.max_model_len)
+            llm = await _in_abandonable_thread(lambda: _start_llm(checkpoint, options, renderer.max_model_len))
         except Exception as error:
             raise EngineDead(f"the engine did not start on {checkpoint.path}: {_first_line(error)}") from error
         engine = cls(checkpoint, options, renderer, llm)
@@ -191,6 +194,26 @@ def _check_views_are_kept(card: CheckpointCard, processor: object) -> None:
             f"{geometry.MIN_VIEW_PIXELS} to {max(card.scan_max_pixels, card.crop_max_pixels)}; "
             "change scan_max_pixels and crop_max_pixels in zoomin.json, or min_pixels and max_pixels of the processor"
         )
+
+
+async def _in_abandonable_thread(call: "Callable[[], AsyncLLM]") -> "AsyncLLM":
+    """A start that nobody waits for any more must not hold up the program's end: hence a daemon.
+
+    SIGINT is blocked in it and so in the core that it forks: Ctrl-C in a terminal reaches the whole process group, and
+    the core has to serve until the worker has drained.
+    """
+    started: Future[AsyncLLM] = Future()
+    started.set_running_or_notify_cancel()
+
+    def work() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            started.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            started.set_exception(error)
+
+    threading.Thread(target=work, name="engine-start", daemon=True).start()
+    return await asyncio.wrap_future(started)
 
 
 def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: int) -> "AsyncLLM":
