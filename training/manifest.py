@@ -1,0 +1,82 @@
+"""Images with their truth on disk: a directory of files and `manifest.jsonl`, one line an image."""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline import images
+from pipeline.errors import BadSettings
+from pipeline.verdict import BoundingBox, Verdict
+from training import scenes
+from training.progress import Progress
+
+NAME = "manifest.jsonl"
+
+
+class Explanations(BaseModel):
+    """Reference explanations of Query 1 and Query 2."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    scan: str
+    check: str
+
+
+class Entry(BaseModel):
+    """The truth about one file; `boxes` are half-open pixels of the full-size image; `shown` says what each holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    file: str
+    label: Verdict
+    boxes: list[tuple[int, int, int, int]] = []
+    shown: list[str] = []
+    explanations: Explanations | None = None
+
+    @property
+    def regions(self) -> tuple[BoundingBox, ...]:
+        return tuple(BoundingBox(*corners) for corners in self.boxes)
+
+
+def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) -> Path:
+    """`count` scenes as lossless PNG files with their manifest, whose path is returned; it is written last."""
+    directory.mkdir(parents=True, exist_ok=True)
+    seeds = range(first_seed, first_seed + count)
+    progress = Progress("scenes", count)
+    entries = []
+    with ProcessPoolExecutor(max_workers=min(workers, count)) as pool:
+        for entry in pool.map(_write_scene, repeat(directory), seeds, chunksize=4):
+            entries.append(entry)
+            progress.show(len(entries))
+    path = directory / NAME
+    path.write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    return path
+
+
+def _write_scene(directory: Path, seed: int) -> Entry:
+    scene = scenes.make(seed)
+    file = f"scene-{seed:07d}.png"
+    (directory / file).write_bytes(images.png(scene.image.pixels))
+    explanations = Explanations(
+        scan=scenes.explain_scan(scene.label, scene.details), check=scenes.explain_check(scene.details)
+    )
+    return Entry(
+        file=file,
+        label=scene.label,
+        boxes=[box.corners for box in scene.boxes],
+        shown=[detail.shown for detail in scene.details],
+        explanations=explanations,
+    )
+
+
+def read(directory: Path) -> Iterator[Entry]:
+    """Raises: BadSettings when there is no manifest or a line of it cannot be read."""
+    path = directory / NAME
+    if not path.is_file():
+        raise BadSettings(f"no {NAME} in {directory}; make one with `zoomin-train scenes --out {directory}`")
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            yield Entry.model_validate_json(line)
+        except ValidationError as error:
+            raise BadSettings(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
