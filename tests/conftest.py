@@ -74,7 +74,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3ForTests]
 
     directory = tmp_path_factory.mktemp("seaweedfs")
     weed = present(lambda: SeaweedFs(directory, remove=directory).start())
-    s3 = S3ForTests(weed.endpoint_url, access_key=weed.access_key, secret_key=weed.secret_key, server=weed.server)
+    s3 = S3ForTests(weed.endpoint_url, access_key=weed.access_key, secret_key=weed.secret_key)
     yield s3
     s3.client.close()
     weed.stop()

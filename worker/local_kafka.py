@@ -107,7 +107,8 @@ class KafkaBroker:
 
     def _answers(self) -> bool:
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers, bootstrap_timeout_ms=1000)
+            # Patient, as its port is open: a client that gives up while it is made leaves a thread and a socket behind.
+            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers, bootstrap_timeout_ms=20_000)
             try:
                 return bool(admin.describe_cluster()["brokers"])
             finally:

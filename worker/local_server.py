@@ -76,8 +76,10 @@ class LocalServer:
         """
         deadline = time.monotonic() + _READY_WITHIN_S
         while not (_is_listening(self.ports[port]) and answers()):  # clients log each refused connection
-            if self.process.returncode is not None:
-                raise self.failure(f"{self.name} ended with code {self.process.returncode} while it started")
+            code = self.process.returncode
+            if code is not None:
+                self.stop()
+                raise self.failure(f"{self.name} ended with code {code} while it started")
             if time.monotonic() > deadline:
                 self.stop()
                 raise self.failure(f"{self.name} did not answer within {_READY_WITHIN_S:.0f} s")
@@ -89,8 +91,9 @@ class LocalServer:
             raise self.failure(f"{self.name} ended with code {self.process.returncode}")
 
     def failure(self, sentence: str) -> LocalStackFailed:
-        """An error that shows where to look on."""
+        """An error that shows the end of the log, without stack frames, and where to read on."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        lines = [line for line in lines if not line.startswith("\tat ")]
         return LocalStackFailed("\n".join([f"{sentence}; the end of {self.log}:", *lines[-_LOG_LINES:]]))
 
     def stop(self) -> None:

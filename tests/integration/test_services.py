@@ -1,6 +1,8 @@
 """The fixtures themselves, so that a broken service fails here first."""
 
-from tests.services import KafkaForTests, S3ForTests
+import json
+
+from tests.services import KafkaForTests, S3ForTests, VersityGw, eventually
 
 
 def test_kafka_keeps_what_was_sent(kafka: KafkaForTests) -> None:
@@ -15,3 +17,15 @@ def test_seaweedfs_keeps_what_was_put(seaweedfs: S3ForTests) -> None:
     bucket = seaweedfs.bucket()
     seaweedfs.client.put_object(Bucket=bucket, Key="a b+c%.jpg", Body=b"pixels")
     assert seaweedfs.client.get_object(Bucket=bucket, Key="a b+c%.jpg")["Body"].read() == b"pixels"
+
+
+def test_an_upload_to_versitygw_becomes_a_notification(kafka: KafkaForTests, versitygw: VersityGw) -> None:
+    bucket = versitygw.s3.bucket()
+    versitygw.s3.client.put_object(Bucket=bucket, Key="a b+c.jpg", Body=b"pixels")
+
+    def keys() -> list[str]:
+        values = [json.loads(record.value) for record in kafka.records(versitygw.topic)]
+        found = [record["s3"] for value in values for record in value.get("Records") or ()]
+        return [s3["object"]["key"] for s3 in found if s3["bucket"]["name"] == bucket]
+
+    assert eventually(lambda: keys() == ["a b+c.jpg"])
