@@ -1,0 +1,326 @@
+"""What the loop may expect of a source, of the fake and of real Kafka alike."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from typing import Protocol
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from pipeline.record import Headers, RawRecord
+from tests.fakes_kafka import FakeBroker
+from tests.services import KafkaForTests
+from worker.ledger import OffsetLedger, Position
+from worker.settings import KafkaSettings
+from worker.source import KafkaSource, Partitions, Turn
+
+NONE: Partitions = frozenset()
+PATIENCE_S = 30
+
+
+class Source(Protocol):
+    async def start(self) -> None: ...
+
+    async def poll(
+        self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
+    ) -> Turn: ...
+
+    async def commit(self, offsets: Mapping[int, int]) -> bool: ...
+
+    async def lag(self) -> dict[int, int]: ...
+
+    async def rebuild(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Topic(Protocol):
+    """A topic of two partitions, and what a test does to it behind the source's back."""
+
+    def send(self, *values: bytes | None, partition: int, key: bytes | None = None, headers: Headers = ()) -> None: ...
+
+    def delete_before(self, offset: int, *, partition: int) -> None: ...
+
+    def committed(self) -> dict[int, int]: ...
+
+    def source(self) -> Source: ...
+
+
+class FakeTopic:
+    def __init__(self) -> None:
+        self.broker = FakeBroker(partitions=2)
+        self.send = self.broker.send
+        self.delete_before = self.broker.delete_before
+
+    def committed(self) -> dict[int, int]:
+        return self.broker.committed
+
+    def source(self) -> Source:
+        return self.broker.source()
+
+
+class RealTopic:
+    def __init__(self, kafka: KafkaForTests) -> None:
+        self.kafka = kafka
+        self.settings = KafkaSettings(
+            bootstrap_servers=kafka.bootstrap_servers,
+            group_id=f"group-{uuid4().hex[:8]}",
+            input_topic=kafka.topic("source", partitions=2),
+            verdict_topic=kafka.topic("verdicts"),
+            dead_letter_topic=kafka.topic("letters"),
+            session_timeout_s=3,
+        )
+
+    def send(self, *values: bytes | None, partition: int, key: bytes | None = None, headers: Headers = ()) -> None:
+        self.kafka.send(self.settings.input_topic, *values, partition=partition, key=key, headers=headers)  # type: ignore[arg-type]
+
+    def delete_before(self, offset: int, *, partition: int) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+        admin.delete_records({TopicPartition(self.settings.input_topic, partition): offset})
+        admin.close()
+
+    def committed(self) -> dict[int, int]:
+        admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+        group = self.settings.group_id
+        offsets = admin.list_group_offsets(group)[group]
+        admin.close()
+        return {tp.partition: at.offset for tp, at in offsets.items() if at.offset >= 0}
+
+    def source(self) -> Source:
+        return KafkaSource(self.settings)
+
+
+@pytest.fixture(params=["fake", "kafka"])
+def topic(request: pytest.FixtureRequest) -> Topic:
+    return FakeTopic() if request.param == "fake" else RealTopic(request.getfixturevalue("kafka"))
+
+
+class Reader:
+    """The least that a loop does: follows the turns with a ledger."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.ledger = OffsetLedger()
+        self.assignment = NONE
+        self.records: list[RawRecord] = []
+        self.positions: list[Position] = []
+        self.turns: list[Turn] = []
+
+    async def turn(self, *, paused: Partitions = NONE, max_records: int = 100, timeout_s: float = 0.05) -> Turn:
+        turn = await self.source.poll(
+            max_records=max_records, paused=paused, committable=self.ledger.committable(), timeout_s=timeout_s
+        )
+        for partition in turn.revoked | turn.lost:
+            self.ledger.revoke(partition)
+        for partition in turn.assigned:
+            self.ledger.assign(partition)
+        self.positions += [self.ledger.begin(record.partition, record.offset) for record in turn.records]
+        self.records += turn.records
+        self.assignment = turn.assignment
+        self.turns.append(turn)
+        return turn
+
+    async def until(
+        self, reached: Callable[[], bool], *, others: Iterable["Reader"] = (), paused: Partitions = NONE
+    ) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not reached():
+                await asyncio.gather(self.turn(paused=paused), *(other.turn() for other in others))
+
+    async def read(self, count: int) -> None:
+        await self.until(lambda: len(self.records) >= count)
+
+    def finish(self, *, partition: int, below: int) -> None:
+        for position in self.positions:
+            if position.partition == partition and position.offset < below:
+                self.ledger.finish(position)
+
+    def values(self, partition: int) -> list[bytes | None]:
+        return [record.value for record in self.records if record.partition == partition]
+
+    def moved(self, kind: str) -> Partitions:
+        return frozenset().union(*(getattr(turn, kind) for turn in self.turns))
+
+
+Join = Callable[[], Awaitable[Reader]]
+
+
+@pytest.fixture
+async def join(topic: Topic) -> AsyncIterator[Join]:
+    """Starts one more member of the group, closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def one_more() -> Reader:
+            source = topic.source()
+            stack.push_async_callback(source.close)
+            await source.start()
+            return Reader(source)
+
+        yield one_more
+
+
+@pytest.fixture
+async def reader(join: Join) -> Reader:
+    return await join()
+
+
+async def test_reads_all_partitions_from_their_beginning_in_order(topic: Topic, reader: Reader) -> None:
+    topic.send(b"a", b"b", b"c", partition=0)
+    topic.send(b"d", partition=1)
+    await reader.read(4)
+    assert reader.values(0) == [b"a", b"b", b"c"]
+    assert reader.values(1) == [b"d"]
+    assert reader.assignment == {0, 1}
+    assert reader.moved("assigned") == {0, 1}
+    assert reader.moved("revoked") == reader.moved("lost") == NONE
+
+
+async def test_record_comes_as_it_was_sent(topic: Topic, reader: Reader) -> None:
+    topic.send(b"\x00\xff", partition=1, key=b"k", headers=(("a", b"1"), ("a", b""), ("ü", b"\xff")))
+    topic.send(None, partition=1, key=b"tombstone")
+    await reader.read(2)
+    first, second = reader.records
+    assert (first.partition, first.offset, first.key, first.value) == (1, 0, b"k", b"\x00\xff")
+    assert first.headers == (("a", b"1"), ("a", b""), ("ü", b"\xff"))
+    assert first.timestamp_ms > 0
+    assert (second.offset, second.key, second.value, second.headers) == (1, b"tombstone", None, ())
+
+
+async def test_hands_out_no_more_than_asked_for(topic: Topic, reader: Reader) -> None:
+    topic.send(*[b"x"] * 20, partition=0)
+    topic.send(*[b"y"] * 20, partition=1)
+    while len(reader.records) < 40:
+        assert len((await reader.turn(max_records=3)).records) <= 3
+    assert len(reader.records) == 40
+
+
+async def test_paused_partition_is_silent_while_others_go_on(topic: Topic, reader: Reader) -> None:
+    await reader.until(lambda: reader.assignment == {0, 1})
+    topic.send(*[b"x"] * 5, partition=0)
+    topic.send(*[b"y"] * 5, partition=1)
+    await reader.until(lambda: len(reader.values(1)) == 5, paused=frozenset({0}))
+    for _ in range(5):
+        await reader.turn(paused=frozenset({0}))
+    assert reader.values(0) == []
+    await reader.read(10)
+    assert reader.values(0) == [b"x"] * 5
+
+
+async def test_pausing_everything_in_the_middle_loses_nothing(topic: Topic, reader: Reader) -> None:
+    values = [b"%d" % number for number in range(60)]
+    topic.send(*values, partition=0)
+    topic.send(*values, partition=1)
+    while len(reader.records) < 120:
+        await reader.turn(max_records=7)
+        await reader.turn(max_records=1, paused=reader.assignment, timeout_s=0)
+        await reader.turn(max_records=7, paused=frozenset({len(reader.turns) % 2}))
+    assert reader.values(0) == reader.values(1) == values
+
+
+async def test_next_member_goes_on_behind_what_was_committed(topic: Topic, join: Join) -> None:
+    topic.send(*[b"%d" % number for number in range(10)], partition=0)
+    first = await join()
+    await first.read(10)
+    assert await first.source.commit({0: 4})
+    await first.source.close()
+    assert topic.committed() == {0: 4}
+    second = await join()
+    await second.read(6)
+    assert second.values(0) == [b"4", b"5", b"6", b"7", b"8", b"9"]
+
+
+async def test_commits_only_what_is_ours(topic: Topic, reader: Reader) -> None:
+    topic.send(b"a", partition=0)
+    await reader.read(1)
+    assert await reader.source.commit({7: 1})
+    assert await reader.source.commit({})
+    assert await reader.source.commit({0: 1, 7: 3})
+    assert topic.committed() == {0: 1}
+
+
+async def test_what_was_committable_earlier_never_takes_a_commit_back(topic: Topic, join: Join) -> None:
+    topic.send(b"a", b"b", b"c", partition=0)
+    reader = await join()
+    await reader.read(3)
+    reader.finish(partition=0, below=1)
+    await reader.turn()  # hands over {0: 1}
+    assert await reader.source.commit({0: 3})
+    await reader.source.close()
+    assert topic.committed() == {0: 3}
+
+
+async def test_positions_and_lag_follow_what_was_handed_out(topic: Topic, reader: Reader) -> None:
+    topic.send(*[b"x"] * 5, partition=0)
+    await reader.until(lambda: reader.assignment == {0, 1})
+    await reader.until(lambda: bool(reader.records) and reader.turns[-1].positions.keys() == {0, 1})
+    await reader.read(5)
+    assert reader.turns[-1].positions == {0: 5, 1: 0}
+    topic.send(b"x", b"y", partition=1)
+    assert await reader.source.lag() == {0: 0, 1: 2}
+
+
+async def test_joining_member_takes_over_only_what_moves(topic: Topic, join: Join) -> None:
+    old = await join()
+    topic.send(*[b"%d" % number for number in range(10)], partition=0)
+    topic.send(*[b"%d" % number for number in range(10)], partition=1)
+    await old.read(20)
+    for partition in (0, 1):
+        old.finish(partition=partition, below=6)
+
+    new = await join()
+    await new.until(lambda: len(new.assignment) == 1, others=[old])
+    kept, moved = old.assignment, new.assignment
+    assert len(kept) == 1
+    assert kept | moved == {0, 1}
+    assert old.moved("revoked") == moved
+    assert old.moved("lost") == NONE
+
+    # What was committable when the partition moved is not read again; what was open is.
+    await new.read(4)
+    (moved_partition,) = moved
+    assert new.values(moved_partition) == [b"6", b"7", b"8", b"9"]
+    assert topic.committed()[moved_partition] == 6
+
+    # The kept partition never stopped: nothing of it comes again.
+    (kept_partition,) = kept
+    topic.send(b"later", partition=kept_partition)
+    await old.until(lambda: b"later" in old.values(kept_partition), others=[new])
+    assert old.values(kept_partition) == [b"%d" % number for number in range(10)] + [b"later"]
+    assert await old.source.commit({0: 6, 1: 6})
+
+
+async def test_leaving_member_hands_everything_back(topic: Topic, join: Join) -> None:
+    stays, leaves = await join(), await join()
+    await stays.until(lambda: len(stays.assignment) == len(leaves.assignment) == 1, others=[leaves])
+    await leaves.source.close()
+    topic.send(b"a", partition=0)
+    topic.send(b"b", partition=1)
+    await stays.read(2)
+    assert stays.assignment == {0, 1}
+
+
+async def test_rebuilt_source_says_what_it_lost_and_goes_on(topic: Topic, reader: Reader) -> None:
+    topic.send(b"a", b"b", partition=0)
+    await reader.read(2)
+    assert await reader.source.commit({0: 1})
+    await reader.source.rebuild()
+    reader.turns.clear()
+    await reader.read(3)
+    assert reader.turns[0].lost == {0, 1}
+    assert reader.moved("assigned") == {0, 1}
+    assert reader.values(0) == [b"a", b"b", b"b"]
+
+
+async def test_deleted_offsets_are_counted_as_skipped(topic: Topic, join: Join) -> None:
+    topic.send(*[b"%d" % number for number in range(10)], partition=0)
+    first = await join()
+    await first.read(10)
+    assert await first.source.commit({0: 2})
+    await first.source.close()
+    topic.delete_before(7, partition=0)
+    second = await join()
+    await second.read(3)
+    assert second.values(0) == [b"7", b"8", b"9"]
+    assert sum(turn.skipped for turn in second.turns) == 5

@@ -1,0 +1,136 @@
+"""Cures for bugs of kafka-python 3.0 and for what it knows but does not tell.
+
+All of it reaches into the client's private parts: written against the pinned 3.0 line, each with a test against a real
+broker (tests/integration/test_pause_bug.py) that says at an update whether it is still needed and still works.
+"""
+
+import contextlib
+from collections.abc import Mapping
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.consumer.subscription_state import SubscriptionState
+from kafka.errors import KafkaError
+from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
+from kafka.record.util import decode_varint
+from kafka.structs import TopicPartition
+
+_read_record = DefaultRecordBatch._read_msg
+
+
+def unpark(consumer: KafkaConsumer) -> None:
+    """Before each poll: a partition that was paused and resumed would else stay silent for ever.
+
+    What was fetched for a paused partition is parked. The fetcher takes it up again only while its current slot is
+    None, but a drained slot stays behind, false and not None; and what is parked is not fetched anew either.
+    """
+    fetcher = consumer._fetcher
+    if fetcher._next_partition_records is not None and not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
+
+
+def finish_joining(consumer: KafkaConsumer) -> None:
+    """Before each poll: a leader that rejoins because partitions were added would else stay outside for ever.
+
+    A poll that ends before the group has gathered leaves the attempt to join under way, for the next poll to await. But
+    a new leader's assignment also settles the reason for rejoining, so the next poll sees none: nobody awaits the
+    attempt, and a member that has not joined sends no heartbeats, is expelled and does not notice. It also happens to
+    members that start together, before the first metadata have come.
+    """
+    coordinator = consumer._coordinator
+    if coordinator._join_task is not None:
+        coordinator.request_rejoin()
+
+
+def drop_broken_batch(consumer: KafkaConsumer) -> None:
+    """After a poll that raised: the next one would else ask the same dead iterator in an endless loop."""
+    consumer._fetcher._next_partition_records = None
+
+
+def clear_stale_answers(consumer: KafkaConsumer) -> None:
+    """At each assignment: an unread answer about committed offsets, however old, would else be taken for a new one."""
+    consumer._coordinator._offset_fetch_futures.clear()
+
+
+def tolerate_odd_header_keys() -> None:
+    """Makes header keys that are not UTF-8 readable, with `?` for each byte that is not ASCII.
+
+    Brokers take any bytes as a header's key. The client raises for them and then reads the same batch for ever: one
+    record of a careless producer would end the work on its partition.
+    """
+    DefaultRecordBatch._read_msg = _read_tolerantly
+
+
+def _read_tolerantly(batch: DefaultRecordBatch) -> DefaultRecord:
+    try:
+        return _read_record(batch)
+    except UnicodeDecodeError:
+        batch._buffer = bytearray(batch._buffer)
+        _make_header_keys_ascii(batch._buffer, batch._pos)
+        return _read_record(batch)
+
+
+def _make_header_keys_ascii(buffer: bytearray, position: int) -> None:
+    """Walks one record of the format v2, whose bytes begin at `position`."""
+    for _length_attributes_time_offset in range(4):
+        _, position = decode_varint(buffer, position)
+    for _key_value in range(2):
+        size, position = decode_varint(buffer, position)
+        position += max(0, size)
+    headers, position = decode_varint(buffer, position)
+    for _header in range(headers):
+        size, position = decode_varint(buffer, position)
+        buffer[position : position + size] = bytes(
+            byte if byte < 0x80 else ord("?") for byte in buffer[position : position + size]
+        )
+        position += size
+        size, position = decode_varint(buffer, position)
+        position += max(0, size)
+
+
+def close_producer(producer: KafkaProducer, timeout_s: float) -> None:
+    """Closes within about twice `timeout_s`; what was not acknowledged by then fails.
+
+    The client's own close gives up before it stops its thread when it cannot flush in time.
+    """
+    try:
+        producer.close(timeout=timeout_s)
+    except KafkaError:
+        producer._sender.force_close()
+        producer._sender.join(timeout_s)
+        with contextlib.suppress(KafkaError):
+            producer.close(timeout=0)
+
+
+class Positions:
+    """Where a consumer reads, and how much was deleted before it came by; asks nobody."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self._subscription: SubscriptionState = consumer._subscription
+        self._out_of_range: dict[TopicPartition, int] = {}
+        self._reset = self._subscription.request_offset_reset
+        self._subscription.request_offset_reset = self._note_reset
+
+    def known(self) -> dict[int, int]:
+        """Per assigned partition the offset of the next record; without those that are still being looked up."""
+        return {tp.partition: offset for tp in self._consumer.assignment() if (offset := self._at(tp)) is not None}
+
+    def skipped(self, first_read: Mapping[int, int]) -> int:
+        """Offsets jumped over since the last call because retention had deleted them; `first_read` since then."""
+        jumped = 0
+        for tp, left_at in list(self._out_of_range.items()):
+            now_at = first_read.get(tp.partition, self._at(tp))
+            if now_at is not None:
+                del self._out_of_range[tp]
+                jumped += max(0, now_at - left_at)
+        return jumped
+
+    def _note_reset(self, tp: TopicPartition, strategy: int | None = None) -> None:
+        left_at = self._at(tp)
+        if left_at is not None:
+            self._out_of_range[tp] = left_at
+        self._reset(tp, strategy)
+
+    def _at(self, tp: TopicPartition) -> int | None:
+        state = self._subscription.assignment.get(tp)
+        return None if state is None or state.position is None else state.position.offset

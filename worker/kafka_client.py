@@ -1,0 +1,125 @@
+"""What all our Kafka clients share: how they connect, and what they ask of the cluster before they work."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from pipeline.errors import BadSettings, FatalError, TopicMissing
+from worker.settings import KafkaSettings
+
+BOOTSTRAP_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
+DEFAULT_MESSAGE_BYTES = 1_048_588
+"""the broker's own default of max.message.bytes"""
+
+
+def connection(settings: KafkaSettings) -> dict[str, object]:
+    """What every client is built with: where the brokers are, who we are, how patient we are."""
+    password = settings.sasl_password
+    return {
+        "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
+        "client_id": "zoomin",
+        "bootstrap_timeout_ms": ms(BOOTSTRAP_TIMEOUT_S),
+        "request_timeout_ms": ms(REQUEST_TIMEOUT_S),
+        "reconnect_backoff_max_ms": 1000,  # an outage would outlive the broker's return by the default of 30 s
+        "security_protocol": settings.security_protocol,
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": None if password is None else password.get_secret_value(),
+        "ssl_cafile": _path(settings.ssl_cafile),
+        "ssl_certfile": _path(settings.ssl_certfile),
+        "ssl_keyfile": _path(settings.ssl_keyfile),
+    }
+
+
+def check_topics(settings: KafkaSettings) -> None:
+    """Reaches a broker and our three topics.
+
+    Raises: BadSettings; FatalError when no broker answers; TopicMissing.
+    """
+    fields = {
+        settings.input_topic: "INPUT_TOPIC",
+        settings.verdict_topic: "VERDICT_TOPIC",
+        settings.dead_letter_topic: "DEAD_LETTER_TOPIC",
+    }
+    try:
+        with admin_client(settings) as admin:
+            answers = {topic["name"]: topic["error_code"] for topic in admin.describe_topics(list(fields))}
+    except kafka_errors.KafkaError as error:
+        raise unreachable(settings, error) from error
+    for topic, field in fields.items():
+        if answers[topic] == kafka_errors.TopicAuthorizationFailedError.errno:
+            raise FatalError(f"topic {topic} may not be read by us: give this user the right to describe it")
+        if answers[topic] == kafka_errors.UnknownTopicOrPartitionError.errno:
+            raise TopicMissing(
+                f"topic {topic} does not exist at {settings.bootstrap_servers}: "
+                f"create it, or name another one in ZOOMIN_KAFKA__{field}"
+            )
+        if answers[topic]:
+            raise FatalError(f"topic {topic} is not usable: {kafka_errors.for_code(answers[topic]).__name__}")
+
+
+def message_limits(settings: KafkaSettings, topics: Iterable[str]) -> dict[str, int]:
+    """`max.message.bytes` of each topic; the broker's default where we may not ask.
+
+    Raises: KafkaError when no broker answers.
+    """
+    names = list(topics)
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["max.message.bytes"]) for name in names]
+    with admin_client(settings) as admin:
+        try:
+            described = admin.describe_configs(resources, config_filter="all")["topic"]
+        except kafka_errors.AuthorizationError:
+            described = {}
+    configs = {name: described.get(name, {}).get("max.message.bytes", {}) for name in names}
+    return {name: int(config.get("value") or DEFAULT_MESSAGE_BYTES) for name, config in configs.items()}
+
+
+def check_writable(settings: KafkaSettings, topic: str) -> None:
+    """Whether some partition has a leader and enough in-sync replicas to acknowledge a record.
+
+    Raises: FatalError when none has; BadSettings; KafkaError.
+    """
+    name = "min.insync.replicas"
+    with admin_client(settings) as admin:
+        partitions = admin.describe_topics([topic])[0]["partitions"]
+        try:
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic, [name])
+            configs = admin.describe_configs([resource], config_filter="all")["topic"].get(topic, {})
+        except kafka_errors.AuthorizationError:
+            configs = {}
+    needed = int(configs.get(name, {}).get("value") or 1)
+    if not any(part["leader_id"] >= 0 and len(part["isr_nodes"]) >= needed for part in partitions):
+        raise FatalError(f"no partition of topic {topic} has a leader and {needed} replicas in sync")
+
+
+@contextmanager
+def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    """Raises: BadSettings for addresses and files that no client can start with; KafkaError."""
+    try:
+        admin = KafkaAdminClient(**connection(settings))
+    except (ValueError, OSError) as error:
+        raise BadSettings(f"the ZOOMIN_KAFKA__* settings name no usable connection: {error}") from error
+    try:
+        yield admin
+    finally:
+        admin.close()
+
+
+def unreachable(settings: KafkaSettings, error: Exception) -> FatalError:
+    return FatalError(
+        f"no Kafka broker serves us at {settings.bootstrap_servers} within {BOOTSTRAP_TIMEOUT_S:.0f} s: "
+        f"check ZOOMIN_KAFKA__BOOTSTRAP_SERVERS, the network and, where set, the credentials ({error})"
+    )
+
+
+def ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)
