@@ -121,7 +121,8 @@ class WorkerLoop:
         if gone:
             await self._drop(gone)
         for partition in turn.assigned:
-            self._ledger.assign(partition, turn.positions.get(partition))
+            first = next((record.offset for record in turn.records if record.partition == partition), None)
+            self._ledger.assign(partition, turn.positions.get(partition) if first is None else first)
             self._progress_at[partition] = self._clock()
         if gone or turn.assigned:
             self._metrics.rebalances.inc()

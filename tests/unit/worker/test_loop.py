@@ -1,0 +1,317 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pipeline.errors import DeadLetterFlood, EngineDead
+from pipeline.record import RawRecord
+from tests.fakes_kafka import FakeBroker, FakeSource
+from worker.handler import Outcome
+from worker.loop import LOOK_S, STALLED_AFTER_S, WorkerLoop
+from worker.settings import FlowSettings
+from worker.telemetry import Metrics
+
+VERDICT = Outcome((None,))
+
+
+class Handler:
+    """Each record waits for its own leave to finish."""
+
+    def __init__(self) -> None:
+        self.handled: list[RawRecord] = []
+        self.cancelled: list[RawRecord] = []
+        self.most_at_once = 0
+        self.open: dict[tuple[int, int], asyncio.Future[Outcome]] = {}
+
+    async def handle(self, record: RawRecord) -> Outcome:
+        place = (record.partition, record.offset)
+        self.handled.append(record)
+        self.open[place] = asyncio.get_running_loop().create_future()
+        self.most_at_once = max(self.most_at_once, len(self.open))
+        try:
+            return await self.open[place]
+        except asyncio.CancelledError:
+            self.cancelled.append(record)
+            raise
+        finally:
+            del self.open[place]
+
+    def finish(self, partition: int, offset: int, outcome: Outcome = VERDICT) -> None:
+        if not self.open[partition, offset].done():
+            self.open[partition, offset].set_result(outcome)
+
+
+class AtOnce:
+    def __init__(self, outcome: Outcome = VERDICT) -> None:
+        self.handled: list[RawRecord] = []
+        self._outcome = outcome
+
+    async def handle(self, record: RawRecord) -> Outcome:
+        self.handled.append(record)
+        return self._outcome
+
+
+class Clock:
+    """Goes on by a hundredth of a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.01
+        return self.now
+
+
+@pytest.fixture
+def broker() -> FakeBroker:
+    return FakeBroker()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def running(broker: FakeBroker, clock: Clock):  # type: ignore[no-untyped-def]
+    """Starts loops, and ends them all after the test."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def start(handler: object, source: FakeSource | None = None, **flow: float) -> "Running":
+        source = source or broker.source()
+        await source.start()
+        metrics = Metrics()
+        loop = WorkerLoop(
+            source,
+            handler,  # type: ignore[arg-type]
+            FlowSettings(**{"max_in_flight": 4, "max_span": 100, **flow}),
+            commit_interval_s=0.05,
+            metrics=metrics,
+            clock=clock,
+        )
+        stop = asyncio.Event()
+        tasks.append(asyncio.create_task(loop.run(stop)))
+        return Running(loop, tasks[-1], stop, metrics)
+
+    return start
+
+
+class Running:
+    def __init__(self, loop: WorkerLoop, task: asyncio.Task[None], stop: asyncio.Event, metrics: Metrics) -> None:
+        self.loop, self.task, self.stop, self.metrics = loop, task, stop, metrics
+
+    def metric(self, name: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name)
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - what is waited for is the state of the code under test
+            await asyncio.sleep(0)
+
+
+async def test_commits_never_pass_an_open_offset(broker: FakeBroker, clock: Clock, running: Start) -> None:
+    broker.send(b"a", b"b", b"c")
+    handler = Handler()
+    await running(handler)
+    await until(lambda: len(handler.open) == 3)
+    handler.finish(0, 2)
+    handler.finish(0, 1)
+    await until(lambda: len(handler.open) == 1)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert broker.committed.get(0, 0) == 0
+    handler.finish(0, 0)
+    await until(lambda: not handler.open)
+    await until(lambda: broker.committed.get(0) == 3)
+
+
+async def test_no_more_events_run_than_there_are_slots(broker: FakeBroker, running: Start) -> None:
+    broker.send(*[b"x"] * 50)
+    broker.send(*[b"x"] * 50, partition=1)
+    handler = Handler()
+    loop = await running(handler, max_in_flight=3)
+    for done in range(20):
+        await until(lambda: len(handler.open) == 3)
+        handler.finish(*next(iter(handler.open)))
+        await until(lambda done=done: len(handler.handled) > done + 3)  # type: ignore[misc]
+    assert handler.most_at_once == 3
+    assert loop.metric("zoomin_in_flight") == 3
+
+
+async def test_a_stuck_event_holds_back_its_partition_and_no_other(broker: FakeBroker, running: Start) -> None:
+    broker.send(*[b"x"] * 30)
+    broker.send(*[b"y"] * 30, partition=1)
+    handler = Handler()
+    await running(handler, max_in_flight=8, max_span=5)
+
+    def finish_all_but_the_first() -> bool:
+        for place in [place for place in handler.open if place != (0, 0)]:
+            handler.finish(*place)
+        return sum(record.partition == 1 for record in handler.handled) == 30
+
+    await until(finish_all_but_the_first)
+    ahead = max(record.offset for record in handler.handled if record.partition == 0)
+    assert ahead < 5 + 8, "no further than the span and what one poll brings"
+    handler.finish(0, 0)
+
+    def finish_all() -> bool:
+        for place in list(handler.open):
+            handler.finish(*place)
+        return sum(record.partition == 0 for record in handler.handled) == 30
+
+    await until(finish_all)
+
+
+async def test_a_partition_that_leaves_takes_its_events_with_it(
+    broker: FakeBroker, clock: Clock, running: Start
+) -> None:
+    broker.send(b"a")
+    broker.send(b"b", partition=1)
+    first, second = Handler(), Handler()
+    await running(first)
+    await until(lambda: len(first.open) == 2)
+    await running(second)
+    await until(lambda: second.open)
+    (moved,) = first.cancelled
+    assert [r.partition for r in second.handled] == [moved.partition], "the new owner reads it again"
+    kept = 1 - moved.partition
+    first.finish(kept, 0)
+    await until(lambda: not first.open)
+    await until(lambda: kept in broker.committed)
+    assert moved.partition not in broker.committed
+
+
+async def test_a_member_that_was_thrown_out_commits_nothing_of_the_old_time(
+    broker: FakeBroker, clock: Clock, running: Start
+) -> None:
+    broker.send(b"a")
+    handler, source = Handler(), broker.source()
+    await running(handler, source)
+    await until(lambda: handler.open)
+    broker.evict(source)
+    await until(lambda: len(handler.handled) == 2)
+    assert len(handler.cancelled) == 1
+    handler.finish(0, 0)
+    await until(lambda: not handler.open)
+    await until(lambda: broker.committed.get(0) == 1)
+    assert len(broker.commits) == 1
+
+
+async def test_a_refused_commit_is_tried_again(broker: FakeBroker, clock: Clock, running: Start) -> None:
+    broker.send(b"a")
+    source = broker.source()
+    source.refuse_commits = 3
+    await running(AtOnce(), source)
+    await until(lambda: broker.committed.get(0) == 1)
+    assert source.refuse_commits == 0
+
+
+async def test_stopping_waits_for_what_is_under_way_and_reads_no_more(broker: FakeBroker, running: Start) -> None:
+    broker.send(*[b"x"] * 10)
+    handler = Handler()
+    loop = await running(handler, max_in_flight=2)
+    await until(lambda: len(handler.open) == 2)
+    loop.stop.set()
+    for place in list(handler.open):
+        handler.finish(*place)
+    await asyncio.wait_for(loop.task, 5)
+    assert len(handler.handled) == 2
+    assert broker.committed == {0: 2}
+
+
+async def test_the_drain_deadline_cancels_the_rest_and_commits_what_is_closed(
+    broker: FakeBroker, clock: Clock, running: Start
+) -> None:
+    broker.send(b"quick", b"stuck")
+    handler = Handler()
+    loop = await running(handler, drain_timeout_s=0.05)
+    await until(lambda: len(handler.open) == 2)
+    handler.finish(0, 0)
+    loop.stop.set()
+    await asyncio.wait_for(loop.task, 5)
+    assert [record.value for record in handler.cancelled] == [b"stuck"]
+    assert broker.committed == {0: 1}
+
+
+async def test_a_fatal_error_ends_the_loop_and_commits_nothing_more(
+    broker: FakeBroker, clock: Clock, running: Start
+) -> None:
+    broker.send(b"a", b"b")
+    handler = Handler()
+    loop = await running(handler)
+    await until(lambda: len(handler.open) == 2)
+    handler.finish(0, 0)
+    handler.open[0, 1].set_exception(EngineDead("gone"))
+    with pytest.raises(EngineDead):
+        await asyncio.wait_for(loop.task, 5)
+    assert broker.committed.get(0, 0) <= 1
+
+
+async def test_a_flood_of_our_own_dead_letters_stops_the_worker(broker: FakeBroker, running: Start) -> None:
+    broker.send(*[b"x"] * 60)
+    loop = await running(AtOnce(Outcome(("internal_fault",))))
+    with pytest.raises(DeadLetterFlood, match="internal_fault"):
+        await asyncio.wait_for(loop.task, 5)
+
+
+async def test_a_flood_that_senders_cause_does_not(broker: FakeBroker, running: Start) -> None:
+    broker.send(*[b"x"] * 60)
+    handler = AtOnce(Outcome(("malformed_event",)))
+    loop = await running(handler)
+    await until(lambda: len(handler.handled) == 60)
+    assert not loop.task.done()
+
+
+async def test_gaps_at_the_end_are_committed_over(broker: FakeBroker, clock: Clock, running: Start) -> None:
+    broker.send(b"a")
+    broker.leave_gap(0)
+    await running(AtOnce())
+    await until(lambda: broker.committed.get(0) == 2)
+
+
+async def test_what_retention_deleted_is_counted(broker: FakeBroker, running: Start) -> None:
+    broker.send(*[b"x"] * 5)
+    handler, source = AtOnce(), broker.source()
+    broker.committed[0] = 1
+    broker.delete_before(3, partition=0)
+    loop = await running(handler, source)
+    await until(lambda: len(handler.handled) == 2)
+    assert loop.metric("zoomin_offsets_skipped_total") == 2
+
+
+async def test_a_partition_that_could_go_on_and_does_not_gets_a_new_consumer(
+    broker: FakeBroker, clock: Clock, running: Start
+) -> None:
+    class Silent(FakeSource):
+        """Hands out nothing until it is rebuilt: the client's pause bug seen from outside."""
+
+        async def poll(self, **asked):  # type: ignore[no-untyped-def, override]
+            silenced = frozenset(self._positions) if not self.rebuilt else frozenset()
+            return await super().poll(**{**asked, "paused": asked["paused"] | silenced})
+
+    source, handler = Silent(broker), AtOnce()
+    loop = await running(handler, source)
+    await until(lambda: loop.loop.assigned)
+    broker.send(b"a")
+    before = clock.now
+    await until(lambda: clock.now > before + 2 * LOOK_S)
+    assert source.rebuilt == 0
+    clock.now += STALLED_AFTER_S
+    await until(lambda: source.rebuilt == 1)
+    await until(lambda: len(handler.handled) == 1)
+
+
+async def test_an_outage_of_the_broker_is_waited_out(broker: FakeBroker, clock: Clock, running: Start) -> None:
+    broker.send(b"a", b"b")
+    handler = AtOnce()
+    broker.down = True
+    loop = await running(handler)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not loop.task.done()
+    broker.down = False
+    await until(lambda: len(handler.handled) == 2)
