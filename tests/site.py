@@ -1,6 +1,7 @@
 """One pipeline for one test: its own topics and bucket on the shared Kafka and S3, and what was answered."""
 
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from pipeline.messages import VerdictEvent
 from tests.services import KafkaForTests, S3ForTests
 from tests.worker_process import WorkerProcess
 
-MODEL = Path(__file__).parent.parent / "models" / "zoomin-tiny"
+MODEL = Path(os.environ.get("TEST_MODEL", Path(__file__).parent.parent / "models" / "zoomin-tiny"))
 
 
 @dataclass
