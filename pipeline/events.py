@@ -7,7 +7,7 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import unquote_plus
@@ -52,7 +52,7 @@ class ImageEvent:
     event_id: str
     image: ImageRef
     source: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
     index: int = 0
 
 
@@ -64,7 +64,7 @@ class _Named:
     own_id: str | None = None
     sequencer: str | None = None
     source: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
     index: int = 0
 
 

@@ -1,0 +1,279 @@
+"""S3: images in, within their limits, and label cases out. No exception of botocore or urllib3 goes further."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+from urllib3.exceptions import HTTPError
+
+from pipeline.errors import (
+    AccessDenied,
+    ImageChanged,
+    ImageMissing,
+    ImageTooLarge,
+    StoreDenied,
+    StoreUnavailable,
+    ZoomInError,
+)
+from pipeline.events import ImageRef
+from pipeline.urls import shown
+from worker.calls import BlockingCalls
+from worker.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
+    from urllib3 import HTTPResponse
+
+FETCH_THREADS = 16
+LABEL_THREADS = 4
+LABEL_DEADLINE_S = 10.0  # who offers cases has a shorter one
+CONNECT_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 10.0
+CHUNK_BYTES = 1 << 20
+
+CREDENTIALS_REFUSED = frozenset(
+    {
+        *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"),
+        *("RequestTimeTooSkewed", "AuthorizationHeaderMalformed", "NotSignedUp", "AccountProblem", "InvalidSecurity"),
+    }
+)
+MISSING = frozenset(
+    {
+        *("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound", "404"),
+        "MethodNotAllowed",  # the version is a delete marker
+        "InvalidArgument",  # a version id that this S3 never gave
+        *("InvalidBucketName", "InvalidURI", "KeyTooLongError"),
+    }
+)
+CHANGED = frozenset({"PreconditionFailed", "412"})
+DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403", "InvalidObjectState"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An object's bytes and what S3 calls them; `key` is the one of two twins that was meant."""
+
+    data: bytes
+    key: str
+    etag: str | None
+    version_id: str | None
+    sha256: str
+
+
+class ImageStore:
+    """Images of the allow-listed buckets; events are held against that list before they come here."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._client = _client(settings, FETCH_THREADS)
+        self._calls = BlockingCalls("fetch", FETCH_THREADS, settings.total_timeout_s)
+
+    async def fetch(self, image: ImageRef) -> Fetched:
+        """Raises: ImageMissing, ImageChanged, ImageTooLarge, AccessDenied, StoreUnavailable."""
+        return await self._calls.run(partial(self._fetch, image))
+
+    async def probe(self, bucket: str) -> None:
+        """Whether S3 serves this bucket at all.
+
+        Raises: AccessDenied, ImageMissing (no such bucket), StoreUnavailable.
+        """
+        await self._calls.run(partial(self._probe, bucket))
+
+    async def check(self, bucket: str) -> str | None:
+        """What a person should know about this bucket before the start; None when all is well.
+
+        Raises: StoreDenied when S3 does not know our credentials.
+        """
+        return await self._calls.run(partial(self._check, bucket))
+
+    def close(self) -> None:
+        self._calls.close()
+        self._client.close()
+
+    def _fetch(self, image: ImageRef) -> Fetched:
+        refusals: list[ZoomInError] = []
+        for key in (image.key, image.other_key):
+            if key is not None:
+                try:
+                    return self._get(image, key)
+                except (ImageMissing, ImageChanged, AccessDenied) as error:
+                    refusals.append(error)
+        raise next((refusal for refusal in refusals if isinstance(refusal, ImageChanged)), refusals[0])
+
+    def _get(self, image: ImageRef, key: str) -> Fetched:
+        deadline = time.monotonic() + self._settings.total_timeout_s
+        place = f"object {shown(key)} of bucket {image.bucket}"
+        with _translated(place):
+            response = self._client.get_object(**_request(image, key))
+            data = self._read(response, deadline, place)
+        etag = response.get("ETag", "").strip('"') or None
+        if image.etag and etag != image.etag:  # not every S3 reads If-Match
+            raise ImageChanged(f"{place} has etag {etag}, the event says {image.etag}")
+        sha256 = hashlib.sha256(data).hexdigest()
+        if image.sha256 and sha256 != image.sha256:
+            raise ImageChanged(f"{place} has sha256 {sha256}, the event says {image.sha256}")
+        return Fetched(data, key, etag, response.get("VersionId") or image.version_id, sha256)
+
+    def _read(self, response: "GetObjectOutputTypeDef", deadline: float, place: str) -> bytes:
+        limit, length = self._settings.max_image_bytes, response.get("ContentLength")
+        chunks: list[bytes] = []
+        received = 0
+        # Entered, botocore's body hands out urllib3's stream; closed before its end, that takes its connection along.
+        with cast("AbstractContextManager[HTTPResponse]", response["Body"]) as stream:
+            if length is not None and length > limit:
+                raise ImageTooLarge(f"{place} has {length} bytes; at most {limit} are read")
+            # read1 gives what is there: a plain read would let a trickle of bytes outlast the deadline
+            while chunk := stream.read1(CHUNK_BYTES):
+                received += len(chunk)
+                chunks.append(chunk)
+                if received > limit:
+                    raise ImageTooLarge(f"{place} has more than {limit} bytes")
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(f"{place} did not arrive in {self._settings.total_timeout_s:g} s")
+        if length is not None and received != length:
+            raise StoreUnavailable(f"{place} ended after {received} of {length} bytes")
+        return b"".join(chunks)
+
+    def _probe(self, bucket: str) -> None:
+        with _translated(f"bucket {bucket}"):
+            self._client.head_bucket(Bucket=bucket)
+
+    def _check(self, bucket: str) -> str | None:
+        try:
+            # A listing rather than HeadBucket: its refusal has a body that says what is wrong.
+            self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+            raise StoreDenied(
+                "no S3 credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            ) from error
+        except ClientError as error:
+            code = _code(error)
+            if code in CREDENTIALS_REFUSED:
+                raise StoreDenied(f"S3 refuses our credentials or their region: {code}") from error
+            if code in DENIED:
+                return f"may not be listed ({code}): objects that are missing will look denied"
+            return "does not exist" if code in MISSING else f"S3 answers {code}"
+        except (BotoCoreError, HTTPError, OSError) as error:
+            return f"S3 does not answer: {type(error).__name__}"
+        return None
+
+
+class LabelBucket:
+    """The labeling bucket: pictures under the digest of their file, cases written once."""
+
+    def __init__(self, settings: StoreSettings, bucket: str) -> None:
+        self._bucket = bucket
+        self._client = _client(settings, LABEL_THREADS)
+        self._calls = BlockingCalls("label", LABEL_THREADS, LABEL_DEADLINE_S)
+
+    async def put_image(self, key: str, png: bytes) -> None:
+        """Raises: AccessDenied, ImageMissing (no such bucket), StoreUnavailable."""
+        await self._calls.run(partial(self._put_image, key, png))
+
+    async def put_case(self, key: str, body: bytes) -> None:
+        """Writes a case unless it is there already.
+
+        Raises: as `put_image`.
+        """
+        await self._calls.run(partial(self._put_case, key, body))
+
+    def close(self) -> None:
+        self._calls.close()
+        self._client.close()
+
+    def _put_image(self, key: str, png: bytes) -> None:
+        with _translated(f"labeling bucket {self._bucket}"):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=png, ContentType="image/png")
+
+    def _put_case(self, key: str, body: bytes) -> None:
+        try:
+            with _translated(f"labeling bucket {self._bucket}"):
+                self._client.put_object(
+                    Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+                )
+        except ImageChanged:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    key: str
+    etag: str | None
+
+
+def list_objects(settings: StoreSettings, bucket: str, prefix: str, *, after: str = "") -> Iterator[Listed]:
+    """What lies below `prefix`, in the order of keys, from behind the key `after` on; a request for each 1,000.
+
+    Raises: AccessDenied, ImageMissing (no such bucket), StoreUnavailable.
+    """
+    with closing(_client(settings, 1)) as client, _translated(f"bucket {bucket}"):
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
+        for page in pages:
+            for found in page.get("Contents", []):
+                yield Listed(found["Key"], found.get("ETag", "").strip('"') or None)
+
+
+def _client(settings: StoreSettings, threads: int) -> "S3Client":
+    # Credentials come by boto3's own chain. One repeat hides a connection that died idle; waiting is the Retrier's.
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+        retries={"mode": "standard", "total_max_attempts": 2},
+        max_pool_connections=threads,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=min(READ_TIMEOUT_S, settings.total_timeout_s),
+        tcp_keepalive=True,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    session = boto3.session.Session()
+    return session.client("s3", region_name=settings.region, endpoint_url=settings.endpoint_url, config=config)
+
+
+def _request(image: ImageRef, key: str) -> "GetObjectRequestTypeDef":
+    request: GetObjectRequestTypeDef = {"Bucket": image.bucket, "Key": key}
+    if image.version_id:
+        request["VersionId"] = image.version_id
+    if image.etag:
+        request["IfMatch"] = f'"{image.etag}"'
+    return request
+
+
+@contextmanager
+def _translated(place: str) -> Iterator[None]:
+    """Foreign exceptions as ours; their own texts hold URLs with queries and go no further."""
+    try:
+        yield
+    except ClientError as error:
+        raise _error_of(_code(error))(f"{place}: S3 answers {_code(error)}") from error
+    except ParamValidationError as error:
+        raise ImageMissing(f"{place}: no such name is possible in S3") from error
+    except (BotoCoreError, HTTPError, OSError) as error:
+        raise StoreUnavailable(f"{place}: S3 does not answer ({type(error).__name__})") from error
+
+
+def _error_of(code: str) -> type[ZoomInError]:
+    if code in MISSING:
+        return ImageMissing
+    if code in CHANGED:
+        return ImageChanged
+    return AccessDenied if code in DENIED else StoreUnavailable
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code") or "an error without a code"
