@@ -21,7 +21,7 @@ _LOOK_EVERY_S = 0.2
 
 
 class GuardedProcess:
-    """The server's half that we hold: ask, stop, kill, freeze.
+    """Our end of it: asks the server to stop, kills it, freezes it, knows how it ended.
 
     `grace_s` is how long it may take to stop by itself. `remove` names a directory that is deleted when we die without
     stopping it; after an orderly stop the directory is the caller's affair.

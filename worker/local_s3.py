@@ -34,7 +34,7 @@ class SeaweedFs:
         self.server = LocalServer(
             "SeaweedFS",
             directory,
-            ports=[f"{part}.{port}" for part in ("s3", "master", "volume", "filer") for port in ("port", "port.grpc")],
+            ports=[f"{part}.{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("port", "port.grpc")],
             fixed={"s3.port": port},
             grace_s=_GRACE_S,
             remove=remove,
@@ -54,6 +54,7 @@ class SeaweedFs:
         home = self.server.directory
         (home / "data").mkdir(exist_ok=True)
         (home / "master.toml").write_text(_MASTER_TOML)  # read from the working directory
+        (home / "s3.json").touch(mode=0o600)
         (home / "s3.json").write_text(identities(self.access_key, self.secret_key))
         ports = [f"-{option}={port}" for option, port in self.server.ports.items()]
         self.server.launch(
