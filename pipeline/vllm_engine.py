@@ -90,7 +90,11 @@ class VllmEngine:
             "multi_modal_uuids": {"image": [images.digest(image) for image in query.images]},
         }
         params = self._renderer.sampling(query, temperature)
-        output = await self._generate(prompt, params)
+        # After a cancelled query vLLM may believe that the core has pixels which never arrived; it then ends the request
+        # without an answer and sends them with the next.
+        output = await self._generate(prompt, params) or await self._generate(prompt, params)
+        if output is None:
+            raise GenerationFailed("the engine ended the request twice without an answer")
         completion = output.outputs[0]
         logprobs = {token: entry.logprob for token, entry in completion.logprobs[0].items()}
         return Answer(
@@ -105,7 +109,7 @@ class VllmEngine:
     async def close(self) -> None:
         await asyncio.to_thread(self._llm.shutdown, 5.0)
 
-    async def _generate(self, prompt: Mapping[str, object], params: "SamplingParams") -> "RequestOutput":
+    async def _generate(self, prompt: Mapping[str, object], params: "SamplingParams") -> "RequestOutput | None":
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
@@ -246,13 +250,11 @@ def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: in
     return AsyncLLM.from_engine_args(arguments)
 
 
-async def _last(outputs: "AsyncIterator[RequestOutput]") -> "RequestOutput":
+async def _last(outputs: "AsyncIterator[RequestOutput]") -> "RequestOutput | None":
     last = None
     async for output in outputs:
         last = output
-    if last is None or not last.outputs[0].logprobs:
-        raise RuntimeError("the engine ended the request without an answer")
-    return last
+    return last if last is not None and last.outputs[0].logprobs else None
 
 
 def vllm_version() -> str:

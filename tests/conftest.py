@@ -8,6 +8,9 @@
 `versitygw` (VersityGw): `.s3` is an S3ForTests; `.topic` is where its notifications arrive, those of all tests.
     Who wants a topic alone starts an own one: `VersityGw(directory, bootstrap_servers=, topic=, say=print).start()`.
 
+`vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
+    `pytest.mark.asyncio(loop_scope="session")`.
+
 Topics and buckets are never shared, so tests that only use these may run in any order. Who stops, kills or freezes a
 server takes an own one: `KafkaBroker(tmp_path, cache=CACHE, say=print).start()`, `SeaweedFs(tmp_path).start()`.
 Variables ZOOMIN_* and AWS_* of whoever runs the tests are dropped. A service that cannot be had skips its tests on a
@@ -16,15 +19,18 @@ laptop and fails them where CI=true.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+import pytest_asyncio
 
 from pipeline.errors import LocalStackFailed
 
-if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3
+if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no engine
+    from pipeline.vllm_engine import VllmEngine
     from tests.services import KafkaForTests, S3ForTests, VersityGw
 
 Service = TypeVar("Service")
@@ -98,6 +104,22 @@ def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) 
     gateway.s3.client.close()
     gateway.stop()
     forget_data(directory)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vllm_engine() -> "AsyncIterator[VllmEngine]":
+    from worker.settings import apply_process_environment
+
+    apply_process_environment()  # before vLLM is imported
+    from pipeline.checkpoint import Checkpoint
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+    from tests.site import MODEL
+
+    with warnings.catch_warnings():  # what torch and vLLM say of themselves while they are imported
+        warnings.simplefilter("ignore")
+        engine = await VllmEngine.start(Checkpoint.read(MODEL), EngineOptions(max_num_seqs=16))
+    yield engine
+    await engine.close()
 
 
 def present(start: Callable[[], Service]) -> Service:

@@ -44,6 +44,11 @@ class Site:
             **self.settings,
         }
 
+    @property
+    def process_environment(self) -> dict[str, str]:
+        """For commands that people type: what this process has, and the settings of this pipeline."""
+        return {**os.environ, **self.environment}
+
     def worker(self, *command: str) -> WorkerProcess:
         return WorkerProcess(command, self.environment, self.directory)
 

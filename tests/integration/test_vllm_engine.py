@@ -1,13 +1,11 @@
 """What only the real engine can show: reuse between the queries, confidence, timeouts, and its death."""
 
 import dataclasses
-from collections.abc import AsyncIterator
 
-import psutil
 import pytest
 
-from pipeline import geometry, images, prompts
-from pipeline.errors import EngineDead, InferenceTimeout
+from pipeline import geometry, prompts
+from pipeline.errors import InferenceTimeout
 from pipeline.vllm_engine import BLOCK_TOKENS, VllmEngine
 from tests.builders import noise
 
@@ -27,7 +25,7 @@ async def test_query_2_reuses_every_whole_block_of_the_shared_prefix(vllm_engine
     second = await vllm_engine.ask(check)
     ids = [vllm_engine._renderer.token_ids(query) for query in (scan, check)]
     shared = next(i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b)
-    width, height = images.size_of(scan.images[0]) if hasattr(images, "size_of") else scan.images[0].size
+    width, height = scan.images[0].size
     pads = width * height // geometry.PATCH_MULTIPLE_PX**2 - 1  # one placeholder becomes this many more tokens
     assert second.cached_tokens == (shared + pads) // BLOCK_TOKENS * BLOCK_TOKENS
     assert first.prompt_tokens == len(ids[0]) + pads
