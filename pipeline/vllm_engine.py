@@ -90,8 +90,8 @@ class VllmEngine:
             "multi_modal_uuids": {"image": [images.digest(image) for image in query.images]},
         }
         params = self._renderer.sampling(query, temperature)
-        # After a cancelled query vLLM may believe that the core has pixels which never arrived; it then ends the request
-        # without an answer and sends them with the next.
+        # After a cancelled query vLLM may believe that the core has pixels which never arrived: it ends the request
+        # without an answer, and sends them with the next.
         output = await self._generate(prompt, params) or await self._generate(prompt, params)
         if output is None:
             raise GenerationFailed("the engine ended the request twice without an answer")
