@@ -1,6 +1,8 @@
 """Stand-in engines: they answer in the model's own words, from a digest of the pixels, without a model."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 
 from pipeline import images, prompts
@@ -42,13 +44,25 @@ class DigestEngine:
 class Pace:
     """At most `images_per_s`, two queries an image, without using the processor: a GPU seen from the worker.
 
-    Queries are served by `concurrency` lanes, each busy for concurrency / (2 * images_per_s) seconds with one.
+    With `concurrency` queries or more inside, one ends every 1 / (2 * images_per_s) seconds; alone, one takes
+    `concurrency` times that. What waits inside goes on whether or not we have noticed that another ended.
     """
 
-    def __init__(self, images_per_s: float, concurrency: int) -> None:
-        self._lanes = asyncio.Semaphore(concurrency)
-        self._busy_s = concurrency / (2 * images_per_s)
+    def __init__(
+        self,
+        images_per_s: float,
+        concurrency: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._apart_s = 1 / (2 * images_per_s)
+        self._busy_s = concurrency * self._apart_s
+        self._last_ends = -math.inf
+        self._clock = clock
+        self._sleep = sleep
 
     async def __call__(self, _query: Query) -> None:
-        async with self._lanes:
-            await asyncio.sleep(self._busy_s)
+        now = self._clock()
+        self._last_ends = max(self._last_ends + self._apart_s, now + self._busy_s)
+        await self._sleep(self._last_ends - now)

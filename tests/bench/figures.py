@@ -1,0 +1,74 @@
+"""What repeated measurements come down to; pure."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Median and spread of `n` repeats."""
+
+    median: float
+    min: float
+    max: float
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Figure":
+        return cls(statistics.median(values), min(values), max(values), len(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A bound for the median, from above or from below."""
+
+    bound: float
+    below: bool = False
+
+    def met(self, figure: Figure) -> bool:
+        return figure.median <= self.bound if self.below else figure.median >= self.bound
+
+    def __str__(self) -> str:
+        return f"{'<=' if self.below else '>='} {self.bound:g}"
+
+
+TARGETS = {
+    "own_cpu_ms_per_event": Target(20, below=True),
+    "worker_over_gpu_pace_30": Target(0.97),
+    "worker_over_gpu_pace_60": Target(0.90),
+    "worker_over_engine": Target(0.80),
+    "worker_over_plain": Target(3),
+    "reuse_over_no_reuse_c16": Target(0.85, below=True),
+    "prefix_reused_exactly": Target(0.95),
+    "encoder_runs_over_needed": Target(1, below=True),
+    "rss_growth": Target(1.05, below=True),
+}
+
+
+def steady_rate(times_s: Sequence[float], *, ends: int) -> float:
+    """Completions per second, without the first and last `ends` of them: start and run-out are not the steady state.
+
+    Raises: ValueError when nothing would be left between the ends.
+    """
+    kept = sorted(times_s)[ends : len(times_s) - ends]
+    if len(kept) < 2 or kept[-1] <= kept[0]:
+        raise ValueError(f"{len(times_s)} completions are too few to drop {ends} at each end")
+    return (len(kept) - 1) / (kept[-1] - kept[0])
+
+
+def ratios(over: Sequence[float], under: Sequence[float]) -> Figure:
+    """Each repeat against the one measured beside it, so that a busy minute weighs on both."""
+    return Figure.of([a / b for a, b in zip(over, under, strict=True)])
+
+
+def table(figures: Mapping[str, Figure]) -> str:
+    """A line a figure, with its target where there is one."""
+    width = max(map(len, figures))
+    lines = [f"{'':{width}}  {'median':>9} {'min':>9} {'max':>9} {'n':>3}  target"]
+    for name, figure in figures.items():
+        target = TARGETS.get(name)
+        verdict = "" if target is None else f"{target}  {'ok' if target.met(figure) else 'MISS'}"
+        numbers = " ".join(f"{value:9.4g}" for value in (figure.median, figure.min, figure.max))
+        lines.append(f"{name:{width}}  {numbers} {figure.n:3}  {verdict}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,137 @@
+"""What all parts stand on: one real Kafka, one real S3 full of pictures, and pipelines of their own on them."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kafka import KafkaConsumer, TopicPartition
+
+from tests.bench.pictures import Pictures
+from tests.services import KafkaForTests, S3ForTests
+from tests.site import Site
+from worker.local import LocalStack
+from worker.local_server import Say
+
+UPLOADERS = 4
+LOOK_EVERY_S = 0.25
+PARTITIONS = 4
+
+
+class BenchFailed(Exception):
+    """A measurement that means nothing: something did not answer, or not with verdicts."""
+
+
+class Ground:
+    """Entered, the servers run and `pictures` are in the bucket; left, all of it is gone."""
+
+    def __init__(self, model: Path, *, pictures: int, say: Say) -> None:
+        self._model = model
+        self._count = pictures
+        self._say = say
+        self._stack = LocalStack(say=say)
+        self.directory = self._stack.directory
+
+    def __enter__(self) -> Self:
+        self._stack.__enter__()
+        try:
+            self._furnish()
+        except BaseException as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.s3.client.close()
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def servers(self) -> dict[str, int]:
+        """The process ids of the servers by name."""
+        pids = {"kafka": self._stack.kafka.server.process.pid, "s3": self._stack.seaweedfs.server.process.pid}
+        return {name: pid for name, pid in pids.items() if pid is not None}
+
+    def site(self, name: str, **settings: str) -> "MeasuredSite":
+        """A new pipeline whose workers read the pictures; `settings` as SECTION__FIELD."""
+        chosen = {f"ZOOMIN_{setting}": value for setting, value in settings.items()}
+        chosen |= {"ZOOMIN_STORE__BUCKETS": self.bucket, "ZOOMIN_ENGINE__MODEL": str(self._model)}
+        return MeasuredSite(self.kafka, self.s3, self.directory / name, partitions=PARTITIONS, settings=chosen)
+
+    def urls(self, numbers: range) -> list[str]:
+        """Where the pictures of these numbers are, as events."""
+        if numbers.stop > self._count:
+            raise BenchFailed(f"{numbers.stop} pictures wanted, {self._count} uploaded")
+        return [f"s3://{self.bucket}/{_key(number)}" for number in numbers]
+
+    def _furnish(self) -> None:
+        self.kafka = KafkaForTests(self._stack.kafka)
+        weed = self._stack.seaweedfs
+        self.s3 = S3ForTests(weed.endpoint_url, access_key=weed.access_key, secret_key=weed.secret_key)
+        self.bucket = self.s3.bucket("pictures")
+        self._say(f"Uploading {self._count} pictures")
+        pictures = Pictures()
+
+        def upload(number: int) -> None:
+            self.s3.client.put_object(Bucket=self.bucket, Key=_key(number), Body=pictures.jpeg(number))
+
+        with ThreadPoolExecutor(UPLOADERS) as pool:
+            for _ in pool.map(upload, range(self._count)):
+                pass
+
+
+class MeasuredSite(Site):
+    """A pipeline whose answers are counted and timed by the broker's own records."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=self.kafka.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        self._verdicts = [TopicPartition(self.verdict_topic, number) for number in range(self.partitions)]
+        self._letters = TopicPartition(self.dead_letter_topic, 0)
+        self._consumer.assign(self._verdicts)
+
+    def judge(self, urls: Sequence[str], *, timeout_s: float) -> list[float]:
+        """Sends these events and returns when each one's verdict was written, in seconds of the clock.
+
+        Raises: BenchFailed when an event does not end as a verdict in time.
+        """
+        before = self._ends()
+        self.send(*urls)
+        wanted = sum(before.values()) + len(urls)
+        deadline = time.monotonic() + timeout_s
+        while sum(self._ends().values()) < wanted:
+            if self._consumer.end_offsets([self._letters])[self._letters]:
+                letter = dict(self.dead_letters()[0].headers)
+                raise BenchFailed(f"a dead letter: {letter['zoomin-dlt-code']!r} {letter['zoomin-dlt-detail']!r}")
+            if time.monotonic() > deadline:
+                raise BenchFailed(f"{sum(self._ends().values())} of {wanted} verdicts within {timeout_s:.0f} s")
+            time.sleep(LOOK_EVERY_S)
+        return self._times_s(before, len(urls))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._consumer.close()
+
+    def _ends(self) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = self._consumer.end_offsets(self._verdicts)
+        return ends
+
+    def _times_s(self, since: dict[TopicPartition, int], count: int) -> list[float]:
+        for partition, offset in since.items():
+            self._consumer.seek(partition, offset)
+        times: list[float] = []
+        while len(times) < count:
+            for records in self._consumer.poll(timeout_ms=200).values():
+                times += [record.timestamp / 1000 for record in records]
+        return sorted(times)
+
+
+def _key(number: int) -> str:
+    return f"{number:06}.jpg"

@@ -1,0 +1,30 @@
+"""(f) The worker's memory over many different images: proportional set size of its whole process tree, at rest.
+
+`rss_growth` is the reading after the last images over that after the first, which are the warm-up.
+"""
+
+from tests.bench.processes import pss_mib
+from tests.bench.session import SLOWEST_PER_S, Session
+from tests.worker_process import STANDIN
+
+
+def measure(session: Session) -> None:
+    totals = session.plan.memory_events
+    readings = []
+    for repeat in range(session.plan.repeats):
+        session.progress.say(f"memory: {totals[-1]} images, {repeat + 1} of {session.plan.repeats}")
+        readings.append(_one_life(session, f"memory-{repeat}"))
+    session.report.add("rss_growth", [reading[totals[-1]] / reading[totals[0]] for reading in readings])
+    by_count = [{f"after_{count}": mib for count, mib in reading.items()} for reading in readings]
+    session.report.detail("memory_pss_mib", by_count)
+
+
+def _one_life(session: Session, name: str) -> dict[int, float]:
+    reading, done = {}, 0
+    with session.pipeline(name, *STANDIN) as pipeline:
+        for total in session.plan.memory_events:
+            urls = session.ground.urls(range(done, total))
+            pipeline.site.judge(urls, timeout_s=60 + len(urls) / SLOWEST_PER_S)
+            reading[total] = pss_mib(pipeline.worker.pid)
+            done = total
+    return reading

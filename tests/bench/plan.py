@@ -1,0 +1,50 @@
+"""How much is measured: all of it, or just enough to see where things stand. Every part has three repeats or more."""
+
+from dataclasses import dataclass
+
+PARTS = ("own", "gpu", "memory", "engine", "plain", "reuse")
+ON_ENGINES = frozenset({"engine", "plain", "reuse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`memory_events` are running totals at which memory is read; the first one is the warm-up's end."""
+
+    repeats: int
+    own_events: int
+    pace_s: float
+    memory_events: tuple[int, int, int]
+    engine_images: int
+    plain_images: int
+    reuse_images: int
+    alone_images: int
+    estimates_s: dict[str, float]
+
+    @property
+    def pictures(self) -> int:
+        """How many different ones a worker may meet."""
+        return max(self.memory_events[-1], 400 + self.repeats * max(self.own_events, int(60 * self.pace_s)))
+
+
+FULL = Plan(
+    repeats=3,
+    own_events=900,
+    pace_s=20,
+    memory_events=(500, 2000, 5000),
+    engine_images=120,
+    plain_images=40,
+    reuse_images=64,
+    alone_images=16,
+    estimates_s={"prepare": 180, "own": 60, "gpu": 150, "memory": 300, "engine": 180, "plain": 80, "reuse": 160},
+)
+QUICK = Plan(
+    repeats=3,
+    own_events=200,
+    pace_s=5,
+    memory_events=(100, 200, 400),
+    engine_images=36,
+    plain_images=8,
+    reuse_images=24,
+    alone_images=6,
+    estimates_s={"prepare": 80, "own": 15, "gpu": 40, "memory": 30, "engine": 30, "plain": 20, "reuse": 25},
+)

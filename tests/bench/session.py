@@ -1,0 +1,83 @@
+"""One run: the ground, the plan, what was measured so far, and the workers that come and go."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.checkpoint import Checkpoint
+from tests.bench import stages
+from tests.bench.figures import steady_rate
+from tests.bench.ground import Ground, MeasuredSite
+from tests.bench.plan import Plan
+from tests.bench.processes import CpuMeter, ending
+from tests.bench.progress import Progress
+from tests.bench.report import Report
+from tests.worker_process import WorkerProcess
+
+CONCURRENCY = 32
+IN_FLIGHT = CONCURRENCY * 3 // 2
+WARM_UP_EVENTS = 100
+SLOWEST_PER_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one stretch of work showed: images/s in its steady state, what each part of it cost, and the stages."""
+
+    images: int
+    rate_per_s: float
+    cpu_s: dict[str, float]
+    stage_ms: dict[str, float]
+
+    @property
+    def cpu_ms_per_image(self) -> dict[str, float]:
+        return {part: 1000 * seconds / self.images for part, seconds in self.cpu_s.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A worker with topics of its own; idle between windows."""
+
+    site: MeasuredSite
+    worker: WorkerProcess
+    in_flight: int
+    meter: CpuMeter
+
+    def judge(self, urls: list[str]) -> Window:
+        """Sends these and measures until all are answered; start and run-out are left out of the rate."""
+        before = stages.read(self.worker.get("/metrics"))
+        self.meter.start()
+        times_s = self.site.judge(urls, timeout_s=60 + len(urls) / SLOWEST_PER_S)
+        cpu_s = self.meter.seconds()
+        stage_ms = stages.means_ms(before, stages.read(self.worker.get("/metrics")))
+        return Window(len(urls), steady_rate(times_s, ends=self.in_flight), cpu_s, stage_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    ground: Ground
+    checkpoint: Checkpoint
+    plan: Plan
+    progress: Progress
+    report: Report
+    profile: Path | None
+
+    @contextmanager
+    def pipeline(self, name: str, *command: str, in_flight: int = IN_FLIGHT, **settings: str) -> Iterator[Pipeline]:
+        """A started worker; stopped, and its whole process tree gone, afterwards."""
+        site = self.ground.site(name, FLOW__MAX_IN_FLIGHT=str(in_flight), **settings)
+        profiler = () if self.profile is None else ("cProfile", "-o", str(self.profile / f"{name}.prof"), "-m")
+        with site, site.worker(*profiler, *command) as worker, ending(worker.pid):
+            worker.started()
+            yield Pipeline(site, worker, in_flight, CpuMeter({"worker": worker.pid, **self.ground.servers}))
+            worker.stop()
+
+    def warm(self, pipeline: Pipeline) -> None:
+        """The first events meet cold connections and caches; they are not measured."""
+        pipeline.site.judge(self.ground.urls(range(WARM_UP_EVENTS)), timeout_s=120)
+
+    def slices(self, size: int) -> list[list[str]]:
+        """Events of one window for each repeat, behind those that warmed up."""
+        starts = range(WARM_UP_EVENTS, WARM_UP_EVENTS + size * self.plan.repeats, size)
+        return [self.ground.urls(range(start, start + size)) for start in starts]

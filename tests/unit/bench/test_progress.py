@@ -1,0 +1,34 @@
+from tests.bench.plan import FULL, PARTS, QUICK
+from tests.bench.progress import Progress
+
+
+class Clock:
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_time_left_is_the_rest_of_this_part_and_all_that_follow() -> None:
+    clock = Clock()
+    progress = Progress({"own": 60, "gpu": 100, "memory": 200}, clock=clock)
+    assert progress.left_s == 360
+    clock.now_s += 20
+    assert progress.left_s == 340
+    progress.begin("gpu")
+    clock.now_s += 30
+    assert progress.left_s == 270
+
+
+def test_a_part_that_takes_longer_than_thought_counts_as_nearly_done() -> None:
+    clock = Clock()
+    progress = Progress({"own": 60, "gpu": 100}, clock=clock)
+    clock.now_s += 500
+    assert progress.left_s == 100
+
+
+def test_both_plans_repeat_every_part_three_times_within_their_time() -> None:
+    for plan, minutes in ((FULL, 20), (QUICK, 4)):
+        assert plan.repeats >= 3
+        assert set(plan.estimates_s) == {"prepare", *PARTS}
+        assert sum(plan.estimates_s.values()) <= 60 * minutes
