@@ -99,6 +99,7 @@ class _Child:
                 [sys.executable, "-m", "worker.decoding_child", *map(str, numbers)],
                 pass_fds=(theirs.fileno(), self._memory),
                 env={"PYTHONPATH": os.pathsep.join(sys.path)},  # no credentials where strangers' bytes are read
+                process_group=0,  # Ctrl-C is the worker's affair: what is under way is still decoded
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # C libraries complain there about broken files
