@@ -34,7 +34,11 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What the machine decides; what the checkpoint decides is on its card. `reuse` off is for measuring it."""
+    """What the machine decides; what the checkpoint decides is on its card.
+
+    For measuring: `reuse` off makes the engine compute everything anew for each query; `worker_extension` names a class
+    whose methods vLLM's worker gets besides its own.
+    """
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_model_len: int = 4096  # or the checkpoint's own limit, where that is lower
@@ -43,6 +47,7 @@ class EngineOptions:
     gpu_memory_utilization: float = 0.9
     query_timeout_s: float = 120.0
     reuse: bool = True
+    worker_extension: str = ""
 
 
 class VllmEngine:
@@ -84,11 +89,12 @@ class VllmEngine:
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
         """Raises: GenerationFailed, InferenceTimeout, EngineDead. Cancelling frees the engine's request."""
-        prompt = {
+        prompt: dict[str, object] = {
             "prompt_token_ids": self._renderer.token_ids(query),
             "multi_modal_data": {"image": list(query.images)},
-            "multi_modal_uuids": {"image": [images.digest(image) for image in query.images]},
         }
+        if self._options.reuse:  # without names of ours vLLM, whose caches are off then, never meets an image twice
+            prompt["multi_modal_uuids"] = {"image": [images.digest(image) for image in query.images]}
         params = self._renderer.sampling(query, temperature)
         # After a cancelled query vLLM may believe that the core has pixels which never arrived: it ends the request
         # without an answer, and sends them with the next.
@@ -244,6 +250,7 @@ def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: in
             "video": 0,
         },
         mm_processor_cache_gb=0.25 if options.reuse else 0,
+        worker_extension_cls=options.worker_extension,
         generation_config="vllm",  # the checkpoint's own sampling defaults must not reach our answers
         disable_log_stats=False,
     )
