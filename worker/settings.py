@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -209,6 +209,17 @@ def inherited() -> dict[str, str]:
 def exports_traces() -> bool:
     """OpenTelemetry's own names decide; without an endpoint nothing is exported."""
     return any(n in os.environ for n in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+
+
+def adopt(environment: Mapping[str, str], *, without: Iterable[str] = ()) -> Settings:
+    """Settings as if the person had set these variables (and not those), for us and for the processes we start.
+
+    Raises: BadSettings.
+    """
+    for name in without:
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+    return load()
 
 
 def apply_process_environment() -> None:

@@ -36,7 +36,8 @@ from worker.settings import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
+    from mypy_boto3_s3.type_defs import CreateBucketRequestTypeDef, GetObjectOutputTypeDef, GetObjectRequestTypeDef
     from urllib3 import HTTPResponse
 
 FETCH_THREADS = 16
@@ -226,6 +227,22 @@ def list_objects(settings: StoreSettings, bucket: str, prefix: str, *, after: st
         for page in pages:
             for found in page.get("Contents", []):
                 yield Listed(found["Key"], found.get("ETag", "").strip('"') or None)
+
+
+def create_bucket(settings: StoreSettings, bucket: str) -> None:
+    """Unless it is there already and ours to use.
+
+    Raises: AccessDenied, StoreUnavailable.
+    """
+    request: CreateBucketRequestTypeDef = {"Bucket": bucket}
+    if settings.endpoint_url is None and settings.region != "us-east-1":  # where AWS refuses to be told
+        region = cast("BucketLocationConstraintType", settings.region)
+        request["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    with closing(_client(settings, 1)) as client, _translated(f"bucket {bucket}"):
+        try:
+            client.create_bucket(**request)
+        except (client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            client.head_bucket(Bucket=bucket)
 
 
 def _client(settings: StoreSettings, threads: int) -> "S3Client":
