@@ -87,10 +87,11 @@ def fit(size: Size, max_pixels: int, *, enlarge: bool = False) -> Size:
     high = max(1, round(height * scale / PATCH_MULTIPLE_PX))
     wide, high = min(wide, MAX_ASPECT * high), min(high, MAX_ASPECT * wide)
     aspect, unit = width / height, PATCH_MULTIPLE_PX**2
-    while wide * high * unit > max_pixels:
+    least, most = MIN_VIEW_PIXELS // unit, max_pixels // unit
+    while wide * high > most:
         wide, high = _closest([(wide - 1, high), (wide, high - 1)], aspect)
-    while wide * high * unit < MIN_VIEW_PIXELS:
-        wide, high = _closest([(wide + 1, high), (wide, high + 1)], aspect)
+    while wide * high < least:
+        wide, high = _closest([(w, h) for w, h in ((wide + 1, high), (wide, high + 1)) if w * h <= most], aspect)
     return wide * PATCH_MULTIPLE_PX, high * PATCH_MULTIPLE_PX
 
 

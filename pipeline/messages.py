@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.verdict import BoundingBox, Inspection, Status, Verdict
@@ -17,11 +17,20 @@ VERDICT_SCHEMA = "verdict/1"
 NAMESPACE = uuid.UUID("6a1f0a52-6f0e-4f7c-9d0b-6d1f1c2a9b10")
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(
+        lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        return_type=str,
+        when_used="json",
+    ),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 Box = Annotated[tuple[int, int, int, int], Field(description="x1, y1, x2, y2: half-open pixels of the upright image")]
 
 
 class Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
 
 
 class RecordRef(Message):
@@ -97,7 +106,7 @@ class VerdictEvent(Message):
     model: ModelRef
     timing_s: dict[str, float]
     worker: str
-    decided_at: datetime
+    decided_at: Moment
 
 
 def verdict_id(event_id: str, revision: str, prompt_version: str) -> str:
@@ -194,4 +203,4 @@ class LabelCase(Message):
     blind: bool
     verdict_event: VerdictEvent
     state: Literal["pending", "labeled"] = "pending"
-    created_at: datetime
+    created_at: Moment

@@ -17,7 +17,8 @@ _EXPLANATION = r"<explanation>(?P<explanation>[^<]*)(?P<closed></explanation>\s*
 _FLAGS = re.IGNORECASE
 _SCAN = re.compile(_VERDICT + _BOXES + _EXPLANATION, _FLAGS)
 _CHECK = re.compile(_VERDICT + _EXPLANATION, _FLAGS)
-_CUT = re.compile(rf"{_VERDICT}(?:<boxes>\s*(?P<boxes>(?:{_BOX})*))?", _FLAGS)
+_CUT_TAG = re.compile(r"<[^>]*\Z")
+_CUT = re.compile(rf"{_VERDICT}(?:<boxes>\s*(?P<boxes>(?:{_BOX})*)(?:\[[\d\s,]*|</boxes>\s*)?)?", _FLAGS)
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -43,12 +44,14 @@ def local_check(text: str, *, truncated: bool = False) -> tuple[Verdict, str]:
 
 def _match(whole: re.Pattern[str], text: str, truncated: bool) -> re.Match[str]:
     match = whole.fullmatch(text)
-    if match and (match["closed"] or truncated):
+    if match and match["closed"]:
         return match
-    cut = _CUT.match(text) if truncated else None
-    if cut is None:
-        raise AnswerUnreadable(f"the answer does not follow the grammar: {text[:80]!r}")
-    return cut
+    if truncated:
+        begun = _CUT_TAG.sub("", text)
+        match = whole.fullmatch(begun) or _CUT.fullmatch(begun)
+        if match:
+            return match
+    raise AnswerUnreadable(f"the answer does not follow the grammar: {text[:80]!r}")
 
 
 def _explanation(match: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
 
 import pytest
 
@@ -10,7 +11,7 @@ from pipeline.errors import ImageChanged, ImageMissing, ImageTooLarge, StoreDeni
 from pipeline.events import ImageRef
 from tests.fakes import FakeLabelBucket, FakeS3, FakeStore
 from worker.settings import StoreSettings
-from worker.store import ImageStore, LabelBucket, list_objects
+from worker.store import ImageStore, LabelBucket, create_bucket, list_objects
 
 if TYPE_CHECKING:
     from tests.services import S3ForTests, VersityGw
@@ -297,3 +298,12 @@ def test_objects_are_listed_in_order_and_from_behind_a_key(real: RealWorld) -> N
     assert [found.key for found in list_objects(real.settings(), bucket, "in/", after="in/a b")] == ["in/a+b", "in/ä"]
     with pytest.raises(ImageMissing):
         list(list_objects(real.settings(), "no-such-bucket-here", ""))
+
+
+async def test_a_bucket_is_created_once_and_kept(real: RealWorld) -> None:
+    name = f"created-{uuid4().hex[:8]}"
+    create_bucket(real.settings(), name)
+    real.put(name, "a", b"hello")
+    create_bucket(real.settings(), name)
+    assert await real.store().check(name) is None
+    assert real.read(name, "a") == b"hello"
