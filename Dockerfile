@@ -59,6 +59,8 @@ USER 10001
 
 # Last, so that it is what `docker build .` makes.
 FROM worker AS cpu
+# vLLM's sampler would else ask torch for a C++ compiler at the first query.
+ENV TORCH_COMPILE_DISABLE=1
 COPY --from=packages-cpu /opt/zoomin /opt/zoomin
 RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
     python -m pip --python /opt/zoomin install --no-cache-dir --no-deps --no-index /dist/*.whl

@@ -123,7 +123,8 @@ def test_it_runs_as_nobody_special_and_stops_in_order(target: str) -> None:
 def test_no_build_tools_are_in_the_image(target: str) -> None:
     words = {word for name, rest in whole(target) if name == "RUN" for word in rest.split()}
     assert not words & TOOLS_FOR_BUILDING
-    assert ("gcc" in words) == (target == "gpu"), "Triton needs a compiler on GPUs, nothing needs one on CPUs"
+    assert ("gcc" in words) == (target == "gpu"), "Triton needs a compiler on GPUs"
+    assert (("ENV", "TORCH_COMPILE_DISABLE=1") in whole(target)) == (target == "cpu"), "torch would need one on CPUs"
 
 
 def test_its_variables_are_settings_and_keep_it_offline() -> None:

