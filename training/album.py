@@ -4,7 +4,6 @@ Invariant: a shard's name says everything that its content depends on, and a sha
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from pipeline.verdict import BoundingBox, Verdict
 from training import scenes
 from training.progress import Progress
 from training.scenes import Detail, Scene
+from training.spread import over_processes
 
-VERSION = 1  # of what a shard holds; raise it when scenes or crops change
+VERSION = 2  # of what a shard holds; raise it when scenes or crops change
 SHARD_SCENES = 250
 VIEW_PIXELS = 140 * 140
 CROPS_PER_DETAIL = 2
@@ -99,13 +99,13 @@ def load(cache: Path, *, first_seed: int, count: int, workers: int, title: str =
     progress = Progress(title, len(jobs))
     progress.show(len(jobs) - len(missing))
     if missing:
-        with ProcessPoolExecutor(max_workers=workers) as pool:
-            for done, _ in enumerate(pool.map(_make_shard, *zip(*missing, strict=True)), start=1):
-                progress.show(len(jobs) - len(missing) + done)
+        for done, _ in enumerate(over_processes(_make_shard, missing, workers), start=1):
+            progress.show(len(jobs) - len(missing) + done)
     return [page for path, _ in jobs for page in _read_shard(path)][:count]
 
 
-def _make_shard(path: Path, first_seed: int) -> None:
+def _make_shard(job: tuple[Path, int]) -> None:
+    path, first_seed = job
     pages = [page(seed) for seed in range(first_seed, first_seed + SHARD_SCENES)]
     unfinished = path.with_name(f"{path.name}.part")
     with unfinished.open("wb") as stream:

@@ -1,4 +1,4 @@
-"""The tiny Qwen2.5-VL before it has learned anything: its shape, and a patch embedding that already sees frequencies."""
+"""The tiny Qwen2.5-VL before it has learned anything: its shape, and a patch embedding that sees frequencies."""
 
 import math
 

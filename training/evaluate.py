@@ -6,7 +6,6 @@ place, and the annotated ones. Query 1 is greedy and the same in all passes, so 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pipeline.zoomin import inspect
 from training import album, manifest, metrics, scenes
 from training.metrics import Figure, Judged
 from training.progress import Progress
+from training.spread import over_processes
 
 HELD_OUT_SEED = 9_000_000  # no training draws from here
 MAX_PIXELS = 100_000_000
@@ -40,11 +40,11 @@ class Sample:
 def held_out(count: int, workers: int) -> list[Sample]:
     """The first `count` held-out scenes."""
     progress = Progress("held-out scenes", count)
-    samples = []
-    with ProcessPoolExecutor(max_workers=min(workers, count)) as pool:
-        for number, scene in enumerate(pool.map(scenes.make, range(HELD_OUT_SEED, HELD_OUT_SEED + count), chunksize=8)):
-            samples.append(Sample(number, scene.image, scene.label, scene.boxes))
-            progress.show(len(samples))
+    samples: list[Sample] = []
+    seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + count)
+    for scene in over_processes(scenes.make, seeds, min(workers, count), chunk=8):
+        samples.append(Sample(len(samples), scene.image, scene.label, scene.boxes))
+        progress.show(len(samples))
     return samples
 
 

@@ -1,8 +1,7 @@
 """Images with their truth on disk: a directory of files and `manifest.jsonl`, one line an image."""
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +11,7 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, Verdict
 from training import scenes
 from training.progress import Progress
+from training.spread import over_processes
 
 NAME = "manifest.jsonl"
 
@@ -44,11 +44,10 @@ def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) 
     directory.mkdir(parents=True, exist_ok=True)
     seeds = range(first_seed, first_seed + count)
     progress = Progress("scenes", count)
-    entries = []
-    with ProcessPoolExecutor(max_workers=min(workers, count)) as pool:
-        for entry in pool.map(_write_scene, repeat(directory), seeds, chunksize=4):
-            entries.append(entry)
-            progress.show(len(entries))
+    entries: list[Entry] = []
+    for entry in over_processes(partial(_write_scene, directory), seeds, min(workers, count), chunk=4):
+        entries.append(entry)
+        progress.show(len(entries))
     path = directory / NAME
     path.write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
     return path

@@ -134,7 +134,5 @@ def _right(verdicts: Sequence[Verdict | None], judged: Sequence[Judged]) -> Floa
     return np.array([verdict is one.label for verdict, one in zip(verdicts, judged, strict=True)], float)
 
 
-def _each(
-    overlap: Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float], judged: Sequence[Judged]
-) -> Floats:
+def _each(overlap: Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float], judged: Sequence[Judged]) -> Floats:
     return np.array([overlap(one.regions, one.annotated) for one in judged], float)

@@ -30,7 +30,10 @@ class Mix:
     """How many rows of each query one step holds."""
 
     scans: int = 16
-    checks: int = 16
+    checks: int = 8
+
+
+STANDARD = Mix()
 
 
 def draw(pages: Sequence[Page], mix: Mix, rng: np.random.Generator) -> tuple[list[Row], list[Row]]:

@@ -1,9 +1,9 @@
 """Procedural scenes whose truth is known: plain ground, decoys, and detail regions that only a close look can judge.
 
-A generated scene carries one artifact in each of its regions. Every artifact lives above the Nyquist limit of the
-140 x 140 view that Query 1 sees, so a crop shows it and the view does not. What the view does show is the tone: the
-saturation of a scene is drawn from one of two normals that lie `TONE_CUE` standard deviations apart, which bounds what
-any judge of the view alone can reach (see `training.metrics.view_bound`).
+A generated scene carries one artifact in each of its regions. What the 140 x 140 view that Query 1 sees would show of
+an artifact is taken out of it again (`beyond_view`), so a crop shows it and the view does not. What the view does show
+is the tone: the saturation of a scene is drawn from one of two normals that lie `TONE_CUE` standard deviations apart,
+which bounds what any judge of the view alone can reach (see `training.metrics.view_bound`).
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training import artifacts, textures
 
 SIDE_PX = 512
+VIEW_SIDE_PX = 140
 TONE_CUE = 1.6
 TONE_GAIN = 0.30
 TONE_LIMITS = (0.05, 2.2)
@@ -48,9 +49,9 @@ _ARTIFACTS = {
     Artifact.TILES: artifacts.tiles,
 }
 _SHOWN = {
-    Artifact.CHECKERBOARD: "periodic checkerboard residue",
-    Artifact.SMOOTHED: "smoothed detail with ringing",
-    Artifact.TILES: "repeated tiles with seams",
+    Artifact.CHECKERBOARD: "a checkerboard residue",
+    Artifact.SMOOTHED: "smoothed detail and ringing",
+    Artifact.TILES: "repeated tiles and seams",
     None: "natural irregular detail",
 }
 
@@ -99,7 +100,8 @@ def make(seed: int) -> Scene:
     canvas = _ground(rng)
     for _ in range(rng.integers(0, 4)):
         _paint_decoy(rng, canvas)
-    details = tuple(_paint_details(rng, canvas, label))
+    details = tuple(_draw_details(rng, label))
+    canvas += beyond_view(_paint_details(rng, canvas, details))[..., None]
     tone = rng.normal(TONE_CUE / 2 if label is Verdict.GENERATED else -TONE_CUE / 2, 1)
     gray = canvas.mean(2, keepdims=True)
     canvas = gray + (canvas - gray) * np.clip(1 + TONE_GAIN * tone, *TONE_LIMITS)
@@ -144,7 +146,18 @@ def _paint_decoy(rng: np.random.Generator, canvas: Floats) -> None:
     patch[:] = patch * (1 - cover) + (color + 18 * across - 12 * down) * cover
 
 
-def _paint_details(rng: np.random.Generator, canvas: Floats, label: Verdict) -> list[Detail]:
+def beyond_view(change: Floats) -> Floats:
+    """`change` to a scene's brightness without what the view shows of it: the view stays the same, a crop differs.
+
+    What is taken out is what the view's own sampling keeps, brought back to full size. Four rounds leave about half
+    a gray level in the region, less than the grain there; untreated, tiles would move the view by fourteen.
+    """
+    for _ in range(4):
+        change = change - textures.enlarge(textures.enlarge(change, (VIEW_SIDE_PX, VIEW_SIDE_PX)), change.shape)
+    return change
+
+
+def _draw_details(rng: np.random.Generator, label: Verdict) -> list[Detail]:
     """One to three regions that keep their distance, listed from top to bottom as answers list them."""
     details: list[Detail] = []
     wanted = int(rng.integers(1, MAX_REGIONS + 1))
@@ -156,9 +169,24 @@ def _paint_details(rng: np.random.Generator, canvas: Floats, label: Verdict) -> 
             continue
         kind = list(Kind)[rng.integers(0, len(Kind))]
         artifact = list(Artifact)[rng.integers(0, len(Artifact))] if label is Verdict.GENERATED else None
-        _paint_detail(rng, canvas[box.y1 : box.y2, box.x1 : box.x2], kind, artifact)
         details.append(Detail(box, kind, artifact))
     return sorted(details, key=lambda detail: (detail.box.y1, detail.box.x1))
+
+
+def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Detail, ...]) -> Floats:
+    """Paints them all without artifacts; what the artifacts would change in brightness is returned."""
+    change = np.zeros((SIDE_PX, SIDE_PX), np.float32)
+    for detail in details:
+        box = detail.box
+        here = (slice(box.y1, box.y2), slice(box.x1, box.x2))
+        color = _distinct_color(rng, canvas[here].mean((0, 1)))
+        shape = (box.height_px, box.width_px)
+        weave = _TEXTURES[detail.kind](rng, shape) * np.float32(rng.uniform(18, 30))
+        brightness = weave + textures.smooth_noise(rng, 4, shape, 6)
+        canvas[here] = color + brightness[..., None]
+        if detail.artifact:
+            change[here] = _ARTIFACTS[detail.artifact](rng, brightness) - brightness
+    return change
 
 
 def _draw_box(rng: np.random.Generator) -> BoundingBox:
@@ -171,15 +199,6 @@ def _draw_box(rng: np.random.Generator) -> BoundingBox:
 def _near(a: BoundingBox, b: BoundingBox) -> bool:
     apart = a.x1 >= b.x2 + GAP_PX or b.x1 >= a.x2 + GAP_PX or a.y1 >= b.y2 + GAP_PX or b.y1 >= a.y2 + GAP_PX
     return not apart
-
-
-def _paint_detail(rng: np.random.Generator, patch: Floats, kind: Kind, artifact: Artifact | None) -> None:
-    height, width = patch.shape[:2]
-    color = _distinct_color(rng, patch.mean((0, 1)))
-    weave = _TEXTURES[kind](rng, (height, width)) * rng.uniform(18, 30)
-    shade = textures.smooth_noise(rng, 4, (height, width), 6)
-    painted = (color + (weave + shade)[..., None]).astype(np.float32)
-    patch[:] = painted if artifact is None else _ARTIFACTS[artifact](rng, painted)
 
 
 def _distinct_color(rng: np.random.Generator, ground: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

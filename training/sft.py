@@ -120,20 +120,17 @@ def _config(budget: Budget, directory: Path, seed: int) -> SFTConfig:
 
 
 class _Trainer(SFTTrainer):
-    """TRL's trainer with weighted tokens, instructions computed once a step, and a learning rate that knows the time."""
+    """TRL's trainer with weighted tokens, instructions run once a batch, and a learning rate that knows the time."""
 
     budget: Budget
     clock: Clock
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
         del num_training_steps  # the budget has them
-
-        def rate(step: int) -> float:
-            left = 1 - min(1.0, self.budget.fraction(step, self.clock.elapsed_s))
-            kept = min(1.0, left / (1 - KEPT_FRACTION))
-            return min(1.0, (step + 1) / RAMP_STEPS) * (LAST_RATE_FRACTION + (1 - LAST_RATE_FRACTION) * kept)
-
-        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)
+        self.lr_scheduler = LambdaLR(
+            optimizer or self.optimizer,
+            lambda step: rate(fraction=self.budget.fraction(step, self.clock.elapsed_s), step=step),
+        )
         return self.lr_scheduler
 
     def compute_loss(
@@ -150,6 +147,12 @@ class _Trainer(SFTTrainer):
         return (loss, {}) if return_outputs else loss
 
 
+def rate(*, fraction: float, step: int) -> float:
+    """The share of the learning rate at `fraction` of the run: a ramp, a plateau, then linear down to 2 %."""
+    kept = min(1.0, (1 - min(1.0, fraction)) / (1 - KEPT_FRACTION))
+    return min(1.0, (step + 1) / RAMP_STEPS) * (LAST_RATE_FRACTION + (1 - LAST_RATE_FRACTION) * kept)
+
+
 def weighted_loss(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch) -> torch.Tensor:
     """Cross-entropy summed over the answers' tokens, each times its weight."""
     hidden, start = last_hidden(model, batch)
@@ -159,9 +162,7 @@ def weighted_loss(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batc
     return functional.cross_entropy(logits, labels[answered], reduction="none") @ weights[answered]
 
 
-def last_hidden(
-    model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch
-) -> tuple[torch.Tensor, int]:
+def last_hidden(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch) -> tuple[torch.Tensor, int]:
     """The text model's last states after the shared instructions, and where those end.
 
     Every row opens with the same instructions. They run once and all rows attend to the same keys, as the prefix
@@ -175,7 +176,9 @@ def last_hidden(
     positions, _ = model.model.get_rope_index(
         ids, batch["mm_token_type_ids"], batch["image_grid_thw"], attention_mask=batch["attention_mask"]
     )
-    opening = model.model.language_model(input_ids=ids[:1, :start], position_ids=positions[:, :1, :start], use_cache=True)
+    opening = model.model.language_model(
+        input_ids=ids[:1, :start], position_ids=positions[:, :1, :start], use_cache=True
+    )
     cache = opening.past_key_values
     cache.batch_repeat_interleave(len(ids))
     rest = model.model(

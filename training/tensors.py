@@ -97,9 +97,7 @@ class Collator:
     def _chat(self, instructions: str, parts: tuple[str | None, ...]) -> str:
         blank = Image.new("RGB", (TOKEN_PX, TOKEN_PX))
         query = Query(instructions, tuple(part if part is not None else blank for part in parts), "", "", 0)
-        return str(
-            self._tokenizer.apply_chat_template(prompts.chat(query), tokenize=False, add_generation_prompt=True)
-        )
+        return str(self._tokenizer.apply_chat_template(prompts.chat(query), tokenize=False, add_generation_prompt=True))
 
     def _encode_text(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))

@@ -1,11 +1,14 @@
 """What real detail looks like: fabric, foliage and lettering as patterns of unit scale, without any artifact."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 Floats = npt.NDArray[np.float32]
 Shape = tuple[int, int]
+Texture = Callable[[np.random.Generator, Shape], Floats]
 INK = -1.3
 PAPER = 0.5
 

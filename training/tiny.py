@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -30,10 +29,10 @@ class Plan:
 
     seed: int = 0
     minutes: float = 30.0
-    scenes: int = 8000
+    scenes: int = 4000
     warm_up_steps: int = 1000
     sft_steps: int = 3000
-    mix: rows.Mix = rows.Mix()
+    mix: rows.Mix = rows.STANDARD
     threads: int = 1
     workers: int = 2
 

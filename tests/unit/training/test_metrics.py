@@ -1,0 +1,81 @@
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.verdict import BoundingBox, Verdict
+from training import metrics
+from training.metrics import Judged
+
+REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
+SQUARE = BoundingBox(0, 0, 10, 10)
+HALF = BoundingBox(0, 0, 10, 5)
+AWAY = BoundingBox(50, 50, 60, 60)
+
+FIVE = [
+    Judged(GENERATED, REAL, GENERATED, (SQUARE,), (SQUARE,)),  # corrected
+    Judged(GENERATED, GENERATED, GENERATED, (SQUARE, AWAY), (SQUARE,)),
+    Judged(REAL, REAL, GENERATED, (), (SQUARE,)),  # spoiled
+    Judged(REAL, REAL, REAL, (HALF,), (SQUARE, AWAY)),
+    Judged(REAL, REAL, None, (), ()),  # unreadable second answer
+]
+
+
+def test_the_paper_s_figures_on_five_images() -> None:
+    shown = metrics.figures(FIVE)
+    assert shown["i_acc"].value == pytest.approx(4 / 5)
+    assert shown["acc"].value == pytest.approx(3 / 5)
+    assert shown["zoom_gain"].value == pytest.approx(-1 / 5)
+    assert shown["c_cases"].value == pytest.approx(3 / 5)
+    assert (shown["c_acc"].value, shown["c_acc"].n) == (pytest.approx(1 / 3), 3)
+    assert shown["unparsed"].value == pytest.approx(1 / 5)
+    assert shown["iou"].value == pytest.approx((1 + 1 / 2 + 0 + 1 / 2) / 4)
+    assert shown["iou"].n == 4  # nothing to find and nothing named: left out
+    assert shown["iou_recall"].value == pytest.approx((1 + 1 + 0 + 1 / 4) / 4)
+    assert (shown["tpr"].value, shown["tnr"].value) == (1.0, pytest.approx(1 / 3))
+    assert shown["boxes"].value == pytest.approx(4 / 5)
+
+
+def test_the_identity_of_corrections_holds_on_readable_answers() -> None:
+    shown = metrics.figures(FIVE[:4])
+    acc, i_acc, c_cases, c_acc = (shown[name].value or 0.0 for name in ("acc", "i_acc", "c_cases", "c_acc"))
+    assert acc == pytest.approx(i_acc + c_cases * (2 * c_acc - 1))
+
+
+def test_an_unreadable_answer_is_wrong() -> None:
+    assert metrics.accuracy([Judged(REAL, None, None, (), ())]).value == 0.0
+
+
+def test_equation_2() -> None:
+    assert metrics.iou_of_regions([HALF, AWAY], [SQUARE]) == pytest.approx(0.25)
+    assert metrics.iou_of_regions([], [SQUARE]) == metrics.iou_of_regions([SQUARE], []) == 0.0
+
+
+def test_advantage_is_paired() -> None:
+    own = [Judged(REAL, REAL, REAL, (), ())] * 8
+    other = [Judged(REAL, REAL, GENERATED, (), ())] * 2 + own[2:]
+    advantage = metrics.advantage(own, other)
+    assert advantage.value == pytest.approx(0.25)
+    assert metrics.advantage(own, own) == metrics.Figure(0.0, 0.0, 0.0, 8)
+
+
+def test_the_interval_of_a_share_has_the_width_of_a_binomial() -> None:
+    values = np.array([1.0, 0.0] * 200)
+    figure = metrics.mean(values)
+    assert figure.low is not None
+    assert figure.high is not None
+    assert figure.low < 0.5 < figure.high
+    assert figure.high - figure.low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 400), rel=0.1)
+    assert metrics.mean(values) == figure
+
+
+def test_nobody_qualifies() -> None:
+    figure = metrics.mean(np.ones(3), among=np.zeros(3))
+    assert figure == metrics.Figure(None, None, None, 0)
+    assert str(figure) == "none to judge"
+    assert metrics.as_json({"c_acc": figure}) == {"c_acc": {"value": None, "low": None, "high": None, "n": 0}}
+
+
+def test_the_bound_of_the_view() -> None:
+    assert metrics.view_bound(0) == 0.5
+    assert metrics.view_bound(1.6) == pytest.approx(0.7881, abs=1e-4)

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import BadSettings
+from training import settings
+
+
+def test_defaults_fit_this_machine() -> None:
+    loaded = settings.load()
+    assert loaded.threads == loaded.workers >= 1
+    assert loaded.cache_directory == Path.home() / ".cache" / "zoomin"
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOOMIN_TRAIN_THREADS", "3")
+    monkeypatch.setenv("ZOOMIN_TRAIN_CACHE", "/somewhere")
+    loaded = settings.load()
+    assert (loaded.threads, loaded.cache_directory) == (3, Path("/somewhere"))
+
+
+def test_every_bad_name_and_field_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOOMIN_TRAIN_THREADS", "none")
+    monkeypatch.setenv("ZOOMIN_TRAIN_CONCURRENCY", "0")
+    monkeypatch.setenv("ZOOMIN_TRAIN_THREAD", "2")
+    with pytest.raises(BadSettings) as caught:
+        settings.load()
+    for part in ("ZOOMIN_TRAIN_THREADS: ", "ZOOMIN_TRAIN_CONCURRENCY: ", "ZOOMIN_TRAIN_THREAD is not a setting"):
+        assert part in caught.value.detail
