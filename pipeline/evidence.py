@@ -242,7 +242,7 @@ def _draw_scale(canvas: Image.Image, rail: Rect, p_generated: float) -> None:
 def _draw_between(canvas: Image.Image, layout: CardLayout, event: VerdictEvent) -> None:
     """An arrow where Query 2 corrected Query 1; a plain line where it only had to agree."""
     left, right = layout.scan[2] + 10, layout.check[0] - 10
-    y = (layout.scan[1] + layout.scan[3]) // 2
+    y = layout.scan[1] + ANSWER_HEAD_PX - 40
     if not event.corrected:
         rounded(canvas, (left + 10, y - 1, right - 10, y + 1), LINE, radius=1)
         return

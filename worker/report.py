@@ -21,7 +21,7 @@ Z_95 = 1.96
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One image of the run: what it is, what was said, and in how many seconds after its event was sent.
+    """One image of the run: what it is, what was said, and how many seconds it was worked on.
 
     `card` is the evidence card; `problem` says what became of an image without a verdict.
     """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import ZoomInError
@@ -40,10 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(settings: Settings, steps: list[Step]) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    table = Table("name", "value", "meaning", box=None, padding=(0, 2, 0, 0))
     for name, value, meaning in _rows(settings):
-        table.add_row(name, value, meaning)
-    console.print(table)
+        console.print(Text(f"{name}={value}"), Text(f"  # {meaning}" if meaning else "", style="dim"), sep="")
     for what, result, well in steps:
         console.print(f"{'ok  ' if well else 'FAIL'} {what}: {result}", style="green" if well else "red", markup=False)
 

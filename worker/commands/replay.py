@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     out, errors = console(), console(stderr=True)
     letters, foreign = read_letters(settings.kafka, args.since)
     if foreign:
-        errors.print(f"Passed over {foreign} records that are no dead letters of ours", style="yellow")
+        errors.print(f"Passed over {foreign} record(s) that are no dead letters of ours", style="yellow")
     if not letters:
         errors.print(f"No dead letter on {settings.kafka.dead_letter_topic}.", style="dim")
         return 0

@@ -31,15 +31,15 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class TopicReader:
-    """All partitions of a topic from a time on; `since` None is now, and the epoch is the topic's beginning.
+    """All partitions of some topics from a time on; `since` None is now, and BEGINNING all that is stored.
 
     Raises: FatalError when no broker answers; TopicMissing.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, *, since: datetime | None) -> None:
+    def __init__(self, settings: KafkaSettings, *topics: str, since: datetime | None) -> None:
         tolerate_odd_header_keys()
         self._settings = settings
-        self._topic = topic
+        self._topics = topics
         try:
             self._client = KafkaConsumer(
                 **connection(settings),
@@ -95,12 +95,7 @@ class TopicReader:
         return True
 
     def _assign(self, since: datetime | None) -> list[TopicPartition]:
-        numbers = self._ask_partitions()
-        if not numbers:
-            raise TopicMissing(
-                f"topic {self._topic} does not exist at {self._settings.bootstrap_servers}, or may not be read by us"
-            )
-        partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        partitions = [TopicPartition(topic, number) for topic in self._topics for number in self._numbers(topic)]
         self._client.assign(partitions)
         try:
             self._seek(partitions, since)
@@ -108,17 +103,22 @@ class TopicReader:
             raise unreachable(self._settings, error) from error
         return partitions
 
-    def _ask_partitions(self) -> set[int]:
+    def _numbers(self, topic: str) -> list[int]:
         try:
-            return self._client.partitions_for_topic(self._topic) or set()
+            numbers = self._client.partitions_for_topic(topic)
         except kafka_errors.KafkaError as error:
             raise unreachable(self._settings, error) from error
+        if not numbers:
+            raise TopicMissing(
+                f"topic {topic} does not exist at {self._settings.bootstrap_servers}, or may not be read by us"
+            )
+        return sorted(numbers)
 
     def _seek(self, partitions: list[TopicPartition], since: datetime | None) -> None:
         ends = self._client.end_offsets(partitions, timeout_ms=ms(ASK_TIMEOUT_S))
         if since is None:
             starts = ends
-        elif since.timestamp() <= 0:
+        elif since <= BEGINNING:
             starts = self._client.beginning_offsets(partitions, timeout_ms=ms(ASK_TIMEOUT_S))
         else:
             wanted = dict.fromkeys(partitions, ms(since.timestamp()))
@@ -146,7 +146,9 @@ class TopicReader:
         except kafka_errors.RetriableError:
             return []
         except kafka_errors.KafkaError as error:
-            raise FatalError(f"topic {self._topic} cannot be read on: {type(error).__name__}: {error}") from error
+            raise FatalError(
+                f"{' and '.join(self._topics)} cannot be read on: {type(error).__name__}: {error}"
+            ) from error
         records = [_raw(record) for batch in batches.values() for record in batch]
         return sorted(records, key=lambda record: record.timestamp_ms)
 

@@ -27,14 +27,15 @@ def visible(text: str) -> str:
     )
 
 
-def headline(event: VerdictEvent) -> Text:
-    """Time, verdict, confidence, what the scan had said, regions, latency, and the image."""
+def headline(event: VerdictEvent, *, seconds: float | None = None) -> Text:
+    """Time, verdict, confidence, what the scan had said, regions, `seconds` (default: since the event), the image."""
+    seconds = _latency_s(event) if seconds is None else seconds
     return Text.assemble(
         (f"{event.decided_at.astimezone():%H:%M:%S}  ", "dim"),
         (f"{event.verdict:<9}", f"bold {COLOR[event.verdict]}"),
         f" {event.confidence:4.0%}  ",
         _history(event),
-        f"  {_regions(event):<9}  {_latency_s(event):6.2f} s  ",
+        f"  {_regions(event):<9}  {seconds:6.2f} s  ",
         (visible(_place(event)), "cyan"),
     )
 

@@ -1,0 +1,45 @@
+import argparse
+
+import pytest
+
+from pipeline.verdict import Status, Verdict
+from tests.verdicts import verdict_event
+from worker.commands import tail
+from worker.commands.tail import Wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "other"),
+    [
+        (Wanted(), None),
+        (Wanted(verdict=Verdict.GENERATED), {"scan": "real", "check": "real"}),
+        (Wanted(corrected=True), {"scan": "generated"}),
+        (Wanted(uncertain=True), {"uncertain": False}),
+        (Wanted(status=Status.COMPLETE), {"zoomed": []}),
+        (Wanted(max_confidence=0.975), None),
+        (Wanted(source="web"), {"source": None}),
+        (Wanted(event_id="event-1"), {"event_id": "event-10"}),
+        (Wanted(image=("uploads", "a/photo.png")), {"key": "a/photo.png2"}),
+    ],
+)
+def test_each_condition_takes_one_and_leaves_the_other(wanted, other):
+    usual = {"scan": "real", "check": "generated", "zoomed": [(0, 0, 5, 5)], "uncertain": True}
+    assert verdict_event(**usual) in wanted
+    if other is not None:
+        assert verdict_event(**usual | other) not in wanted
+
+
+def test_max_confidence_leaves_out_the_surer():
+    assert verdict_event() not in Wanted(max_confidence=0.96)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--key", "uploads/a.png"], ["--key", "s3://uploads"], ["--max-confidence", "2"]]
+)
+def test_arguments_that_cannot_be_meant_are_refused(arguments, capsys):
+    parser = argparse.ArgumentParser()
+    tail.configure(parser)
+    with pytest.raises(SystemExit) as exit_:
+        parser.parse_args(arguments)
+    assert exit_.value.code == 2
+    assert arguments[0] in capsys.readouterr().err

@@ -1,0 +1,214 @@
+"""`zoomin inspect`: both queries on files of this machine; no Kafka, no S3."""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from pipeline import zoomin
+from pipeline.checkpoint import Checkpoint
+from pipeline.errors import BadSettings, FatalError, ImageMissing, ImageTooLarge, ZoomInError
+from pipeline.evidence import card
+from pipeline.messages import NAMESPACE, CheckEvidence, JudgedImage, RecordRef, ScanEvidence, VerdictEvent, judge
+from pipeline.verdict import RgbImage
+from worker.app import model_ref, start_vllm
+from worker.commands.cards import file_name
+from worker.commands.terminal import COLOR, console, visible
+from worker.decoding import DecodePool
+from worker.settings import EngineSettings, Settings, worker_name
+from worker.supervisor import Engine
+
+NAME = "inspect"
+HELP = "ask both queries about image files, without Kafka"
+AT_ONCE = 8
+
+Start = Callable[[Checkpoint, EngineSettings], Awaitable[Engine]]
+Judged = tuple[VerdictEvent, RgbImage]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an image")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a checkpoint; default: ZOOMIN_ENGINE__MODEL")
+    parser.add_argument("--json", action="store_true", help="one VerdictEvent a line")
+    parser.add_argument(
+        "--card", type=Path, metavar="OUT", help="save the evidence card: a PNG, or a directory for several"
+    )
+    parser.epilog = "example:\n  zoomin inspect photo.jpg --card evidence.png"
+
+
+def run(args: argparse.Namespace) -> int:
+    settings: Settings = args.settings()
+    if args.model:
+        settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": args.model})})
+    try:
+        failed = asyncio.run(show_all(args.files, settings, as_json=args.json, out=args.card))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    return 1 if failed else 0
+
+
+async def show_all(
+    files: Sequence[Path], settings: Settings, *, as_json: bool, out: Path | None, start: Start = start_vllm
+) -> int:
+    """Prints what is said about each file, in their order, and returns how many could not be judged.
+
+    Raises: BadSettings, EngineDead.
+    """
+    output, errors = console(), console(stderr=True)
+    cards = _card_paths(files, out)
+    checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
+    errors.print(visible(f"Starting the engine on {checkpoint.name}: a minute or two on a CPU"), style="dim")
+    engine = await start(checkpoint, settings.engine)
+    failed = 0
+    try:
+        async for path, outcome in _judge_all(files, settings, checkpoint, engine):
+            if isinstance(outcome, ZoomInError):
+                failed += 1
+                errors.print(visible(f"{path}: {outcome.detail} ({outcome.code})"), style="red")
+                continue
+            event, image = outcome
+            if as_json:
+                print(json.dumps(event.model_dump(mode="json")), flush=True)
+            else:
+                describe(output, event)
+            if path in cards:
+                await asyncio.to_thread(_save_card, cards[path], event, image)
+                errors.print(visible(f"Evidence card: {cards[path]}"), style="dim")
+    finally:
+        await engine.close()
+    return failed
+
+
+async def _judge_all(
+    files: Sequence[Path], settings: Settings, checkpoint: Checkpoint, engine: Engine
+) -> AsyncIterator[tuple[Path, Judged | ZoomInError]]:
+    decoder = DecodePool(max_pixels=settings.store.max_image_pixels, workers=1)
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(path: Path) -> Judged | ZoomInError:
+        async with turns:
+            try:
+                return await _judge(path, settings, checkpoint, engine, decoder)
+            except FatalError:
+                raise
+            except ZoomInError as error:
+                return error
+
+    tasks = [asyncio.create_task(one(path)) for path in files]
+    try:
+        for path, task in zip(files, tasks, strict=True):
+            yield path, await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        decoder.close()
+
+
+async def _judge(path: Path, settings: Settings, checkpoint: Checkpoint, engine: Engine, decoder: DecodePool) -> Judged:
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        seconds[name] = time.monotonic() - began
+
+    with stage("total"):
+        with stage("fetch"):
+            data, modified_ms = await asyncio.to_thread(_read, path, settings.store.max_image_bytes)
+        with stage("decode"):
+            image = await decoder.decode(data)
+        inspection = await zoomin.inspect(image, engine, stage=stage)
+    sha256 = hashlib.sha256(data).hexdigest()
+    width, height = image.size_px
+    event = judge(
+        inspection,
+        checkpoint,
+        model=model_ref(checkpoint, engine.version),
+        event_id=str(uuid.uuid5(NAMESPACE, json.dumps(["file", sha256]))),
+        record=RecordRef(topic="", partition=0, offset=0, timestamp_ms=modified_ms),
+        image=JudgedImage(
+            bucket="",
+            key=str(path),
+            etag=None,
+            version_id=None,
+            sha256=sha256,
+            width_px=width,
+            height_px=height,
+            format=image.format,
+            frames=image.frames,
+            bytes=len(data),
+        ),
+        source=None,
+        attributes={},
+        timing_s=seconds,
+        worker=worker_name(),
+    )
+    return event, image
+
+
+def _read(path: Path, max_bytes: int) -> tuple[bytes, int]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+            modified_ms = int(path.stat().st_mtime * 1000)
+    except OSError as error:
+        raise ImageMissing(f"cannot be read: {error.strerror}") from error
+    if len(data) > max_bytes:
+        raise ImageTooLarge(f"more than {max_bytes} bytes; ZOOMIN_STORE__MAX_IMAGE_BYTES is the limit")
+    return data, modified_ms
+
+
+def describe(out: Console, event: VerdictEvent) -> None:
+    """Everything that a person asks about one image, on some lines."""
+    image = event.image
+    out.print(Text(visible(image.key), "bold"), Text(f"{image.width_px} x {image.height_px} {image.format}", "dim"))
+    remarks = ["corrected by Query 2"] * event.corrected + ["uncertain"] * event.uncertain
+    if event.status != "complete":
+        remarks.append(str(event.status))
+    verdict = Text.assemble((f"  {event.verdict.upper()}", f"bold {COLOR[event.verdict]}"), f"  {event.confidence:.0%}")
+    out.print(verdict.append(f"  {', '.join(remarks)}", "yellow"))
+    _describe_answer(out, "Global scan", event.scan)
+    for number, region in enumerate((region for region in event.scan.regions if region.zoomed), start=1):
+        out.print(Text(f"    crop {number}  {list(region.box)}", "dim"))
+    if event.check:
+        _describe_answer(out, "Local check", event.check)
+    out.print()
+
+
+def _describe_answer(out: Console, title: str, answer: ScanEvidence | CheckEvidence) -> None:
+    line = Text(f"{title}  ").append(f"{answer.verdict:<9}", COLOR[answer.verdict])
+    line.append(f"  P(generated) {answer.p_generated:.2f}  ").append(visible(answer.explanation), "italic")
+    out.print(Padding(line, (0, 0, 0, 2)))
+
+
+def _card_paths(files: Sequence[Path], out: Path | None) -> dict[Path, Path]:
+    """Where each file's card goes; made sure of before anyone waits for the engine."""
+    if out is None:
+        return {}
+    if len(files) == 1 and not out.is_dir() and out.suffix.lower() == ".png":
+        paths = {files[0]: out}
+    else:
+        alike = Counter(file.stem for file in set(files))
+        paths = {file: out / f"{file_name(file.stem if alike[file.stem] == 1 else str(file))}.png" for file in files}
+    try:
+        for path in paths.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSettings(f"cards cannot be saved at {out}: {error.strerror}") from error
+    return paths
+
+
+def _save_card(path: Path, event: VerdictEvent, image: RgbImage) -> None:
+    card(image.pixels, event).save(path)

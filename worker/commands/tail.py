@@ -1,0 +1,155 @@
+"""`zoomin tail`: verdicts for people, as they come or as they are stored; never part of a group."""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from pipeline.errors import ZoomInError
+from pipeline.messages import VerdictEvent
+from pipeline.record import RawRecord
+from pipeline.verdict import Status, Verdict
+from worker.commands.cards import CardMaker
+from worker.commands.stream import BEGINNING, SILENCE_S, TopicReader, moment, quiet_client
+from worker.commands.terminal import console, show, visible
+from worker.settings import Settings
+
+NAME = "tail"
+HELP = "watch verdicts, or ask about one; takes part in no group and commits nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which verdicts to show; what is None or False does not narrow."""
+
+    verdict: Verdict | None = None
+    corrected: bool = False
+    uncertain: bool = False
+    status: Status | None = None
+    max_confidence: float | None = None
+    source: str | None = None
+    event_id: str | None = None
+    image: tuple[str, str] | None = None
+
+    def __contains__(self, event: VerdictEvent) -> bool:
+        return (
+            self.verdict in (None, event.verdict)
+            and (event.corrected or not self.corrected)
+            and (event.uncertain or not self.uncertain)
+            and self.status in (None, event.status)
+            and (self.max_confidence is None or event.confidence <= self.max_confidence)
+            and self.source in (None, event.source)
+            and self.event_id in (None, event.event_id)
+            and self.image in (None, (event.image.bucket, event.image.key))
+        )
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verdict", type=Verdict, choices=list(Verdict), help="only this verdict")
+    parser.add_argument("--corrected", action="store_true", help="only where Query 2 corrected Query 1")
+    parser.add_argument("--uncertain", action="store_true", help="only those in the checkpoint card's uncertain range")
+    parser.add_argument("--status", type=Status, choices=list(Status), help="only this status")
+    parser.add_argument("--max-confidence", type=_probability, metavar="P", help="only up to this confidence, 0 to 1")
+    parser.add_argument("--source", help="only from this source")
+    parser.add_argument("--event", metavar="ID", help="only of this event; looks from the topic's beginning")
+    parser.add_argument("--key", type=_s3_url, metavar="s3://..", help="only of this object; from the beginning")
+    parser.add_argument("--since", type=moment, metavar="T", help="from 90s, 10m, 2h, 1d ago, or from an ISO time on")
+    parser.add_argument("--once", action="store_true", help="what is stored now, then end (1 if there was nothing)")
+    parser.add_argument("--json", action="store_true", help="one line a verdict, as it is on the topic")
+    parser.add_argument("--save-cards", type=Path, metavar="DIR", help="draw the evidence card of each verdict shown")
+    parser.epilog = (
+        "examples:\n"
+        "  zoomin tail --corrected --since 1h\n"
+        "  zoomin tail --event 0b8f6ec0-52c1-5f1c-9d0b-6d1f1c2a9b10 --once --save-cards .    # why was this flagged?\n"
+        "  zoomin tail --json | jq .confidence"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    settings: Settings = args.settings()
+    quiet_client()
+    wanted = Wanted(
+        args.verdict,
+        args.corrected,
+        args.uncertain,
+        args.status,
+        args.max_confidence,
+        args.source,
+        args.event,
+        args.key,
+    )
+    looks_back = args.once or args.event or args.key
+    since = args.since or (BEGINNING if looks_back else None)
+    out, errors = console(), console(stderr=True)
+    shown = 0
+    with ExitStack() as stack:
+        maker = stack.enter_context(CardMaker(settings, args.save_cards)) if args.save_cards else None
+        reader = stack.enter_context(TopicReader(settings.kafka, settings.kafka.verdict_topic, since=since))
+        if not args.once:
+            errors.print(f"Waiting for verdicts on {settings.kafka.verdict_topic} (Ctrl-C ends)", style="dim")
+        for record in reader.stored() if args.once else _patient(reader, errors):
+            event = _read(record, errors)
+            if event is None or event not in wanted:
+                continue
+            shown += 1
+            if args.json:
+                print(json.dumps(json.loads(record.value or b"")), flush=True)
+            else:
+                show(out, event)
+            if maker:
+                _save_card(maker, event, errors)
+    if not shown:
+        errors.print(f"No such verdict is stored on {settings.kafka.verdict_topic}.", style="yellow")
+    return 0 if shown else 1
+
+
+def _patient(reader: TopicReader, errors: Console) -> Iterator[RawRecord]:
+    """Live records; says so when the broker goes away and when it is back."""
+    heard_at, answering = time.monotonic(), True
+    for record in reader.live():
+        if record is not None:
+            heard_at = time.monotonic()
+            yield record
+        elif time.monotonic() - heard_at > SILENCE_S:
+            was, answering = answering, reader.answers()
+            if was != answering:
+                errors.print("Kafka answers again" if answering else "No broker answers; waiting", style="yellow")
+            heard_at = time.monotonic()
+
+
+def _read(record: RawRecord, errors: Console) -> VerdictEvent | None:
+    try:
+        return VerdictEvent.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = f"partition {record.partition} offset {record.offset}"
+        problem = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
+        errors.print(visible(f"Passed over {where}, which is no verdict that we can read: {problem}"), style="yellow")
+        return None
+
+
+def _save_card(maker: CardMaker, event: VerdictEvent, errors: Console) -> None:
+    try:
+        errors.print(visible(f"Evidence card: {maker.save(event)}"), style="dim")
+    except ZoomInError as error:
+        errors.print(visible(f"No evidence card for event {event.event_id}: {error.detail}"), style="yellow")
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _s3_url(text: str) -> tuple[str, str]:
+    bucket, _, key = text.removeprefix("s3://").partition("/")
+    if not (text.startswith("s3://") and bucket and key):
+        raise argparse.ArgumentTypeError(f"{text!r} is not s3://bucket/key")
+    return bucket, key
