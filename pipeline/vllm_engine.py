@@ -7,10 +7,8 @@ Invariant: every image reaches the engine in a size that its processor leaves al
 import asyncio
 import importlib.metadata
 import itertools
-import signal
-import threading
+import multiprocessing
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -18,6 +16,7 @@ from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
 from pipeline import geometry, images, prompts
+from pipeline.abandonable import in_abandonable_thread
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.confidence import VerdictTokens
 from pipeline.engine import Answer, Query
@@ -66,13 +65,14 @@ class VllmEngine:
 
         Raises: BadSettings when checkpoint and options cannot work together; EngineDead when the engine does not start.
         """
-        renderer = await asyncio.to_thread(Renderer, checkpoint, options)
         try:
-            llm = await _in_abandonable_thread(lambda: _start_llm(checkpoint, options, renderer.max_model_len))
-        except Exception as error:
-            raise EngineDead(f"the engine did not start on {checkpoint.path}: {_first_line(error)}") from error
-        engine = cls(checkpoint, options, renderer, llm)
-        await engine._warm_up()
+            renderer, llm = await in_abandonable_thread(lambda: _load(checkpoint, options))
+            engine = cls(checkpoint, options, renderer, llm)
+            await engine._warm_up()
+        except asyncio.CancelledError:
+            for core in multiprocessing.active_children():
+                core.kill()
+            raise
         return engine
 
     @property
@@ -206,24 +206,12 @@ def _check_views_are_kept(card: CheckpointCard, processor: object) -> None:
         )
 
 
-async def _in_abandonable_thread(call: "Callable[[], AsyncLLM]") -> "AsyncLLM":
-    """A start that nobody waits for any more must not hold up the program's end: hence a daemon.
-
-    SIGINT is blocked in it and so in the core that it forks: Ctrl-C in a terminal reaches the whole process group, and
-    the core has to serve until the worker has drained.
-    """
-    started: Future[AsyncLLM] = Future()
-    started.set_running_or_notify_cancel()
-
-    def work() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            started.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            started.set_exception(error)
-
-    threading.Thread(target=work, name="engine-start", daemon=True).start()
-    return await asyncio.wrap_future(started)
+def _load(checkpoint: Checkpoint, options: EngineOptions) -> "tuple[Renderer, AsyncLLM]":
+    renderer = Renderer(checkpoint, options)
+    try:
+        return renderer, _start_llm(checkpoint, options, renderer.max_model_len)
+    except Exception as error:
+        raise EngineDead(f"the engine did not start on {checkpoint.path}: {_first_line(error)}") from error
 
 
 def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: int) -> "AsyncLLM":
@@ -253,6 +241,7 @@ def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: in
         worker_extension_cls=options.worker_extension,
         generation_config="vllm",  # the checkpoint's own sampling defaults must not reach our answers
         disable_log_stats=False,
+        use_tqdm_on_load=False,
     )
     return AsyncLLM.from_engine_args(arguments)
 

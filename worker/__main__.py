@@ -13,7 +13,23 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    settings.apply_process_environment()
+    verb = ""
+    try:
+        settings.apply_process_environment()
+        chosen = _parser().parse_args(arguments)
+        verb = f" {chosen.verb}"
+        return int(chosen.run(chosen))
+    except ZoomInError as error:
+        print(f"zoomin{verb}: {error.detail}", file=sys.stderr)
+        return 2 if isinstance(error, BadSettings) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has left: nothing to say to it
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="zoomin",
         description="Tells generated images from photographs: events in by Kafka, verdicts with evidence out.",
@@ -21,23 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in VERBS:
-        module = importlib.import_module(f"worker.commands.{verb}")
+        command = importlib.import_module(f"worker.commands.{verb}")
         sub = verbs.add_parser(
-            verb, help=module.HELP, description=module.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+            verb, help=command.HELP, description=command.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        module.configure(sub)
-        sub.set_defaults(run=module.run, settings=cache(settings.load))
-    chosen = parser.parse_args(arguments)
-    try:
-        return int(chosen.run(chosen))
-    except ZoomInError as error:
-        print(f"zoomin {chosen.verb}: {error.detail}", file=sys.stderr)
-        return 2 if isinstance(error, BadSettings) else 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has left: nothing to say to it
-        return 0
+        command.configure(sub)
+        sub.set_defaults(run=command.run, settings=cache(settings.load))
+    return parser
 
 
 if __name__ == "__main__":

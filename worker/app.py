@@ -4,11 +4,13 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from pipeline import prompts
+from pipeline.abandonable import in_abandonable_thread
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.errors import ZoomInError
 from pipeline.messages import ModelRef
@@ -29,13 +31,18 @@ from worker.store import ImageStore, LabelBucket
 from worker.supervisor import Engine, Supervisor
 from worker.telemetry import Metrics, Tracing
 
+if TYPE_CHECKING:
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+
 DECODERS = 2
 FIRST_RETRY_S = 0.2
 LOOP_DEADLINE_S = 60.0
 
 
-async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | None = None) -> None:
+async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | None = None) -> bool:
     """Judges events until SIGTERM or SIGINT; a second signal leaves at once.
+
+    False when it was asked to stop while the engine was starting: that start still goes on in a thread of its own.
 
     `engine` starts another VisionEngine than vLLM: tests and benchmarks hand in theirs.
 
@@ -67,7 +74,8 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
             metrics=metrics,
         )
         stack.push_async_callback(supervisor.close)
-        await supervisor.start()
+        if not await done_before(stop, supervisor.start()):
+            return False
         metrics.serves(checkpoint)
 
         labels, label_bucket = None, None
@@ -110,6 +118,7 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
         )
         await loop.run(stop)
         telemetry.logger().info(telemetry.WORKER_STOPPED, worker=worker)
+        return True
 
 
 class Retriers:
@@ -144,10 +153,8 @@ class Retriers:
 
 
 async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine:
-    # Imported here: torch and vLLM take half a minute, and only this path needs them.
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
-
-    options = EngineOptions(
+    engine_class, options_class = await in_abandonable_thread(_vllm)
+    options = options_class(
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
         max_num_seqs=settings.max_num_seqs,
@@ -155,7 +162,14 @@ async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine
         gpu_memory_utilization=settings.gpu_memory_utilization,
         query_timeout_s=settings.query_timeout_s,
     )
-    return await VllmEngine.start(checkpoint, options)
+    return await engine_class.start(checkpoint, options)
+
+
+def _vllm() -> "tuple[type[VllmEngine], type[EngineOptions]]":
+    # Only this path pays for torch and transformers: their import takes up to half a minute.
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+
+    return VllmEngine, EngineOptions
 
 
 async def check_buckets(store: ImageStore, settings: Settings) -> None:
@@ -200,6 +214,20 @@ def readiness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
     if not supervisor.ready:
         return "the engine is not ready"
     return None if loop.assigned else "no partitions assigned yet"
+
+
+async def done_before(stop: asyncio.Event, starting: Coroutine[None, None, None]) -> bool:
+    """False, and `starting` is cancelled, when somebody asks to stop while a minute of start is under way."""
+    start, stopping = asyncio.create_task(starting), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()
+        return start.done()
+    finally:
+        for task in (start, stopping):
+            task.cancel()
+        await asyncio.gather(start, stopping, return_exceptions=True)
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 
 from pipeline.errors import ZoomInError
 from worker import app, telemetry
@@ -22,7 +23,9 @@ def run(args: argparse.Namespace) -> int:
     settings = args.settings()
     telemetry.configure_logging(settings.telemetry)
     try:
-        asyncio.run(app.run(settings))
+        if not asyncio.run(app.run(settings)):
+            # Everything of ours is closed; the interpreter would wait for what the engine's start still imports.
+            os._exit(0)
     except ZoomInError as error:
         telemetry.logger().error(telemetry.WORKER_FAILED, code=error.code, detail=error.detail)
         raise
