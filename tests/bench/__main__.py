@@ -2,25 +2,34 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from tests.bench import gpu, machine, memory, own
+from tests.bench import engines, gpu, machine, memory, own, reuse
+from tests.bench.engine_host import EngineHost, engine_host
 from tests.bench.figures import table
 from tests.bench.ground import BenchFailed, Ground
-from tests.bench.plan import FULL, PARTS, QUICK
+from tests.bench.job import SEQUENCES
+from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK
 from tests.bench.progress import Progress
 from tests.bench.report import Report
 from tests.bench.session import Session
 from tests.site import MODEL
+from tests.worker_process import REAL
+
+ENGINES = {"reusing": (), "forgetting": ("--no-reuse",)}
 
 
 def main() -> int:
     options = _options()
     for name in [name for name in os.environ if name.startswith(("ZOOMIN_", "AWS_"))]:
         del os.environ[name]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever asks us to end finds nothing left behind
     try:
         _run(options)
     except BenchFailed as error:
@@ -51,17 +60,48 @@ def _parts(text: str) -> Sequence[str]:
 
 def _run(options: argparse.Namespace) -> None:
     plan = QUICK if options.quick else FULL
+    parts: Sequence[str] = options.only
     checkpoint = Checkpoint.read(options.model)
     described = machine.describe(checkpoint)
-    progress = Progress({part: s for part, s in plan.estimates_s.items() if part in ("prepare", *options.only)})
-    report = Report()
-    with Ground(checkpoint.path, pictures=plan.pictures, say=progress.say) as ground:
-        session = Session(ground, checkpoint, plan, progress, report, options.profile)
-        for part in options.only:
-            progress.begin(part)
-            {"own": own.measure, "gpu": gpu.measure, "memory": memory.measure}[part](session)
-    report.write(options.json, machine=described)
-    print(table(report.figures))
+    progress = Progress({part: s for part, s in plan.estimates_s.items() if part in ("prepare", *parts)})
+    with ExitStack() as stack:
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        # Engines take a minute or two to start: they do it while the pictures are uploaded.
+        hosts = {
+            name: stack.enter_context(engine_host(checkpoint.path, logs / f"{name}.log", *how))
+            for name, how in ENGINES.items()
+            if set(parts) & ON_ENGINES
+        }
+        ground = stack.enter_context(Ground(checkpoint.path, pictures=plan.pictures, say=progress.say))
+        session = Session(ground, checkpoint, plan, progress, Report(), options.profile)
+        _measure(session, parts, hosts, stack)
+        session.report.write(options.json, machine=described)
+    print(table(session.report.figures))
+
+
+def _measure(session: Session, parts: Sequence[str], hosts: Mapping[str, EngineHost], stack: ExitStack) -> None:
+    begin, worker = session.progress.begin, None
+    if {"engine", "plain"} & set(parts):
+        in_flight, sequences = engines.IN_FLIGHT, str(SEQUENCES)
+        worker = stack.enter_context(
+            session.pipeline("real", *REAL, in_flight=in_flight, ENGINE__MAX_NUM_SEQS=sequences)
+        )
+    for name, host in hosts.items():
+        session.progress.say(f"Waiting for the engine {name}")
+        host.wait()
+    if worker is not None:
+        session.progress.say("Waiting for the worker on the real engine")
+        worker.ready()
+    for part, measure in (("own", own.measure), ("gpu", gpu.measure), ("memory", memory.measure)):
+        if part in parts:
+            begin(part)
+            measure(session)
+    if worker is not None:
+        begin("engine" if "engine" in parts else "plain")
+        engines.measure(session, worker, hosts["reusing"], parts=parts)
+    if "reuse" in parts:
+        begin("reuse")
+        reuse.measure(session, hosts["reusing"], hosts["forgetting"])
 
 
 if __name__ == "__main__":

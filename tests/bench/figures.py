@@ -57,11 +57,6 @@ def steady_rate(times_s: Sequence[float], *, ends: int) -> float:
     return (len(kept) - 1) / (kept[-1] - kept[0])
 
 
-def ratios(over: Sequence[float], under: Sequence[float]) -> Figure:
-    """Each repeat against the one measured beside it, so that a busy minute weighs on both."""
-    return Figure.of([a / b for a, b in zip(over, under, strict=True)])
-
-
 def table(figures: Mapping[str, Figure]) -> str:
     """A line a figure, with its target where there is one."""
     width = max(map(len, figures))

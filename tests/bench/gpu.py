@@ -20,7 +20,7 @@ def measure(session: Session) -> None:
             for pace in PACES
         }
         for pipeline in pipelines.values():
-            session.warm(pipeline)
+            pipeline.ready()
         slices = {pace: session.slices(int(pace * session.plan.pace_s) + 2 * IN_FLIGHT) for pace in PACES}
         for repeat in range(session.plan.repeats):
             for pace, pipeline in pipelines.items():

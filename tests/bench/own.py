@@ -13,7 +13,7 @@ from tests.worker_process import STANDIN
 def measure(session: Session) -> None:
     windows = []
     with session.pipeline("own", *STANDIN) as pipeline:
-        session.warm(pipeline)
+        pipeline.ready()
         for number, urls in enumerate(session.slices(session.plan.own_events), start=1):
             session.progress.say(f"own: {len(urls)} events, {number} of {session.plan.repeats}")
             windows.append(pipeline.judge(urls))

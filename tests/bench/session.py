@@ -17,7 +17,7 @@ from tests.worker_process import WorkerProcess
 
 CONCURRENCY = 32
 IN_FLIGHT = CONCURRENCY * 3 // 2
-WARM_UP_EVENTS = 100
+WARM_UP_EVENTS = 64
 SLOWEST_PER_S = 2
 
 
@@ -43,6 +43,12 @@ class Pipeline:
     worker: WorkerProcess
     in_flight: int
     meter: CpuMeter
+    warming: list[str]
+
+    def ready(self) -> None:
+        """Returns when the worker has started and the first events, which meet cold connections, are answered."""
+        self.worker.started()
+        self.site.judge(self.warming, timeout_s=300)
 
     def judge(self, urls: list[str]) -> Window:
         """Sends these and measures until all are answered; start and run-out are left out of the rate."""
@@ -65,17 +71,13 @@ class Session:
 
     @contextmanager
     def pipeline(self, name: str, *command: str, in_flight: int = IN_FLIGHT, **settings: str) -> Iterator[Pipeline]:
-        """A started worker; stopped, and its whole process tree gone, afterwards."""
+        """A worker that is starting; stopped, and its whole process tree gone, afterwards."""
         site = self.ground.site(name, FLOW__MAX_IN_FLIGHT=str(in_flight), **settings)
         profiler = () if self.profile is None else ("cProfile", "-o", str(self.profile / f"{name}.prof"), "-m")
         with site, site.worker(*profiler, *command) as worker, ending(worker.pid):
-            worker.started()
-            yield Pipeline(site, worker, in_flight, CpuMeter({"worker": worker.pid, **self.ground.servers}))
+            meter = CpuMeter({"worker": worker.pid, **self.ground.servers})
+            yield Pipeline(site, worker, in_flight, meter, self.ground.urls(range(WARM_UP_EVENTS)))
             worker.stop()
-
-    def warm(self, pipeline: Pipeline) -> None:
-        """The first events meet cold connections and caches; they are not measured."""
-        pipeline.site.judge(self.ground.urls(range(WARM_UP_EVENTS)), timeout_s=120)
 
     def slices(self, size: int) -> list[list[str]]:
         """Events of one window for each repeat, behind those that warmed up."""

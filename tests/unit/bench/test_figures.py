@@ -1,6 +1,6 @@
 import pytest
 
-from tests.bench.figures import Figure, Target, ratios, steady_rate, table
+from tests.bench.figures import Figure, Target, steady_rate, table
 
 
 def test_a_figure_is_median_and_spread() -> None:
@@ -18,15 +18,6 @@ def test_the_steady_rate_leaves_out_start_and_run_out() -> None:
 def test_a_rate_needs_something_between_the_ends(times_s: list[float]) -> None:
     with pytest.raises(ValueError, match="too few"):
         steady_rate(times_s, ends=1)
-
-
-def test_repeats_are_compared_with_the_one_beside_them() -> None:
-    assert ratios([1.0, 10.0, 3.0], [2.0, 20.0, 4.0]) == Figure(median=0.5, min=0.5, max=0.75, n=3)
-
-
-def test_repeats_that_have_no_partner_are_refused() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        ratios([1.0, 2.0], [1.0])
 
 
 def test_targets_bound_the_median() -> None:

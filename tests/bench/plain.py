@@ -1,0 +1,40 @@
+"""A plain consumer, as one writes it in an afternoon: poll one, fetch, decode, ask, ask, produce, commit."""
+
+import json
+from urllib.parse import urlsplit
+
+from kafka import KafkaConsumer, KafkaProducer
+
+from pipeline import images
+from pipeline.engine import VisionEngine
+from pipeline.zoomin import inspect
+from tests.bench.bare import MAX_PIXELS
+from tests.bench.job import PlainJob
+from worker.local_s3 import s3_client
+
+
+async def consume(job: PlainJob, engine: VisionEngine) -> None:
+    consumer = KafkaConsumer(
+        job.input_topic,
+        bootstrap_servers=job.bootstrap_servers,
+        group_id=job.group_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=1,
+    )
+    producer = KafkaProducer(bootstrap_servers=job.bootstrap_servers)
+    s3 = s3_client(job.endpoint_url, job.access_key, job.secret_key)
+    answered = 0
+    while answered < job.count:
+        for records in consumer.poll(timeout_ms=1000).values():
+            for record in records:
+                url = urlsplit(record.value.decode())
+                data = s3.get_object(Bucket=url.netloc, Key=url.path.lstrip("/"))["Body"].read()
+                inspection = await inspect(images.decode(data, max_pixels=MAX_PIXELS), engine)
+                verdict = {"url": record.value.decode(), "verdict": inspection.verdict.value}
+                producer.send(job.verdict_topic, json.dumps(verdict).encode()).get(timeout=30)
+                consumer.commit()
+                answered += 1
+    producer.close(timeout=5)
+    consumer.close()
+    s3.close()
