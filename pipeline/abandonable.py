@@ -13,8 +13,8 @@ Result = TypeVar("Result")
 async def in_abandonable_thread(call: Callable[[], Result]) -> Result:
     """The call's result, from a daemon thread: cancelling the wait leaves the call behind.
 
-    SIGINT is blocked in the thread, and so in every process that the call starts: Ctrl-C in a terminal reaches the whole
-    process group, and the engine's core has to serve until the worker has drained.
+    SIGINT is blocked in the thread, and so in every process that the call starts: Ctrl-C in a terminal reaches the
+    whole process group, and the engine's core has to serve until the worker has drained.
     """
     finished: Future[Result] = Future()
     finished.set_running_or_notify_cancel()

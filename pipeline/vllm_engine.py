@@ -8,7 +8,7 @@ import asyncio
 import importlib.metadata
 import itertools
 import multiprocessing
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 

@@ -1,6 +1,7 @@
 """The paper's section 3.1 as one function: scan the whole image, zoom in, check again."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -33,12 +34,13 @@ async def inspect(
         event's own bad luck (a lost Query 2 leaves `check` None).
     Source: paper section 3.1; its variants are other `choose` functions.
     """
-    view = images.view(image, engine.card.scan_max_pixels)
+    # Resizing lets go of the interpreter's lock: a large photograph must not hold up the other events.
+    view = await asyncio.to_thread(images.view, image, engine.card.scan_max_pixels)
     with stage("scan"):
         scan = await _global_scan(image, view, engine)
     with stage("check"):
         boxes = choose(scan.regions, image.size_px, engine.card.max_crops)
-        crops = tuple(images.crop(image, box, engine.card.crop_max_pixels) for box in boxes)
+        crops = await asyncio.to_thread(_crops, image, boxes, engine.card.crop_max_pixels)
         try:
             check = await _local_check(view, crops, engine)
         except TransientError:
@@ -55,6 +57,10 @@ async def _global_scan(image: RgbImage, view: images.View, engine: VisionEngine)
     return GlobalScan(verdict, answer.p_generated, regions, explanation, answer.truncated)
 
 
+def _crops(image: RgbImage, boxes: Sequence[BoundingBox], max_pixels: int) -> tuple[Crop, ...]:
+    return tuple(images.crop(image, box, max_pixels) for box in boxes)
+
+
 async def _local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
     query = prompts.local_check(view, [crop.pixels for crop in crops], engine.card.box_frame)
     answer, (verdict, explanation) = await _ask(engine, query, parse.local_check)
@@ -66,11 +72,13 @@ def _place(numbers: parse.Numbers, frame: geometry.Size, size: geometry.Size) ->
 
 
 async def _ask(engine: VisionEngine, query: Query, read: Callable[..., Parsed]) -> tuple[Answer, Parsed]:
-    for temperature in TEMPERATURES[:-1]:
+    unreadable: AnswerUnreadable | None = None
+    for attempt, temperature in enumerate(TEMPERATURES, start=1):
         answer = await engine.ask(query, temperature=temperature)
         try:
             return answer, read(answer.text, truncated=answer.truncated)
-        except AnswerUnreadable:
-            continue
-    answer = await engine.ask(query, temperature=TEMPERATURES[-1])
-    return answer, read(answer.text, truncated=answer.truncated)
+        except AnswerUnreadable as error:
+            unreadable = error
+            unreadable.attempts = attempt
+    assert unreadable is not None, "there is at least one temperature"
+    raise unreadable
