@@ -6,9 +6,12 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from mimetypes import guess_type
 from pathlib import Path
 
+from pipeline.errors import BadSettings
 from worker.local import DEAD_LETTER_MESSAGE_BYTES, LocalStack
 
 NAME = "up"
@@ -29,10 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kafka-port", type=_port, default=0, metavar="PORT", help="default: any free one")
     parser.add_argument("--s3-port", type=_port, default=0, metavar="PORT", help="default: any free one")
     parser.add_argument("--dir", type=Path, help="keep data, ports and logs here; default: gone at the end")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="put the images below DIR into the image bucket")
     parser.add_argument("--json", action="store_true", help="the variables as one object, for programs")
     parser.epilog = (
         "example, in two terminals:\n"
-        "  mkdir -p build && zoomin up > build/local.env\n"
+        "  mkdir -p build && zoomin up --images ~/Pictures > build/local.env\n"
         "  source build/local.env && zoomin check --connect"
     )
 
@@ -40,9 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # each of them stops us as Ctrl-C does
+    pictures = _pictures(args.images) if args.images else []
     try:
         with LocalStack(args.dir, say=_say, kafka_port=args.kafka_port, s3_port=args.s3_port) as stack:
             environment = _prepare(stack)
+            _upload(stack, args.images, pictures)
             print(json.dumps(environment) if args.json else export_lines(environment), flush=True)
             _say(f"Ready; logs and data are below {stack.directory}. Ctrl-C stops it.")
             while True:
@@ -65,6 +71,25 @@ def _prepare(stack: LocalStack) -> dict[str, str]:
     stack.create_topics([dead_letters], max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
     stack.create_buckets([_IMAGE_BUCKET, _LABEL_BUCKET])
     return stack.environment(label_bucket=_LABEL_BUCKET) | _TOPICS
+
+
+def _pictures(directory: Path) -> list[Path]:
+    """Raises: BadSettings."""
+    pictures = sorted(path for path in directory.rglob("*") if (guess_type(path)[0] or "").startswith("image/"))
+    if not pictures:
+        raise BadSettings(f"--images: no image files below {directory}; `zoomin-train scenes` draws some")
+    return pictures
+
+
+def _upload(stack: LocalStack, directory: Path, pictures: Sequence[Path]) -> None:
+    if not pictures:
+        return
+    with closing(stack.seaweedfs.client()) as client:
+        for path in pictures:
+            client.upload_file(str(path), _IMAGE_BUCKET, path.relative_to(directory).as_posix())
+    _say(
+        f"{len(pictures)} images are in s3://{_IMAGE_BUCKET}/; `zoomin submit s3://{_IMAGE_BUCKET}/` sends their events"
+    )
 
 
 def _port(text: str) -> int:

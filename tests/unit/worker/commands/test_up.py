@@ -1,7 +1,9 @@
 import argparse
+from pathlib import Path
 
 import pytest
 
+from pipeline.errors import BadSettings
 from worker.commands import up
 
 
@@ -17,3 +19,11 @@ def test_a_port_is_a_number_of_sixteen_bits(port: str, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         parser.parse_args([f"--kafka-port={port}"])
     assert "--kafka-port" in capsys.readouterr().err
+
+
+def test_a_directory_without_images_is_said_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    parser = argparse.ArgumentParser()
+    up.configure(parser)
+    with pytest.raises(BadSettings, match="no image files"):
+        up.run(parser.parse_args([f"--images={tmp_path}"]))
