@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.subscription_state import SubscriptionState
+from kafka.coordinator.base import MemberState
+from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaError
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
@@ -29,16 +31,34 @@ def unpark(consumer: KafkaConsumer) -> None:
 
 
 def finish_joining(consumer: KafkaConsumer) -> None:
-    """Before each poll: a leader that rejoins because partitions were added would else stay outside for ever.
+    """Before each poll: an attempt to join that ends between two polls would else be thrown away.
 
-    A poll that ends before the group has gathered leaves the attempt to join under way, for the next poll to await. But
-    a new leader's assignment also settles the reason for rejoining, so the next poll sees none: nobody awaits the
-    attempt, and a member that has not joined sends no heartbeats, is expelled and does not notice. It also happens to
-    members that start together, before the first metadata have come.
+    A poll that ends before the group has gathered leaves its attempt under way for the next poll to await. That one
+    starts another attempt if the first has ended meanwhile, and with it a new rebalance for everyone, again and again
+    while polls are short and far between. Worse is a leader that rejoins because partitions were added, or came to be
+    known: its own assignment also settles the reason for rejoining, so the next poll sees none. Nobody awaits the
+    attempt then, and a member that has not joined sends no heartbeats, is expelled, and does not notice.
     """
     coordinator = consumer._coordinator
-    if coordinator._join_task is not None:
+    attempt = coordinator._join_task
+    if attempt is None:
+        return
+    if attempt.succeeded() and coordinator.state is MemberState.REBALANCING:
+        consumer._net.run(_take_up, coordinator, attempt.value)
+    else:
         coordinator.request_rejoin()
+
+
+async def _take_up(coordinator: ConsumerCoordinator, assignment: bytes) -> None:
+    """What the client does itself with an attempt that ends during a poll."""
+    with coordinator._lock:
+        coordinator._join_task = None
+        coordinator.rejoining = False
+        coordinator.rejoin_needed = False
+        coordinator.state = MemberState.STABLE
+        coordinator._enable_heartbeat()
+    joined = coordinator._generation
+    await coordinator._on_join_complete_async(joined.generation_id, joined.member_id, joined.protocol, assignment)
 
 
 def drop_broken_batch(consumer: KafkaConsumer) -> None:

@@ -1,15 +1,19 @@
 """What all our Kafka clients share: how they connect, and what they ask of the cluster before they work."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.net.compat import KafkaNetClient
 
 from pipeline.errors import BadSettings, FatalError, TopicMissing
 from worker.settings import KafkaSettings
+
+Client = TypeVar("Client")
 
 BOOTSTRAP_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 10.0
@@ -34,6 +38,30 @@ def connection(settings: KafkaSettings) -> dict[str, object]:
         "ssl_certfile": _path(settings.ssl_certfile),
         "ssl_keyfile": _path(settings.ssl_keyfile),
     }
+
+
+def connect(make: Callable[..., Client], settings: KafkaSettings, **options: object) -> Client:
+    """A client of this kind, or nothing left behind.
+
+    The client's own constructors leave a thread and sockets behind when no broker answers: an outage of an hour would
+    use up the file descriptors.
+
+    Raises: BadSettings for addresses and files that no client can start with; KafkaError.
+    """
+    networks: list[KafkaNetClient] = []
+
+    def network(**configs: object) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**configs))
+        return networks[-1]
+
+    try:
+        return make(**connection(settings), kafka_client=network, **options)
+    except BaseException as error:
+        for opened in networks:
+            opened.close()
+        if isinstance(error, ValueError | OSError):
+            raise BadSettings(f"the ZOOMIN_KAFKA__* settings name no usable connection: {error}") from error
+        raise
 
 
 def check_topics(settings: KafkaSettings) -> None:
@@ -99,11 +127,8 @@ def check_writable(settings: KafkaSettings, topic: str) -> None:
 
 @contextmanager
 def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
-    """Raises: BadSettings for addresses and files that no client can start with; KafkaError."""
-    try:
-        admin = KafkaAdminClient(**connection(settings))
-    except (ValueError, OSError) as error:
-        raise BadSettings(f"the ZOOMIN_KAFKA__* settings name no usable connection: {error}") from error
+    """Raises: what `connect` raises."""
+    admin = connect(KafkaAdminClient, settings)
     try:
         yield admin
     finally:

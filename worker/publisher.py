@@ -18,7 +18,7 @@ from pipeline.errors import BrokerUnavailable, FatalError, InternalFault, ZoomIn
 from pipeline.messages import VerdictEvent
 from pipeline.record import RawRecord
 from worker.client_cures import close_producer
-from worker.kafka_client import check_writable, connection, message_limits, ms
+from worker.kafka_client import check_writable, connect, message_limits, ms
 from worker.outgoing import Outgoing, dead_letter_message, verdict_message
 from worker.settings import KafkaSettings
 
@@ -142,8 +142,9 @@ class KafkaPublisher:
 
     def _new_line(self) -> _Line:
         limits = message_limits(self._settings, {self._settings.verdict_topic, self._settings.dead_letter_topic})
-        producer = KafkaProducer(
-            **connection(self._settings),
+        producer = connect(
+            KafkaProducer,
+            self._settings,
             allow_auto_create_topics=False,
             acks="all",
             enable_idempotence=True,

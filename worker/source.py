@@ -28,7 +28,7 @@ from worker.client_cures import (
     unpark,
 )
 from worker.confined import ConfinedThread
-from worker.kafka_client import check_topics, connection, ms, unreachable
+from worker.kafka_client import check_topics, connect, ms, unreachable
 from worker.settings import KafkaSettings
 
 ASK_TIMEOUT_S = 3.0
@@ -151,8 +151,9 @@ class _Consumer:
         self._settings = settings
         self._posts: deque[tuple[str, Partitions]] = deque([("lost", lost)] if lost else [])
         self._handover: Mapping[int, int] = {}
-        self._client = KafkaConsumer(
-            **connection(settings),
+        self._client = connect(
+            KafkaConsumer,
+            settings,
             allow_auto_create_topics=False,
             group_id=settings.group_id,
             enable_auto_commit=False,
@@ -172,9 +173,9 @@ class _Consumer:
     def poll(self, max_records: int, paused: Partitions, handover: Mapping[int, int], timeout_s: float) -> Turn:
         self._hold_back(paused)
         unpark(self._client)
-        finish_joining(self._client)
         self._handover = handover
         try:
+            finish_joining(self._client)
             batches = self._client.poll(timeout_ms=ms(timeout_s), max_records=max_records)
         except kafka_errors.RetriableError:
             batches = {}

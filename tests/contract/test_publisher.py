@@ -1,0 +1,154 @@
+"""What the handler may expect of a publisher, of the fake and of real Kafka alike."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import pytest
+
+from pipeline.errors import ImageUndecodable, InternalFault, MalformedEvent, ZoomInError
+from pipeline.messages import VerdictEvent
+from pipeline.record import RawRecord
+from tests.builders import record
+from tests.fakes_kafka import FakeBroker
+from tests.services import KafkaForTests
+from tests.verdicts import verdict_event
+from worker.outgoing import Outgoing
+from worker.publisher import KafkaPublisher
+from worker.settings import KafkaSettings
+
+LIMIT_BYTES = 1_048_588
+
+
+class Publisher(Protocol):
+    async def verdict(self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None = None) -> None: ...
+
+    async def dead_letter(
+        self, record: RawRecord, error: ZoomInError, *, event_id: str | None, traceparent: str | None = None
+    ) -> None: ...
+
+    async def probe(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Desk(Protocol):
+    """A publisher, and what has arrived where it publishes to."""
+
+    publisher: Publisher
+
+    def verdicts(self) -> list[Outgoing]: ...
+
+    def dead_letters(self) -> list[Outgoing]: ...
+
+
+class FakeDesk:
+    def __init__(self) -> None:
+        self.broker = FakeBroker()
+        self.publisher = self.broker.publisher()
+
+    def verdicts(self) -> list[Outgoing]:
+        return self.broker.verdicts
+
+    def dead_letters(self) -> list[Outgoing]:
+        return self.broker.dead_letters
+
+
+class RealDesk:
+    def __init__(self, kafka: KafkaForTests) -> None:
+        self.kafka = kafka
+        self.settings = KafkaSettings(
+            bootstrap_servers=kafka.bootstrap_servers,
+            verdict_topic=kafka.topic("verdicts"),
+            dead_letter_topic=kafka.topic("letters"),
+        )
+        self.publisher = KafkaPublisher(self.settings, "worker-1")
+
+    def verdicts(self) -> list[Outgoing]:
+        return self._arrived(self.settings.verdict_topic)
+
+    def dead_letters(self) -> list[Outgoing]:
+        return self._arrived(self.settings.dead_letter_topic)
+
+    def _arrived(self, topic: str) -> list[Outgoing]:
+        return [Outgoing(found.key, found.value, tuple(found.headers)) for found in self.kafka.records(topic)]
+
+
+@pytest.fixture(params=["fake", "kafka"])
+async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    desk: Desk = FakeDesk() if request.param == "fake" else RealDesk(request.getfixturevalue("kafka"))
+    yield desk
+    await desk.publisher.close()
+
+
+def headers(message: Outgoing) -> dict[str, bytes]:
+    return dict(message.headers)
+
+
+async def test_verdict_has_arrived_when_the_call_returns(desk: Desk) -> None:
+    event = verdict_event(event_id="event-9")
+    await desk.publisher.verdict(event, record(key=b"own"), traceparent="00-trace")
+    (message,) = desk.verdicts()
+    assert VerdictEvent.model_validate_json(message.value or b"") == event
+    assert message.key == b"own"
+    assert headers(message) == {
+        "content-type": b"application/json",
+        "zoomin-schema": b"verdict/1",
+        "zoomin-event-id": b"event-9",
+        "traceparent": b"00-trace",
+    }
+
+
+async def test_many_verdicts_at_once_all_arrive(desk: Desk) -> None:
+    events = [verdict_event(event_id=f"event-{number}") for number in range(200)]
+    await asyncio.gather(*(desk.publisher.verdict(event, record()) for event in events))
+    assert {headers(message)["zoomin-event-id"].decode() for message in desk.verdicts()} == {e.event_id for e in events}
+    assert len(desk.verdicts()) == 200
+
+
+async def test_dead_letter_is_the_record_byte_for_byte(desk: Desk) -> None:
+    odd = record(b"\x00\xff{", key=b"\xfe\x00", headers={"a": b"\xff", "zoomin-dlt-code": b"forged", "ü": b""})
+    error = ImageUndecodable("cut short")
+    error.stage = "decode"
+    await desk.publisher.dead_letter(odd, error, event_id="event-1")
+    (message,) = desk.dead_letters()
+    assert (message.key, message.value) == (b"\xfe\x00", b"\x00\xff{")
+    assert message.headers[:2] == (("a", b"\xff"), ("ü", b""))
+    found = headers(message)
+    assert (found["zoomin-dlt-code"], found["zoomin-dlt-stage"]) == (b"image_undecodable", b"decode")
+    assert (found["zoomin-dlt-partition"], found["zoomin-dlt-offset"]) == (b"3", b"42")
+
+
+async def test_tombstones_and_empty_records_become_letters_too(desk: Desk) -> None:
+    for offset, (key, value) in enumerate([(b"k", None), (None, None), (None, b""), (b"", b"")]):
+        place = RawRecord("zoomin.images", 0, offset, 0, key, value)
+        await desk.publisher.dead_letter(place, MalformedEvent("empty"), event_id=None)
+    found = {headers(message)["zoomin-dlt-offset"]: message for message in desk.dead_letters()}
+    assert (found[b"0"].key, found[b"0"].value) == (b"k", None)
+    assert (found[b"1"].value, headers(found[b"1"])["zoomin-dlt-value"]) == (b"", b"omitted")
+    assert (found[b"2"].key, found[b"2"].value) == (None, b"")
+    assert (found[b"3"].key, found[b"3"].value) == (b"", b"")
+
+
+@pytest.mark.parametrize("part", ["value", "key", "headers"])
+async def test_record_at_the_size_limit_becomes_a_letter_without_what_is_too_large(desk: Desk, part: str) -> None:
+    flood = b"x" * (LIMIT_BYTES - 100)
+    values = {"value": b"v", "key": b"k", "headers": ()} | {part: (("h", flood),) if part == "headers" else flood}
+    place = RawRecord("zoomin.images", 1, 7, 0, **values)  # type: ignore[arg-type]
+    await desk.publisher.dead_letter(place, MalformedEvent("large"), event_id=None)
+    await desk.publisher.dead_letter(record(b"small"), MalformedEvent("small"), event_id=None)
+    omitted, small = sorted(desk.dead_letters(), key=lambda message: message.value or b"")
+    assert (omitted.value, headers(omitted)["zoomin-dlt-value"]) == (b"", b"omitted")
+    assert headers(omitted)["zoomin-dlt-offset"] == b"7"
+    assert small.value == b"small"
+
+
+async def test_verdict_larger_than_its_topic_takes_is_our_fault_and_harms_no_other(desk: Desk) -> None:
+    with pytest.raises(InternalFault):
+        await desk.publisher.verdict(verdict_event(scan_explanation="x" * LIMIT_BYTES), record())
+    await desk.publisher.verdict(verdict_event(event_id="after"), record())
+    assert [headers(message)["zoomin-event-id"] for message in desk.verdicts()] == [b"after"]
+
+
+async def test_probe_is_content_with_a_broker_that_serves(desk: Desk) -> None:
+    await desk.publisher.probe()

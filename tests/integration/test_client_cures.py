@@ -1,0 +1,259 @@
+"""The bugs of kafka-python that worker/client_cures.py cures, each shown first without its cure.
+
+Where an update of the client makes a "without" test fail, the cure has become needless.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewPartitions
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.base import MemberState
+from kafka.errors import CorruptRecordError, KafkaError, KafkaTimeoutError
+from kafka.record.default_records import DefaultRecordBatch
+
+from pipeline.errors import FatalError
+from pipeline.record import RawRecord
+from tests import refused
+from tests.refused import collect_refused_sockets  # noqa: F401
+from tests.services import KafkaForTests
+from worker import client_cures, kafka_client
+from worker.client_cures import finish_joining, unpark
+from worker.settings import KafkaSettings
+from worker.source import KafkaSource, Turn
+
+Cure = Callable[[KafkaConsumer], None]
+
+
+pytestmark = refused.MARKS
+
+
+def nothing(_consumer: KafkaConsumer) -> None:
+    return
+
+
+@pytest.fixture
+def closing() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def member(kafka: KafkaForTests, topic: str, group: str, closing: ExitStack) -> KafkaConsumer:
+    consumer = KafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+        heartbeat_interval_ms=1000,
+    )
+    closing.callback(consumer.close)
+    return consumer
+
+
+def settings(kafka: KafkaForTests, topic: str) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=f"group-{uuid4().hex[:8]}",
+        input_topic=topic,
+        verdict_topic=topic,
+        dead_letter_topic=topic,
+        session_timeout_s=3,
+    )
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Callable[[KafkaSettings], KafkaSource]]:
+    sources: list[KafkaSource] = []
+
+    def open_source(settings: KafkaSettings) -> KafkaSource:
+        sources.append(KafkaSource(settings))
+        return sources[-1]
+
+    yield open_source
+    await asyncio.gather(*(source.close() for source in sources))
+
+
+async def turn(source: KafkaSource, committable: dict[int, int] | None = None) -> Turn:
+    return await source.poll(max_records=100, paused=frozenset(), committable=committable or {}, timeout_s=0.1)
+
+
+async def read(source: KafkaSource, count: int) -> list[RawRecord]:
+    found: list[RawRecord] = []
+    async with asyncio.timeout(30):
+        while len(found) < count:
+            found += (await turn(source)).records
+    return found
+
+
+@pytest.mark.parametrize(("cure", "delivered"), [(nothing, 0), (unpark, 90)], ids=["without", "with"])
+def test_resumed_partition_speaks_again(kafka: KafkaForTests, closing: ExitStack, cure: Cure, delivered: int) -> None:
+    topic = kafka.topic("paused", partitions=2)
+    kafka.send(topic, *[b"x"] * 100, partition=0)
+    kafka.send(topic, *[b"x"] * 100, partition=1)
+    consumer = member(kafka, topic, topic, closing)
+
+    def poll(seconds: float, enough: int) -> dict[TopicPartition, int]:
+        counts = {TopicPartition(topic, partition): 0 for partition in (0, 1)}
+        deadline = time.monotonic() + seconds
+        while sum(counts.values()) < enough and time.monotonic() < deadline:
+            cure(consumer)
+            for tp, records in consumer.poll(timeout_ms=50, max_records=10).items():
+                counts[tp] += len(records)
+        return counts
+
+    begun = poll(10, enough=10)
+    (first,) = (tp for tp, count in begun.items() if count)
+    consumer.pause(first)
+    assert poll(10, enough=100)[first] == 0
+    consumer.resume(first)
+    assert poll(3, enough=90)[first] == delivered
+
+
+@pytest.mark.parametrize(("cure", "joined"), [(nothing, False), (finish_joining, True)], ids=["without", "with"])
+def test_leader_that_rejoins_for_new_partitions_comes_in(
+    kafka: KafkaForTests, closing: ExitStack, cure: Cure, joined: bool
+) -> None:
+    topic = kafka.topic("grown")
+    leader, follower = member(kafka, topic, topic, closing), member(kafka, topic, topic, closing)
+
+    def poll(*consumers: KafkaConsumer, until: Callable[[], bool], cure: Cure = cure, seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while not until() and time.monotonic() < deadline:
+            for consumer in consumers:
+                cure(consumer)
+                consumer.poll(timeout_ms=20)
+
+    def stable(consumer: KafkaConsumer) -> bool:
+        return bool(consumer.group_metadata().state == MemberState.STABLE)
+
+    poll(leader, until=lambda: bool(leader.assignment()), cure=finish_joining)
+    poll(leader, follower, until=lambda: stable(follower) and stable(leader), cure=finish_joining)
+    assert leader.assignment()
+
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    closing.callback(admin.close)
+    admin.create_partitions({topic: NewPartitions(2)})
+    while leader.partitions_for_topic(topic) != {0, 1}:
+        leader._cluster.request_update()
+        time.sleep(0.05)
+    before = generation(follower)
+    poll(leader, until=lambda: not stable(leader))  # it waits for the follower, longer than a poll
+    poll(follower, until=lambda: generation(follower) > before and stable(follower))  # the leader has assigned
+    poll(leader, follower, until=lambda: stable(leader), seconds=8)
+    assert stable(leader) is joined
+
+
+@pytest.mark.parametrize(("cure", "joined"), [(nothing, False), (finish_joining, True)], ids=["without", "with"])
+def test_members_whose_polls_are_short_and_far_between_join(
+    kafka: KafkaForTests, closing: ExitStack, cure: Cure, joined: bool
+) -> None:
+    """As the loop polls while it is full."""
+    topic = kafka.topic("full", partitions=2)
+    members = [member(kafka, topic, topic, closing) for _ in range(2)]
+    deadline = time.monotonic() + (30 if joined else 5)
+    while time.monotonic() < deadline and not all(len(consumer.assignment()) == 1 for consumer in members):
+        for consumer in members:
+            cure(consumer)
+            consumer.poll(timeout_ms=0)
+        time.sleep(0.1)
+    assert all(len(consumer.assignment()) == 1 for consumer in members) is joined
+    if joined:
+        assert max(generation(consumer) for consumer in members) < 10
+
+
+def generation(consumer: KafkaConsumer) -> int:
+    return int(consumer.group_metadata().generation_id)
+
+
+def odd_batch(kafka: KafkaForTests, topic: str, *, compression: str | None) -> None:
+    """Three records in one batch; the key of a header of the second is not UTF-8."""
+
+    class Odd(str):
+        def encode(self, *_args: object) -> bytes:
+            return b"caf\xe9"
+
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, linger_ms=200, compression_type=compression)
+    headers = [("before", b"1"), (Odd("odd"), b"\xff"), ("after", b"")]
+    sent = [producer.send(topic, value, headers=headers if value == b"b" else []) for value in (b"a", b"b", b"c")]
+    for future in sent:
+        future.get(timeout=10)
+    producer.close(timeout=5)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
+async def test_odd_header_key_is_read_and_harms_no_neighbour(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], compression: str | None
+) -> None:
+    topic = kafka.topic("odd")
+    odd_batch(kafka, topic, compression=compression)
+    source = opened(settings(kafka, topic))
+    await source.start()
+    records = await read(source, 3)
+    assert [record.value for record in records] == [b"a", b"b", b"c"]
+    assert records[1].headers == (("before", b"1"), ("caf?", b"\xff"), ("after", b""))
+
+
+async def test_batch_that_cannot_be_read_is_fatal_and_not_an_endless_loop(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = kafka.topic("odd")
+    odd_batch(kafka, topic, compression=None)
+    source = opened(settings(kafka, topic))
+    await source.start()
+    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", client_cures._read_record)
+    assert [record.value for record in await read(source, 1)] == [b"a"]
+    for _ in range(2):
+        async with asyncio.timeout(10):
+            with pytest.raises(FatalError, match=f"{topic}.*{CorruptRecordError.__name__}"):
+                await read(source, 1)
+
+
+async def test_answer_that_nobody_read_is_not_taken_for_a_new_one(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource]
+) -> None:
+    topic = kafka.topic("stale", partitions=2)
+    place = settings(kafka, topic)
+    for partition in (0, 1):
+        kafka.send(topic, *[b"x"] * 5, partition=partition)
+    stays, visits = opened(place), opened(place)
+    await stays.start()
+    await read(stays, 10)
+
+    def abandon_question(partition: int) -> None:
+        assert stays._consumer is not None
+        with pytest.raises(KafkaTimeoutError):
+            stays._consumer._client.committed(TopicPartition(topic, partition), timeout_ms=0)
+
+    for partition in (0, 1):
+        await stays._thread.run(lambda partition=partition: abandon_question(partition))
+    assert await stays.commit({0: 5, 1: 5})
+
+    await visits.start()
+    async with asyncio.timeout(30):
+        while not (await turn(visits)).assignment:
+            assert (await turn(stays)).records == []
+        await visits.close()
+        while len((await turn(stays)).assignment) < 2:
+            pass
+    again = [record for _ in range(10) for record in (await turn(stays)).records]
+    assert again == []
+
+
+@pytest.mark.parametrize("kind", [KafkaAdminClient, KafkaConsumer, KafkaProducer])
+def test_failed_connection_leaves_no_thread_behind(
+    kind: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_client, "BOOTSTRAP_TIMEOUT_S", 0.2)
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(KafkaError):
+            kafka_client.connect(kind, KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+    assert threading.active_count() == before

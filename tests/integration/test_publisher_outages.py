@@ -1,0 +1,120 @@
+"""The publisher while Kafka is away, refuses, or has just come back; each with what real Kafka does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import BrokerUnavailable, MalformedEvent
+from tests import refused
+from tests.builders import record
+from tests.refused import collect_refused_sockets  # noqa: F401
+from tests.services import KafkaForTests
+from tests.verdicts import verdict_event
+from worker import publisher as publisher_module
+from worker.local import CACHE, KafkaBroker
+from worker.publisher import KafkaPublisher
+from worker.settings import KafkaSettings
+
+Connect = Callable[[KafkaSettings], KafkaPublisher]
+
+pytestmark = refused.MARKS
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    opened: list[KafkaPublisher] = []
+
+    def connect(settings: KafkaSettings) -> KafkaPublisher:
+        opened.append(KafkaPublisher(settings, "worker-1"))
+        return opened[-1]
+
+    yield connect
+    await asyncio.gather(*(publisher.close() for publisher in opened))
+
+
+def settings(kafka: KafkaForTests, *, letter_bytes: int | None = None) -> KafkaSettings:
+    letters = kafka.topic("letters", max_message_bytes=letter_bytes) if letter_bytes else kafka.dead_letter_topic()
+    return KafkaSettings(
+        bootstrap_servers=kafka.bootstrap_servers, verdict_topic=kafka.topic("verdicts"), dead_letter_topic=letters
+    )
+
+
+async def test_restart_of_the_broker_is_ridden_out_without_losing_or_repeating(
+    tmp_path: Path, connect: Connect
+) -> None:
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, say=print).start())
+    try:
+        place = settings(own)
+        publisher = connect(place)
+        await publisher.verdict(verdict_event(event_id="before"), record())
+        own.broker.stop()
+        during = [asyncio.create_task(publisher.verdict(verdict_event(event_id=f"{n}"), record())) for n in range(20)]
+        await asyncio.sleep(1)
+        assert not any(task.done() for task in during)
+        await asyncio.to_thread(own.broker.start)
+        await asyncio.gather(*during)
+        ids = [dict(found.headers)["zoomin-event-id"] for found in own.records(place.verdict_topic)]
+        assert sorted(ids) == sorted([b"before", *(b"%d" % n for n in range(20))])
+    finally:
+        own.broker.stop()
+
+
+async def test_letter_of_a_full_sized_record_is_whole_where_the_topic_takes_it(
+    kafka: KafkaForTests, connect: Connect
+) -> None:
+    place = settings(kafka)
+    whole = b"x" * 1_048_000
+    await connect(place).dead_letter(record(whole), MalformedEvent("large"), event_id=None)
+    assert [found.value for found in kafka.records(place.dead_letter_topic)] == [whole]
+
+
+async def test_limit_is_the_topics_own(kafka: KafkaForTests, connect: Connect) -> None:
+    place = settings(kafka, letter_bytes=20_000)
+    publisher = connect(place)
+    await publisher.dead_letter(record(b"x" * 50_000), MalformedEvent("large"), event_id=None)
+    await publisher.verdict(verdict_event(scan_explanation="x" * 50_000), record())
+    (letter,) = kafka.records(place.dead_letter_topic)
+    assert (letter.value, dict(letter.headers)["zoomin-dlt-value"]) == (b"", b"omitted")
+    assert len(kafka.records(place.verdict_topic)) == 1
+
+
+async def test_producer_that_was_refused_once_is_not_used_again(kafka: KafkaForTests, connect: Connect) -> None:
+    """The broker's own refusal poisons an idempotent producer: every record after it would be refused as well."""
+    place = settings(kafka)
+    publisher = connect(place)
+    await publisher.verdict(verdict_event(event_id="before"), record())
+    shrink(kafka, place.verdict_topic, to_bytes=2_000)
+    incompressible = "".join(chr(0x4E00 + (n * 7919) % 20_000) for n in range(5_000))
+    with pytest.raises(BrokerUnavailable, match="MessageSizeTooLarge"):
+        await publisher.verdict(verdict_event(scan_explanation=incompressible), record())
+    await publisher.verdict(verdict_event(event_id="after"), record())
+    ids = [dict(found.headers)["zoomin-event-id"] for found in kafka.records(place.verdict_topic)]
+    assert ids == [b"before", b"after"]
+
+
+async def test_no_broker_at_all_is_an_outage(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.kafka_client.BOOTSTRAP_TIMEOUT_S", 0.5)
+    publisher = connect(KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+    with pytest.raises(BrokerUnavailable, match="Unable to bootstrap"):
+        await publisher.verdict(verdict_event(), record())
+    with pytest.raises(BrokerUnavailable):
+        await publisher.probe()
+
+
+async def test_topic_that_vanished_is_an_outage(
+    kafka: KafkaForTests, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "BLOCK_TIMEOUT_S", 0.5)
+    place = settings(kafka).model_copy(update={"verdict_topic": "never-made"})
+    with pytest.raises(BrokerUnavailable):
+        await connect(place).verdict(verdict_event(), record())
+
+
+def shrink(kafka: KafkaForTests, topic: str, *, to_bytes: int) -> None:
+    from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(to_bytes)})])
+    admin.close()
