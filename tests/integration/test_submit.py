@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,8 +34,8 @@ def settings(kafka, seaweedfs, bucket):
 
 
 def put(seaweedfs, bucket, *keys):
-    for key in keys:
-        seaweedfs.client.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda key: seaweedfs.client.put_object(Bucket=bucket, Key=key, Body=key.encode()), keys))
 
 
 def events(kafka, settings):

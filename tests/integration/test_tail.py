@@ -1,5 +1,11 @@
+import gc
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -131,14 +137,52 @@ def test_cards_are_drawn_from_the_image_that_was_judged(
     assert "No evidence card for event ../changed.png" in capsys.readouterr().err
 
 
+def live(kafka, topic, *flags):
+    """`zoomin tail` as a process, once it is listening."""
+    environment = os.environ | kafka.environment | {"ZOOMIN_KAFKA__VERDICT_TOPIC": topic}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "worker", "tail", *flags],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "Waiting for verdicts" in child.stderr.readline()
+    return child
+
+
+def test_verdicts_come_as_they_are_published_and_ctrl_c_ends_it_at_once(kafka, topic):
+    publish(kafka, topic, verdict_event(event_id="before"))
+    with live(kafka, topic, "--json") as child:
+        publish(kafka, topic, verdict_event(event_id="after"))
+        assert json.loads(child.stdout.readline())["event_id"] == "after"
+        child.send_signal(signal.SIGINT)
+        asked_at = time.monotonic()
+        output, errors = child.communicate(timeout=20)
+    assert time.monotonic() - asked_at < 5
+    assert (child.returncode, output, errors) == (130, "", "")
+
+
+def test_a_reader_that_leaves_the_pipe_ends_it_quietly(kafka, topic):
+    with live(kafka, topic, "--json") as child:
+        publish(kafka, topic, verdict_event(event_id="one"))
+        assert json.loads(child.stdout.readline())["event_id"] == "one"
+        child.stdout.close()
+        publish(kafka, topic, verdict_event(event_id="two"))
+        assert child.wait(timeout=20) in (0, 120)
+        assert child.stderr.read() == ""
+
+
 def test_a_missing_topic_is_said(kafka):
     there = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, verdict_topic="no-such-topic")
     with pytest.raises(TopicMissing, match="no-such-topic"):
         run_command(tail, "--once", settings=Settings(kafka=there))
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # a client that finds no broker drops its sockets
+# The client leaves the sockets of refused connections to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_missing_broker_is_said():
     nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1")
     with pytest.raises(FatalError, match=r"127\.0\.0\.1:1"):
         run_command(tail, "--once", settings=Settings(kafka=nowhere))
+    gc.collect()

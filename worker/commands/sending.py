@@ -13,7 +13,7 @@ from kafka.producer.future import FutureRecordMetadata
 
 from pipeline.errors import BrokerUnavailable, TopicMissing
 from worker.client_cures import close_producer
-from worker.kafka_client import connection, ms, unreachable
+from worker.kafka_client import connect, ms, unreachable
 from worker.settings import KafkaSettings
 
 MAX_OPEN = 2000
@@ -61,8 +61,9 @@ class Sender(Generic[Label]):
         self._open: deque[tuple[FutureRecordMetadata, Label]] = deque()
         self._known: set[str] = set()
         try:
-            self._producer = KafkaProducer(
-                **connection(settings),
+            self._producer: KafkaProducer = connect(
+                KafkaProducer,
+                settings,
                 allow_auto_create_topics=False,
                 acks="all",
                 enable_idempotence=True,

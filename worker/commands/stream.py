@@ -16,7 +16,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from pipeline.errors import FatalError, TopicMissing
 from pipeline.record import RawRecord
 from worker.client_cures import tolerate_odd_header_keys
-from worker.kafka_client import connection, ms, unreachable
+from worker.kafka_client import connect, ms, unreachable
 from worker.settings import KafkaSettings
 
 POLL_S = 0.25
@@ -41,8 +41,9 @@ class TopicReader:
         self._settings = settings
         self._topics = topics
         try:
-            self._client = KafkaConsumer(
-                **connection(settings),
+            self._client: KafkaConsumer = connect(
+                KafkaConsumer,
+                settings,
                 allow_auto_create_topics=False,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
