@@ -3,7 +3,10 @@
 import argparse
 import importlib
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +21,7 @@ from pipeline import errors
 from pipeline.messages import VerdictEvent
 from pipeline.schemas import schemas
 from tests.builders import record
-from tests.unit.test_docker import TARGETS
+from tests.unit.test_docker import TARGETS, pins
 from tests.verdicts import verdict_event
 from worker import settings, telemetry
 from worker.__main__ import VERBS
@@ -32,6 +35,12 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 ASYNCAPI = yaml.safe_load((ROOT / "infra" / "schemas" / "asyncapi.yaml").read_text())
+DECISIONS = sorted((ROOT / "infra" / "decisions").glob("*.md"))
+VARIABLES = {
+    settings.environment_name(section, field)
+    for section, info in settings.Settings.model_fields.items()
+    for field in getattr(info.annotation, "model_fields", {})
+}
 NEVER_RAISED = {
     errors.ZoomInError,
     errors.TransientError,
@@ -192,14 +201,9 @@ class TestRunbook:
     def test_every_other_name_exists(self) -> None:
         metrics = {sample for family in telemetry.Metrics().registry.collect() for sample in names_of(family)}
         log_events = {value for name, value in vars(telemetry).items() if name.isupper() and isinstance(value, str)}
-        variables = {
-            settings.environment_name(section, field)
-            for section, info in settings.Settings.model_fields.items()
-            for field in getattr(info.annotation, "model_fields", {})
-        }
         paths = {"/livez", "/readyz", "/metrics"}
         fields = set(VerdictEvent.model_fields)
-        known = metrics | log_events | variables | paths | fields | error_codes(errors.ZoomInError)
+        known = metrics | log_events | VARIABLES | paths | fields | error_codes(errors.ZoomInError)
         assert {name for name in self.NAMES if not name.startswith("zoomin ")} <= known
 
     def test_every_code_of_a_dead_letter_is_explained(self) -> None:
@@ -208,6 +212,64 @@ class TestRunbook:
         refusals = error_codes(errors.OutageError) - error_codes(errors.AccessDenied)  # which becomes image_denied
         assert sorted(rows) == sorted(own | refusals)
         assert set(rows[-len(OUR_FAULT) :]) == OUR_FAULT, "the text says that these stop the worker"
+
+
+@pytest.mark.parametrize("record", DECISIONS, ids=lambda path: path.stem)
+class TestDecisions:
+    def test_it_says_what_was_decided_and_what_would_undo_it(self, record: Path) -> None:
+        text = record.read_text()
+        assert text.startswith(f"# {record.name[:4]} ")
+        for part in ("**Context.**", "**Decision.**", "**What would change our mind.**"):
+            assert part in text, f"{record.name} lacks {part}"
+
+    def test_files_and_settings_it_names_are_there(self, record: Path) -> None:
+        for name in re.findall(r"`([^`\s]+)`", record.read_text()):
+            if "/" in name:
+                assert (ROOT / name).exists(), name
+            if name.startswith(settings.PREFIX):
+                assert name in VARIABLES
+
+
+class TestLicenses:
+    def test_everything_in_the_image_names_its_license(self) -> None:
+        done = licenses("requirements/serve-cpu.txt")
+        assert done.returncode == 0, done.stderr
+        listed = dict(line.split("\t")[::2] for line in done.stdout.splitlines())
+        assert listed["boto3"].startswith("Apache")
+        assert set(pins("serve-cpu.txt")) - set(listed) == set()
+
+    @pytest.mark.parametrize(
+        ("metadata", "text", "expected"),
+        [
+            ("License-Expression: MIT\nLicense: other", "", "MIT"),
+            ("Classifier: License :: OSI Approved :: BSD License\nLicense: other", "", "BSD License"),
+            ("License: MIT License\n        and more of it", "", "MIT License"),
+            ("License: UNKNOWN", "\n  Apache License\n  Version 2.0\n", "Apache License"),
+            ("Summary: none", "", "UNKNOWN"),
+        ],
+    )
+    def test_the_best_source_is_taken(self, tmp_path: Path, metadata: str, text: str, expected: str) -> None:
+        package = tmp_path / "odd_one-1.0.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text(f"Metadata-Version: 2.4\nName: odd-one\nVersion: 1.0\n{metadata}\n")
+        (package / "LICENSE").write_text(text)
+        (package / "RECORD").write_text("odd_one-1.0.dist-info/LICENSE,,\n")
+        (tmp_path / "set.txt").write_text("odd-one==1.0 \\\n    --hash=sha256:0\nabsent-one==2.0\n")
+        done = licenses(str(tmp_path / "set.txt"), path=tmp_path)
+        assert done.stdout == f"odd-one\t1.0\t{expected}\n"
+        assert "not read: absent-one" in done.stderr
+        assert done.returncode == (1 if expected == "UNKNOWN" else 0)
+
+
+def licenses(*arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "infra/licenses.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def names_of(family: Metric) -> Iterator[str]:
