@@ -47,6 +47,8 @@ schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
 lock: $(READY) ## the pinned sets anew from pyproject.toml
 	$(COMPILE) --extra cpu --extra local --extra train --extra dev --output-file requirements/cpu.txt
 	$(COMPILE) --extra gpu --extra train --output-file requirements/gpu.txt
+	$(COMPILE) --extra cpu --output-file requirements/serve-cpu.txt
+	$(COMPILE) --extra gpu --output-file requirements/serve-gpu.txt
 
 .PHONY: clean
 clean: ## the environment and what was built; ~/.cache/zoomin stays
