@@ -2,40 +2,30 @@
 
 import argparse
 import asyncio
-import hashlib
 import json
 import signal
-import sys
 import time
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import FatalError
-from pipeline.events import ImageEventMessage
 from pipeline.evidence import card
 from pipeline.messages import VerdictEvent
-from pipeline.record import RawRecord
-from pipeline.verdict import Verdict
-from worker.commands.demo_site import BUCKET, local_site, own_site
-from worker.commands.letters import Letter
-from worker.commands.sending import Sender
+from worker.commands.demo_child import Demo, child, failure, log_of
+from worker.commands.demo_scenes import LOOK_EVERY_S, Scene, answer, draw, send, upload
+from worker.commands.demo_site import local_site, own_site
 from worker.commands.stream import TopicReader, quiet_client
 from worker.commands.terminal import console, headline, visible
 from worker.guard import GuardedProcess
 from worker.report import Case, Summary, render
-from worker.settings import Settings, inherited, names_a_broker
-from worker.store import LabelBucket
+from worker.settings import Settings, names_a_broker
 
 NAME = "demo"
 HELP = "the whole pipeline on images with a known truth, ending in a page of evidence"
@@ -43,40 +33,7 @@ IMAGES = 64
 FIRST_VERDICT_WITHIN_S = 900.0
 NEXT_VERDICT_WITHIN_S = 300.0
 SAY_INTERVAL_S = 30.0
-LOOK_EVERY_S = 0.2
 WORKER_GRACE_S = 40.0
-LOG_LINES = 8
-
-
-class Drawn(BaseModel):
-    """A line of the scenes' manifest, as far as it concerns us."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    file: str
-    label: Verdict
-
-
-@dataclass(slots=True)
-class Scene:
-    """One image of the demo and what became of it."""
-
-    path: Path
-    truth: Verdict
-    event_id: str
-    event: VerdictEvent | None = None
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """One run: its directory, and where its sentences go (stderr where stdout is for programs)."""
-
-    directory: Path
-    out: Console
-    began: float = field(default_factory=time.monotonic)
-
-    def say(self, sentence: str) -> None:
-        self.out.print(Text.assemble((f"{time.monotonic() - self.began:4.0f} s  ", "dim"), visible(sentence)))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -125,75 +82,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(results(report, summary)))
     return 0 if summary.answered == summary.images else 1
-
-
-@contextmanager
-def child(demo: Demo, name: str, command: Sequence[str], *, grace_s: float) -> Iterator[GuardedProcess]:
-    """A module of ours as a process that ends with us; asked to end when all went well, else at once."""
-    log = log_of(demo, name)
-    log.unlink(missing_ok=True)
-    process = GuardedProcess(
-        [sys.executable, "-m", *command],
-        cwd=Path.cwd(),
-        output=log,
-        grace_s=grace_s,
-        env=inherited() | {"ZOOMIN_TELEMETRY__HTTP_PORT": "0", "ZOOMIN_TELEMETRY__LOG_FORMAT": "json"},
-    )
-    try:
-        yield process
-    except BaseException:
-        process.kill()
-        raise
-    process.stop()
-
-
-def log_of(demo: Demo, name: str) -> Path:
-    return demo.directory / f"{name}.log"
-
-
-def draw(demo: Demo, count: int) -> list[Scene]:
-    """Held-out scenes, drawn by `zoomin-train` as they are for its evaluation.
-
-    Raises: FatalError.
-    """
-    demo.say(f"Drawing {count} held-out scenes")
-    directory, run = demo.directory / "scenes", uuid.uuid4().hex[:8]
-    command = ["training", "scenes", "--count", str(count), "--out", str(directory)]
-    with child(demo, "scenes", command, grace_s=1) as process:
-        while process.returncode is None:
-            time.sleep(LOOK_EVERY_S)
-        if process.returncode != 0:
-            raise failure(demo, "scenes", process.returncode)
-    lines = (directory / "manifest.jsonl").read_text().splitlines()
-    drawn = (Drawn.model_validate_json(line) for line in lines)
-    return [Scene(directory / one.file, one.label, f"demo-{run}-{Path(one.file).stem}") for one in drawn]
-
-
-async def upload(settings: Settings, scenes: Sequence[Scene]) -> None:
-    """As whoever takes uploads in would do it."""
-    bucket = LabelBucket(settings.store, BUCKET)
-    try:
-        await asyncio.gather(*(bucket.put_image(key_of(scene), scene.path.read_bytes()) for scene in scenes))
-    finally:
-        bucket.close()
-
-
-def key_of(scene: Scene) -> str:
-    return f"{scene.event_id}.png"
-
-
-def send(settings: Settings, scenes: Sequence[Scene]) -> None:
-    with Sender[None](settings.kafka) as sender:
-        for scene in scenes:
-            message = ImageEventMessage(
-                url=f"s3://{BUCKET}/{key_of(scene)}",
-                id=scene.event_id,
-                sha256=hashlib.sha256(scene.path.read_bytes()).hexdigest(),
-                source="demo",
-            )
-            value = message.model_dump_json(exclude_none=True).encode()
-            sender.send(settings.kafka.input_topic, key=scene.event_id.encode(), value=value, label=None)
-        sender.finish()
 
 
 def watch(demo: Demo, scenes: Sequence[Scene], reader: TopicReader, worker: GuardedProcess) -> None:
@@ -249,19 +137,6 @@ class Waiting:
             self._status.update(f"{sentence} ({time.monotonic() - self._demo.began:.0f} s)")
         else:
             self._demo.say(sentence)
-
-
-def answer(record: RawRecord, scenes: dict[str, Scene]) -> Scene | None:
-    """The open scene that a verdict or a dead letter is about, now with its answer."""
-    scene = scenes.get((record.header("zoomin-event-id") or b"").decode(errors="replace"))
-    if scene is None:
-        return None
-    letter = Letter.of(record)
-    if letter is None:
-        scene.event = VerdictEvent.model_validate_json(record.value or b"")
-    else:
-        scene.problem = f"dead letter {letter.code}: {letter.detail}"
-    return scene
 
 
 def show(demo: Demo, scene: Scene) -> None:
@@ -326,12 +201,6 @@ def _conclude(demo: Demo, report: Path, summary: Summary) -> None:
         f"{summary.corrected_right} to the right verdict and {summary.corrected_wrong} to the wrong one"
     )
     demo.out.print(Text.assemble("Report: ", (report.as_uri(), "cyan")), soft_wrap=True)
-
-
-def failure(demo: Demo, name: str, code: int) -> FatalError:
-    log = log_of(demo, name)
-    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-    return FatalError("\n".join([f"the {name} process ended with code {code}; the end of {log}:", *lines]))
 
 
 def _count(text: str) -> int:
