@@ -46,8 +46,11 @@ def connect(make: Callable[..., Client], settings: KafkaSettings, **options: obj
     The client's own constructors leave a thread and sockets behind when no broker answers: an outage of an hour would
     use up the file descriptors.
 
-    Raises: BadSettings for addresses and files that no client can start with; KafkaError.
+    Raises: BadSettings for addresses and files that no client can start with; KafkaError when no broker answers.
     """
+    for path in (settings.ssl_cafile, settings.ssl_certfile, settings.ssl_keyfile):
+        if path is not None and not path.is_file():
+            raise BadSettings(f"ZOOMIN_KAFKA__SSL_*: there is no file {path}")
     networks: list[KafkaNetClient] = []
 
     def network(**configs: object) -> KafkaNetClient:
@@ -60,7 +63,7 @@ def connect(make: Callable[..., Client], settings: KafkaSettings, **options: obj
         for opened in networks:
             opened.close()
         if isinstance(error, ValueError | OSError):
-            raise BadSettings(f"the ZOOMIN_KAFKA__* settings name no usable connection: {error}") from error
+            raise BadSettings(f"the ZOOMIN_KAFKA__* settings are no usable connection: {error}") from error
         raise
 
 

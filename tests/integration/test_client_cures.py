@@ -147,7 +147,7 @@ def test_leader_that_rejoins_for_new_partitions_comes_in(
     before = generation(follower)
     poll(leader, until=lambda: not stable(leader))  # it waits for the follower, longer than a poll
     poll(follower, until=lambda: generation(follower) > before and stable(follower))  # the leader has assigned
-    poll(leader, follower, until=lambda: stable(leader), seconds=8)
+    poll(leader, follower, until=lambda: stable(leader), seconds=15 if joined else 3)
     assert stable(leader) is joined
 
 
