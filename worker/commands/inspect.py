@@ -4,6 +4,9 @@ import argparse
 import asyncio
 import hashlib
 import json
+import os
+import sys
+import tempfile
 import time
 import uuid
 from collections import Counter
@@ -17,7 +20,7 @@ from rich.text import Text
 
 from pipeline import zoomin
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import BadSettings, FatalError, ImageMissing, ImageTooLarge, ZoomInError
+from pipeline.errors import BadSettings, EngineDead, FatalError, ImageMissing, ImageTooLarge, ZoomInError
 from pipeline.evidence import card
 from pipeline.messages import NAMESPACE, CheckEvidence, JudgedImage, RecordRef, ScanEvidence, VerdictEvent, judge
 from pipeline.verdict import RgbImage
@@ -31,6 +34,7 @@ from worker.supervisor import Engine
 NAME = "inspect"
 HELP = "ask both queries about image files, without Kafka"
 AT_ONCE = 8
+STDERR = 2
 
 Start = Callable[[Checkpoint, EngineSettings], Awaitable[Engine]]
 Judged = tuple[VerdictEvent, RgbImage]
@@ -50,21 +54,51 @@ def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
     if args.model:
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": args.model})})
-    try:
-        failed = asyncio.run(show_all(args.files, settings, as_json=args.json, out=args.card))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    with chatter_aside() as errors:
+        try:
+            failed = asyncio.run(show_all(args.files, settings, errors, as_json=args.json, out=args.card))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
     return 1 if failed else 0
 
 
+@contextmanager
+def chatter_aside() -> Iterator[Console]:
+    """What libraries write to stderr goes into a file, which stays if all fails; what we say goes to the person."""
+    descriptor, name = tempfile.mkstemp(prefix="zoomin-inspect-", suffix=".log")
+    persons = os.dup(STDERR)
+    os.dup2(descriptor, STDERR)
+    os.close(descriptor)
+    with os.fdopen(persons, "w") as stream:
+        try:
+            yield console(stream)
+        except EngineDead as error:
+            error.detail += f"; what the engine said is in {name}"
+            raise
+        except BaseException:
+            Path(name).unlink()
+            raise
+        else:
+            Path(name).unlink()
+        finally:
+            sys.stderr.flush()
+            os.dup2(persons, STDERR)
+
+
 async def show_all(
-    files: Sequence[Path], settings: Settings, *, as_json: bool, out: Path | None, start: Start = start_vllm
+    files: Sequence[Path],
+    settings: Settings,
+    errors: Console,
+    *,
+    as_json: bool,
+    out: Path | None,
+    start: Start = start_vllm,
 ) -> int:
     """Prints what is said about each file, in their order, and returns how many could not be judged.
 
     Raises: BadSettings, EngineDead.
     """
-    output, errors = console(), console(stderr=True)
+    output = console()
     cards = _card_paths(files, out)
     checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
     errors.print(visible(f"Starting the engine on {checkpoint.name}: a minute or two on a CPU"), style="dim")

@@ -3,7 +3,7 @@
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         reader = stack.enter_context(TopicReader(settings.kafka, settings.kafka.verdict_topic, since=since))
         if not args.once:
             errors.print(f"Waiting for verdicts on {settings.kafka.verdict_topic} (Ctrl-C ends)", style="dim")
-        for record in reader.stored() if args.once else _patient(reader, errors):
+        for record in reader.stored() if args.once else patient(reader, errors):
             event = _read(record, errors)
             if event is None or event not in wanted:
                 continue
@@ -109,18 +109,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if shown else 1
 
 
-def _patient(reader: TopicReader, errors: Console) -> Iterator[RawRecord]:
+def patient(
+    reader: TopicReader, errors: Console, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[RawRecord]:
     """Live records; says so when the broker goes away and when it is back."""
-    heard_at, answering = time.monotonic(), True
+    heard_at, answering = clock(), True
     for record in reader.live():
         if record is not None:
-            heard_at = time.monotonic()
+            heard_at = clock()
             yield record
-        elif time.monotonic() - heard_at > SILENCE_S:
+        elif clock() - heard_at > SILENCE_S:
             was, answering = answering, reader.answers()
             if was != answering:
                 errors.print("Kafka answers again" if answering else "No broker answers; waiting", style="yellow")
-            heard_at = time.monotonic()
+            heard_at = clock()
 
 
 def _read(record: RawRecord, errors: Console) -> VerdictEvent | None:

@@ -1,5 +1,7 @@
 """What a verdict looks like on a terminal: one line to read in passing, one below it with the evidence."""
 
+from typing import TextIO
+
 from rich.console import Console
 from rich.text import Text
 
@@ -12,9 +14,9 @@ HISTORY_WIDTH = 21
 PIPE_WIDTH = 240
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
     """Texts of messages are never read as markup, and nothing is recoloured by what it looks like."""
-    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    made = Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = PIPE_WIDTH
     return made

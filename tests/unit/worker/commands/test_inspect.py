@@ -1,13 +1,16 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pipeline.checkpoint import CheckpointCard
-from pipeline.errors import BadSettings
+from pipeline.errors import BadSettings, EngineDead
 from pipeline.messages import VerdictEvent
 from tests.engines import DigestEngine
-from worker.commands.inspect import show_all
+from worker.commands.inspect import chatter_aside, show_all
+from worker.commands.terminal import console
 from worker.settings import EngineSettings, Settings, StoreSettings
 
 
@@ -41,7 +44,7 @@ class Started:
 
 async def test_each_file_becomes_a_verdict_event_in_order(files, settings, capsys):
     start = Started()
-    assert await show_all(files, settings, as_json=True, out=None, start=start) == 0
+    assert await show_all(files, settings, console(stderr=True), as_json=True, out=None, start=start) == 0
     events = [VerdictEvent.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
     assert [event.image.key for event in events] == [str(path) for path in files]
     assert [(event.image.width_px, event.image.height_px) for event in events] == [(300, 200)] * 3
@@ -52,7 +55,7 @@ async def test_each_file_becomes_a_verdict_event_in_order(files, settings, capsy
 
 
 async def test_people_read_both_answers_and_the_crops(files, settings, capsys):
-    assert await show_all(files[:1], settings, as_json=False, out=None, start=Started()) == 0
+    assert await show_all(files[:1], settings, console(stderr=True), as_json=False, out=None, start=Started()) == 0
     output = capsys.readouterr()
     for part in [str(files[0]), "Global scan", "Local check", "crop 1  [", "P(generated)", "The first byte is"]:
         assert part in output.out
@@ -64,7 +67,7 @@ async def test_files_that_cannot_be_judged_are_named_and_the_others_go_on(files,
     (tmp_path / "huge.png").write_bytes(b"\0" * 100_001)
     bad = [tmp_path / "text.png", tmp_path / "huge.png", tmp_path / "none.png", tmp_path]
     start = Started()
-    assert await show_all([*bad, files[0]], settings, as_json=True, out=None, start=start) == 4
+    assert await show_all([*bad, files[0]], settings, console(stderr=True), as_json=True, out=None, start=start) == 4
     output = capsys.readouterr()
     assert len(output.out.splitlines()) == 1
     for path, code in zip(bad, ["image_refused", "image_too_large", "image_missing", "image_missing"], strict=True):
@@ -74,8 +77,8 @@ async def test_files_that_cannot_be_judged_are_named_and_the_others_go_on(files,
 
 async def test_cards_go_to_one_file_or_to_a_directory(files, settings, tmp_path, capsys):
     single, several = tmp_path / "out" / "card.png", tmp_path / "cards"
-    await show_all(files[:1], settings, as_json=True, out=single, start=Started())
-    await show_all(files, settings, as_json=True, out=several, start=Started())
+    await show_all(files[:1], settings, console(stderr=True), as_json=True, out=single, start=Started())
+    await show_all(files, settings, console(stderr=True), as_json=True, out=several, start=Started())
     with Image.open(single) as drawn:
         assert drawn.width == 1280
     assert sorted(path.name for path in several.iterdir()) == ["a.png", "b.png", "c.png"]
@@ -86,7 +89,14 @@ async def test_two_files_of_one_name_get_a_card_each(files, settings, tmp_path):
     (tmp_path / "other").mkdir()
     Image.new("RGB", (50, 50)).save(tmp_path / "other" / "a.png")
     cards = tmp_path / "cards"
-    await show_all([files[0], tmp_path / "other" / "a.png"], settings, as_json=True, out=cards, start=Started())
+    await show_all(
+        [files[0], tmp_path / "other" / "a.png"],
+        settings,
+        console(stderr=True),
+        as_json=True,
+        out=cards,
+        start=Started(),
+    )
     assert len(list(cards.iterdir())) == 2
 
 
@@ -94,5 +104,27 @@ async def test_a_place_for_cards_that_cannot_be_is_said_before_the_engine_starts
     (tmp_path / "file").write_text("")
     start = Started()
     with pytest.raises(BadSettings, match="file"):
-        await show_all(files, settings, as_json=True, out=tmp_path / "file", start=start)
+        await show_all(files, settings, console(stderr=True), as_json=True, out=tmp_path / "file", start=start)
     assert start.engine is None
+
+
+def test_what_libraries_say_is_put_aside_and_what_we_say_is_not(capfd):
+    with chatter_aside() as errors:
+        os.write(2, b"chatter of a library\n")
+        errors.print("for the person")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "for the person\nafterwards\n"
+
+
+def die_talking():
+    with chatter_aside():
+        os.write(2, b"the reason\n")
+        raise EngineDead("it died")
+
+
+def test_after_a_failure_the_chatter_can_be_read(capfd):
+    with pytest.raises(EngineDead) as caught:
+        die_talking()
+    path = Path(caught.value.detail.rpartition(" ")[2])
+    assert path.read_text() == "the reason\n"
+    path.unlink()

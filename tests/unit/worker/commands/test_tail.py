@@ -1,11 +1,14 @@
 import argparse
+import io
 
 import pytest
+from rich.console import Console
 
 from pipeline.verdict import Status, Verdict
 from tests.verdicts import verdict_event
 from worker.commands import tail
-from worker.commands.tail import Wanted
+from worker.commands.stream import SILENCE_S
+from worker.commands.tail import Wanted, patient
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,30 @@ def test_arguments_that_cannot_be_meant_are_refused(arguments, capsys):
         parser.parse_args(arguments)
     assert exit_.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+class Silent:
+    """A topic on which nothing comes while the broker answers as told."""
+
+    def __init__(self, answering):
+        self.answering = iter(answering)
+        self.now = 0.0
+
+    def live(self):
+        while True:
+            self.now += SILENCE_S + 1
+            yield None
+
+    def answers(self):
+        try:
+            return next(self.answering)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+
+def test_a_broker_that_goes_away_is_said_once_and_its_return_too():
+    said = io.StringIO()
+    reader = Silent([True, False, False, False, True, True])
+    with pytest.raises(KeyboardInterrupt):
+        next(patient(reader, Console(file=said), clock=lambda: reader.now))
+    assert said.getvalue().splitlines() == ["No broker answers; waiting", "Kafka answers again"]
