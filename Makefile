@@ -43,6 +43,10 @@ bench: $(READY) ## speed and memory, side by side, into build/bench.json
 schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
 	$(BIN)/python -m pipeline.schemas
 
+.PHONY: licenses
+licenses: $(READY) ## the licenses of what we ship
+	$(BIN)/python infra/licenses.py
+
 .PHONY: lock
 lock: $(READY) ## the pinned sets anew from pyproject.toml
 	$(COMPILE) --extra cpu --extra local --extra train --extra dev --output-file requirements/cpu.txt

@@ -260,7 +260,7 @@ def vllm_version() -> str:
             return importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
             continue
-    raise BadSettings("vLLM is not installed; `pip install 'zoomin-worker[cpu]'` or `[gpu]`")
+    raise BadSettings("vLLM is not installed; install requirements/cpu.txt or requirements/gpu.txt with uv")
 
 
 def _first_line(error: BaseException) -> str:

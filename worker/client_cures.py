@@ -1,7 +1,7 @@
 """Cures for bugs of kafka-python 3.0 and for what it knows but does not tell.
 
 All of it reaches into the client's private parts: written against the pinned 3.0 line, each with a test against a real
-broker (tests/integration/test_pause_bug.py) that says at an update whether it is still needed and still works.
+broker (tests/integration/test_client_cures.py) that says at an update whether it is still needed and still works.
 """
 
 import contextlib

@@ -17,6 +17,7 @@ Client = TypeVar("Client")
 
 BOOTSTRAP_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 10.0
+LETTER_HEADROOM_BYTES = 64 * 1024
 DEFAULT_MESSAGE_BYTES = 1_048_588
 """the broker's own default of max.message.bytes"""
 
@@ -108,6 +109,24 @@ def message_limits(settings: KafkaSettings, topics: Iterable[str]) -> dict[str, 
             described = {}
     configs = {name: described.get(name, {}).get("max.message.bytes", {}) for name in names}
     return {name: int(config.get("value") or DEFAULT_MESSAGE_BYTES) for name, config in configs.items()}
+
+
+def check_headroom(settings: KafkaSettings) -> None:
+    """A letter is the record and our headers: its topic must take more than the input topic does.
+
+    Raises: FatalError when it does not, or no broker answers; BadSettings.
+    """
+    source, letters = settings.input_topic, settings.dead_letter_topic
+    try:
+        limits = message_limits(settings, (source, letters))
+    except kafka_errors.KafkaError as error:
+        raise unreachable(settings, error) from error
+    needed = limits[source] + LETTER_HEADROOM_BYTES
+    if limits[letters] < needed:
+        raise FatalError(
+            f"topic {letters} takes messages of {limits[letters]} bytes; set its max.message.bytes to {needed}, 64 KiB "
+            f"above that of {source}, or the largest records arrive there without their value"
+        )
 
 
 def check_writable(settings: KafkaSettings, topic: str) -> None:

@@ -13,10 +13,11 @@ class PixelBudget:
         self._limit_px = limit_px
         self._held_px = 0
         self._changed = asyncio.Condition()
+        self._first_in_line = asyncio.Lock()  # or small images would pass a large one for ever
 
     @asynccontextmanager
     async def hold(self, pixels: int) -> AsyncIterator[None]:
-        async with self._changed:
+        async with self._first_in_line, self._changed:
             await self._changed.wait_for(lambda: self._held_px == 0 or self._held_px + pixels <= self._limit_px)
             self._held_px += pixels
         try:

@@ -46,6 +46,14 @@ def test_every_failure_is_named_and_none_hides_the_next(settings: Settings, caps
     assert "no-such-bucket" in failed[2]
 
 
+def test_a_dead_letter_topic_without_headroom_is_named_with_its_cure(
+    settings: Settings, kafka: KafkaForTests, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tight = settings.kafka.model_copy(update={"dead_letter_topic": kafka.topic("tight.dlt")})
+    assert run_command(check, "--connect", settings=settings.model_copy(update={"kafka": tight})) == 1
+    assert "max.message.bytes to" in capsys.readouterr().out
+
+
 def test_the_reference_page_names_every_setting_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
     secret = Settings(
         kafka=KafkaSettings(

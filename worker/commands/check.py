@@ -3,16 +3,17 @@
 import argparse
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import ZoomInError
+from pipeline.errors import StoreUnavailable, ZoomInError
+from worker.kafka_client import check_headroom, check_topics
 from worker.settings import Settings, environment_name
-from worker.source import KafkaSource
 from worker.store import ImageStore
 
 NAME = "check"
@@ -56,34 +57,40 @@ def _rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
 
 
 async def _connect(settings: Settings) -> list[Step]:
-    steps = [_step("model", lambda: _model(settings))]
-    source = KafkaSource(settings.kafka)
-    try:
-        await source.check()
-        steps.append(("kafka", f"{settings.kafka.bootstrap_servers}, three topics", True))
-    except ZoomInError as error:
-        steps.append(("kafka", error.detail, False))
-    finally:
-        await source.close()
     store = ImageStore(settings.store)
-    for bucket in sorted(settings.store.buckets | ({settings.sampling.bucket} - {""})):
-        try:
-            problem = await store.check(bucket)
-            steps.append((f"bucket {bucket}", problem or "readable", problem is None))
-        except ZoomInError as error:
-            steps.append((f"bucket {bucket}", error.detail, False))
-    store.close()
-    return steps
-
-
-def _step(what: str, do: Callable[[], str]) -> Step:
+    buckets = sorted(settings.store.buckets | ({settings.sampling.bucket} - {""}))
+    tried = {
+        "model": partial(_model, settings),
+        "kafka": partial(_kafka, settings),
+        **{f"bucket {bucket}": partial(_bucket, store, bucket) for bucket in buckets},
+    }
     try:
-        return what, do(), True
+        return [await _step(what, do) for what, do in tried.items()]
+    finally:
+        store.close()
+
+
+async def _step(what: str, do: Callable[[], Awaitable[str]]) -> Step:
+    try:
+        return what, await do(), True
     except ZoomInError as error:
         return what, error.detail, False
 
 
-def _model(settings: Settings) -> str:
-    checkpoint = Checkpoint.read(settings.engine.model)
+async def _model(settings: Settings) -> str:
+    checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
     card = checkpoint.card
     return f"{checkpoint.name} {checkpoint.revision[:19]}, prompt {card.prompt_version}, boxes in {card.box_frame}"
+
+
+async def _kafka(settings: Settings) -> str:
+    await asyncio.to_thread(check_topics, settings.kafka)
+    await asyncio.to_thread(check_headroom, settings.kafka)
+    return f"{settings.kafka.bootstrap_servers}, three topics"
+
+
+async def _bucket(store: ImageStore, bucket: str) -> str:
+    problem = await store.check(bucket)
+    if problem:
+        raise StoreUnavailable(problem)
+    return "readable"

@@ -50,3 +50,19 @@ async def test_a_cancelled_wait_leaves_the_budget_as_it_was() -> None:
         await asyncio.gather(waiting, return_exceptions=True)
     async with asyncio.timeout(1), budget.hold(100):
         pass
+
+
+async def test_a_large_image_is_not_passed_by_small_ones() -> None:
+    budget = PixelBudget(100)
+    entered: list[int] = []
+
+    async def hold(pixels: int) -> None:
+        async with budget.hold(pixels):
+            entered.append(pixels)
+
+    async with budget.hold(50):
+        tasks = [asyncio.create_task(hold(pixels)) for pixels in (100, 10)]
+        await turns()
+        assert entered == []
+    await asyncio.gather(*tasks)
+    assert entered == [100, 10]
