@@ -18,8 +18,8 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.errors import FatalError
 from pipeline.evidence import card
 from pipeline.messages import VerdictEvent
-from worker.commands.demo_child import Demo, child, failure, log_of
-from worker.commands.demo_scenes import LOOK_EVERY_S, Scene, answer, draw, send, upload
+from worker.commands.demo_child import LOOK_EVERY_S, Demo, child, failure, log_of
+from worker.commands.demo_scenes import Scene, answer, draw, send, upload
 from worker.commands.demo_site import local_site, own_site
 from worker.commands.stream import TopicReader, quiet_client
 from worker.commands.terminal import console, headline, visible
@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         send(settings, scenes)
         demo.say(f"{len(scenes)} images are in S3 and their events in Kafka; waiting for verdicts")
         watch(demo, scenes, reader, worker)
+        demo.say("Writing the report")
         report, summary = write_report(demo, scenes)
         _conclude(demo, report, summary)
         demo.say("Stopping everything that was started")
@@ -143,14 +144,9 @@ def show(demo: Demo, scene: Scene) -> None:
     if scene.event is None:
         demo.out.print(Text(visible(f"{scene.path.name}: {scene.problem}"), "red"))
         return
-    right = scene.event.verdict is scene.truth
-    mark = Text("right  ", "green") if right else Text("wrong  ", "bold red")
-    demo.out.print(
-        mark.append_text(headline(scene.event, seconds=work_s(scene.event))),
-        no_wrap=True,
-        overflow="ellipsis",
-        crop=True,
-    )
+    mark = ("right  ", "green") if scene.event.verdict is scene.truth else ("wrong  ", "bold red")
+    line = headline(scene.event, seconds=work_s(scene.event), place=scene.path.name)
+    demo.out.print(Text.assemble(mark, line), no_wrap=True, overflow="ellipsis", crop=True)
 
 
 def write_report(demo: Demo, scenes: Sequence[Scene]) -> tuple[Path, Summary]:

@@ -1,5 +1,7 @@
 """The demo's console and its child processes, each with a log file in the demo's directory."""
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ from worker.guard import GuardedProcess
 from worker.settings import inherited
 
 LOG_LINES = 8
+LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,18 @@ def child(demo: Demo, name: str, command: Sequence[str], *, grace_s: float) -> I
     except BaseException:
         process.kill()
         raise
+    _ask_to_end(process, grace_s)
     process.stop()
+
+
+def _ask_to_end(process: GuardedProcess, grace_s: float) -> None:
+    """The process alone: an engine's own processes are its to end, when it has no more use for them."""
+    if process.pid is None or process.returncode is not None:
+        return
+    os.kill(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while process.returncode is None and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
 
 
 def log_of(demo: Demo, name: str) -> Path:

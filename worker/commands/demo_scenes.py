@@ -14,14 +14,12 @@ from pipeline.events import ImageEventMessage
 from pipeline.messages import VerdictEvent
 from pipeline.record import RawRecord
 from pipeline.verdict import Verdict
-from worker.commands.demo_child import Demo, child, failure
+from worker.commands.demo_child import LOOK_EVERY_S, Demo, child, failure
 from worker.commands.demo_site import BUCKET
 from worker.commands.letters import Letter
 from worker.commands.sending import Sender
 from worker.settings import Settings
 from worker.store import LabelBucket
-
-LOOK_EVERY_S = 0.2
 
 
 class Drawn(BaseModel):

@@ -29,8 +29,11 @@ def visible(text: str) -> str:
     )
 
 
-def headline(event: VerdictEvent, *, seconds: float | None = None) -> Text:
-    """Time, verdict, confidence, what the scan had said, regions, `seconds` (default: since the event), the image."""
+def headline(event: VerdictEvent, *, seconds: float | None = None, place: str | None = None) -> Text:
+    """Time, verdict, confidence, what the scan had said, regions, latency, and the image's URL.
+
+    `seconds` and `place` stand for the last two where given.
+    """
     seconds = _latency_s(event) if seconds is None else seconds
     return Text.assemble(
         (f"{event.decided_at.astimezone():%H:%M:%S}  ", "dim"),
@@ -38,7 +41,7 @@ def headline(event: VerdictEvent, *, seconds: float | None = None) -> Text:
         f" {event.confidence:4.0%}  ",
         _history(event),
         f"  {_regions(event):<9}  {seconds:6.2f} s  ",
-        (visible(_place(event)), "cyan"),
+        (visible(place or _place(event)), "cyan"),
     )
 
 
