@@ -255,8 +255,9 @@ def _draw_between(canvas: Image.Image, layout: CardLayout, event: VerdictEvent) 
 def _draw_footer(canvas: Image.Image, rect: Rect, event: VerdictEvent) -> None:
     model = event.model
     who = f"{model.name}  ·  {model.revision[:19]}  ·  prompt {model.prompt_version}  ·  {model.engine}"
-    total = event.timing_s.get("total")
-    when = f"{event.decided_at:%Y-%m-%d %H:%M:%S %Z}" + (f"  ·  {total:.2f} s" if total is not None else "")
+    spent = event.timing_s
+    seconds = f"  ·  {spent['total'] - spent.get('queued', 0):.2f} s" if "total" in spent else ""
+    when = f"{event.decided_at:%Y-%m-%d %H:%M:%S %Z}{seconds}"
     y, room = rect[1] + 28, (rect[2] - rect[0]) // 2 - GAP_PX
     write(canvas, (rect[0], y), shorten(_plain(who), 12, room), 12, fill=MUTED, anchor="ls")
     write(

@@ -104,15 +104,20 @@ class Summary:
 def render(cases: Sequence[Case], summary: Summary) -> str:
     """The page, its pictures inside it, every text of a message escaped; it runs no script and loads nothing.
 
-    Corrected images come first, then wrong ones: they are what one opens such a page for.
+    Corrected images come first, those that zooming in helped before those it harmed; then the wrong ones.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("worker"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"card": _data_uri, "name": image_name, "percent": _percent}
-    ordered = sorted(cases, key=lambda case: (not case.corrected, case.right is not False, case.name))
+    ordered = sorted(cases, key=_rank)
     template = environment.get_template("report.html.jinja")
     return template.render(cases=ordered, summary=summary, dots=_dots(ordered), side=PLOT_PX)
+
+
+def _rank(case: Case) -> tuple[bool, bool, str]:
+    helped_first = case.right is False if case.corrected else case.right is not False
+    return not case.corrected, helped_first, case.name
 
 
 @dataclass(frozen=True, slots=True)

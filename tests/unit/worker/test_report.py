@@ -111,10 +111,12 @@ def test_filters_find_their_images_and_corrected_ones_come_first():
     shown = page(
         case("plain", truth="real", check="real"),
         case("wrong", truth="generated", check="real"),
-        case("corrected", truth="generated", check="generated"),
+        case("harmed", truth="real", check="generated"),
+        case("helped", truth="generated", check="generated"),
         Case("lost", Verdict.REAL, None),
     )
-    assert [sorted(classes - {"case"}) for classes in shown.cases] == [["corrected"], ["wrong"], ["unanswered"], []]
+    found = [sorted(classes - {"case"}) for classes in shown.cases]
+    assert found == [["corrected"], ["corrected", "wrong"], ["wrong"], ["unanswered"], []]
     radios = [attributes["id"] for tag, attributes in shown.tags if tag == "input"]
     labels = [attributes["for"] for tag, attributes in shown.tags if tag == "label"]
     assert radios == labels == ["show-all", "show-corrected", "show-wrong", "show-unanswered"]
