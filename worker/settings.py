@@ -3,7 +3,6 @@
 Every name is ZOOMIN_<SECTION>__<FIELD>; `zoomin check` prints them all, resolved and redacted.
 """
 
-import importlib.metadata
 import os
 import secrets
 import socket
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import BadSettings
+from pipeline.runtime import process_environment
 
 PREFIX = "ZOOMIN_"
 TRAINING_PREFIX = "ZOOMIN_TRAIN_"
@@ -223,28 +223,9 @@ def adopt(environment: Mapping[str, str], *, without: Iterable[str] = ()) -> Set
 
 
 def apply_process_environment() -> None:
-    """What vLLM, OpenMP and the hub client read from the environment, set before they are imported."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if _is_cpu_build():
-        # The CPU build then runs the model in the engine's core process itself, not in a second child that spins
-        # against it: 40 to 50 % more requests/s on two cores.
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-        # Its sampler would compile a kernel at the first query, and the engine dies where there is no C++ compiler.
-        os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
-
-
-def _is_cpu_build() -> bool:
-    try:
-        importlib.metadata.version("vllm-cpu")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+    """Half the cores are the engine's: brokers, decoders and our own loop share the rest."""
+    for name, value in process_environment(max(1, (os.cpu_count() or 2) // 2)).items():
+        os.environ.setdefault(name, value)
 
 
 def _comma_separated(value: object) -> object:
