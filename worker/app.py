@@ -1,11 +1,13 @@
 """Composition root: builds everything from the settings, owns lifetimes, in the order of what may fail first."""
 
 import asyncio
+import math
 import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -93,7 +95,8 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
             publisher=publisher,
             labels=labels,
             store_retrier=cache(lambda bucket: retriers.of(f"bucket {bucket}", probe=partial(store.probe, bucket))),
-            broker_retrier=retriers.of("broker", probe=publisher.probe),
+            verdict_retrier=retriers.of("broker", probe=publisher.probe),
+            letter_retrier=retriers.of("broker", patience_s=math.inf),
             checkpoint=checkpoint,
             model=model_ref(checkpoint, supervisor.running.version),
             worker=worker,
@@ -129,7 +132,13 @@ class Retriers:
         self._policy = RetryPolicy(retry.attempts, FIRST_RETRY_S, retry.max_wait_s, retry.patience_s)
         self._metrics = metrics
 
-    def of(self, dependency: str, *, probe: Callable[[], Awaitable[object]] | None = None) -> Retrier:
+    def of(
+        self,
+        dependency: str,
+        *,
+        probe: Callable[[], Awaitable[object]] | None = None,
+        patience_s: float | None = None,
+    ) -> Retrier:
         def retried(error: ZoomInError, wait_s: float) -> None:
             self._metrics.retries.labels(dependency).inc()
             telemetry.logger().debug(
@@ -142,7 +151,7 @@ class Retriers:
             telemetry.logger().warning(event, dependency=dependency)
 
         return Retrier(
-            self._policy,
+            self._policy if patience_s is None else replace(self._policy, patience_s=patience_s),
             clock=time.monotonic,
             sleep=asyncio.sleep,
             rng=random.Random(),

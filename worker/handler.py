@@ -50,7 +50,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class EventHandler:
-    """`decode_turns` has one turn for each decoder: a decoded image waits there for room, so no more are decoded."""
+    """`letter_retrier` is endlessly patient: there is nowhere else to put an event that a dead letter cannot hold.
+
+    `decode_turns` has one turn for each decoder: a decoded image waits there for room, so no more are decoded."""
 
     addressing: Addressing
     store: Images
@@ -61,7 +63,8 @@ class EventHandler:
     publisher: Publisher
     labels: Labels | None
     store_retrier: Callable[[str], Retrier]
-    broker_retrier: Retrier
+    verdict_retrier: Retrier
+    letter_retrier: Retrier
     checkpoint: Checkpoint
     model: ModelRef
     worker: str
@@ -141,7 +144,7 @@ class EventHandler:
 
     async def _publish(self, verdict: VerdictEvent, record: RawRecord) -> None:
         traceparent = self.tracing.traceparent()
-        await self.broker_retrier.call(lambda: self.publisher.verdict(verdict, record, traceparent=traceparent))
+        await self.verdict_retrier.call(lambda: self.publisher.verdict(verdict, record, traceparent=traceparent))
         self.metrics.events.labels("verdict").inc()
         self.metrics.event_seconds.observe(max(0.0, self.now() - record.timestamp_ms / 1000))
         self.metrics.verdicts.labels(
@@ -169,7 +172,7 @@ class EventHandler:
 
     async def _dead_letter(self, record: RawRecord, error: ZoomInError, event_id: str | None) -> str:
         traceparent = self.tracing.traceparent()
-        await self.broker_retrier.call(
+        await self.letter_retrier.call(
             lambda: self.publisher.dead_letter(record, error, event_id=event_id, traceparent=traceparent)
         )
         self.metrics.events.labels("dead_letter").inc()

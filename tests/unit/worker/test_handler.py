@@ -1,4 +1,5 @@
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -54,11 +55,11 @@ def store() -> FakeStore:
     return FakeStore(s3)
 
 
-def retrier() -> Retrier:
+def retrier(patience_s: float = 60) -> Retrier:
     async def no_sleep(_seconds: float) -> None:
         await asyncio.sleep(0)
 
-    policy = RetryPolicy(attempts=3, first_wait_s=1, max_wait_s=1, patience_s=60)
+    policy = RetryPolicy(attempts=3, first_wait_s=1, max_wait_s=1, patience_s=patience_s)
     return Retrier(policy, clock=lambda: 0.0, sleep=no_sleep, rng=random.Random(0))
 
 
@@ -83,7 +84,8 @@ def handler(
         publisher=publisher or broker.publisher(),
         labels=None,
         store_retrier=lambda _bucket: stores,
-        broker_retrier=retrier(),
+        verdict_retrier=retrier(),
+        letter_retrier=retrier(math.inf),
         checkpoint=Checkpoint(Path("tiny"), card, "sha256:0"),
         model=ModelRef(name="tiny", revision="sha256:0", prompt_version="1", prompt_sha256="0", engine="stand-in"),
         worker="worker-1",
