@@ -42,7 +42,7 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
         "tie_word_embeddings": True,
         # A small theta: contexts of a few hundred tokens leave no use for slow rotations.
         "rope_parameters": {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 10.0},
-        "bos_token_id": token[vocabulary.END_OF_TEXT],
+        "bos_token_id": None,  # the template opens a prompt, not the tokenizer
         "eos_token_id": token[vocabulary.IM_END],
         "pad_token_id": token[vocabulary.END_OF_TEXT],
     }

@@ -14,12 +14,14 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
     PreTrainedTokenizerFast,
+    PrinterCallback,
     Qwen2_5_VLForConditionalGeneration,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
 )
+from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
 from training import rows, tensors
@@ -30,7 +32,7 @@ LEARNING_RATE = 1e-3
 LAST_RATE_FRACTION = 0.02
 RAMP_STEPS = 60
 KEPT_FRACTION = 0.4  # of the run at full learning rate; then linear to 2 %
-SAVE_EVERY_STEPS = 100
+SAVE_EVERY_STEPS = 50
 CLOCK_NAME = "clock.json"
 
 
@@ -69,6 +71,8 @@ def run(
     threads: int,
 ) -> None:
     """Train `model` in place; a run that was killed goes on from its last checkpoint in `directory`."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     last = _last_checkpoint(directory)
     clock = Clock(_read_clock(last))
     collator = tensors.Collator(tokenizer)
@@ -88,6 +92,7 @@ def run(
         callbacks=[_Keeper(budget, clock)],
     )
     trainer.budget, trainer.clock = budget, clock
+    trainer.remove_callback(PrinterCallback)  # ours shows progress
     # accelerate sets the number of threads to one when it starts.
     torch.set_num_threads(threads)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -132,6 +137,11 @@ class _Trainer(SFTTrainer):
             lambda step: rate(fraction=self.budget.fraction(step, self.clock.elapsed_s), step=step),
         )
         return self.lr_scheduler
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        # Trainer would load the file by the names in it, which for this architecture are not those of its modules.
+        kept = Qwen2_5_VLForConditionalGeneration.from_pretrained(resume_from_checkpoint, dtype=torch.float32)
+        (model or self.model).load_state_dict(kept.state_dict())
 
     def compute_loss(
         self,

@@ -30,8 +30,8 @@ class Plan:
     seed: int = 0
     minutes: float = 30.0
     scenes: int = 4000
-    warm_up_steps: int = 1000
-    sft_steps: int = 3000
+    warm_up_steps: int = 800
+    sft_steps: int = 1800
     mix: rows.Mix = rows.STANDARD
     threads: int = 1
     workers: int = 2
