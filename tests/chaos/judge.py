@@ -1,0 +1,161 @@
+"""Says whether the promise was kept, from what was sent, what the topics hold and what was committed; pure.
+
+The promise: every event ends in the verdict topic or the dead-letter topic, a repeat is the same judgement, and no
+committed offset lies beyond an unanswered event, at no moment.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+MAY_DIFFER = ("timing_s", "worker", "decided_at")
+"""fields in which two deliveries of one event may have different verdicts"""
+
+Place = tuple[int, int]
+"""partition and offset in the input topic"""
+Kind = Literal["verdict", "dead_letter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event that the broker acknowledged, and how it must end."""
+
+    event_id: str
+    place: Place
+    at_ms: int
+    ends_as: Kind = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A record of one of the output topics: which input record it is about, and when it was sent."""
+
+    kind: Kind
+    place: Place
+    at_ms: int
+    said: Mapping[str, object]
+    """a verdict's fields, or a letter's headers"""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The group committed `offset`, that of the next record to read."""
+
+    partition: int
+    offset: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    sent: int
+    verdicts: int
+    dead_letters: int
+    lost: tuple[str, ...]
+    repeats: int
+    unequal_repeats: tuple[str, ...]
+    wrong_answers: tuple[str, ...]
+    """events that ended as the other kind, or under another id than their own"""
+    strangers: int
+    """answers to what was never sent"""
+    offsets_beyond_unanswered: int
+    """records that had no answer when an offset beyond them was committed"""
+    uncommitted: int
+    """records at or beyond the last commit; none once all is answered and every worker has stopped"""
+    longest_silence_s: Mapping[int, float]
+    """per partition, while something waited there for its answer"""
+
+    def broken(self, *, silence_limit_s: float) -> list[str]:
+        """One sentence a broken rule."""
+        silent = {p: f"{s:.0f} s" for p, s in self.longest_silence_s.items() if s > silence_limit_s}
+        findings = {
+            f"{len(self.lost)} events were never answered: {_some(self.lost)}": self.lost,
+            f"{len(self.unequal_repeats)} events got verdicts that differ: {_some(self.unequal_repeats)}": (
+                self.unequal_repeats
+            ),
+            f"{len(self.wrong_answers)} events ended as they must not: {_some(self.wrong_answers)}": self.wrong_answers,
+            f"{self.strangers} answers belong to nothing that was sent": self.strangers,
+            f"{self.offsets_beyond_unanswered} records were passed by a commit before they were answered": (
+                self.offsets_beyond_unanswered
+            ),
+            f"{self.uncommitted} records were not committed in the end": self.uncommitted,
+            f"partitions were silent too long: {silent}": silent,
+        }
+        return [sentence for sentence, found in findings.items() if found]
+
+
+def judge(sent: Sequence[Sent], answers: Sequence[Answer], commits: Sequence[Commit]) -> Judgement:
+    by_place: dict[Place, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        by_place[answer.place].append(answer)
+    known = {event.place for event in sent}
+    first_at = {place: min(answer.at_ms for answer in given) for place, given in by_place.items()}
+    counts = Counter(answer.kind for answer in answers)
+    return Judgement(
+        sent=len(sent),
+        verdicts=counts["verdict"],
+        dead_letters=counts["dead_letter"],
+        lost=tuple(event.event_id for event in sent if event.place not in by_place),
+        repeats=sum(len(by_place[event.place]) - 1 for event in sent if event.place in by_place),
+        unequal_repeats=tuple(e.event_id for e in sent if _differ(by_place.get(e.place, ()))),
+        wrong_answers=tuple(e.event_id for e in sent if any(_is_wrong(e, a) for a in by_place.get(e.place, ()))),
+        strangers=sum(answer.place not in known for answer in answers),
+        offsets_beyond_unanswered=_passed_over(known, first_at, commits),
+        uncommitted=_uncommitted(known, commits),
+        longest_silence_s=_silences(sent, first_at),
+    )
+
+
+def _differ(answers: Iterable[Answer]) -> bool:
+    verdicts = [a.said for a in answers if a.kind == "verdict"]
+    kept = [{name: value for name, value in said.items() if name not in MAY_DIFFER} for said in verdicts]
+    return any(said != kept[0] for said in kept[1:])
+
+
+def _is_wrong(event: Sent, answer: Answer) -> bool:
+    return answer.kind != event.ends_as or (answer.kind == "verdict" and answer.said.get("event_id") != event.event_id)
+
+
+def _passed_over(places: Iterable[Place], first_at: Mapping[Place, int], commits: Iterable[Commit]) -> int:
+    # A later commit passes everything that an earlier one of the same offset passed: the first beyond a record decides.
+    by_partition: dict[int, list[Commit]] = defaultdict(list)
+    for commit in sorted(commits, key=lambda commit: commit.at_ms):
+        highest = by_partition[commit.partition]
+        if not highest or commit.offset > highest[-1].offset:
+            highest.append(commit)
+    passed = 0
+    for place in places:
+        beyond = next((commit for commit in by_partition[place[0]] if commit.offset > place[1]), None)
+        passed += beyond is not None and first_at.get(place, beyond.at_ms + 1) > beyond.at_ms
+    return passed
+
+
+def _uncommitted(places: Iterable[Place], commits: Iterable[Commit]) -> int:
+    last = {commit.partition: commit.offset for commit in sorted(commits, key=lambda commit: commit.at_ms)}
+    return sum(offset >= last.get(partition, 0) for partition, offset in places)
+
+
+def _silences(sent: Iterable[Sent], first_at: Mapping[Place, int]) -> dict[int, float]:
+    """The end of the run is no silence: what was never answered is lost, not late."""
+    moments: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for event in sent:
+        answered_at = first_at.get(event.place)
+        if answered_at is not None:
+            moments[event.place[0]] += [(event.at_ms, 1), (max(event.at_ms, answered_at), -1)]
+    return {partition: _longest_wait_s(sorted(found)) for partition, found in sorted(moments.items())}
+
+
+def _longest_wait_s(moments: Iterable[tuple[int, int]]) -> float:
+    waiting, since_ms, longest_ms = 0, 0, 0
+    for at_ms, change in moments:
+        if change < 0 and waiting > 0:
+            longest_ms = max(longest_ms, at_ms - since_ms)
+        if change < 0 or waiting == 0:
+            since_ms = at_ms
+        waiting += change
+    return longest_ms / 1000
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

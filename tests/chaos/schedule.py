@@ -1,0 +1,71 @@
+"""Which faults, on whom, when and for how long; the same for the same seed; pure."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+SESSION_TIMEOUT_S = 6.0
+"""the shortest that Kafka's own default allows: a killed worker's partitions move after this"""
+EVENTS_PER_S = 30.0
+"""no more than three workers and their services can do on two shared cores"""
+
+
+class Kind(StrEnum):
+    WORKER_KILLED = "worker_killed"
+    BROKER_KILLED = "broker_killed"
+    WORKER_FROZEN = "worker_frozen"
+    WORKER_STOPPED = "worker_stopped"
+    BROKER_FROZEN = "broker_frozen"
+    S3_STOPPED = "s3_stopped"
+    S3_FROZEN = "s3_frozen"
+    MEMBER_JOINS = "member_joins"
+
+
+KILLS = (Kind.WORKER_KILLED, Kind.BROKER_KILLED, Kind.WORKER_KILLED, Kind.WORKER_KILLED)
+OTHERS = tuple(kind for kind in Kind if kind not in KILLS)
+LASTS_S = {
+    Kind.WORKER_KILLED: (0.0, 3.0),
+    Kind.BROKER_KILLED: (1.0, 5.0),
+    # Past the session, so that the group goes on without it.
+    Kind.WORKER_FROZEN: (SESSION_TIMEOUT_S + 1.5, SESSION_TIMEOUT_S + 4.0),
+    Kind.WORKER_STOPPED: (0.0, 2.0),
+    Kind.BROKER_FROZEN: (2.0, 8.0),
+    Kind.S3_STOPPED: (2.0, 6.0),
+    Kind.S3_FROZEN: (2.0, 8.0),
+    Kind.MEMBER_JOINS: (2.0, 5.0),
+}
+REST_S = (1.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`victim` counts workers; after `rest_s` of peace it begins, and it is undone after `lasts_s`."""
+
+    kind: Kind
+    victim: int
+    rest_s: float
+    lasts_s: float
+
+
+def schedule(seed: int, *, kills: int, events: int, workers: int) -> list[Fault]:
+    """`kills` times SIGKILL and one other fault more than that, in an order of their own, spread over all events."""
+    rng = random.Random(seed)
+    kinds = _drawn(KILLS, kills, rng) + _drawn(OTHERS, kills + 1, rng)
+    rng.shuffle(kinds)
+    faults = [Fault(kind, rng.randrange(workers), rng.uniform(*REST_S), rng.uniform(*LASTS_S[kind])) for kind in kinds]
+    missing_s = events / EVENTS_PER_S - duration_s(faults)
+    longer_s = max(0.0, missing_s) / len(faults)
+    return [replace(fault, rest_s=fault.rest_s + longer_s) for fault in faults]
+
+
+def duration_s(faults: Sequence[Fault]) -> float:
+    return sum(fault.rest_s + fault.lasts_s for fault in faults)
+
+
+def _drawn(kinds: Sequence[Kind], count: int, rng: random.Random) -> list[Kind]:
+    """Each kind once before any comes again."""
+    drawn: list[Kind] = []
+    while len(drawn) < count:
+        drawn += rng.sample(kinds, len(kinds))
+    return drawn[:count]
