@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Shorter blocks than the CPU build's 128: a prompt's shared start is reused in whole blocks only.
 BLOCK_TOKENS = 32
+SHUTDOWN_S = 2.0  # an idle core has nothing to finish: then it is killed
 SEED = 0
 
 
@@ -115,7 +116,9 @@ class VllmEngine:
         )
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._llm.shutdown, 5.0)
+        if self._llm.output_handler is not None:
+            self._llm.output_handler.cancel()  # else it takes the core's end for a death and logs a traceback
+        await asyncio.to_thread(self._llm.shutdown, SHUTDOWN_S)
 
     async def _generate(self, prompt: Mapping[str, object], params: "SamplingParams") -> "RequestOutput | None":
         from vllm.exceptions import VLLMError

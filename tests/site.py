@@ -12,7 +12,7 @@ from pipeline.messages import VerdictEvent
 from tests.services import KafkaForTests, S3ForTests
 from tests.worker_process import WorkerProcess
 
-MODEL = Path(os.environ.get("TEST_MODEL", Path(__file__).parent.parent / "models" / "zoomin-tiny"))
+MODEL = Path(__file__).parent.parent / "models" / "zoomin-tiny"
 
 
 @dataclass
