@@ -39,6 +39,13 @@ check: $(READY) ## lint and types
 bench: $(READY) ## speed and memory, side by side, into build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
+EVENTS ?= 1000
+KILLS ?= 4
+DELIVERY ?= at_least_once
+.PHONY: chaos
+chaos: $(READY) ## faults on real processes, judged by the topics, into build/chaos.json (EVENTS= KILLS= DELIVERY= SEED=)
+	$(BIN)/python -m tests.chaos --events $(EVENTS) --kills $(KILLS) --delivery $(DELIVERY) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: schemas
 schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
 	$(BIN)/python -m pipeline.schemas

@@ -1,37 +1,69 @@
 """A worker process with the real loop, Kafka and S3; only the engine is a stand-in.
 
 python -m tests.standin_worker --images-per-s 30 --concurrency 32
+python -m tests.standin_worker --delay-s 0.1 --failure-fraction 0.02 --seed 1
 """
 
 import argparse
 import asyncio
+import random
 import sys
+from collections.abc import Awaitable, Callable
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import BadSettings, ZoomInError
+from pipeline.engine import Query
+from pipeline.errors import BadSettings, GenerationFailed, ZoomInError
 from tests.engines import DigestEngine, Pace
 from worker import app, settings, telemetry
 
 
+class Moods:
+    """Answers come after a random delay, `delay_s` on average, and now and then there is none."""
+
+    def __init__(self, delay_s: float, failure_fraction: float, seed: int) -> None:
+        self._delay_s = delay_s
+        self._failure_fraction = failure_fraction
+        self._rng = random.Random(seed)
+
+    async def __call__(self, _query: Query) -> None:
+        await asyncio.sleep(self._rng.uniform(0, 2 * self._delay_s))
+        if self._rng.random() < self._failure_fraction:
+            raise GenerationFailed("the stand-in engine had a bad moment")
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--images-per-s", type=float, help="unset: at once")
-    parser.add_argument("--concurrency", type=int, default=32)
-    options = parser.parse_args()
+    options = _options()
     try:
         chosen = settings.load()
         telemetry.configure_logging(chosen.telemetry)
         card = Checkpoint.read(chosen.engine.model).card
 
         async def start() -> DigestEngine:
-            paced = Pace(options.images_per_s, options.concurrency) if options.images_per_s else None
-            return DigestEngine(card, before=paced)
+            return DigestEngine(card, before=_before(options))
 
         asyncio.run(app.run(chosen, engine=start))
     except ZoomInError as error:
         print(error.detail, file=sys.stderr)
         return 2 if isinstance(error, BadSettings) else 1
     return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images-per-s", type=float, help="unset: at once")
+    parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument("--delay-s", type=float, default=0.0)
+    parser.add_argument("--failure-fraction", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def _before(options: argparse.Namespace) -> Callable[[Query], Awaitable[None]] | None:
+    if options.images_per_s:
+        return Pace(options.images_per_s, options.concurrency)
+    if options.delay_s or options.failure_fraction:
+        return Moods(options.delay_s, options.failure_fraction, options.seed)
+    return None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+"""What each kind of fault does to the real processes: it begins, lasts, and is undone."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.chaos.pool import Pool
+from tests.chaos.schedule import Fault, Kind
+from worker.local import KafkaBroker, SeaweedFs
+
+
+def carry_out(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> None:
+    with _under_way(fault, pool, broker, s3):
+        time.sleep(fault.lasts_s)
+
+
+@contextmanager
+def _under_way(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> Iterator[None]:
+    victim = fault.victim
+    match fault.kind:
+        case Kind.WORKER_KILLED:
+            pool.kill(victim)
+            yield
+            pool.replace(victim)
+        case Kind.WORKER_STOPPED:
+            pool.stop(victim)
+            yield
+            pool.replace(victim)
+        case Kind.WORKER_FROZEN:
+            pool.members[victim].signal(signal.SIGSTOP)
+            yield
+            pool.members[victim].signal(signal.SIGCONT)
+        case Kind.MEMBER_JOINS:
+            pool.join()
+            yield
+            pool.leave()
+        case Kind.BROKER_KILLED:
+            broker.kill()
+            yield
+            broker.start()
+        case Kind.BROKER_FROZEN:
+            broker.server.freeze()
+            yield
+            broker.server.thaw()
+        case Kind.S3_STOPPED:
+            s3.stop()
+            yield
+            s3.start()
+        case Kind.S3_FROZEN:
+            s3.server.freeze()
+            yield
+            s3.server.thaw()

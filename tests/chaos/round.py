@@ -1,0 +1,151 @@
+"""One round: services of its own, workers, events, faults, and the judge's word on what is left in the topics."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kafka import KafkaConsumer, TopicPartition
+
+from tests.chaos import topics
+from tests.chaos.faults import carry_out
+from tests.chaos.judge import Judgement, judge
+from tests.chaos.pool import Pool
+from tests.chaos.schedule import KILLS, SESSION_TIMEOUT_S, Fault, duration_s, schedule
+from tests.chaos.sender import Sender, planned
+from tests.services import KafkaForTests, S3ForTests
+from tests.site import Site
+from tests.worker_process import STANDIN
+from worker.local import CACHE, KafkaBroker, SeaweedFs
+
+WORKERS = 3
+PARTITIONS = 6
+SILENCE_LIMIT_S = 60.0
+"""the longest outage is some ten seconds, and the slowest machine starts its broker in as much again"""
+ANSWERED_WITHIN_S = 120.0
+"""without any further answer, after the last fault"""
+ENGINE = ("--delay-s", "0.1", "--failure-fraction", "0.02")
+SETTINGS = {
+    "ZOOMIN_KAFKA__SESSION_TIMEOUT_S": f"{SESSION_TIMEOUT_S:g}",
+    "ZOOMIN_FLOW__MAX_IN_FLIGHT": "8",
+    "ZOOMIN_FLOW__MAX_SPAN": "100",
+    "ZOOMIN_RETRY__ATTEMPTS": "5",  # of 0.02 each: no healthy event has that much bad luck
+    "ZOOMIN_RETRY__MAX_WAIT_S": "2",
+}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    seed: int
+    judgement: Judgement
+    faults: Counter[str]
+    ended_badly: Sequence[str]
+    seconds: float
+
+    @property
+    def broken(self) -> list[str]:
+        return [*self.judgement.broken(silence_limit_s=SILENCE_LIMIT_S), *self.ended_badly]
+
+    def figures(self) -> dict[str, object]:
+        """build/chaos.json; the names are a contract."""
+        found = self.judgement
+        return {
+            "seed": self.seed,
+            "delivery": "at_least_once",
+            "sent": found.sent,
+            "verdicts": found.verdicts,
+            "dead_letters": found.dead_letters,
+            "lost": len(found.lost),
+            "repeats": found.repeats,
+            "unequal_repeats": len(found.unequal_repeats),
+            "wrong_answers": len(found.wrong_answers),
+            "offsets_beyond_unanswered": found.offsets_beyond_unanswered,
+            "uncommitted": found.uncommitted,
+            # Without transactions whoever reads committed records reads them all.
+            "read_committed_repeats": found.repeats,
+            "kills": sum(self.faults[kind] for kind in set(KILLS)),
+            "faults": dict(self.faults),
+            "workers_ended_badly": len(self.ended_badly),
+            "longest_silence_s": {str(p): round(s, 1) for p, s in found.longest_silence_s.items()},
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def run(directory: Path, *, seed: int, events: int, kills: int, say: Say) -> Report:
+    began = time.monotonic()
+    faults = schedule(seed, kills=kills, events=events, workers=WORKERS)
+    with _services(directory) as (broker, s3):
+        store = S3ForTests(s3.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key)
+        site = Site(KafkaForTests(broker), store, directory / "workers", partitions=PARTITIONS, settings=dict(SETTINGS))
+        with (
+            _pool(site, seed) as pool,
+            closing(Sender(site, planned(site, events, seed), over_s=duration_s(faults))) as sender,
+        ):
+            say(f"Seed {seed}: {events} events and {len(faults)} faults in about {duration_s(faults):.0f} s")
+            sender.start()
+            for number, fault in enumerate(faults, 1):
+                time.sleep(fault.rest_s)
+                say(f"{time.monotonic() - began:5.0f} s  fault {number} of {len(faults)}: {fault.kind}")
+                carry_out(fault, pool, broker, s3)
+                pool.look()
+            sent = sender.sent()
+            _wait_for_answers(site, events)
+            pool.look()
+            pool.stop_all()
+            commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
+            judgement = judge(sent, topics.answers(site), commits)
+            return Report(seed, judgement, _counted(faults), pool.ended_badly, time.monotonic() - began)
+
+
+@contextmanager
+def _services(directory: Path) -> Iterator[tuple[KafkaBroker, SeaweedFs]]:
+    broker = KafkaBroker(directory / "kafka", cache=CACHE, say=print)
+    s3 = SeaweedFs(directory / "s3")
+    try:
+        s3.launch()
+        broker.start()
+        s3.wait_until_ready()
+        yield broker, s3
+    finally:
+        broker.stop()
+        s3.stop()
+
+
+@contextmanager
+def _pool(site: Site, seed: int) -> Iterator[Pool]:
+    pool = Pool(lambda: site.worker(*STANDIN, *ENGINE, "--seed", str(seed)), size=WORKERS)
+    try:
+        yield pool
+    finally:
+        pool.end()
+
+
+def _wait_for_answers(site: Site, events: int) -> None:
+    """Until every input record has an answer, or none has come for long: the judge says what is missing."""
+    answered, changed_at = -1, time.monotonic()
+    while time.monotonic() - changed_at < ANSWERED_WITHIN_S:
+        if _ends(site) >= events:
+            now_answered = len({answer.place for answer in topics.answers(site)})
+            if now_answered >= events:
+                return
+        else:
+            now_answered = _ends(site)
+        if now_answered != answered:
+            answered, changed_at = now_answered, time.monotonic()
+        time.sleep(1)
+
+
+def _ends(site: Site) -> int:
+    """Records in both output topics, repeats among them."""
+    with closing(KafkaConsumer(bootstrap_servers=site.kafka.bootstrap_servers)) as consumer:
+        outputs = (site.verdict_topic, site.dead_letter_topic)
+        places = [TopicPartition(topic, p) for topic in outputs for p in consumer.partitions_for_topic(topic)]
+        return sum(consumer.end_offsets(places).values())
+
+
+def _counted(faults: Sequence[Fault]) -> Counter[str]:
+    return Counter(fault.kind.value for fault in faults)

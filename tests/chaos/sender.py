@@ -1,0 +1,76 @@
+"""Sends the events of a round at an even pace from a thread of its own, whatever happens to the broker."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Sequence
+from typing import Self
+
+from kafka import KafkaProducer
+from kafka.producer.future import FutureRecordMetadata
+
+from tests.builders import encoded, noise
+from tests.chaos.judge import Kind, Sent
+from tests.site import Site
+
+PICTURES = 24
+BAD_ONE_IN = 20
+DELIVERY_TIMEOUT_S = 180
+"""longer than any outage: the idempotent client then neither loses nor repeats what it sends"""
+
+
+def planned(site: Site, count: int, seed: int) -> list[tuple[str, bytes, Kind]]:
+    """Event id, value and how it must end: mostly pictures of the site's bucket, and one in twenty bad."""
+    rng = random.Random(seed)
+    urls = [site.upload(f"{n}.png", encoded(noise(seed=n), "PNG")) for n in range(PICTURES)]
+    broken = site.upload("broken.png", b"no picture")
+    bad = (broken, f"s3://{site.bucket}/never-uploaded.png", "s3://elsewhere/x.png")
+    events: list[tuple[str, bytes, Kind]] = []
+    for number in range(count):
+        is_bad = rng.random() < 1 / BAD_ONE_IN
+        event_id = f"e-{number:06d}"
+        value = {"schema_version": 1, "id": event_id, "url": rng.choice(bad if is_bad else urls)}
+        events.append((event_id, json.dumps(value).encode(), "dead_letter" if is_bad else "verdict"))
+    return events
+
+
+class Sender:
+    def __init__(self, site: Site, events: Sequence[tuple[str, bytes, Kind]], *, over_s: float) -> None:
+        self._events = events
+        self._apart_s = over_s / max(1, len(events))
+        self._topic = site.images
+        self._partitions = site.partitions
+        self._producer = KafkaProducer(
+            bootstrap_servers=site.kafka.bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            delivery_timeout_ms=DELIVERY_TIMEOUT_S * 1000,
+            request_timeout_ms=5000,
+            reconnect_backoff_max_ms=1000,
+        )
+        self._sending: list[FutureRecordMetadata] = []
+        self._thread = threading.Thread(target=self._send, name="chaos-sender", daemon=True)
+
+    def start(self) -> Self:
+        self._thread.start()
+        return self
+
+    def sent(self) -> list[Sent]:
+        """All of them, once the broker has acknowledged each."""
+        self._thread.join()
+        acknowledged = [future.get(timeout=DELIVERY_TIMEOUT_S) for future in self._sending]
+        return [
+            Sent(event_id, (metadata.partition, metadata.offset), metadata.timestamp, ends_as)
+            for (event_id, _, ends_as), metadata in zip(self._events, acknowledged, strict=True)
+        ]
+
+    def close(self) -> None:
+        self._producer.close(timeout=5)
+
+    def _send(self) -> None:
+        begin = time.monotonic()
+        for number, (event_id, value, _) in enumerate(self._events):
+            time.sleep(max(0.0, begin + number * self._apart_s - time.monotonic()))
+            where = number % self._partitions
+            self._sending.append(self._producer.send(self._topic, value, key=event_id.encode(), partition=where))

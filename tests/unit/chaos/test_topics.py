@@ -1,0 +1,39 @@
+"""Commits are read out of __consumer_offsets as Kafka 4 writes them."""
+
+import struct
+from dataclasses import dataclass
+
+import pytest
+
+from tests.chaos.judge import Commit
+from tests.chaos.topics import committed
+
+
+@dataclass
+class Written:
+    key: bytes
+    value: bytes | None
+
+
+def text(value: str) -> bytes:
+    return struct.pack(">h", len(value)) + value.encode()
+
+
+def commit(offset: int, *, group: str = "g", topic: str = "t", partition: int = 5, version: int = 4) -> Written:
+    key = struct.pack(">h", 1) + text(group) + text(topic) + struct.pack(">i", partition)
+    value = struct.pack(">hqi", version, offset, -1) + b"\x01" + struct.pack(">q", 1_700_000_000_000) + b"\x00"
+    return Written(key, value)
+
+
+def test_commits_of_the_group_are_read_in_their_order() -> None:
+    membership = Written(struct.pack(">h", 2) + text("g"), b"members")
+    forgotten = Written(commit(9).key, None)
+    records = [commit(7), membership, commit(8, group="h"), commit(9, topic="u"), forgotten, commit(4, partition=0)]
+    at = 1_700_000_000_000
+    assert committed(records, "g", "t") == [Commit(5, 7, at), Commit(0, 4, at)]
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_another_version_is_refused_rather_than_misread(version: int) -> None:
+    with pytest.raises(ValueError, match=f"version {version}"):
+        committed([commit(7, version=version)], "g", "t")
