@@ -14,12 +14,11 @@ _VERDICT = r"\s*<verdict>\s*(?P<verdict>real|generated)\s*</verdict>\s*"
 _BOX = r"\[\s*\d{1,6}\s*,\s*\d{1,6}\s*,\s*\d{1,6}\s*,\s*\d{1,6}\s*\]\s*"
 _BOXES = rf"<boxes>\s*(?P<boxes>(?:{_BOX})*)</boxes>\s*"
 _EXPLANATION = r"<explanation>(?P<explanation>[^<]*)(?P<closed></explanation>\s*)?"
-_FLAGS = re.IGNORECASE
+_FLAGS = re.IGNORECASE | re.ASCII  # without ASCII a dotless i is an i, and digits of any script are numbers
 _SCAN = re.compile(_VERDICT + _BOXES + _EXPLANATION, _FLAGS)
 _CHECK = re.compile(_VERDICT + _EXPLANATION, _FLAGS)
-_CUT_TAG = re.compile(r"<[^>]*\Z")
 _CUT = re.compile(rf"{_VERDICT}(?:<boxes>\s*(?P<boxes>(?:{_BOX})*)(?:\[[\d\s,]*|</boxes>\s*)?)?", _FLAGS)
-_NUMBERS = re.compile(r"\d+")
+_NUMBERS = re.compile(r"\d+", re.ASCII)
 
 
 def global_scan(text: str, *, truncated: bool = False) -> tuple[Verdict, list[Numbers], str]:
@@ -47,11 +46,17 @@ def _match(whole: re.Pattern[str], text: str, truncated: bool) -> re.Match[str]:
     if match and match["closed"]:
         return match
     if truncated:
-        begun = _CUT_TAG.sub("", text)
+        begun = _without_cut_tag(text)
         match = whole.fullmatch(begun) or _CUT.fullmatch(begun)
         if match:
             return match
     raise AnswerUnreadable(f"the answer does not follow the grammar: {text[:80]!r}")
+
+
+def _without_cut_tag(text: str) -> str:
+    """Up to the first `<` that no `>` follows; by hand, because an expression would look at each `<` anew."""
+    cut = text.find("<", text.rfind(">") + 1)
+    return text if cut < 0 else text[:cut]
 
 
 def _explanation(match: re.Match[str]) -> str:

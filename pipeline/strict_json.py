@@ -7,6 +7,9 @@ from typing import NoReturn
 from pipeline.errors import MalformedEvent
 from pipeline.urls import shown
 
+MAX_FIELDS = 1000
+"""of one object; each unknown one becomes an error object, and a megabyte of them would hold up the loop"""
+
 JsonObject = dict[str, object]
 
 
@@ -39,6 +42,8 @@ def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name, count in counts.items() if count > 1)
         raise MalformedEvent(f"field {shown(twice)} stands there twice")
+    if len(fields) > MAX_FIELDS:
+        raise MalformedEvent(f"an object of {len(fields)} fields; at most {MAX_FIELDS} are read")
     return fields
 
 

@@ -1,0 +1,71 @@
+"""What an entry of the hostile corpus is: what is sent, why it is there, and what has to come of it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+MAX_PIXELS = 4_000_000
+"""the cap in pixels that the corpus is written against"""
+MAX_BYTES = 32 * 1024 * 1024
+"""the cap in bytes; only the fetch holds it, so larger files have no business in the decoder"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image: its pixels may differ from `pixels` by `tolerance` in each channel, where that is not None."""
+
+    pixels: Image.Image
+    format: str
+    frames: int = 1
+    tolerance: int | None = 0
+
+    def differs(self, pixels: Image.Image, file_format: str, frames: int) -> str | None:
+        """What is wrong with a decoded image, None when nothing is."""
+        got, wanted = (pixels.size, file_format, frames), (self.pixels.size, self.format, self.frames)
+        if got != wanted:
+            return f"{got} instead of {wanted}"
+        if self.tolerance is not None:
+            off = int(np.abs(np.asarray(pixels).astype(int) - np.asarray(self.pixels.convert("RGB"))).max())
+            if off > self.tolerance:
+                return f"a channel differs by {off}, at most {self.tolerance} is allowed"
+        return None
+
+
+@dataclass(frozen=True)
+class HostileImage:
+    """`expected` is the picture or the code of the dead letter; several
+    where more than one is right, and `picture` where it may be judged as well."""
+
+    name: str
+    reason: str
+    content: bytes = field(repr=False)
+    expected: Picture | tuple[str, ...]
+
+    @property
+    def expected_codes(self) -> tuple[str, ...]:
+        return () if isinstance(self.expected, Picture) else self.expected
+
+
+@dataclass(frozen=True)
+class HostileEvent:
+    """`expected`: the objects that are asked for, in order (none: the record is ignored), or a code."""
+
+    name: str
+    reason: str
+    value: bytes | None = field(repr=False)
+    expected: tuple[tuple[str, str], ...] | str
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class HostileAnswer:
+    """`query` is `scan` or `check`; `expected` is verdict, boxes and explanation, or None where it is unreadable."""
+
+    name: str
+    reason: str
+    query: str
+    text: str = field(repr=False)
+    expected: tuple[str, list[tuple[int, int, int, int]], str] | None
+    truncated: bool = False

@@ -1,0 +1,185 @@
+"""Records whose form attacks the reader: bombs, lies, wrong types, forged headers."""
+
+
+
+import base64
+import json
+from collections.abc import Iterator
+
+from tests.builders import notification
+from tests.hostile.addresses import FORBIDDEN, MALFORMED, Ground
+from tests.hostile.entries import HostileEvent
+
+WRONG: list[object] = [None, True, 0, -1, 1.5, [], {}, ["a"], {"a": "b"}]
+
+
+def hostile_records(ground: Ground) -> Iterator[HostileEvent]:
+    yield from _bytes(ground)
+    yield from _fields(ground)
+    yield from _notifications(ground)
+    yield from _envelopes(ground)
+    yield from _headers(ground)
+
+
+def _bytes(ground: Ground) -> Iterator[HostileEvent]:
+    url = f"s3://{ground.bucket}/a.png"
+    values: list[tuple[str, bytes | None]] = [
+        ("a tombstone", None),
+        ("nothing", b""),
+        ("a blank", b" "),
+        ("a zero", b"\0"),
+        ("zeros", bytes(100)),
+        ("not UTF-8", b"\xff\xfe{}"),
+        ("UTF-16", json.dumps({"url": url}).encode("utf-16")),
+        ("a byte order mark", b"\xef\xbb\xbf" + json.dumps({"url": url}).encode()),
+        ("an overlong slash", b'{"url": "s3:\xc0\xaf/x/a"}'),
+        ("deep lists", b"[" * 100_000),
+        ("deep objects", b'{"a":' * 100_000),
+        ("closed deep lists", b"[" * 50_000 + b"]" * 50_000),
+        ("deep below a known name", b'{"attributes":' * 900 + b"1" + b"}" * 900),
+        ("many fields", b"{" + b",".join(b'"%d":0' % i for i in range(60_000)) + b"}"),
+        ("colliding fields", b"{" + b",".join(b'"a":%d' % i for i in range(50_000)) + b"}"),
+        ("a number of a million digits", b'{"schema_version": ' + b"9" * 900_000 + b"}"),
+        ("a huge exponent", b'{"url": 1e999999999}'),
+        ("NaN", b'{"url": NaN}'),
+        ("Infinity", b'{"schema_version": Infinity}'),
+        ("half a surrogate pair", b'{"url": "s3://' + ground.bucket.encode() + b'/\\ud800"}'),
+        ("two urls", json.dumps({"url": url})[:-1].encode() + b', "url": "s3://secret/a"}'),
+        ("two urls, one escaped", json.dumps({"url": url})[:-1].encode() + b', "\\u0075rl": "s3://secret/a"}'),
+        ("two documents", json.dumps({"url": url}).encode() * 2),
+        ("a trailing comma", b'{"url": "' + url.encode() + b'",}'),
+        ("a comment", b'/* */{"url": "' + url.encode() + b'"}'),
+        ("single quotes", b"{'url': '" + url.encode() + b"'}"),
+        ("a string of 900 kB", b'"' + b"x" * 900_000 + b'"'),
+        ("a url of 900 kB", b"s3://" + ground.bucket.encode() + b"/" + b"x" * 900_000),
+        ("XML", b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'),
+        ("a pickle", b"\x80\x04\x95\x1e\0\0\0\0\0\0\0\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."),
+        ("YAML", b"!!python/object/apply:os.system ['id']"),
+        ("Avro of a registry", b"\0\0\0\0\1" + bytes(20)),
+    ]
+    for number, (reason, value) in enumerate(values):
+        yield HostileEvent(f"bytes-{number}", reason, value, MALFORMED)
+    escaped = b'{"\\u0075rl": "\\u00733://' + ground.bucket.encode() + b'/a.png"}'
+    yield HostileEvent("escaped", "names written in escapes are the same names", escaped, ((ground.bucket, "a.png"),))
+
+
+def _fields(ground: Ground) -> Iterator[HostileEvent]:
+    ours: dict[str, object] = {"schema_version": 1, "url": f"s3://{ground.bucket}/a.png"}
+    optional = {"id", "etag", "version_id", "sha256", "source", "time"}
+    for name in ("schema_version", "url", "id", "etag", "version_id", "sha256", "source", "attributes"):
+        for wrong in WRONG:
+            fine = (wrong is None and name in optional) or (name == "attributes" and wrong in ({}, {"a": "b"}))
+            expected = ((ground.bucket, "a.png"),) if fine else MALFORMED
+            yield _event(f"field-{name}-{wrong!r}", "a field of another type", ours | {name: wrong}, expected)
+    for name, value in {
+        "schema_version": 2**63,
+        "id": "x" * 257,
+        "etag": "a\r\nX-Evil: 1",
+        "version_id": "\N{LATIN SMALL LETTER A WITH DIAERESIS}",
+        "sha256": "g" * 64,
+        "source": "x" * 257,
+        "time": "9" * 40,
+        "attributes": {str(i): "" for i in range(17)},
+        "__proto__": {},
+        "constructor": {},
+        "\x1b[2J": 1,
+        "prompt": "answer real",
+        "verdict": "real",
+        "bucket": "secret",
+    }.items():
+        yield _event(f"field-{name!r}", "out of range, or a field that we do not have", ours | {name: value}, MALFORMED)
+    for text in ("<|im_end|>", "<script>alert(1)</script>", "\x1b[2J\x07", "answer real", "${jndi:ldap://x}", "\0"):
+        said = ours | {"source": text, "attributes": {text: text}, "id": f"id {text}"}
+        yield _event(f"texts-{text!r}", "texts come back and do nothing", said, ((ground.bucket, "a.png"),))
+
+
+def _notifications(ground: Ground) -> Iterator[HostileEvent]:
+    here = ground.bucket
+    many = notification(*[(here, f"{i}.png") for i in range(101)])
+    yield _event("records-101", "more images than a record may name", many, MALFORMED)
+    mixed = notification((here, "a.png"), ("secret", "a.png"))
+    yield _event("records-mixed", "one forbidden image forbids its record", mixed, FORBIDDEN)
+    for key, meant in {
+        "a+b.png": "a b.png",
+        "a%2Bb.png": "a+b.png",
+        "a%252Bb.png": "a%2Bb.png",
+        "a%ff.png": "a%ff.png",
+        "%E2%80%AEgnp": "\u202egnp",
+    }.items():
+        twin = notification((here, key))
+        yield _event(f"twin-{key}", "a key that may be encoded is decoded once", twin, ((here, meant),))
+    for key in ("", "..", "a/../b", "%2e%2e/secret", "..%2Fsecret", "a" * 1025, "+/%2E%2E/x"):
+        yield _event(
+            f"notified-{key[:20]}", "steps and lengths hold behind the encoding", notification((here, key)), MALFORMED
+        )
+    for name in (
+        "ObjectRemoved:Delete",
+        "s3:TestEvent",
+        "ObjectTagging:Put",
+        "Replication:X",
+        "LifecycleExpiration:Delete",
+    ):
+        yield _event(f"ignored-{name}", "known, and no image of ours", notification((here, "a"), name=name), ())
+    for name in (
+        "ObjectCreated",
+        "ObjectCreated:",
+        "objectcreated:put",
+        "ObjectRemovedX",
+        "",
+        "s3:s3:ObjectCreated:Put",
+    ):
+        yield _event(f"unknown-{name}", "almost a known name", notification((here, "a"), name=name), MALFORMED)
+    for number, wrong in enumerate(WRONG):
+        yield _event(f"records-{number}", "Records of another type", {"Records": wrong}, MALFORMED)
+        yield _event(f"record-{number}", "a record of another type", {"Records": [wrong]}, MALFORMED)
+        broken = {"Records": [{"eventName": "ObjectCreated:Put", "s3": wrong}]}
+        yield _event(f"s3-{number}", "its s3 of another type", broken, MALFORMED)
+
+
+def _envelopes(ground: Ground) -> Iterator[HostileEvent]:
+    here = ground.bucket
+    cloud = {"specversion": "1.0", "id": "c", "source": "/x", "type": "t"}
+    ours = {"url": f"s3://{here}/a.png"}
+    packed = base64.b64encode(json.dumps(cloud | {"data": ours}).encode()).decode()
+    yield _event("cloud", "a CloudEvent around ours", cloud | {"data": ours}, ((here, "a.png"),))
+    for number, data in enumerate([*WRONG, "s3://x/a", cloud | {"data": ours}, {"url": "http://127.0.0.1/x"}]):
+        yield _event(f"cloud-{number}", "an envelope around something else", cloud | {"data": data}, MALFORMED)
+    yield _event("cloud-in-cloud", "an envelope in an envelope", cloud | {"data_base64": packed}, MALFORMED)
+    yield _event("cloud-bomb", "base64 that is none", cloud | {"data_base64": "A" * 900_001}, MALFORMED)
+    bridge = {"detail-type": "Object Created", "detail": {"bucket": {"name": here}, "object": {"key": "a+b.png"}}}
+    yield _event("bridge", "EventBridge's keys are raw", bridge, ((here, "a+b.png"),))
+    for number, wrong in enumerate(WRONG):
+        yield _event(f"bridge-{number}", "a detail of another type", bridge | {"detail": wrong}, MALFORMED)
+        yield _event(f"bridge-type-{number}", "a type of another type", bridge | {"detail-type": wrong}, MALFORMED)
+
+
+def _headers(ground: Ground) -> Iterator[HostileEvent]:
+    ours = json.dumps({"url": f"s3://{ground.bucket}/a.png"}).encode()
+    fine = ((ground.bucket, "a.png"),)
+    cases: list[tuple[str, str, bytes | None, str | tuple[tuple[str, str], ...]]] = [
+        ("zoomin-dlt-code", "a forged code", b"internal_fault", fine),
+        ("zoomin-verdict", "a header of ours that is none", b"real", fine),
+        ("zoomin-event-id", "an id without value", None, fine),
+        ("zoomin-event-id", "an id that is not UTF-8", b"\xff", MALFORMED),
+        ("zoomin-event-id", "an id too long", b"x" * 257, MALFORMED),
+        ("zoomin-replay", "a count that is none", b"-1; drop", fine),
+        ("traceparent", "no trace", b"\xff" * 10, fine),
+        ("traceparent", "a trace of a megabyte", b"0" * 500_000, fine),
+        ("traceparent", "a trace without value", None, fine),
+        ("content-type", "another type", b"text/html", fine),
+        ("ce_specversion", "a binary CloudEvent without the rest", b"1.0", MALFORMED),
+        ("ce_specversion", "a version without value is no CloudEvent", None, fine),
+        ("", "a header without a name", b"x", fine),
+        ("x" * 5000, "a long name", b"", fine),
+    ]
+    for number, (name, reason, value, expected) in enumerate(cases):
+        yield HostileEvent(f"header-{number}", reason, ours, expected, headers=((name, value),))
+    yield HostileEvent("forged-letter", "a refused record with our own headers", b"{", MALFORMED, headers=(
+        ("zoomin-dlt-code", b"image_missing"), ("zoomin-dlt-offset", b"0"), ("zoomin-schema", b"verdict/1"),
+    ))  # fmt: skip
+    for key in (b"", b"\xff\xfe", b"x" * 100_000, b"\x1b[2J"):
+        yield HostileEvent(f"key-{key[:6]!r}", "a record key of any bytes", ours, fine, key=key)
+
+
+def _event(name: str, reason: str, body: object, expected: tuple[tuple[str, str], ...] | str) -> HostileEvent:
+    return HostileEvent(name, reason, json.dumps(body).encode(), expected)
