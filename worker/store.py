@@ -255,6 +255,7 @@ def _client(settings: StoreSettings, threads: int) -> "S3Client":
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=min(READ_TIMEOUT_S, settings.total_timeout_s),
         tcp_keepalive=True,
+        user_agent="zoomin",  # botocore's own is put together anew, from dozens of parts, twice a request
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )

@@ -25,6 +25,14 @@ def test_the_trace_of_the_record_goes_on() -> None:
     assert continued.split("-")[2] != TRACEPARENT.split("-")[2]
 
 
+def test_stages_cost_no_span_where_nobody_reads_them() -> None:
+    tracing = Tracing("worker", "group")
+    with tracing.process(record(b"{}")):
+        outside = tracing.traceparent()
+        with tracing.stage("fetch"):
+            assert tracing.traceparent() == outside
+
+
 @pytest.mark.parametrize("header", [None, b"", b"\xff\xfe", b"00-zz-zz-01"])
 def test_a_record_without_a_readable_trace_begins_one(header: bytes | None) -> None:
     tracing = Tracing("worker", "group")
