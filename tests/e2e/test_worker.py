@@ -58,7 +58,7 @@ def zoomin(site: Site, *arguments: str) -> str:
 def test_uploads_become_verdicts_with_no_code_of_ours_between(site: Site, worker: WorkerProcess) -> None:
     for seed in range(SCENES):
         scene = make(9_500_000 + seed)
-        site.upload(f"scenes/{seed}.png", encoded(scene.image, "PNG"))
+        site.upload(f"scenes/{seed}.png", encoded(scene.image.pixels, "PNG"))
     verdicts, letters = site.answered(SCENES, timeout_s=300)
     assert letters == []
     assert {v.image.key for v in verdicts} == {f"scenes/{seed}.png" for seed in range(SCENES)}
