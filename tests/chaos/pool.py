@@ -1,6 +1,7 @@
 """The worker processes of a round: one that ends is replaced, and one that ends unasked is noted."""
 
 import signal
+import subprocess
 from collections.abc import Callable, Iterable
 
 from tests.worker_process import WorkerProcess
@@ -61,7 +62,11 @@ class Pool:
         self._await_stop(member)
 
     def _await_stop(self, member: WorkerProcess) -> None:
-        code = member.ended(STOPPED_WITHIN_S)
+        try:
+            code = member.ended(STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            member.signal(signal.SIGKILL)
+            code = member.ended(STOPPED_WITHIN_S)
         if code:
             self._blame(member, f"was asked to stop and ended with code {code}")
 
