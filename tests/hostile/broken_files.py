@@ -1,7 +1,5 @@
 """Files that must not be judged: bombs, cut and mislabelled ones, and two files in one."""
 
-
-
 import io
 import struct
 import zipfile

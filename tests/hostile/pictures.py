@@ -1,7 +1,5 @@
 """Images that are odd and nevertheless right: what a viewer shows of them is what has to be judged."""
 
-
-
 import io
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Records whose form attacks the reader: bombs, lies, wrong types, forged headers."""
 
-
-
 import base64
 import json
 from collections.abc import Iterator
@@ -58,7 +56,8 @@ def _bytes(ground: Ground) -> Iterator[HostileEvent]:
         ("Avro of a registry", b"\0\0\0\0\1" + bytes(20)),
     ]
     for number, (reason, value) in enumerate(values):
-        yield HostileEvent(f"bytes-{number}", reason, value, MALFORMED)
+        key = b"k" if value is None else None  # the client sends no record that is nothing at all
+        yield HostileEvent(f"bytes-{number}", reason, value, MALFORMED, key=key)
     escaped = b'{"\\u0075rl": "\\u00733://' + ground.bucket.encode() + b'/a.png"}'
     yield HostileEvent("escaped", "names written in escapes are the same names", escaped, ((ground.bucket, "a.png"),))
 
