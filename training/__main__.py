@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from training import settings
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from training.metrics import Figure
+    from pipeline.checkpoint import Checkpoint
+    from training.evaluate import Sample
+    from training.metrics import Judged
 
 INTERRUPTED = 130
 HELD_OUT_SEED = 9_000_000
@@ -114,19 +117,8 @@ def _tiny(chosen: argparse.Namespace, loaded: TrainSettings) -> int:
 
 
 def _evaluate(chosen: argparse.Namespace, loaded: TrainSettings) -> int:
-    from training import evaluate, metrics
-
-    shown = asyncio.run(_measure(chosen, loaded))
-    print(evaluate.table(shown))
-    if chosen.json:
-        print(json.dumps(metrics.as_json(shown)))
-    return 0
-
-
-async def _measure(chosen: argparse.Namespace, loaded: TrainSettings) -> "dict[str, Figure]":
     from pipeline.checkpoint import Checkpoint
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
-    from training import evaluate, model_card
+    from training import evaluate, metrics
 
     checkpoint = Checkpoint.read(chosen.model)
     if chosen.data:
@@ -134,15 +126,31 @@ async def _measure(chosen: argparse.Namespace, loaded: TrainSettings) -> "dict[s
     else:
         samples = evaluate.held_out(chosen.count, loaded.workers)
     print("starting the engine: a minute or two on a CPU", file=sys.stderr)
-    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=loaded.concurrency))
-    try:
-        judged = await evaluate.judge(samples, engine, concurrency=loaded.concurrency)
-    finally:
-        await engine.close()
+    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
+    judged, engine = asyncio.run(_judge(checkpoint, samples, loaded.concurrency))
     shown = evaluate.figures(judged)
     if chosen.write_card:
-        model_card.write(checkpoint, model_card.Evaluation(shown, len(samples), engine.version))
-    return shown
+        from training import model_card
+
+        model_card.write(checkpoint, model_card.Evaluation(shown, len(samples), engine))
+    print(evaluate.table(shown))
+    if chosen.json:
+        print(json.dumps(metrics.as_json(shown)))
+    return 0
+
+
+async def _judge(
+    checkpoint: "Checkpoint", samples: "list[Sample]", concurrency: int
+) -> "tuple[dict[str, list[Judged]], str]":
+    """All passes, and which engine made them."""
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+    from training import evaluate
+
+    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
+    try:
+        return await evaluate.judge(samples, engine, concurrency=concurrency), engine.version
+    finally:
+        await engine.close()
 
 
 def _positive(text: str) -> int:

@@ -18,7 +18,7 @@ from training.scenes import Detail, Scene
 from training.spread import over_processes
 
 VERSION = 2  # of what a shard holds; raise it when scenes or crops change
-SHARD_SCENES = 250
+SHARD_SCENES = 25
 VIEW_PIXELS = 140 * 140
 CROPS_PER_DETAIL = 2
 MAX_JITTER = 0.28
@@ -99,8 +99,8 @@ def load(cache: Path, *, first_seed: int, count: int, workers: int, title: str =
     progress = Progress(title, len(jobs))
     progress.show(len(jobs) - len(missing))
     if missing:
-        for done, _ in enumerate(over_processes(_make_shard, missing, workers), start=1):
-            progress.show(len(jobs) - len(missing) + done)
+        kept = len(jobs) - len(missing)
+        over_processes(_make_shard, missing, workers, after_each=lambda done: progress.show(kept + done))
     return [page for path, _ in jobs for page in _read_shard(path)][:count]
 
 

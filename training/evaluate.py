@@ -40,12 +40,9 @@ class Sample:
 def held_out(count: int, workers: int) -> list[Sample]:
     """The first `count` held-out scenes."""
     progress = Progress("held-out scenes", count)
-    samples: list[Sample] = []
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + count)
-    for scene in over_processes(scenes.make, seeds, min(workers, count), chunk=8):
-        samples.append(Sample(len(samples), scene.image, scene.label, scene.boxes))
-        progress.show(len(samples))
-    return samples
+    drawn = over_processes(scenes.make, seeds, min(workers, count), after_each=progress.show)
+    return [Sample(number, scene.image, scene.label, scene.boxes) for number, scene in enumerate(drawn)]
 
 
 def from_directory(directory: Path, count: int) -> list[Sample]:

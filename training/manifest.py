@@ -44,10 +44,7 @@ def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) 
     directory.mkdir(parents=True, exist_ok=True)
     seeds = range(first_seed, first_seed + count)
     progress = Progress("scenes", count)
-    entries: list[Entry] = []
-    for entry in over_processes(partial(_write_scene, directory), seeds, min(workers, count), chunk=4):
-        entries.append(entry)
-        progress.show(len(entries))
+    entries = over_processes(partial(_write_scene, directory), seeds, min(workers, count), after_each=progress.show)
     path = directory / NAME
     path.write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
     return path

@@ -34,7 +34,7 @@ a 95 % bootstrap.
 {rows}
 
     zoomin-train evaluate models/{name}      # prints them again
-    zoomin-train tiny --out models/{name}    # trains it again
+    zoomin-train tiny --out build/{name}     # trains one like it
 
 ## How it was trained
 

@@ -14,7 +14,7 @@ def test_what_a_run_is_trained_on_has_a_digest() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_run_goes_on_and_ends_with_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_ends_with_a_checkpoint_and_is_not_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = Plan(scenes=4, warm_up_steps=2, sft_steps=3, mix=rows.Mix(2, 1), workers=1)
     tiny.make(plan, out=tmp_path / "model", cache=tmp_path / "cache")
     checkpoint = Checkpoint.read(tmp_path / "model")
