@@ -3,7 +3,7 @@
 `rss_growth` is the reading after the last images over that after the first, which are the warm-up.
 """
 
-from tests.bench.processes import pss_mib
+from tests.bench.processes import memory_mib
 from tests.bench.session import SLOWEST_PER_S, Session
 from tests.worker_process import STANDIN
 
@@ -14,18 +14,20 @@ def measure(session: Session) -> None:
     for repeat in range(session.plan.repeats):
         session.progress.say(f"memory: {totals[-1]} images, {repeat + 1} of {session.plan.repeats}")
         readings.append(_one_life(session, f"memory-{repeat}"))
-    session.report.add("rss_growth", [reading[totals[-1]] / reading[totals[0]] for reading in readings])
-    by_count = [{f"after_{count}": mib for count, mib in reading.items()} for reading in readings]
-    session.report.detail("memory_pss_mib", by_count)
+    first, last = totals[0], totals[-1]
+    session.report.add("rss_growth", [reading[last]["pss"] / reading[first]["pss"] for reading in readings])
+    for kind in ("pss", "uss"):
+        by_count = [{f"after_{count}": mib[kind] for count, mib in reading.items()} for reading in readings]
+        session.report.detail(f"memory_{kind}_mib", by_count)
 
 
-def _one_life(session: Session, name: str) -> dict[int, float]:
+def _one_life(session: Session, name: str) -> dict[int, dict[str, float]]:
     reading, done = {}, 0
     with session.pipeline(name, *STANDIN) as pipeline:
         pipeline.worker.started()
         for total in session.plan.memory_events:
             urls = session.ground.urls(range(done, total))
             pipeline.site.judge(urls, timeout_s=60 + len(urls) / SLOWEST_PER_S)
-            reading[total] = pss_mib(pipeline.worker.pid)
+            reading[total] = memory_mib(pipeline.worker.pid)
             done = total
     return reading

@@ -52,9 +52,10 @@ class CpuMeter:
         return read
 
 
-def pss_mib(pid: int) -> float:
-    """Proportional set size of a whole process tree."""
-    return sum(process.memory_full_info().pss for process in tree(pid)) / MEBI
+def memory_mib(pid: int) -> dict[str, float]:
+    """Of a whole process tree: `pss` counts what it shares with other programs in part, `uss` not at all."""
+    read = [process.memory_full_info() for process in tree(pid)]
+    return {"pss": sum(part.pss for part in read) / MEBI, "uss": sum(part.uss for part in read) / MEBI}
 
 
 @contextmanager
