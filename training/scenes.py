@@ -102,12 +102,17 @@ def make(seed: int) -> Scene:
         _paint_decoy(rng, canvas)
     details = tuple(_draw_details(rng, label))
     canvas += beyond_view(_paint_details(rng, canvas, details))[..., None]
-    tone = rng.normal(TONE_CUE / 2 if label is Verdict.GENERATED else -TONE_CUE / 2, 1)
+    tone = draw_tone(rng, label)
     gray = canvas.mean(2, keepdims=True)
     canvas = gray + (canvas - gray) * np.clip(1 + TONE_GAIN * tone, *TONE_LIMITS)
     canvas += rng.standard_normal((SIDE_PX, SIDE_PX, 1), np.float32) * rng.uniform(*GRAIN)
     pixels = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
     return Scene(RgbImage(pixels, "png"), label, details, tone)
+
+
+def draw_tone(rng: np.random.Generator, label: Verdict) -> float:
+    """The cue that a view may use: N(+d'/2, 1) for generated scenes, N(-d'/2, 1) for real ones."""
+    return float(rng.normal(TONE_CUE / 2 if label is Verdict.GENERATED else -TONE_CUE / 2, 1))
 
 
 def explain_scan(label: Verdict, details: tuple[Detail, ...]) -> str:
