@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pipeline.vllm_engine import EngineOptions, VllmEngine
 
 DECODERS = 2
+DECODE_TURNS = 2 * DECODERS  # a file waits at each decoder, so that none idles while the loop is busy
 FIRST_RETRY_S = 0.2
 LOOP_DEADLINE_S = 60.0
 
@@ -89,7 +90,7 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
             addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
             store=store,
             decoder=decoder,
-            decode_turns=asyncio.Semaphore(DECODERS),
+            decode_turns=asyncio.Semaphore(DECODE_TURNS),
             pixels=PixelBudget(settings.flow.max_pixels_in_flight),
             engine=supervisor,
             publisher=publisher,

@@ -52,7 +52,7 @@ class Outcome:
 class EventHandler:
     """`letter_retrier` is endlessly patient: there is nowhere else to put an event that a dead letter cannot hold.
 
-    `decode_turns` has one turn for each decoder: a decoded image waits there for room, so no more are decoded."""
+    `decode_turns` has a few turns for the decoders: a decoded image keeps its turn until there is room for it."""
 
     addressing: Addressing
     store: Images

@@ -71,5 +71,5 @@ def engine_host(model: Path, log: Path, *options: str) -> Iterator[EngineHost]:
             cwd=Path(__file__).parent.parent.parent,
             start_new_session=True,  # Ctrl-C reaches it as our decision
         )
-    with process, ending(process.pid, grace_s=3):
+    with process, ending(process.pid, grace_s=1):
         yield EngineHost(process, log)

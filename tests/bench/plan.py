@@ -40,11 +40,11 @@ FULL = Plan(
 QUICK = Plan(
     repeats=3,
     own_events=200,
-    pace_s=5,
+    pace_s=4,
     memory_events=(100, 200, 400),
     engine_images=64,
-    plain_images=8,
-    reuse_images=24,
-    alone_images=6,
+    plain_images=7,
+    reuse_images=20,
+    alone_images=4,
     estimates_s={"prepare": 80, "own": 15, "gpu": 40, "memory": 30, "engine": 30, "plain": 20, "reuse": 25},
 )
