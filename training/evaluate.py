@@ -22,7 +22,6 @@ from training.metrics import Figure, Judged
 from training.progress import Progress
 from training.spread import over_processes
 
-HELD_OUT_SEED = 9_000_000  # no training draws from here
 MAX_PIXELS = 100_000_000
 PASSES = ("own", "random", "annotated")
 
@@ -40,7 +39,7 @@ class Sample:
 def held_out(count: int, workers: int) -> list[Sample]:
     """The first `count` held-out scenes."""
     progress = Progress("held-out scenes", count)
-    seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + count)
+    seeds = range(scenes.HELD_OUT_SEED, scenes.HELD_OUT_SEED + count)
     drawn = over_processes(scenes.make, seeds, min(workers, count), after_each=progress.show)
     return [Sample(number, scene.image, scene.label, scene.boxes) for number, scene in enumerate(drawn)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from training import metrics, scenes
-from training.evaluate import HELD_OUT_SEED, MEANINGS
+from training.evaluate import MEANINGS
 from training.metrics import Figure
 
 TEXT = """\
@@ -70,7 +70,7 @@ def render(directory: Path, evaluation: Evaluation) -> str:
         cue=scenes.TONE_CUE,
         bound=metrics.view_bound(scenes.TONE_CUE),
         count=f"{evaluation.count:,}",
-        first_seed=HELD_OUT_SEED,
+        first_seed=scenes.HELD_OUT_SEED,
         engine=evaluation.engine,
         rows="\n".join(_row(meaning, evaluation.shown[name]) for name, meaning in MEANINGS.items()),
     )

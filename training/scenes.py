@@ -26,6 +26,8 @@ BORDER_PX = 8
 REGION_SIDE_PX = (72, 129)
 MAX_REGIONS = 3
 GRAIN = (2.5, 4.5)
+HELD_OUT_SEED = 9_000_000
+"""the first of the seeds whose scenes no training draws"""
 
 Floats = npt.NDArray[np.float32]
 
