@@ -158,6 +158,7 @@ MEANINGS = {
     "acc_annotated_boxes": "Acc with annotated boxes",
     "iou": "IoU of the model's boxes (Eq. 2)",
     "iou_recall": "IoU of the annotated boxes",
+    "iou_f1": "harmonic mean of the two",
     "tpr": "right among generated",
     "tnr": "right among real",
     "boxes": "boxes an image",

@@ -17,6 +17,7 @@ from pipeline.verdict import BoundingBox, Verdict
 RESAMPLES = 2000
 SEED = 0
 Floats = npt.NDArray[np.float64]
+Overlap = Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,15 @@ def figures(own: Sequence[Judged]) -> dict[str, Figure]:
     changed = np.array([one.v1 is not one.v2 for one in own], float)
     unparsed = np.array([one.v1 is None or one.v2 is None for one in own], float)
     generated = np.array([one.label is Verdict.GENERATED for one in own], float)
-    boxed = np.array([bool(one.regions or one.annotated) for one in own], float)
     return {
         "acc": mean(second),
         "i_acc": mean(first),
         "zoom_gain": mean(second - first),
         "c_acc": mean(second, among=changed),
         "c_cases": mean(changed),
-        "iou": mean(_each(iou_of_regions, own), among=boxed),
-        "iou_recall": mean(_each(lambda a, b: iou_of_regions(b, a), own), among=boxed),
+        "iou": _overlap(iou_of_regions, own),
+        "iou_recall": _overlap(iou_recall, own),
+        "iou_f1": _overlap(iou_f1, own),
         "tpr": mean(second, among=generated),
         "tnr": mean(second, among=1 - generated),
         "unparsed": mean(unparsed),
@@ -78,11 +79,33 @@ def advantage(own: Sequence[Judged], other: Sequence[Judged]) -> Figure:
     return mean(_right([one.v2 for one in own], own) - _right([one.v2 for one in other], other))
 
 
-def iou_of_regions(regions: Sequence[BoundingBox], annotated: Sequence[BoundingBox]) -> float:
-    """Equation 2: the mean over the model's boxes of the best overlap with an annotated one; 0 where one is empty."""
+def iou_of_regions(regions: Sequence[BoundingBox], annotated: Sequence[BoundingBox]) -> float | None:
+    """Equation 2: the mean over the model's boxes of the best overlap with an annotated one.
+
+    0 where one side is empty, None where both are: there was nothing to find and nothing was named.
+    """
+    if not regions and not annotated:
+        return None
     if not regions or not annotated:
         return 0.0
     return float(np.mean([max(geometry.iou(box, truth) for truth in annotated) for box in regions]))
+
+
+def iou_recall(regions: Sequence[BoundingBox], annotated: Sequence[BoundingBox]) -> float | None:
+    """Equation 2 the other way round: the mean over annotated boxes, so that a region left out costs."""
+    return iou_of_regions(annotated, regions)
+
+
+def iou_f1(regions: Sequence[BoundingBox], annotated: Sequence[BoundingBox]) -> float | None:
+    """The harmonic mean of both: neither few boxes nor many earn it."""
+    precise, whole = iou_of_regions(regions, annotated), iou_recall(regions, annotated)
+    if precise is None or whole is None:
+        return None
+    return 2 * precise * whole / (precise + whole) if precise + whole else 0.0
+
+
+IOU_READINGS: Mapping[str, Overlap] = {"eq2": iou_of_regions, "recall": iou_recall, "f1": iou_f1}
+"""what "IoU of the model's boxes" may mean; rewards and reports take it from here"""
 
 
 def mean(values: Floats, *, among: Floats | None = None) -> Figure:
@@ -134,5 +157,6 @@ def _right(verdicts: Sequence[Verdict | None], judged: Sequence[Judged]) -> Floa
     return np.array([verdict is one.label for verdict, one in zip(verdicts, judged, strict=True)], float)
 
 
-def _each(overlap: Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float], judged: Sequence[Judged]) -> Floats:
-    return np.array([overlap(one.regions, one.annotated) for one in judged], float)
+def _overlap(reading: Overlap, judged: Sequence[Judged]) -> Figure:
+    each = [reading(one.regions, one.annotated) for one in judged]
+    return mean(np.array([one or 0.0 for one in each]), among=np.array([one is not None for one in each], float))

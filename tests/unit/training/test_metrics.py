@@ -32,6 +32,7 @@ def test_the_paper_s_figures_on_five_images() -> None:
     assert shown["iou"].value == pytest.approx((1 + 1 / 2 + 0 + 1 / 2) / 4)
     assert shown["iou"].n == 4  # nothing to find and nothing named: left out
     assert shown["iou_recall"].value == pytest.approx((1 + 1 + 0 + 1 / 4) / 4)
+    assert shown["iou_f1"].value == pytest.approx((1 + 2 / 3 + 0 + 1 / 3) / 4)
     assert (shown["tpr"].value, shown["tnr"].value) == (1.0, pytest.approx(1 / 3))
     assert shown["boxes"].value == pytest.approx(4 / 5)
 
@@ -49,6 +50,19 @@ def test_an_unreadable_answer_is_wrong() -> None:
 def test_equation_2() -> None:
     assert metrics.iou_of_regions([HALF, AWAY], [SQUARE]) == pytest.approx(0.25)
     assert metrics.iou_of_regions([], [SQUARE]) == metrics.iou_of_regions([SQUARE], []) == 0.0
+
+
+def test_what_is_left_out_costs_recall_and_what_is_added_costs_equation_2() -> None:
+    few, many = ([SQUARE], [SQUARE, AWAY]), ([SQUARE, AWAY], [SQUARE])
+    assert [read(*few) for read in metrics.IOU_READINGS.values()] == pytest.approx([1.0, 0.5, 2 / 3])
+    assert [read(*many) for read in metrics.IOU_READINGS.values()] == pytest.approx([0.5, 1.0, 2 / 3])
+
+
+@pytest.mark.parametrize("reading", metrics.IOU_READINGS)
+def test_nothing_named_where_there_is_nothing_is_left_out(reading: str) -> None:
+    read = metrics.IOU_READINGS[reading]
+    assert read([], []) is None
+    assert read([SQUARE], []) == read([], [SQUARE]) == read([AWAY], [SQUARE]) == 0.0
 
 
 def test_advantage_is_paired() -> None:
