@@ -5,16 +5,22 @@ committed offset lies beyond an unanswered event, at no moment.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 MAY_DIFFER = ("timing_s", "worker", "decided_at")
 """fields in which two deliveries of one event may have different verdicts"""
+P_MAY_DIFFER_BY = 0.02
+"""a real engine adds up in another order when other queries share its batch"""
 
 Place = tuple[int, int]
 """partition and offset in the input topic"""
 Kind = Literal["verdict", "dead_letter"]
+Said = Mapping[str, object]
+Alike = Callable[[Said, Said], bool]
+"""whether two verdicts on one event say the same"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Answer:
     kind: Kind
     place: Place
     at_ms: int
-    said: Mapping[str, object]
+    said: Said
     """a verdict's fields, or a letter's headers"""
 
 
@@ -85,7 +91,21 @@ class Judgement:
         return [sentence for sentence, found in findings.items() if found]
 
 
-def judge(sent: Sequence[Sent], answers: Sequence[Answer], commits: Sequence[Commit]) -> Judgement:
+def same_words(one: Said, other: Said) -> bool:
+    """What a stand-in engine's repeats must be: equal but for who said it and when."""
+    first, second = ({name: value for name, value in said.items() if name not in MAY_DIFFER} for said in (one, other))
+    return first == second
+
+
+def same_judgement(one: Said, other: Said) -> bool:
+    """What a real engine's repeats must be: one judgement, with nearly the same probability."""
+    apart = abs(float(str(one["p_generated"])) - float(str(other["p_generated"])))
+    return one["verdict_id"] == other["verdict_id"] and apart <= P_MAY_DIFFER_BY
+
+
+def judge(
+    sent: Sequence[Sent], answers: Sequence[Answer], commits: Sequence[Commit], *, alike: Alike = same_words
+) -> Judgement:
     by_place: dict[Place, list[Answer]] = defaultdict(list)
     for answer in answers:
         by_place[answer.place].append(answer)
@@ -98,7 +118,7 @@ def judge(sent: Sequence[Sent], answers: Sequence[Answer], commits: Sequence[Com
         dead_letters=counts["dead_letter"],
         lost=tuple(event.event_id for event in sent if event.place not in by_place),
         repeats=sum(len(by_place[event.place]) - 1 for event in sent if event.place in by_place),
-        unequal_repeats=tuple(e.event_id for e in sent if _differ(by_place.get(e.place, ()))),
+        unequal_repeats=tuple(e.event_id for e in sent if _differ(by_place.get(e.place, ()), alike)),
         wrong_answers=tuple(e.event_id for e in sent if any(_is_wrong(e, a) for a in by_place.get(e.place, ()))),
         strangers=sum(answer.place not in known for answer in answers),
         offsets_beyond_unanswered=_passed_over(known, first_at, commits),
@@ -107,10 +127,9 @@ def judge(sent: Sequence[Sent], answers: Sequence[Answer], commits: Sequence[Com
     )
 
 
-def _differ(answers: Iterable[Answer]) -> bool:
-    verdicts = [a.said for a in answers if a.kind == "verdict"]
-    kept = [{name: value for name, value in said.items() if name not in MAY_DIFFER} for said in verdicts]
-    return any(said != kept[0] for said in kept[1:])
+def _differ(answers: Iterable[Answer], alike: Alike) -> bool:
+    verdicts = [answer.said for answer in answers if answer.kind == "verdict"]
+    return any(not alike(one, other) for one, other in combinations(verdicts, 2))
 
 
 def _is_wrong(event: Sent, answer: Answer) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.judge import Answer, Commit, Sent, judge
+from tests.chaos.judge import Answer, Commit, Sent, judge, same_judgement
 
 LIMIT_S = 60.0
 
@@ -54,6 +54,26 @@ def test_a_repeat_is_counted_and_may_differ_in_time_and_worker() -> None:
 def test_a_repeat_that_says_something_else_is_named(said: dict[str, object]) -> None:
     answers = [*ANSWERS, verdict(SENT[0], after_ms=700, **said)]
     assert broken(SENT, answers, COMMITS) == ["1 events got verdicts that differ: e-0"]
+
+
+@pytest.mark.parametrize(
+    ("said", "unequal"),
+    [
+        ({"p_generated": 0.719, "explanation": "in other words"}, ()),
+        ({"p_generated": 0.721}, ("e-0",)),
+        ({"p_generated": 0.70, "verdict_id": "other"}, ("e-0",)),
+    ],
+)
+def test_a_real_engines_repeat_is_the_same_judgement_with_nearly_the_same_probability(
+    said: dict[str, object], unequal: tuple[str, ...]
+) -> None:
+    answers = [verdict(SENT[0], p_generated=0.70), *ANSWERS[1:], verdict(SENT[0], after_ms=700, **said)]
+    assert judge(SENT, answers, COMMITS, alike=same_judgement).unequal_repeats == unequal
+
+
+def test_a_real_engines_repeats_are_held_against_each_other() -> None:
+    answers = [verdict(SENT[0], after_ms=50 + n, p_generated=0.70 + 0.015 * n) for n in range(3)] + ANSWERS[1:]
+    assert judge(SENT, answers, COMMITS, alike=same_judgement).unequal_repeats == ("e-0",)
 
 
 def test_a_healthy_event_in_the_dead_letters_is_named() -> None:
