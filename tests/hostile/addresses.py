@@ -48,6 +48,9 @@ def hostile_urls(ground: Ground) -> Iterator[HostileEvent]:
         yield HostileEvent(
             f"bucket-{number}", "almost the name of our bucket", _ours(f"s3://{bucket}/a.png"), FORBIDDEN
         )
+    for number, (name, expected) in enumerate(_virtual_hosts(ground)):
+        url = f"http://{name}127.0.0.1:{ground.port}/a.png"
+        yield HostileEvent(f"host-{number}", "the bucket as a part of the host", _ours(url), expected)
     for number, (path, key) in enumerate(_keys()):
         reason = "decoded exactly once, and then a key like any other"
         url = f"{ground.endpoint}/{ground.bucket}/{path}"
@@ -145,6 +148,13 @@ def _buckets(ground: Ground) -> list[str]:
         f"{name}\u200b", f"\u202e{name}", "*", f"{name}*", "127.0.0.1", f"{name}\\..\\secret", "arn:aws:s3:::secret",
         f"127.0.0.1:{ground.forbidden_port}", "-rf", "$(id)", "';--", "a" * 5000,
     ]  # fmt: skip
+
+
+def _virtual_hosts(ground: Ground) -> list[tuple[str, str | tuple[tuple[str, str], ...]]]:
+    here = ((ground.bucket, "a.png"),)
+    return [(f"{ground.bucket}.", here), (f"{ground.bucket.upper()}.", here), ("secret.", FORBIDDEN), ("..", FORBIDDEN),
+            (f"x.{ground.bucket}.", FORBIDDEN), (f"{ground.bucket}..", FORBIDDEN), ("169.254.169.254.", FORBIDDEN),
+            (f"{ground.bucket}%2f.", FORBIDDEN), (f"{ground.bucket}\uff0e", MALFORMED), (".", FORBIDDEN)]  # fmt: skip
 
 
 def _keys() -> list[tuple[str, str]]:

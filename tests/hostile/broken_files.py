@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from tests.builders import encoded, noise
 from tests.hostile.entries import MAX_BYTES, MAX_PIXELS, HostileImage, Picture
+from tests.hostile.handmade import chunk, png
 from tests.hostile.pictures import CODECS, opened
 
 UNDECODABLE = ("image_undecodable",)
@@ -56,17 +57,6 @@ def broken_files() -> Iterator[HostileImage]:
     yield from _bombs()
     yield from _texts()
     yield from _polyglots()
-
-
-def png(width: int, height: int, *, depth: int = 8, color: int = 0, rows: bytes = b"") -> bytes:
-    """A PNG that says it has this size; `rows` is what its data unpacks to."""
-    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in chunks)
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _foreign_codecs() -> Iterator[HostileImage]:

@@ -35,12 +35,13 @@ class Picture:
 @dataclass(frozen=True)
 class HostileImage:
     """`expected` is the picture or the code of the dead letter; several
-    where more than one is right, and `picture` where it may be judged as well."""
+    where more than one is right, and `picture` where it may be judged as well. `slow`: only a deadline ends it."""
 
     name: str
     reason: str
     content: bytes = field(repr=False)
     expected: Picture | tuple[str, ...]
+    slow: bool = False
 
     @property
     def expected_codes(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 
 from tests.builders import encoded, noise
 from tests.hostile.entries import HostileImage, Picture
+from tests.hostile.handmade import png
 
 LOSSLESS: dict[str, dict[str, object]] = {
     "PNG": {},
@@ -60,7 +61,7 @@ def _shapes() -> Iterator[HostileImage]:
 
 
 def _orientations() -> Iterator[HostileImage]:
-    for codec in ("PNG", "WEBP", "TIFF", "JPEG"):
+    for codec in ("PNG", "WEBP", "TIFF", "JPEG", "AVIF"):
         for number, turn in TURNS.items():
             exif = Image.Exif()
             exif[0x0112] = number
@@ -91,6 +92,11 @@ def _modes() -> Iterator[HostileImage]:
         yield HostileImage(
             f"{codec}-16-bit", "16-bit samples are scaled, not cut", data, Picture(as8, codec.lower(), 1, 1)
         )
+    deep = np.random.default_rng(16).integers(0, 65536, (48, 64, 3), dtype=np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    shallow = Image.fromarray(np.round(deep / 257).astype(np.uint8))
+    data = png(64, 48, depth=16, color=2, rows=rows)
+    yield HostileImage("PNG-48-bit", "16-bit samples of three colors", data, Picture(shallow, "png", 1, 1))
     for codec in ("JPEG", "TIFF"):
         data = encoded(noise(mode="CMYK"), codec)
         yield HostileImage(f"{codec}-cmyk", "printing inks become RGB", data, Picture(opened(data), codec.lower()))
@@ -103,6 +109,15 @@ def _modes() -> Iterator[HostileImage]:
             yield HostileImage(
                 f"{codec}-alpha-{level}", "transparency lies over white", data, Picture(gray, codec.lower(), 1, 1)
             )
+    faint = Image.merge("LA", (Image.new("L", (9, 9), 0), Image.new("L", (9, 9), 155)))
+    gray = Image.new("RGB", (9, 9), (100, 100, 100))
+    yield HostileImage("PNG-gray-alpha", "gray under transparency", encoded(faint, "PNG"), Picture(gray, "png"))
+    hole = Image.new("P", (9, 9), 1)
+    hole.putpalette([0, 0, 0, 200, 0, 0])
+    for codec in ("PNG", "GIF"):
+        white = Picture(Image.new("RGB", (9, 9), (255, 255, 255)), codec.lower())
+        data = encoded(hole, codec, transparency=1)
+        yield HostileImage(f"{codec}-clear-palette", "a color of the palette that is transparent", data, white)
     palette = noise().convert("P", palette=Image.Palette.ADAPTIVE, colors=17)
     for codec in ("PNG", "GIF", "BMP", "TIFF"):
         data = encoded(palette, codec)

@@ -56,8 +56,9 @@ def _bytes(ground: Ground) -> Iterator[HostileEvent]:
         ("Avro of a registry", b"\0\0\0\0\1" + bytes(20)),
     ]
     for number, (reason, value) in enumerate(values):
-        key = b"k" if value is None else None  # the client sends no record that is nothing at all
+        key = b"k" if value is None else None
         yield HostileEvent(f"bytes-{number}", reason, value, MALFORMED, key=key)
+    yield HostileEvent("bytes-none", "neither a key nor a value", None, MALFORMED)
     escaped = b'{"\\u0075rl": "\\u00733://' + ground.bucket.encode() + b'/a.png"}'
     yield HostileEvent("escaped", "names written in escapes are the same names", escaped, ((ground.bucket, "a.png"),))
 
