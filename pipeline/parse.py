@@ -60,4 +60,5 @@ def _without_cut_tag(text: str) -> str:
 
 
 def _explanation(match: re.Match[str]) -> str:
-    return (match.groupdict().get("explanation") or "").strip()
+    """As it can be written down: half a surrogate pair, which no UTF-8 has, becomes a question mark."""
+    return (match.groupdict().get("explanation") or "").strip().encode(errors="replace").decode()

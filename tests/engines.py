@@ -3,35 +3,54 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from pipeline import images, prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
+from pipeline.errors import EngineDead
 from pipeline.verdict import Verdict
+
+Script = Mapping[str, Mapping[str, Answer]]
+"""by the digest of what the model sees of an image, its answers to `scan` and `check`"""
 
 
 class DigestEngine:
-    """Answers at once. `before` runs ahead of each answer: to wait, to raise, to count."""
+    """Answers at once, as `script` has it where that names the image.
+
+    `before` runs ahead of each answer: to wait, to raise, to count.
+    """
 
     version = "stand-in 1"
 
     def __init__(
-        self, card: CheckpointCard | None = None, *, before: Callable[[Query], Awaitable[None]] | None = None
+        self,
+        card: CheckpointCard | None = None,
+        *,
+        before: Callable[[Query], Awaitable[None]] | None = None,
+        script: Script | None = None,
     ) -> None:
         self.card = card or CheckpointCard()
         self.asked = 0
         self.closed = False
         self._before = before
+        self._script = script or {}
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
+        if self.closed:
+            raise EngineDead("it was closed")
         self.asked += 1
         if self._before is not None:
             await self._before(query)
-        byte = int(images.digest(query.images[0])[:2], 16)
+        digest = images.digest(query.images[0])
+        asked = "scan" if query.grammar == prompts.SCAN_GRAMMAR else "check"
+        scripted = self._script.get(digest, {}).get(asked)
+        if scripted is not None:
+            return scripted
+        byte = int(digest[:2], 16)
         verdict = Verdict.GENERATED if byte >= 128 else Verdict.REAL
         explanation = f"The first byte is {byte}."
-        if query.grammar == prompts.SCAN_GRAMMAR:
+        if asked == "scan":
             text = prompts.render_scan(verdict, [(28, 28, 112, 112), (120, 40, 200, 140)], explanation)
         else:
             text = prompts.render_check(verdict, explanation)

@@ -2,18 +2,21 @@
 
 python -m tests.standin_worker --images-per-s 30 --concurrency 32
 python -m tests.standin_worker --delay-s 0.1 --failure-fraction 0.02 --seed 1
+python -m tests.standin_worker --script answers.json    {digest of a view: {"scan": {"text": "..."}}}
 """
 
 import argparse
 import asyncio
+import json
 import random
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.engine import Query
+from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, GenerationFailed, ZoomInError
-from tests.engines import DigestEngine, Pace
+from tests.engines import DigestEngine, Pace, Script
 from worker import app, settings, telemetry
 
 
@@ -37,15 +40,24 @@ def main() -> int:
         chosen = settings.load()
         telemetry.configure_logging(chosen.telemetry)
         card = Checkpoint.read(chosen.engine.model).card
+        script = read_script(options.script) if options.script else None
 
         async def start() -> DigestEngine:
-            return DigestEngine(card, before=_before(options))
+            return DigestEngine(card, before=_before(options), script=script)
 
         asyncio.run(app.run(chosen, engine=start))
     except ZoomInError as error:
         print(error.detail, file=sys.stderr)
         return 2 if isinstance(error, BadSettings) else 1
     return 0
+
+
+def read_script(path: Path) -> Script:
+    told = json.loads(path.read_text())
+    return {
+        digest: {asked: Answer(p_generated=0.5, **answer) for asked, answer in answers.items()}
+        for digest, answers in told.items()
+    }
 
 
 def _options() -> argparse.Namespace:
@@ -55,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--delay-s", type=float, default=0.0)
     parser.add_argument("--failure-fraction", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--script", type=Path, help="what to answer for some images")
     return parser.parse_args()
 
 

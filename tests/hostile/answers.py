@@ -41,7 +41,7 @@ def hostile_answers() -> Iterator[HostileAnswer]:
     box = [(1, 2, 30, 40)]
     for number, text in enumerate(QUOTES):
         reason = "an explanation may say anything without changing the verdict"
-        said = text.strip()
+        said = text.strip().encode(errors="replace").decode()
         yield HostileAnswer(f"quote-scan-{number}", reason, "scan", scan(explanation=text), ("real", box, said))
         yield HostileAnswer(f"quote-check-{number}", reason, "check", check(explanation=text), ("real", [], said))
     for number, tag in enumerate(TAGS):

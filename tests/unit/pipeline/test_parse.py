@@ -104,3 +104,7 @@ def test_anything_else_is_unreadable_as_a_check(text: str) -> None:
 def test_a_cut_excuses_only_the_end(text: str) -> None:
     with pytest.raises(AnswerUnreadable):
         parse.global_scan(text, truncated=True)
+
+
+def test_an_explanation_can_always_be_written_down() -> None:
+    assert parse.local_check(CHECK.replace(">x<", ">a\ud800b<")) == (Verdict.REAL, "a?b")
