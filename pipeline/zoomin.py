@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from pipeline import geometry, images, parse, prompts
+from pipeline.checkpoint import BoxFrame
 from pipeline.engine import Answer, Query, VisionEngine
 from pipeline.errors import AnswerUnreadable, TransientError
 from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, RgbImage
@@ -51,9 +52,7 @@ async def inspect(
 async def _global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
     query = prompts.global_scan(view, engine.card.box_frame)
     answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.global_scan)
-    frame = THOUSAND if engine.card.box_frame == "thousand" else view.size
-    placed = (_place(box, frame, image.size_px) for box in numbers)
-    regions = tuple(box for box in placed if box is not None)
+    regions = place(numbers, frame=engine.card.box_frame, view=view.size, image=image.size_px)
     return GlobalScan(verdict, answer.p_generated, regions, explanation, answer.truncated)
 
 
@@ -67,8 +66,13 @@ async def _local_check(view: images.View, crops: tuple[Crop, ...], engine: Visio
     return LocalCheck(verdict, answer.p_generated, explanation, answer.truncated)
 
 
-def _place(numbers: parse.Numbers, frame: geometry.Size, size: geometry.Size) -> BoundingBox | None:
-    return geometry.clip(geometry.rescale(numbers, from_size=frame, to_size=size), size)
+def place(
+    boxes: Sequence[parse.Numbers], *, frame: BoxFrame, view: geometry.Size, image: geometry.Size
+) -> tuple[BoundingBox, ...]:
+    """The boxes of an answer as regions of the full-size image; one that is outside or inverted is left out."""
+    seen = THOUSAND if frame == "thousand" else view
+    placed = (geometry.clip(geometry.rescale(box, from_size=seen, to_size=image), image) for box in boxes)
+    return tuple(region for region in placed if region is not None)
 
 
 async def _ask(engine: VisionEngine, query: Query, read: Callable[..., Parsed]) -> tuple[Answer, Parsed]:
