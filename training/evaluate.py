@@ -18,8 +18,9 @@ from pipeline.errors import AnswerUnreadable
 from pipeline.verdict import BoundingBox, Inspection, RgbImage, Verdict
 from pipeline.zoomin import inspect
 from training import album, manifest, metrics, scenes
-from training.metrics import Figure, Judged
+from training.metrics import Judged
 from training.progress import Progress
+from training.resampling import Figure
 from training.spread import over_processes
 
 MAX_PIXELS = 100_000_000
@@ -161,7 +162,11 @@ MEANINGS = {
     "iou_f1": "harmonic mean of the two",
     "tpr": "right among generated",
     "tnr": "right among real",
+    "balanced_acc": "mean of the two",
+    "precision": "generated among those called so",
+    "prevalence": "share of generated that this assumes",
     "boxes": "boxes an image",
+    "identity_gap": "Acc - I-Acc - C-Cases (2 C-Acc - 1)",
     "unparsed": "answers that could not be read",
 }
 

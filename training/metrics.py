@@ -9,74 +9,106 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline import geometry
 from pipeline.verdict import BoundingBox, Verdict
+from training import resampling
+from training.resampling import Figure, Floats, Statistic
 
-RESAMPLES = 2000
-SEED = 0
-Floats = npt.NDArray[np.float64]
 Overlap = Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One image: its truth, both verdicts (None where the answer could not be read), and the model's regions."""
+    """One image: its truth, both verdicts (None where the answer could not be read), and the model's regions.
+
+    `p_generated` is of the final verdict, as the checkpoint card corrects it; `p_generated_raw` is as the model has it.
+    `explanation` is Query 2's, `reference` what it is held against, None where the truth has none.
+    """
 
     label: Verdict
     v1: Verdict | None
     v2: Verdict | None
     regions: tuple[BoundingBox, ...]
     annotated: tuple[BoundingBox, ...]
+    p_generated: float | None = None
+    p_generated_raw: float | None = None
+    uncertain: bool = False
+    explanation: str = ""
+    reference: str | None = None
+    source: str | None = None
+
+    @property
+    def parsed(self) -> bool:
+        return self.v1 is not None and self.v2 is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A mean over `n` images with the bounds of its 95 % interval; all None where no image qualifies."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-
-    def __str__(self) -> str:
-        if self.value is None or self.low is None or self.high is None:
-            return "none to judge"
-        return f"{self.value:.3f}  [{self.low:.3f}, {self.high:.3f}]  n={self.n}"
-
-
-def figures(own: Sequence[Judged]) -> dict[str, Figure]:
-    """What one pass with the model's own boxes shows."""
-    first = _right([one.v1 for one in own], own)
-    second = _right([one.v2 for one in own], own)
+def figures(own: Sequence[Judged], *, prevalence: float | None = None) -> dict[str, Figure]:
+    """What one pass with the model's own boxes shows; precision is stated for `prevalence`, else for the set's own."""
+    first = right([one.v1 for one in own], own)
+    second = right([one.v2 for one in own], own)
     changed = np.array([one.v1 is not one.v2 for one in own], float)
-    unparsed = np.array([one.v1 is None or one.v2 is None for one in own], float)
-    generated = np.array([one.label is Verdict.GENERATED for one in own], float)
+    generated = positives(own)
+    share = float(generated.mean()) if prevalence is None else prevalence
+    tpr, tnr = (resampling.mean_of(second, among=among) for among in (generated, 1 - generated))
+    count = len(own)
     return {
-        "acc": mean(second),
-        "i_acc": mean(first),
-        "zoom_gain": mean(second - first),
-        "c_acc": mean(second, among=changed),
-        "c_cases": mean(changed),
-        "iou": _overlap(iou_of_regions, own),
-        "iou_recall": _overlap(iou_recall, own),
-        "iou_f1": _overlap(iou_f1, own),
-        "tpr": mean(second, among=generated),
-        "tnr": mean(second, among=1 - generated),
-        "unparsed": mean(unparsed),
-        "boxes": mean(np.array([len(one.regions) for one in own], float)),
+        "acc": resampling.mean(second),
+        "i_acc": resampling.mean(first),
+        "zoom_gain": resampling.mean(second - first),
+        "c_acc": resampling.mean(second, among=changed),
+        "c_cases": resampling.mean(changed),
+        "identity_gap": identity_gap(own),
+        "iou": overlap(iou_of_regions, own),
+        "iou_recall": overlap(iou_recall, own),
+        "iou_f1": overlap(iou_f1, own),
+        "tpr": resampling.mean(second, among=generated),
+        "tnr": resampling.mean(second, among=1 - generated),
+        "balanced_acc": resampling.figure(lambda weights: (tpr(weights) + tnr(weights)) / 2, images=count),
+        "precision": precision(own, share),
+        "prevalence": Figure(share, None, None, count),
+        "unparsed": resampling.mean(np.array([not one.parsed for one in own], float)),
+        "boxes": resampling.mean(np.array([len(one.regions) for one in own], float)),
     }
 
 
 def accuracy(judged: Sequence[Judged]) -> Figure:
     """Acc: the share of final verdicts that are right."""
-    return mean(_right([one.v2 for one in judged], judged))
+    return resampling.mean(right([one.v2 for one in judged], judged))
 
 
 def advantage(own: Sequence[Judged], other: Sequence[Judged]) -> Figure:
     """Acc of one pass minus Acc of another over the same images, paired."""
-    return mean(_right([one.v2 for one in own], own) - _right([one.v2 for one in other], other))
+    return resampling.mean(right([one.v2 for one in own], own) - right([one.v2 for one in other], other))
+
+
+def precision(judged: Sequence[Judged], prevalence: float) -> Figure:
+    """The share of generated images among those called so, where `prevalence` of all are generated.
+
+    From the rates of both classes, as a test set is mixed otherwise than the traffic. None where nothing is called so.
+    """
+    called = np.array([one.v2 is Verdict.GENERATED for one in judged], float)
+    generated = positives(judged)
+    hits, alarms = (resampling.mean_of(called, among=among) for among in (generated, 1 - generated))
+
+    def statistic(weights: Floats) -> Floats:
+        found = prevalence * hits(weights)
+        return resampling.ratio(found, found + (1 - prevalence) * alarms(weights))
+
+    return resampling.figure(statistic, images=len(judged))
+
+
+def identity_gap(judged: Sequence[Judged]) -> Figure:
+    """|Acc - I-Acc - C-Cases (2 C-Acc - 1)| over readable answers: 0, or one of the figures is not what it says."""
+    parsed = [one for one in judged if one.parsed]
+    if not parsed:
+        return Figure(None, None, None, 0)
+    acc = right([one.v2 for one in parsed], parsed)
+    changed = np.array([one.v1 is not one.v2 for one in parsed])
+    c_acc = acc[changed].mean() if changed.any() else 0.5
+    i_acc = right([one.v1 for one in parsed], parsed).mean()
+    gap = abs(acc.mean() - i_acc - changed.mean() * (2 * c_acc - 1))
+    return Figure(float(gap), None, None, len(parsed))
 
 
 def iou_of_regions(regions: Sequence[BoundingBox], annotated: Sequence[BoundingBox]) -> float | None:
@@ -108,19 +140,17 @@ IOU_READINGS: Mapping[str, Overlap] = {"eq2": iou_of_regions, "recall": iou_reca
 """what "IoU of the model's boxes" may mean; rewards and reports take it from here"""
 
 
-def mean(values: Floats, *, among: Floats | None = None) -> Figure:
-    """The mean of `values` where `among` is 1, with the percentile interval of a bootstrap over all images."""
-    chosen = np.ones_like(values) if among is None else among
-    n = int(chosen.sum())
-    if n == 0:
-        return Figure(None, None, None, 0)
-    rng = np.random.default_rng(SEED)
-    draws = rng.integers(0, len(values), (RESAMPLES, len(values)))
-    totals = chosen[draws].sum(1)
-    # A resample without any chosen image has no mean.
-    means = (values * chosen)[draws].sum(1)[totals > 0] / totals[totals > 0]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Figure(float((values * chosen).sum() / n), float(low), float(high), n)
+def overlap(reading: Overlap, judged: Sequence[Judged]) -> Figure:
+    """The mean of one reading over all images where there was a box."""
+    n = sum(bool(one.regions or one.annotated) for one in judged)
+    return resampling.figure(overlap_of(reading, judged), images=len(judged), n=n)
+
+
+def overlap_of(reading: Overlap, judged: Sequence[Judged]) -> Statistic:
+    """The statistic behind `overlap`, for the difference of two passes."""
+    each = [reading(one.regions, one.annotated) for one in judged]
+    boxed = np.array([one is not None for one in each], float)
+    return resampling.mean_of(np.array([one or 0.0 for one in each]), among=boxed)
 
 
 def view_bound(cue: float) -> float:
@@ -136,27 +166,11 @@ def view_bound(cue: float) -> float:
     return 0.5 * (1 + math.erf(cue / 2 / math.sqrt(2)))
 
 
-def as_json(shown: Mapping[str, Figure]) -> dict[str, dict[str, float | int | None]]:
-    """Each figure as value, low, high, n, rounded to four digits."""
-    return {
-        name: {
-            "value": _rounded(figure.value),
-            "low": _rounded(figure.low),
-            "high": _rounded(figure.high),
-            "n": figure.n,
-        }
-        for name, figure in shown.items()
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def _right(verdicts: Sequence[Verdict | None], judged: Sequence[Judged]) -> Floats:
+def right(verdicts: Sequence[Verdict | None], judged: Sequence[Judged]) -> Floats:
+    """1 where the verdict is the image's label, else 0."""
     return np.array([verdict is one.label for verdict, one in zip(verdicts, judged, strict=True)], float)
 
 
-def _overlap(reading: Overlap, judged: Sequence[Judged]) -> Figure:
-    each = [reading(one.regions, one.annotated) for one in judged]
-    return mean(np.array([one or 0.0 for one in each]), among=np.array([one is not None for one in each], float))
+def positives(judged: Sequence[Judged]) -> Floats:
+    """1 for each generated image, else 0."""
+    return np.array([one.label is Verdict.GENERATED for one in judged], float)

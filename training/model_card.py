@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint
-from training import metrics, scenes
+from training import metrics, resampling, scenes
 from training.evaluate import MEANINGS
-from training.metrics import Figure
+from training.resampling import Figure
 
 TEXT = """\
 ---
@@ -57,7 +57,7 @@ class Evaluation:
 
 def write(checkpoint: Checkpoint, evaluation: Evaluation) -> None:
     """Into the checkpoint's directory; its revision stays, as it does not cover metrics."""
-    card = checkpoint.card.model_copy(update={"metrics": metrics.as_json(evaluation.shown)})
+    card = checkpoint.card.model_copy(update={"metrics": resampling.as_json(evaluation.shown)})
     (checkpoint.path / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
     (checkpoint.path / "README.md").write_text(render(checkpoint.path, evaluation))
 

@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import evaluate, metrics
+    from training import evaluate, resampling
 
     checkpoint = Checkpoint.read(args.model)
     if args.data:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         model_card.write(checkpoint, model_card.Evaluation(shown, len(samples), engine))
     print(evaluate.table(shown))
     if args.json:
-        print(json.dumps(metrics.as_json(shown)))
+        print(json.dumps(resampling.as_json(shown)))
     return 0
 
 

@@ -6,8 +6,9 @@ from pipeline import prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
-from training import evaluate, metrics
+from training import evaluate
 from training.evaluate import Sample
+from training.resampling import Figure
 
 TRUTH = BoundingBox(100, 100, 200, 200)
 FLAW = (255, 0, 0)
@@ -45,7 +46,7 @@ class RedFinder:
         return Answer(prompts.render_check(Verdict.GENERATED if red else Verdict.REAL, "Seen."), 0.5)
 
 
-async def judge(engine: RedFinder, count: int = 20) -> dict[str, metrics.Figure]:
+async def judge(engine: RedFinder, count: int = 20) -> dict[str, Figure]:
     samples = [sample(number, generated=bool(number % 2)) for number in range(count)]
     return evaluate.figures(await evaluate.judge(samples, engine, concurrency=4))
 

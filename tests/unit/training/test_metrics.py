@@ -1,11 +1,10 @@
-import math
-
 import numpy as np
 import pytest
 
 from pipeline.verdict import BoundingBox, Verdict
 from training import metrics
 from training.metrics import Judged
+from training.resampling import Figure
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
 SQUARE = BoundingBox(0, 0, 10, 10)
@@ -43,6 +42,16 @@ def test_the_identity_of_corrections_holds_on_readable_answers() -> None:
     assert acc == pytest.approx(i_acc + c_cases * (2 * c_acc - 1))
 
 
+def test_the_identity_is_checked_on_readable_answers_alone() -> None:
+    gap = metrics.figures(FIVE)["identity_gap"]
+    assert (gap.value, gap.n) == (pytest.approx(0.0, abs=1e-12), 4)
+    unread = metrics.identity_gap([Judged(REAL, None, None, (), ())])
+    assert unread == Figure(None, None, None, 0)
+    rng = np.random.default_rng(4)
+    many = [Judged(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(99)]
+    assert metrics.identity_gap(many).value == pytest.approx(0.0, abs=1e-12)
+
+
 def test_an_unreadable_answer_is_wrong() -> None:
     assert metrics.accuracy([Judged(REAL, None, None, (), ())]).value == 0.0
 
@@ -70,24 +79,20 @@ def test_advantage_is_paired() -> None:
     other = [Judged(REAL, REAL, GENERATED, (), ())] * 2 + own[2:]
     advantage = metrics.advantage(own, other)
     assert advantage.value == pytest.approx(0.25)
-    assert metrics.advantage(own, own) == metrics.Figure(0.0, 0.0, 0.0, 8)
+    assert metrics.advantage(own, own) == Figure(0.0, 0.0, 0.0, 8)
 
 
-def test_the_interval_of_a_share_has_the_width_of_a_binomial() -> None:
-    values = np.array([1.0, 0.0] * 200)
-    figure = metrics.mean(values)
-    assert figure.low is not None
-    assert figure.high is not None
-    assert figure.low < 0.5 < figure.high
-    assert figure.high - figure.low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 400), rel=0.1)
-    assert metrics.mean(values) == figure
+def test_precision_is_stated_for_a_prevalence() -> None:
+    own = metrics.figures(FIVE)["precision"]
+    assert own.value == pytest.approx(2 / 3)  # two of the three that are called so: the set's own mix
+    stated = metrics.precision(FIVE, 0.1)
+    assert stated.value == pytest.approx(0.1 * 1.0 / (0.1 * 1.0 + 0.9 / 3))
+    assert metrics.figures(FIVE, prevalence=0.1)["prevalence"].value == 0.1
+    assert metrics.precision([Judged(REAL, REAL, REAL, (), ())], 0.1).value is None
 
 
-def test_nobody_qualifies() -> None:
-    figure = metrics.mean(np.ones(3), among=np.zeros(3))
-    assert figure == metrics.Figure(None, None, None, 0)
-    assert str(figure) == "none to judge"
-    assert metrics.as_json({"c_acc": figure}) == {"c_acc": {"value": None, "low": None, "high": None, "n": 0}}
+def test_balanced_accuracy_is_the_mean_of_both_classes() -> None:
+    assert metrics.figures(FIVE)["balanced_acc"].value == pytest.approx((1 + 1 / 3) / 2)
 
 
 def test_the_bound_of_the_view() -> None:

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
-from training import evaluate, metrics, model_card
+from training import evaluate, model_card
+from training.resampling import Figure
 
 
 def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> None:
@@ -9,8 +10,8 @@ def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> No
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 400_000)
     (tmp_path / CARD_NAME).write_text(CheckpointCard(box_frame="thousand").model_dump_json())
     before = Checkpoint.read(tmp_path)
-    figure = metrics.Figure(0.91234, 0.9, 0.93, 1000)
-    shown = dict.fromkeys(evaluate.MEANINGS, figure) | {"c_acc": metrics.Figure(None, None, None, 0)}
+    figure = Figure(0.91234, 0.9, 0.93, 1000)
+    shown = dict.fromkeys(evaluate.MEANINGS, figure) | {"c_acc": Figure(None, None, None, 0)}
     model_card.write(before, model_card.Evaluation(shown, 1000, "vllm 0"))
     after = Checkpoint.read(tmp_path)
     assert after.revision == before.revision
