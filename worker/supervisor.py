@@ -13,12 +13,14 @@ from typing import Protocol
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query, VisionEngine
-from pipeline.errors import EngineDead, EnginePoison, InferenceTimeout
+from pipeline.errors import EngineDead, EnginePoison, FatalError, InferenceTimeout
 from worker import telemetry
 from worker.retry import Retrier
 from worker.telemetry import Metrics
 
 BUDGET_WINDOW_S = 3600.0
+START_DEADLINE_S = 1800.0
+"""the largest checkpoints take minutes; vLLM itself waits for a core that hangs without end"""
 
 
 class Engine(VisionEngine, Protocol):
@@ -40,28 +42,37 @@ class Supervisor:
         restarts: int,
         retrier: Retrier,
         metrics: Metrics,
+        start_deadline_s: float = START_DEADLINE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start = start
         self._restarts = restarts
         self._retrier = retrier
         self._metrics = metrics
+        self._start_deadline_s = start_deadline_s
         self._clock = clock
         self._engine: Engine | None = None
         self._generation = 0
         self._answered = 0
         self._deaths: deque[float] = deque()
-        self._restarting = asyncio.Lock()
+        self._restart: asyncio.Task[None] | None = None
         self._isolation = Isolation()
-        self.dead = False
 
     async def start(self) -> None:
-        self._engine = await self._start()
+        """Raises: EngineDead, BadSettings."""
+        self._engine = await self._started()
         telemetry.logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version)
 
     @property
     def ready(self) -> bool:
-        return self._engine is not None and not self._restarting.locked() and not self.dead
+        """Whether an engine serves, as far as we know."""
+        return self._engine is not None and (self._restart is None or (self._restart.done() and not self.dead))
+
+    @property
+    def dead(self) -> bool:
+        """Whether the engine is gone for good."""
+        restart = self._restart
+        return restart is not None and restart.done() and (restart.cancelled() or restart.exception() is not None)
 
     @property
     def running(self) -> Engine:
@@ -77,56 +88,90 @@ class Supervisor:
         return await self._retrier.call(lambda: self._ask(query, temperature))
 
     async def close(self) -> None:
+        if self._restart is not None:
+            self._restart.cancel()
+            await asyncio.gather(self._restart, return_exceptions=True)
         if self._engine is not None:
             await self._engine.close()
 
     async def _ask(self, query: Query, temperature: float) -> Answer:
         async with self._isolation.together():
-            async with self._restarting:  # waits out a restart
-                generation, answered = self._generation, self._answered
+            await self._restarted()
+            generation, answered = self._generation, self._answered
             try:
                 return await self._answer(query, temperature)
-            except EngineDead:
-                pass
-            except InferenceTimeout:
+            except EngineDead as error:
+                death = error.detail
+            except InferenceTimeout as error:
                 if self._answered > answered:
                     raise  # others were served meanwhile: this query is to blame, not the engine
-        await self._restart(generation)
+                death = f"no query was answered: {error.detail}"
+        await self._replace(generation, death)
         async with self._isolation.alone():
+            await self._restarted()
             generation = self._generation
             try:
                 return await self._answer(query, temperature)
             except (EngineDead, InferenceTimeout) as error:
-                poison = EnginePoison(f"asked alone, it failed again: {error.detail}")
-                poison.__cause__ = error
-        await self._restart(generation)
-        raise poison
+                # Still alone: whoever is next must not find the engine that this query has just killed.
+                await self._replace(generation, error.detail)
+                raise EnginePoison(f"asked alone, it failed again: {error.detail}") from error
 
     async def _answer(self, query: Query, temperature: float) -> Answer:
         answer = await self.running.ask(query, temperature=temperature)
         self._answered += 1
         return answer
 
-    async def _restart(self, generation: int) -> None:
-        async with self._restarting:
-            if generation != self._generation:
-                return  # somebody else already replaced the engine that failed us
-            self._spend_one_restart()
-            self._generation += 1
-            await self.running.close()
-            self._engine = await self._start()
-            self._metrics.engine_restarts.inc()
-            telemetry.logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version, restarts=len(self._deaths))
+    async def _replace(self, generation: int, death: str) -> None:
+        """A new engine in place of that generation; the first to find it dead starts it, for all.
 
-    def _spend_one_restart(self) -> None:
+        In a task of its own: the event that found it may be dropped at any moment, its partition being taken away.
+        """
+        if generation == self._generation:
+            self._generation += 1
+            self._restart = asyncio.create_task(self._start_anew(death))
+        await self._restarted()
+
+    async def _restarted(self) -> None:
+        """Waits out a restart. Raises: EngineDead when it has failed for good."""
+        if self._restart is not None:
+            await asyncio.shield(self._restart)
+
+    async def _start_anew(self, death: str) -> None:
+        self._spend_one_restart(death)
+        try:
+            await self.running.close()
+            self._engine = await self._tried_until_started()
+        except FatalError:
+            raise
+        except Exception as error:  # our bug, but no event's: without an engine none can be judged
+            raise EngineDead(f"the engine could not be restarted: {type(error).__name__}: {error}") from error
+        self._metrics.engine_restarts.inc()
+        telemetry.logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version, restarts=len(self._deaths))
+
+    async def _tried_until_started(self) -> Engine:
+        while True:
+            try:
+                return await self._started()
+            except EngineDead as error:
+                self._spend_one_restart(error.detail)
+
+    async def _started(self) -> Engine:
+        try:
+            async with asyncio.timeout(self._start_deadline_s):
+                return await self._start()
+        except TimeoutError as error:
+            raise EngineDead(f"the engine did not start within {self._start_deadline_s:g} s") from error
+
+    def _spend_one_restart(self, death: str) -> None:
         now = self._clock()
         while self._deaths and now - self._deaths[0] > BUDGET_WINDOW_S:
             self._deaths.popleft()
         self._deaths.append(now)
-        telemetry.logger().warning(telemetry.ENGINE_DIED, deaths=len(self._deaths), allowed=self._restarts)
-        if len(self._deaths) > self._restarts:
-            self.dead = True
-            raise EngineDead(f"the engine died {len(self._deaths)} times within an hour; {self._restarts} are allowed")
+        deaths = len(self._deaths)
+        telemetry.logger().warning(telemetry.ENGINE_DIED, deaths=deaths, allowed=self._restarts, detail=death)
+        if deaths > self._restarts:
+            raise EngineDead(f"the engine died {deaths} times within an hour, {self._restarts} are allowed: {death}")
 
 
 class Isolation:

@@ -34,17 +34,31 @@ class Started:
 
     def __init__(self, before: Before) -> None:
         self.engines: list[DigestEngine] = []
+        self.restarting = asyncio.Event()
         self._before = before
 
     async def __call__(self) -> DigestEngine:
+        if self.engines:
+            self.restarting.set()
+        for _ in range(5):  # a start takes time, in which others ask
+            await asyncio.sleep(0)
         self.engines.append(DigestEngine(before=self._before))
         return self.engines[-1]
 
 
-def supervisor(start: Started, *, restarts: int = 3) -> Supervisor:
+def supervisor(
+    start: Callable[[], Awaitable[DigestEngine]], *, restarts: int = 3, start_deadline_s: float = 60.0
+) -> Supervisor:
     policy = RetryPolicy(attempts=3, first_wait_s=1, max_wait_s=1, patience_s=60)
     retrier = Retrier(policy, clock=lambda: 0.0, sleep=no_sleep, rng=random.Random(0))
-    return Supervisor(start, restarts=restarts, retrier=retrier, metrics=Metrics(), clock=lambda: 0.0)
+    return Supervisor(
+        start,
+        restarts=restarts,
+        retrier=retrier,
+        metrics=Metrics(),
+        start_deadline_s=start_deadline_s,
+        clock=lambda: 0.0,
+    )
 
 
 async def test_bad_luck_is_tried_again_on_the_same_engine() -> None:
@@ -80,17 +94,19 @@ async def test_a_death_is_answered_by_one_new_engine_and_everyone_asks_again() -
 
 async def test_the_event_that_kills_the_engine_alone_is_poison_and_its_neighbours_are_served() -> None:
     async def before(asked: Query) -> None:
+        asked_of = len(start.engines)
         await asyncio.sleep(0)
-        if color_of(asked) == POISON:
+        if asked_of == 1 or color_of(asked) == POISON:
             raise EngineDead("killed by this one")
 
     start = Started(before)
     owner = supervisor(start)
     await owner.start()
     results = await asyncio.gather(
-        *(owner.ask(query(color)) for color in ("gray", POISON, "gray")), return_exceptions=True
+        *(owner.ask(query(color)) for color in ("gray", POISON, "gray", "gray")), return_exceptions=True
     )
-    assert [isinstance(result, EnginePoison) for result in results] == [False, True, False]
+    assert [isinstance(result, EnginePoison) for result in results] == [False, True, False, False]
+    assert len(start.engines) == 3
     assert not owner.dead
 
 
@@ -123,7 +139,7 @@ async def test_the_budget_of_restarts_ends_in_a_fatal_error() -> None:
     start = Started(before)
     owner = supervisor(start, restarts=1)
     await owner.start()
-    with pytest.raises(EngineDead, match="1 are allowed"):
+    with pytest.raises(EngineDead, match="died 2 times within an hour, 1 are allowed: killed"):
         await owner.ask(query())
     assert owner.dead
     assert not owner.ready
@@ -154,3 +170,126 @@ async def test_a_timeout_while_nobody_finishes_is_the_engine() -> None:
     await owner.start()
     assert (await owner.ask(query())).text
     assert len(start.engines) == 2
+
+
+async def test_an_event_that_is_dropped_during_the_restart_leaves_the_others_an_engine() -> None:
+    async def before(_query: Query) -> None:
+        asked_of = len(start.engines)
+        await asyncio.sleep(0)
+        if asked_of == 1:
+            raise EngineDead("killed")
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    asking = [asyncio.create_task(owner.ask(query())) for _ in range(3)]
+    await start.restarting.wait()
+    assert not owner.ready
+    asking[0].cancel()  # its partition was taken away; it was the first to find the engine dead
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(result).__name__ for result in results] == ["CancelledError", "Answer", "Answer"]
+    assert len(start.engines) == 2
+
+
+async def test_an_engine_that_does_not_come_up_again_costs_further_restarts() -> None:
+    starts = iter([None, EngineDead("no memory yet"), None])
+
+    async def before(_query: Query) -> None:
+        if len(healthy.engines) == 1:
+            raise EngineDead("killed")
+
+    async def start() -> DigestEngine:
+        if error := next(starts):
+            raise error
+        return await healthy()
+
+    healthy = Started(before)
+    owner = supervisor(start, restarts=2)
+    await owner.start()
+    assert (await owner.ask(query())).text
+    assert owner.ready
+
+
+async def test_an_engine_that_never_comes_up_again_ends_in_a_fatal_error_for_all() -> None:
+    attempts = 0
+
+    async def before(_query: Query) -> None:
+        raise EngineDead("killed")
+
+    async def start() -> DigestEngine:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 1:
+            raise EngineDead("no memory at all")
+        return await first()
+
+    first = Started(before)
+    owner = supervisor(start, restarts=3)
+    await owner.start()
+    results = await asyncio.gather(*(owner.ask(query()) for _ in range(4)), return_exceptions=True)
+    assert [type(result) for result in results] == [EngineDead] * 4
+    assert "no memory at all" in str(results[0])
+    assert attempts == 4, "one start and three restarts, however many wait for them"
+    assert owner.dead
+
+
+async def test_a_start_that_hangs_is_not_waited_for_without_end() -> None:
+    async def start() -> DigestEngine:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    with pytest.raises(EngineDead, match="did not start within 0 s"):
+        await supervisor(start, start_deadline_s=0).start()
+
+
+async def test_a_restart_that_hangs_makes_the_engine_dead() -> None:
+    owner = await with_an_engine_that_dies(starting=asyncio.Event().wait, start_deadline_s=0.01)
+    with pytest.raises(EngineDead, match=r"died 2 times .* did not start within 0.01 s"):
+        await owner.ask(query())
+    assert owner.dead
+
+
+async def test_a_restart_that_fails_by_a_bug_of_ours_is_fatal_and_no_event_pays() -> None:
+    async def bug() -> None:
+        raise ZeroDivisionError("ours")
+
+    owner = await with_an_engine_that_dies(starting=bug)
+    results = await asyncio.gather(*(owner.ask(query()) for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [EngineDead] * 3
+    assert "ZeroDivisionError" in str(results[0])
+    assert owner.dead
+
+
+async def test_closing_ends_a_restart_that_is_under_way() -> None:
+    restarting = asyncio.Event()
+
+    async def hang() -> None:
+        restarting.set()
+        await asyncio.Event().wait()
+
+    owner = await with_an_engine_that_dies(starting=hang)
+    asking = asyncio.create_task(owner.ask(query()))
+    await restarting.wait()
+    asking.cancel()
+    await owner.close()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert len(asyncio.all_tasks()) == 1, "nothing goes on but this test"
+
+
+async def with_an_engine_that_dies(
+    *, starting: Callable[[], Awaitable[object]], start_deadline_s: float = 60.0
+) -> Supervisor:
+    """Whose first engine dies at every query; each later start begins with `starting`."""
+
+    async def before(_query: Query) -> None:
+        raise EngineDead("killed")
+
+    async def start() -> DigestEngine:
+        if first.engines:
+            await starting()
+        return await first()
+
+    first = Started(before)
+    owner = supervisor(start, restarts=1, start_deadline_s=start_deadline_s)
+    await owner.start()
+    return owner
