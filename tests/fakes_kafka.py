@@ -7,16 +7,18 @@ step.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from pipeline.errors import BrokerUnavailable, InternalFault, ZoomInError
 from pipeline.messages import VerdictEvent
 from pipeline.record import Headers, RawRecord
 from worker.outgoing import Outgoing, dead_letter_message, verdict_message
-from worker.source import Partitions, Turn
+from worker.source import Membership, Partitions, Turn
 
 LIMIT_BYTES = 1_048_588
+VERDICT_TOPIC = "zoomin.verdicts"
+DEAD_LETTER_TOPIC = "zoomin.images.dlt"
 
 
 class FakeBroker:
@@ -34,6 +36,7 @@ class FakeBroker:
         self.verdicts: list[Outgoing] = []
         self.dead_letters: list[Outgoing] = []
         self.down = False
+        self.generation = 0
         self._members: list[FakeSource] = []
         self._owner: dict[int, FakeSource] = {}
 
@@ -56,15 +59,21 @@ class FakeBroker:
     def publisher(self) -> "FakePublisher":
         return FakePublisher(self)
 
+    def transactions(self) -> "FakeTransactions":
+        return FakeTransactions(self)
+
     def evict(self, source: "FakeSource") -> None:
         """The group takes all partitions from a member that is still running."""
         self.release(source.assignment, source)
         source.lose()
+        self.generation += 1
 
     def join(self, source: "FakeSource") -> None:
+        self.generation += 1
         self._members.append(source)
 
     def leave(self, source: "FakeSource") -> None:
+        self.generation += 1
         self._members = [member for member in self._members if member is not source]
         self.release(frozenset(self._owner), source)
 
@@ -129,7 +138,14 @@ class FakeSource:
         records: list[RawRecord] = []
         for partition in sorted(self.assignment - paused, key=lambda p: self._behind(p), reverse=True):
             records += self._take(partition, max_records - len(records))
-        return Turn(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped)
+        membership = Membership("zoomin", self._broker.generation, f"member-{id(self)}")
+        return Turn(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped, membership)
+
+    async def committed(self, partitions: Partitions) -> dict[int, int]:
+        await asyncio.sleep(0)
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
+        return {p: offset for p, offset in self._broker.committed.items() if p in partitions}
 
     async def commit(self, offsets: Mapping[int, int]) -> bool:
         await asyncio.sleep(0)
@@ -190,15 +206,29 @@ class FakePublisher:
         self._limit_bytes = limit_bytes
         self.errors: list[ZoomInError] = []
 
-    async def verdict(self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None = None) -> None:
+    async def verdict(
+        self,
+        event: VerdictEvent,
+        record: RawRecord,
+        *,
+        traceparent: str | None = None,
+        acknowledged: Callable[[], None] = lambda: None,
+    ) -> None:
         await self._refuse()
         message = verdict_message(event, record, traceparent=traceparent, limit_bytes=self._limit_bytes)
         if message.size_bytes > self._limit_bytes:
             raise InternalFault(f"{message.size_bytes} bytes are more than the topic takes")
         self._broker.verdicts.append(message)
+        acknowledged()
 
     async def dead_letter(
-        self, record: RawRecord, error: ZoomInError, *, event_id: str | None, traceparent: str | None = None
+        self,
+        record: RawRecord,
+        error: ZoomInError,
+        *,
+        event_id: str | None,
+        traceparent: str | None = None,
+        acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
         await self._refuse()
         message = dead_letter_message(
@@ -211,6 +241,7 @@ class FakePublisher:
             limit_bytes=self._limit_bytes,
         )
         self._broker.dead_letters.append(message)
+        acknowledged()
 
     async def probe(self) -> None:
         if self._broker.down:
@@ -224,3 +255,45 @@ class FakePublisher:
         if self.errors:
             raise self.errors.pop(0)
         await self.probe()
+
+
+class FakeTransactions:
+    """`errors` are raised one by one in place of a commit; after those in `after_all` it was committed all the same."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+        self._usable = False
+        self.limit_bytes: Mapping[str, int] = {}
+        self.errors: list[ZoomInError] = []
+        self.after_all: list[ZoomInError] = []
+
+    async def renew(self) -> None:
+        await asyncio.sleep(0)
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
+        self.limit_bytes = {VERDICT_TOPIC: LIMIT_BYTES, DEAD_LETTER_TOPIC: LIMIT_BYTES}
+        self._usable = True
+
+    async def commit(
+        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+    ) -> bool:
+        await asyncio.sleep(0)
+        assert self._usable, "after a failure a new producer comes first"
+        self._usable = False
+        if self.errors:
+            raise self.errors.pop(0)
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
+        if membership.generation != self._broker.generation:
+            return False
+        for topic, message in messages:
+            (self._broker.verdicts if topic == VERDICT_TOPIC else self._broker.dead_letters).append(message)
+        self._broker.committed.update(offsets)
+        self._broker.commits.append(dict(offsets))
+        if self.after_all:
+            raise self.after_all.pop(0)
+        self._usable = True
+        return True
+
+    async def close(self) -> None:
+        return

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -19,19 +19,22 @@ from pipeline.messages import ModelRef
 from pipeline.urls import Addressing
 from worker import telemetry
 from worker.decoding import DecodePool
+from worker.delivery import AcknowledgedDelivery
+from worker.exactly_once import ExactlyOnce
 from worker.handler import EventHandler
 from worker.health import HealthServer
 from worker.labels import Labels
 from worker.loop import WorkerLoop
 from worker.memory import PixelBudget
-from worker.publisher import KafkaPublisher
+from worker.publisher import Delivery, KafkaPublisher
 from worker.retry import Retrier, RetryPolicy
 from worker.sampling import SamplingPolicy
-from worker.settings import EngineSettings, SamplingSettings, Settings, stray_names, worker_name
+from worker.settings import EngineSettings, KafkaSettings, SamplingSettings, Settings, stray_names, worker_name
 from worker.source import KafkaSource
 from worker.store import ImageStore, LabelBucket
 from worker.supervisor import Engine, Supervisor
 from worker.telemetry import Metrics, Tracing
+from worker.transactions import KafkaTransactions
 
 if TYPE_CHECKING:
     from pipeline.vllm_engine import EngineOptions, VllmEngine
@@ -64,11 +67,10 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
         store = ImageStore(settings.store)
         stack.callback(store.close)
         await check_buckets(store, settings)
-        publisher = KafkaPublisher(settings.kafka, worker)
-        stack.push_async_callback(publisher.close)
-        source = KafkaSource(settings.kafka)
-        stack.push_async_callback(source.close)
-        await source.check()
+        kafka = kafka_ends(settings.kafka, on_outage=retriers.outage("broker"))
+        for close in kafka.closing:
+            stack.push_async_callback(close)
+        await kafka.source.check()
 
         supervisor = Supervisor(
             engine or partial(start_vllm, checkpoint, settings.engine),
@@ -93,10 +95,10 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
             decode_turns=asyncio.Semaphore(DECODE_TURNS),
             pixels=PixelBudget(settings.flow.max_pixels_in_flight),
             engine=supervisor,
-            publisher=publisher,
+            publisher=KafkaPublisher(settings.kafka, worker, kafka.delivery),
             labels=labels,
             store_retrier=cache(lambda bucket: retriers.of(f"bucket {bucket}", probe=partial(store.probe, bucket))),
-            verdict_retrier=retriers.of("broker", probe=publisher.probe),
+            verdict_retrier=retriers.of("broker", probe=kafka.probe),
             letter_retrier=retriers.of("broker", patience_s=math.inf),
             checkpoint=checkpoint,
             model=model_ref(checkpoint, supervisor.running.version),
@@ -105,7 +107,7 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
             tracing=tracing,
         )
         loop = WorkerLoop(
-            source, handler, settings.flow, commit_interval_s=settings.kafka.commit_interval_s, metrics=metrics
+            kafka.source, handler, settings.flow, commit_interval_s=settings.kafka.commit_interval_s, metrics=metrics
         )
         health = stack.enter_context(
             HealthServer(
@@ -116,13 +118,32 @@ async def run(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | N
                 registry=metrics.registry,
             )
         )
-        await source.start()
+        await kafka.source.start()
         telemetry.logger().info(
             telemetry.WORKER_STARTED, worker=worker, http_port=health.port, revision=checkpoint.revision
         )
         await loop.run(stop)
         telemetry.logger().info(telemetry.WORKER_STOPPED, worker=worker)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaEnds:
+    """Where records come in and answers go out; `closing` are to be awaited in reverse."""
+
+    source: KafkaSource | ExactlyOnce
+    delivery: Delivery
+    probe: Callable[[], Awaitable[None]] | None
+    closing: tuple[Callable[[], Awaitable[None]], ...]
+
+
+def kafka_ends(settings: KafkaSettings, *, on_outage: Callable[[bool], None]) -> KafkaEnds:
+    source = KafkaSource(settings)
+    if settings.delivery == "exactly_once":
+        both = ExactlyOnce(source, KafkaTransactions(settings), on_outage=on_outage)
+        return KafkaEnds(both, both, None, (both.close,))
+    delivery = AcknowledgedDelivery(settings)
+    return KafkaEnds(source, delivery, delivery.probe, (delivery.close, source.close))
 
 
 class Retriers:
@@ -146,20 +167,25 @@ class Retriers:
                 telemetry.DEPENDENCY_RETRIED, dependency=dependency, code=error.code, wait_s=round(wait_s, 2)
             )
 
-        def outage(out: bool) -> None:
-            self._metrics.outage.labels(dependency).set(int(out))
-            event = telemetry.OUTAGE_BEGAN if out else telemetry.OUTAGE_ENDED
-            telemetry.logger().warning(event, dependency=dependency)
-
         return Retrier(
             self._policy if patience_s is None else replace(self._policy, patience_s=patience_s),
             clock=time.monotonic,
             sleep=asyncio.sleep,
             rng=random.Random(),
             on_retry=retried,
-            on_outage=outage,
+            on_outage=self.outage(dependency),
             probe=probe,
         )
+
+    def outage(self, dependency: str) -> Callable[[bool], None]:
+        """What to call when the dependency stops serving, and when it serves again."""
+
+        def changed(out: bool) -> None:
+            self._metrics.outage.labels(dependency).set(int(out))
+            event = telemetry.OUTAGE_BEGAN if out else telemetry.OUTAGE_ENDED
+            telemetry.logger().warning(event, dependency=dependency)
+
+        return changed
 
 
 async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine:

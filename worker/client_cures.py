@@ -5,16 +5,18 @@ broker (tests/integration/test_client_cures.py) that says at an update whether i
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.subscription_state import SubscriptionState
 from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.producer.transaction_manager import TransactionalRequestResult
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
-from kafka.structs import TopicPartition
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition
 
 _read_record = DefaultRecordBatch._read_msg
 
@@ -119,6 +121,31 @@ def close_producer(producer: KafkaProducer, timeout_s: float) -> None:
         producer._sender.join(timeout_s)
         with contextlib.suppress(KafkaError):
             producer.close(timeout=0)
+
+
+def add_offsets(
+    producer: KafkaProducer,
+    offsets: Mapping[TopicPartition, OffsetAndMetadata],
+    group: ConsumerGroupMetadata,
+    timeout_s: float,
+) -> None:
+    """To the open transaction; the client's own call waits for ever when the connection dies.
+
+    Raises: KafkaTimeoutError, and what the client's own call raises.
+    """
+    _bounded(producer, partial(producer._transaction_manager.send_offsets_to_transaction, offsets, group), timeout_s)
+
+
+def commit_transaction(producer: KafkaProducer, timeout_s: float) -> None:
+    """As above. After any error the transaction may have been committed all the same."""
+    _bounded(producer, producer._transaction_manager.begin_commit, timeout_s)
+
+
+def _bounded(producer: KafkaProducer, begin: Callable[[], TransactionalRequestResult], timeout_s: float) -> None:
+    result = begin()
+    producer._sender.wakeup()
+    if not result.wait(timeout_ms=round(timeout_s * 1000)):
+        raise KafkaTimeoutError(f"a transactional call took more than {timeout_s:g} s")
 
 
 class Positions:

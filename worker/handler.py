@@ -34,10 +34,20 @@ class Decoder(Protocol):
 
 
 class Publisher(Protocol):
-    async def verdict(self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None) -> None: ...
+    """`acknowledged` is called when Kafka has it for good, which may be after the call has returned."""
+
+    async def verdict(
+        self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None, acknowledged: Callable[[], None]
+    ) -> None: ...
 
     async def dead_letter(
-        self, record: RawRecord, error: ZoomInError, *, event_id: str | None, traceparent: str | None
+        self,
+        record: RawRecord,
+        error: ZoomInError,
+        *,
+        event_id: str | None,
+        traceparent: str | None,
+        acknowledged: Callable[[], None],
     ) -> None: ...
 
 
@@ -74,7 +84,7 @@ class EventHandler:
     now: Callable[[], float] = time.time
 
     async def handle(self, record: RawRecord) -> Outcome:
-        """Returns when every image event of the record is answered and acknowledged.
+        """Returns when every image event of the record is answered, and the publisher has taken charge of the answers.
 
         Raises: FatalError alone; whatever else goes wrong ends as a dead letter.
         """
@@ -144,12 +154,17 @@ class EventHandler:
 
     async def _publish(self, verdict: VerdictEvent, record: RawRecord) -> None:
         traceparent = self.tracing.traceparent()
-        await self.verdict_retrier.call(lambda: self.publisher.verdict(verdict, record, traceparent=traceparent))
-        self.metrics.events.labels("verdict").inc()
-        self.metrics.event_seconds.observe(max(0.0, self.now() - record.timestamp_ms / 1000))
-        self.metrics.verdicts.labels(
-            verdict.verdict, verdict.status, _flag(verdict.corrected), _flag(verdict.uncertain)
-        ).inc()
+
+        def acknowledged() -> None:
+            self.metrics.events.labels("verdict").inc()
+            self.metrics.event_seconds.observe(max(0.0, self.now() - record.timestamp_ms / 1000))
+            self.metrics.verdicts.labels(
+                verdict.verdict, verdict.status, _flag(verdict.corrected), _flag(verdict.uncertain)
+            ).inc()
+
+        await self.verdict_retrier.call(
+            lambda: self.publisher.verdict(verdict, record, traceparent=traceparent, acknowledged=acknowledged)
+        )
         telemetry.logger().info(
             telemetry.EVENT_JUDGED,
             event_id=verdict.event_id,
@@ -172,11 +187,16 @@ class EventHandler:
 
     async def _dead_letter(self, record: RawRecord, error: ZoomInError, event_id: str | None) -> str:
         traceparent = self.tracing.traceparent()
+
+        def acknowledged() -> None:
+            self.metrics.events.labels("dead_letter").inc()
+            self.metrics.dead_letters.labels(error.code).inc()
+
         await self.letter_retrier.call(
-            lambda: self.publisher.dead_letter(record, error, event_id=event_id, traceparent=traceparent)
+            lambda: self.publisher.dead_letter(
+                record, error, event_id=event_id, traceparent=traceparent, acknowledged=acknowledged
+            )
         )
-        self.metrics.events.labels("dead_letter").inc()
-        self.metrics.dead_letters.labels(error.code).inc()
         telemetry.logger().warning(
             telemetry.EVENT_DEAD_LETTERED,
             event_id=event_id,

@@ -10,7 +10,7 @@ from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.net.compat import KafkaNetClient
 
-from pipeline.errors import BadSettings, FatalError, TopicMissing
+from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, TopicMissing
 from worker.settings import KafkaSettings
 
 Client = TypeVar("Client")
@@ -59,7 +59,7 @@ def connect(make: Callable[..., Client], settings: KafkaSettings, **options: obj
         return networks[-1]
 
     try:
-        return make(**connection(settings), kafka_client=network, **options)
+        return make(**connection(settings) | options, kafka_client=network)
     except BaseException as error:
         for opened in networks:
             opened.close()
@@ -162,6 +162,10 @@ def unreachable(settings: KafkaSettings, error: Exception) -> FatalError:
         f"no Kafka broker serves us at {settings.bootstrap_servers} within {BOOTSTRAP_TIMEOUT_S:.0f} s: "
         f"check ZOOMIN_KAFKA__BOOTSTRAP_SERVERS, the network and, where set, the credentials ({error})"
     )
+
+
+def not_taken(topic: str, error: BaseException) -> BrokerUnavailable:
+    return BrokerUnavailable(f"Kafka did not take a record for {topic}: {type(error).__name__}: {error}"[:500])
 
 
 def ms(seconds: float) -> int:

@@ -37,8 +37,10 @@ class _Assignment:
 
     @property
     def span(self) -> int:
-        committable = self.committable
-        return 0 if self.next_offset is None or committable is None else self.next_offset - committable
+        if self.next_offset is None or self.committable is None:
+            return 0
+        secured = self.committable if self.committed is None else min(self.committed, self.committable)
+        return self.next_offset - secured
 
 
 class OffsetLedger:
@@ -89,7 +91,7 @@ class OffsetLedger:
                 self._assignments[partition].committed = offset
 
     def span(self, partition: int) -> int:
-        """Newest read minus oldest open plus 1: what a crash would repeat; 0 when nothing is open."""
+        """Offsets from the last commit to the newest read: what a crash would repeat."""
         assignment = self._assignments.get(partition)
         return 0 if assignment is None else assignment.span
 

@@ -126,12 +126,16 @@ class WorkerLoop:
             self._progress_at[partition] = self._clock()
         if gone or turn.assigned:
             self._metrics.rebalances.inc()
-            event = telemetry.PARTITIONS_ASSIGNED if turn.assigned else telemetry.PARTITIONS_REVOKED
-            telemetry.logger().info(
-                event, assigned=sorted(turn.assigned), revoked=sorted(turn.revoked), lost=sorted(turn.lost)
-            )
+            self._tell(turn)
         self._assignment = turn.assignment
         self.assigned = self.assigned or bool(turn.assignment)
+
+    def _tell(self, turn: Turn) -> None:
+        if turn.lost:
+            telemetry.logger().warning(telemetry.MEMBER_FENCED, lost=sorted(turn.lost))
+        if turn.assigned or turn.revoked:
+            event = telemetry.PARTITIONS_ASSIGNED if turn.assigned else telemetry.PARTITIONS_REVOKED
+            telemetry.logger().info(event, assigned=sorted(turn.assigned), revoked=sorted(turn.revoked))
 
     async def _drop(self, partitions: frozenset[int]) -> None:
         """What a partition had in flight goes with it: the new owner reads it again."""

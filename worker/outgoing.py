@@ -1,5 +1,6 @@
 """What goes out to Kafka, byte for byte; pure. The names are a contract."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -31,6 +32,10 @@ class Outgoing:
         """Rather too large than too small, and before compression."""
         headers = sum(len(name.encode()) + len(value) + _HEADER_OVERHEAD_BYTES for name, value in self.headers)
         return _BATCH_OVERHEAD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
+
+
+Compose = Callable[[int], Outgoing]
+"""from the largest message that the topic takes, in bytes, to the message"""
 
 
 def verdict_message(event: VerdictEvent, record: RawRecord, *, traceparent: str | None, limit_bytes: int) -> Outgoing:

@@ -1,67 +1,64 @@
-"""Kafka out: verdicts and dead letters, each acknowledged by all in-sync replicas before the caller goes on.
+"""Verdicts and dead letters on their way out: what is said, and to which topic; how it gets there is the delivery's."""
 
-Invariant: a producer that has failed once is never used again, because the records after a refused one fail with it.
-"""
-
-import asyncio
-import contextlib
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
-from kafka import KafkaProducer
-from kafka import errors as kafka_errors
-
-from pipeline.errors import BrokerUnavailable, FatalError, InternalFault, ZoomInError
+from pipeline.errors import InternalFault, ZoomInError
 from pipeline.messages import VerdictEvent
 from pipeline.record import RawRecord
-from worker.client_cures import close_producer
-from worker.kafka_client import check_writable, connect, message_limits, ms
-from worker.outgoing import Outgoing, dead_letter_message, verdict_message
+from worker.outgoing import Compose, Outgoing, dead_letter_message, verdict_message
 from worker.settings import KafkaSettings
 
-SENDERS = 4
-LINGER_S = 0.005
-DELIVERY_TIMEOUT_S = 60.0
-"""the client rides out a broker's restart by itself, without repeats; only what lasts longer comes back to us"""
-BLOCK_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 5.0
 
-Compose = Callable[[int], Outgoing]
-"""from the largest message that the topic takes, in bytes, to the message"""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Line:
-    """A producer, and what the topics it serves take."""
-
-    producer: KafkaProducer
-    limit_bytes: dict[str, int]
+class Delivery(Protocol):
+    async def deliver(
+        self, topic: str, record: RawRecord, compose: Compose, *, acknowledged: Callable[[], None]
+    ) -> None:
+        """Takes charge of what answers `record`; `acknowledged` is called when Kafka has it for good."""
 
 
 class KafkaPublisher:
     def __init__(
-        self, settings: KafkaSettings, worker: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: KafkaSettings,
+        worker: str,
+        delivery: Delivery,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._worker = worker
+        self._delivery = delivery
         self._now = now
-        self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="kafka-send")
-        self._building = threading.Lock()
-        self._line: _Line | None = None
 
-    async def verdict(self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None = None) -> None:
+    async def verdict(
+        self,
+        event: VerdictEvent,
+        record: RawRecord,
+        *,
+        traceparent: str | None = None,
+        acknowledged: Callable[[], None] = lambda: None,
+    ) -> None:
         """Raises: BrokerUnavailable; InternalFault for a verdict larger than its topic takes."""
+        topic = self._settings.verdict_topic
 
         def compose(limit_bytes: int) -> Outgoing:
-            return verdict_message(event, record, traceparent=traceparent, limit_bytes=limit_bytes)
+            message = verdict_message(event, record, traceparent=traceparent, limit_bytes=limit_bytes)
+            if message.size_bytes > limit_bytes:
+                raise InternalFault(f"{message.size_bytes} bytes are more than topic {topic} takes")
+            return message
 
-        await self._deliver(self._settings.verdict_topic, compose)
+        await self._delivery.deliver(topic, record, compose, acknowledged=acknowledged)
 
     async def dead_letter(
-        self, record: RawRecord, error: ZoomInError, *, event_id: str | None, traceparent: str | None = None
+        self,
+        record: RawRecord,
+        error: ZoomInError,
+        *,
+        event_id: str | None,
+        traceparent: str | None = None,
+        acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
         """Raises: BrokerUnavailable."""
 
@@ -76,94 +73,4 @@ class KafkaPublisher:
                 limit_bytes=limit_bytes,
             )
 
-        await self._deliver(self._settings.dead_letter_topic, compose)
-
-    async def probe(self) -> None:
-        """Whether Kafka would take a verdict now: stands for someone else's when there is none.
-
-        Raises: BrokerUnavailable.
-        """
-        try:
-            await self._on_pool(lambda: check_writable(self._settings, self._settings.verdict_topic))
-        except (FatalError, kafka_errors.KafkaError) as error:
-            raise BrokerUnavailable(str(error)) from error
-
-    async def close(self) -> None:
-        """Waits a little for what is under way."""
-        line, self._line = self._line, None
-        if line is not None:
-            await self._on_pool(lambda: close_producer(line.producer, CLOSE_TIMEOUT_S))
-        self._pool.shutdown(wait=False)
-
-    async def _deliver(self, topic: str, compose: Compose) -> None:
-        loop = asyncio.get_running_loop()
-        acknowledged: asyncio.Future[None] = loop.create_future()
-
-        def settle(error: BaseException | None) -> None:
-            if not acknowledged.done():
-                acknowledged.set_exception(error) if error else acknowledged.set_result(None)
-
-        def settled(error: BaseException | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, error)
-
-        await self._on_pool(lambda: self._send(topic, compose, settled))
-        await acknowledged
-
-    async def _on_pool(self, call: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._pool, call)
-
-    def _send(self, topic: str, compose: Compose, settled: Callable[[BaseException | None], None]) -> None:
-        line: _Line | None = None
-        try:
-            line = self._present_line()
-            message = compose(line.limit_bytes[topic])
-            if message.size_bytes > line.limit_bytes[topic]:
-                raise InternalFault(f"{message.size_bytes} bytes are more than topic {topic} takes")
-            sent = line.producer.send(topic, message.value, key=message.key, headers=list(message.headers))
-        except kafka_errors.KafkaError as error:
-            self._retire(line)
-            raise _unavailable(topic, error) from error
-        sent.add_callback(lambda _metadata: settled(None))
-        sent.add_errback(lambda error: self._failed(topic, line, error, settled))
-
-    def _failed(
-        self, topic: str, line: _Line | None, error: BaseException, settled: Callable[[BaseException | None], None]
-    ) -> None:
-        """On the client's own thread."""
-        self._retire(line)
-        settled(_unavailable(topic, error))
-
-    def _present_line(self) -> _Line:
-        with self._building:
-            if self._line is None:
-                self._line = self._new_line()
-            return self._line
-
-    def _new_line(self) -> _Line:
-        limits = message_limits(self._settings, {self._settings.verdict_topic, self._settings.dead_letter_topic})
-        producer = connect(
-            KafkaProducer,
-            self._settings,
-            allow_auto_create_topics=False,
-            acks="all",
-            enable_idempotence=True,
-            compression_type="gzip",  # the one codec that every client reads
-            linger_ms=ms(LINGER_S),
-            delivery_timeout_ms=ms(DELIVERY_TIMEOUT_S),
-            max_block_ms=ms(BLOCK_TIMEOUT_S),
-            max_request_size=max(limits.values()),
-        )
-        return _Line(producer, limits)
-
-    def _retire(self, line: _Line | None) -> None:
-        # Without the lock: this may be the client's own thread, while a sender builds the next line.
-        if line is None or self._line is not line:
-            return
-        self._line = None
-        closing = threading.Thread(target=close_producer, args=(line.producer, CLOSE_TIMEOUT_S), daemon=True)
-        closing.start()
-
-
-def _unavailable(topic: str, error: BaseException) -> BrokerUnavailable:
-    return BrokerUnavailable(f"Kafka did not take a record for {topic}: {type(error).__name__}: {error}"[:500])
+        await self._delivery.deliver(self._settings.dead_letter_topic, record, compose, acknowledged=acknowledged)

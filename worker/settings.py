@@ -36,10 +36,12 @@ class KafkaSettings(Section):
     verdict_topic: str = "zoomin.verdicts"
     dead_letter_topic: str = "zoomin.images.dlt"
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
-    """what a crash may do to a verdict: repeat it with the same verdict_id, or nothing"""
+    """what a crash may do to a verdict: repeat it with the same verdict_id, or (for readers that set
+    isolation.level=read_committed) nothing"""
     transactional_id: str | None = None
     """one per process slot, for exactly_once; unset: group id and a random part"""
     commit_interval_s: Seconds = 1.0
+    """between two commits; with exactly_once, between two transactions: verdicts become visible that much later"""
     session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 10.0
     """a silent worker loses its partitions after this long"""
     max_poll_interval_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
@@ -50,13 +52,6 @@ class KafkaSettings(Section):
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
-
-    @field_validator("delivery")
-    @classmethod
-    def _offered(cls, value: str) -> str:
-        if value == "exactly_once":
-            raise ValueError("exactly_once is not offered yet; use at_least_once and deduplicate on verdict_id")
-        return value
 
     @model_validator(mode="after")
     def _sasl_is_whole(self) -> Self:
@@ -114,7 +109,7 @@ class FlowSettings(Section):
     max_pixels_in_flight: Annotated[int, Field(ge=1_000_000)] = 200_000_000
     """decoded pixels held at once, 3 bytes each"""
     max_span: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    """oldest open to newest read offset of a partition: what a crash repeats at most"""
+    """from the last commit to the newest read offset of a partition: what a crash repeats at most"""
     drain_timeout_s: Seconds = 30.0
     """from SIGTERM to exit"""
 

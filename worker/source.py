@@ -17,7 +17,7 @@ from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from pipeline.errors import FatalError
+from pipeline.errors import BrokerUnavailable, FatalError
 from pipeline.record import RawRecord
 from worker.client_cures import (
     Positions,
@@ -42,11 +42,21 @@ Partitions = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """Who we are in the group at one moment: by this the brokers know what a member sends that the group gave up."""
+
+    group_id: str
+    generation: int
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What one poll brought. Drop `revoked` and `lost` first, then take up `assigned`, then read `records`.
 
     `positions`: where each partition would go on reading, behind `records` and behind gaps that hold none; a partition
         whose position is not known yet is missing. `skipped`: offsets that were deleted before we read them.
+    `membership`: None while we are not in the group; never newer than what `lost` and `revoked` tell.
     """
 
     records: list[RawRecord]
@@ -56,6 +66,7 @@ class Turn:
     assignment: Partitions
     positions: Mapping[int, int]
     skipped: int = 0
+    membership: Membership | None = None
 
 
 class KafkaSource:
@@ -108,6 +119,14 @@ class KafkaSource:
         """Of partitions that are still ours. False: not now (rebalance, timeout, fenced), try again after a poll."""
         consumer = self._consumer
         return consumer is not None and await self._thread.run(lambda: consumer.commit(offsets))
+
+    async def committed(self, partitions: Partitions) -> dict[int, int]:
+        """The group's committed offsets, once no transaction is pending on them; without those never committed.
+
+        Raises: BrokerUnavailable.
+        """
+        consumer = self._consumer
+        return {} if consumer is None else await self._thread.run(lambda: consumer.committed(partitions))
 
     async def lag(self) -> dict[int, int]:
         """Records that were not handed out yet, per partition; asked of the broker, empty while it does not answer."""
@@ -200,6 +219,19 @@ class _Consumer:
             return False
         return True
 
+    def committed(self, partitions: Partitions) -> dict[int, int]:
+        clear_stale_answers(self._client)
+        topic = self._settings.input_topic
+        try:
+            found = {
+                p: self._client.committed(TopicPartition(topic, p), timeout_ms=ms(ASK_TIMEOUT_S)) for p in partitions
+            }
+        except kafka_errors.KafkaError as error:
+            raise BrokerUnavailable(
+                f"Kafka does not tell committed offsets: {type(error).__name__}: {error}"
+            ) from error
+        return {p: offset for p, offset in found.items() if offset is not None}
+
     def lag(self) -> dict[int, int]:
         positions = self._positions.known()
         topic = self._settings.input_topic
@@ -228,6 +260,8 @@ class _Consumer:
         self._posts.append((kind, frozenset(partitions)))
 
     def _turn(self, records: list[RawRecord]) -> Turn:
+        # Before the posts are read: a member that was expelled is posted as such before it joins again.
+        membership = self._membership()
         moved: dict[str, Partitions] = {"assigned": frozenset(), "revoked": frozenset(), "lost": frozenset()}
         while self._posts:
             kind, partitions = self._posts.popleft()
@@ -242,7 +276,15 @@ class _Consumer:
             assignment=assignment,
             positions=self._positions.known(),
             skipped=self._positions.skipped(first_read),
+            membership=membership,
         )
+
+    def _membership(self) -> Membership | None:
+        joined = self._client.group_metadata()
+        # Without a generation the brokers would take a transaction from anyone.
+        if joined.generation_id < 0 or not joined.member_id:
+            return None
+        return Membership(joined.group_id, joined.generation_id, joined.member_id)
 
     def _assigned(self) -> Partitions:
         return frozenset(tp.partition for tp in self._client.assignment())

@@ -6,7 +6,7 @@ No explanation text, no query string, no pixel enters a log. OpenTelemetry is fo
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import structlog
@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from structlog.typing import EventDict
 
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
+from pipeline.errors import ZoomInError
 from pipeline.record import RawRecord
 from worker.settings import TelemetrySettings, exports_traces
 
@@ -33,7 +34,9 @@ EVENT_DEAD_LETTERED = "event_dead_lettered"
 RECORD_IGNORED = "record_ignored"
 PARTITIONS_ASSIGNED = "partitions_assigned"
 PARTITIONS_REVOKED = "partitions_revoked"
+MEMBER_FENCED = "member_fenced"
 COMMIT_POSTPONED = "commit_postponed"
+TRANSACTION_FAILED = "transaction_failed"
 DEPENDENCY_RETRIED = "dependency_retried"
 OUTAGE_BEGAN = "outage_began"
 OUTAGE_ENDED = "outage_ended"
@@ -180,17 +183,32 @@ class Tracing:
             "messaging.kafka.offset": record.offset,
             "messaging.consumer.group.name": self._group_id,
         }
-        with self._tracer.start_as_current_span(
-            f"process {record.topic}",
-            context=propagate.extract(carrier, context.Context()),
-            kind=trace.SpanKind.CONSUMER,
-            attributes=attributes,
-        ):
+        parent = propagate.extract(carrier, context.Context())
+        with self._span(f"process {record.topic}", parent, trace.SpanKind.CONSUMER, attributes):
             yield
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """A span below the record's; where nobody reads it, nothing: it would cost as much as all else we tell."""
-        return self._tracer.start_as_current_span(name) if self._exports else nullcontext()
+        return self._span(name) if self._exports else nullcontext()
+
+    @contextmanager
+    def _span(
+        self,
+        name: str,
+        parent: context.Context | None = None,
+        kind: trace.SpanKind = trace.SpanKind.INTERNAL,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Iterator[None]:
+        """An error is told by its name alone: its text, and those of its causes, may hold what a sender wrote."""
+        with self._tracer.start_as_current_span(
+            name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                span.set_attribute("error.type", error.code if isinstance(error, ZoomInError) else type(error).__name__)
+                span.set_status(trace.StatusCode.ERROR)
+                raise
 
     def traceparent(self) -> str | None:
         """Of the current span, for the header of what we publish."""

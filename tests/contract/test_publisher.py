@@ -13,6 +13,7 @@ from tests.builders import record
 from tests.fakes_kafka import FakeBroker
 from tests.services import KafkaForTests
 from tests.verdicts import verdict_event
+from worker.delivery import AcknowledgedDelivery
 from worker.outgoing import Outgoing
 from worker.publisher import KafkaPublisher
 from worker.settings import KafkaSettings
@@ -27,15 +28,18 @@ class Publisher(Protocol):
         self, record: RawRecord, error: ZoomInError, *, event_id: str | None, traceparent: str | None = None
     ) -> None: ...
 
+
+class Delivery(Protocol):
     async def probe(self) -> None: ...
 
     async def close(self) -> None: ...
 
 
 class Desk(Protocol):
-    """A publisher, and what has arrived where it publishes to."""
+    """A publisher with its delivery, and what has arrived where it publishes to."""
 
     publisher: Publisher
+    delivery: Delivery
 
     def verdicts(self) -> list[Outgoing]: ...
 
@@ -45,7 +49,7 @@ class Desk(Protocol):
 class FakeDesk:
     def __init__(self) -> None:
         self.broker = FakeBroker()
-        self.publisher = self.broker.publisher()
+        self.publisher = self.delivery = self.broker.publisher()
 
     def verdicts(self) -> list[Outgoing]:
         return self.broker.verdicts
@@ -62,7 +66,8 @@ class RealDesk:
             verdict_topic=kafka.topic("verdicts"),
             dead_letter_topic=kafka.topic("letters"),
         )
-        self.publisher = KafkaPublisher(self.settings, "worker-1")
+        self.delivery = AcknowledgedDelivery(self.settings)
+        self.publisher = KafkaPublisher(self.settings, "worker-1", self.delivery)
 
     def verdicts(self) -> list[Outgoing]:
         return self._arrived(self.settings.verdict_topic)
@@ -78,7 +83,7 @@ class RealDesk:
 async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     desk: Desk = FakeDesk() if request.param == "fake" else RealDesk(request.getfixturevalue("kafka"))
     yield desk
-    await desk.publisher.close()
+    await desk.delivery.close()
 
 
 def headers(message: Outgoing) -> dict[str, bytes]:
@@ -151,4 +156,4 @@ async def test_verdict_larger_than_its_topic_takes_is_our_fault_and_harms_no_oth
 
 
 async def test_probe_is_content_with_a_broker_that_serves(desk: Desk) -> None:
-    await desk.publisher.probe()
+    await desk.delivery.probe()

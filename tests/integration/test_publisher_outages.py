@@ -12,7 +12,8 @@ from tests.builders import record
 from tests.refused import collect_refused_sockets  # noqa: F401
 from tests.services import KafkaForTests
 from tests.verdicts import verdict_event
-from worker import publisher as publisher_module
+from worker import delivery as delivery_module
+from worker.delivery import AcknowledgedDelivery
 from worker.local import CACHE, KafkaBroker
 from worker.publisher import KafkaPublisher
 from worker.settings import KafkaSettings
@@ -24,14 +25,14 @@ pytestmark = refused.MARKS
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    opened: list[KafkaPublisher] = []
+    opened: list[AcknowledgedDelivery] = []
 
     def connect(settings: KafkaSettings) -> KafkaPublisher:
-        opened.append(KafkaPublisher(settings, "worker-1"))
-        return opened[-1]
+        opened.append(AcknowledgedDelivery(settings))
+        return KafkaPublisher(settings, "worker-1", opened[-1])
 
     yield connect
-    await asyncio.gather(*(publisher.close() for publisher in opened))
+    await asyncio.gather(*(delivery.close() for delivery in opened))
 
 
 def settings(kafka: KafkaForTests, *, letter_bytes: int | None = None) -> KafkaSettings:
@@ -96,17 +97,19 @@ async def test_producer_that_was_refused_once_is_not_used_again(kafka: KafkaForT
 
 async def test_no_broker_at_all_is_an_outage(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.kafka_client.BOOTSTRAP_TIMEOUT_S", 0.5)
-    publisher = connect(KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+    nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:9")
     with pytest.raises(BrokerUnavailable, match="Unable to bootstrap"):
-        await publisher.verdict(verdict_event(), record())
+        await connect(nowhere).verdict(verdict_event(), record())
+    delivery = AcknowledgedDelivery(nowhere)
     with pytest.raises(BrokerUnavailable):
-        await publisher.probe()
+        await delivery.probe()
+    await delivery.close()
 
 
 async def test_topic_that_vanished_is_an_outage(
     kafka: KafkaForTests, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "BLOCK_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(delivery_module, "BLOCK_TIMEOUT_S", 0.5)
     place = settings(kafka).model_copy(update={"verdict_topic": "never-made"})
     with pytest.raises(BrokerUnavailable):
         await connect(place).verdict(verdict_event(), record())

@@ -12,8 +12,14 @@ PACKAGES = ("pipeline", "worker", "training")
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAY_IMPORT = {"pipeline": {"pipeline"}, "worker": {"worker", "pipeline"}, "training": {"training", "pipeline"}}
 S3_DOORS = ("worker/store.py", "worker/local*.py", "training/bucket.py")
-KAFKA_DOORS = ("worker/source.py", "worker/publisher.py", "worker/local*.py", "worker/commands/*.py")
-KAFKA_SHARED = ("worker/kafka_client.py", "worker/client_cures.py")  # what source and publisher have in common
+KAFKA_DOORS = (
+    "worker/source.py",
+    "worker/delivery.py",
+    "worker/transactions.py",
+    "worker/local*.py",
+    "worker/commands/*.py",
+)
+KAFKA_SHARED = ("worker/kafka_client.py", "worker/client_cures.py")  # what the doors have in common
 DOORS = {
     "vllm": ("pipeline/vllm_engine.py",),
     "kafka": KAFKA_DOORS + KAFKA_SHARED,
@@ -38,6 +44,8 @@ TESTED_ELSEWHERE = {
     "worker/calls.py": "tests/contract/test_store.py",
     "worker/source.py": "tests/contract/test_source.py",
     "worker/publisher.py": "tests/contract/test_publisher.py",
+    "worker/delivery.py": "tests/contract/test_publisher.py",
+    "worker/transactions.py": "tests/contract/test_transactions.py",
     "worker/client_cures.py": "tests/integration/test_client_cures.py",
     "worker/jars.py": "tests/integration/test_services.py",
     "worker/guard.py": "tests/integration/test_guard.py",

@@ -29,12 +29,6 @@ def test_every_bad_field_is_in_one_message(monkeypatch: pytest.MonkeyPatch) -> N
         assert expected in caught.value.detail
 
 
-def test_exactly_once_is_refused_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOOMIN_KAFKA__DELIVERY", "exactly_once")
-    with pytest.raises(BadSettings, match="not offered yet"):
-        settings.load()
-
-
 def test_names_of_a_kubernetes_service_only_warn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOOMIN_PORT", "tcp://10.0.0.1:80")
     monkeypatch.setenv("ZOOMIN_TRAIN_MINUTES", "3")
