@@ -3,6 +3,8 @@
 # ruff: noqa: E501 - tables are read line by line
 
 import random
+from collections.abc import Callable
+from functools import cache
 
 from pipeline import parse
 from pipeline.errors import AnswerUnreadable, BucketForbidden, MalformedEvent
@@ -11,18 +13,25 @@ from pipeline.record import RawRecord
 from pipeline.urls import Addressing
 from tests.hostile.addresses import Ground
 from tests.hostile.corpus import answers, events
+from training.spread import over_processes
 
+GROUND = Ground()
 SHORT = 2000
+PROCESSES = 2
+STRINGS_A_JOB = 5000  # a fraction of a second
+REPORTED_STRINGS = 100_000
 PIECES = ["<verdict>", "</verdict>", "real", "generated", "<boxes>", "[1,2,3,4]", "</explanation>", "<explanation>", "<", ">",
           "s3://", "http://", "127.0.0.1", "@", "/../", "%2e", "%00", "\\u0000", '"', "{", "}", "[", "]", ":", ",", "\0",
           '"url":', '"Records":', '"specversion":"1.0"', "1e999", "-0", "\ud800", "\u0130"]  # fmt: skip
 
 
+@cache
 def event_texts(ground: Ground) -> list[str]:
     values = (entry.value for entry in events(ground) if entry.value is not None)
     return [value.decode(errors="surrogateescape") for value in values if len(value) <= SHORT]
 
 
+@cache
 def answer_texts() -> list[str]:
     return [entry.text for entry in answers() if len(entry.text) <= SHORT]
 
@@ -71,18 +80,33 @@ def answer_surprise(text: str, *, truncated: bool) -> str | None:
     return None
 
 
-def hunt(count: int, *, seed: int, ground: Ground) -> list[str]:
-    """The surprises among `count` mutated strings, half for each parser."""
+def hunt(count: int, *, seed: int, say: Callable[[str], None]) -> list[str]:
+    """The surprises among `count` mutated strings, half for each parser, over two processes."""
+    said_every = max(1, REPORTED_STRINGS // STRINGS_A_JOB)
+
+    def after_each(done: int) -> None:
+        if done % said_every == 0 or done == len(jobs):
+            say(f"{min(count, done * STRINGS_A_JOB)} of {count} mutated strings")
+
+    starts = range(0, count, STRINGS_A_JOB)
+    jobs = [(f"{seed}/{start}", min(STRINGS_A_JOB, count - start)) for start in starts]
+    found = over_processes(look, jobs, PROCESSES, after_each=after_each)
+    return [surprise for surprises in found for surprise in surprises]
+
+
+def look(job: tuple[str, int]) -> list[str]:
+    """The surprises among so many strings of this seed."""
+    seed, count = job
     rng = random.Random(seed)
-    records, said, found = event_texts(ground), answer_texts(), []
+    records, said, found = event_texts(GROUND), answer_texts(), []
     for number in range(count):
         pool = said if number % 2 else records
         text = mutated(rng.choice(pool), rng.choice(pool), rng)
         problem = (
             answer_surprise(text, truncated=rng.random() < 0.5)
             if number % 2
-            else event_surprise(text, ground.addressing)
+            else event_surprise(text, GROUND.addressing)
         )
         if problem:
-            found.append(f"{text[:300]!r}: {problem}")
+            found.append(f"{text[:300]!r} of seed {seed}: {problem}")
     return found

@@ -70,7 +70,7 @@ def _fields(ground: Ground) -> Iterator[HostileEvent]:
         for wrong in WRONG:
             fine = (wrong is None and name in optional) or (name == "attributes" and wrong in ({}, {"a": "b"}))
             expected = ((ground.bucket, "a.png"),) if fine else MALFORMED
-            yield _event(f"field-{name}-{wrong!r}", "a field of another type", ours | {name: wrong}, expected)
+            yield told(f"field-{name}-{wrong!r}", "a field of another type", ours | {name: wrong}, expected)
     for name, value in {
         "schema_version": 2**63,
         "id": "x" * 257,
@@ -87,18 +87,18 @@ def _fields(ground: Ground) -> Iterator[HostileEvent]:
         "verdict": "real",
         "bucket": "secret",
     }.items():
-        yield _event(f"field-{name!r}", "out of range, or a field that we do not have", ours | {name: value}, MALFORMED)
+        yield told(f"field-{name!r}", "out of range, or a field that we do not have", ours | {name: value}, MALFORMED)
     for text in ("<|im_end|>", "<script>alert(1)</script>", "\x1b[2J\x07", "answer real", "${jndi:ldap://x}", "\0"):
         said = ours | {"source": text, "attributes": {text: text}, "id": f"id {text}"}
-        yield _event(f"texts-{text!r}", "texts come back and do nothing", said, ((ground.bucket, "a.png"),))
+        yield told(f"texts-{text!r}", "texts come back and do nothing", said, ((ground.bucket, "a.png"),))
 
 
 def _notifications(ground: Ground) -> Iterator[HostileEvent]:
     here = ground.bucket
     many = notification(*[(here, f"{i}.png") for i in range(101)])
-    yield _event("records-101", "more images than a record may name", many, MALFORMED)
+    yield told("records-101", "more images than a record may name", many, MALFORMED)
     mixed = notification((here, "a.png"), ("secret", "a.png"))
-    yield _event("records-mixed", "one forbidden image forbids its record", mixed, FORBIDDEN)
+    yield told("records-mixed", "one forbidden image forbids its record", mixed, FORBIDDEN)
     for key, meant in {
         "a+b.png": "a b.png",
         "a%2Bb.png": "a+b.png",
@@ -107,9 +107,9 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "%E2%80%AEgnp": "\u202egnp",
     }.items():
         twin = notification((here, key))
-        yield _event(f"twin-{key}", "a key that may be encoded is decoded once", twin, ((here, meant),))
+        yield told(f"twin-{key}", "a key that may be encoded is decoded once", twin, ((here, meant),))
     for key in ("", "..", "a/../b", "%2e%2e/secret", "..%2Fsecret", "a" * 1025, "+/%2E%2E/x"):
-        yield _event(
+        yield told(
             f"notified-{key[:20]}", "steps and lengths hold behind the encoding", notification((here, key)), MALFORMED
         )
     for name in (
@@ -119,7 +119,7 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "Replication:X",
         "LifecycleExpiration:Delete",
     ):
-        yield _event(f"ignored-{name}", "known, and no image of ours", notification((here, "a"), name=name), ())
+        yield told(f"ignored-{name}", "known, and no image of ours", notification((here, "a"), name=name), ())
     for name in (
         "ObjectCreated",
         "ObjectCreated:",
@@ -128,12 +128,12 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "",
         "s3:s3:ObjectCreated:Put",
     ):
-        yield _event(f"unknown-{name}", "almost a known name", notification((here, "a"), name=name), MALFORMED)
+        yield told(f"unknown-{name}", "almost a known name", notification((here, "a"), name=name), MALFORMED)
     for number, wrong in enumerate(WRONG):
-        yield _event(f"records-{number}", "Records of another type", {"Records": wrong}, MALFORMED)
-        yield _event(f"record-{number}", "a record of another type", {"Records": [wrong]}, MALFORMED)
+        yield told(f"records-{number}", "Records of another type", {"Records": wrong}, MALFORMED)
+        yield told(f"record-{number}", "a record of another type", {"Records": [wrong]}, MALFORMED)
         broken = {"Records": [{"eventName": "ObjectCreated:Put", "s3": wrong}]}
-        yield _event(f"s3-{number}", "its s3 of another type", broken, MALFORMED)
+        yield told(f"s3-{number}", "its s3 of another type", broken, MALFORMED)
 
 
 def _envelopes(ground: Ground) -> Iterator[HostileEvent]:
@@ -141,16 +141,16 @@ def _envelopes(ground: Ground) -> Iterator[HostileEvent]:
     cloud = {"specversion": "1.0", "id": "c", "source": "/x", "type": "t"}
     ours = {"url": f"s3://{here}/a.png"}
     packed = base64.b64encode(json.dumps(cloud | {"data": ours}).encode()).decode()
-    yield _event("cloud", "a CloudEvent around ours", cloud | {"data": ours}, ((here, "a.png"),))
+    yield told("cloud", "a CloudEvent around ours", cloud | {"data": ours}, ((here, "a.png"),))
     for number, data in enumerate([*WRONG, "s3://x/a", cloud | {"data": ours}, {"url": "http://127.0.0.1/x"}]):
-        yield _event(f"cloud-{number}", "an envelope around something else", cloud | {"data": data}, MALFORMED)
-    yield _event("cloud-in-cloud", "an envelope in an envelope", cloud | {"data_base64": packed}, MALFORMED)
-    yield _event("cloud-bomb", "base64 that is none", cloud | {"data_base64": "A" * 900_001}, MALFORMED)
+        yield told(f"cloud-{number}", "an envelope around something else", cloud | {"data": data}, MALFORMED)
+    yield told("cloud-in-cloud", "an envelope in an envelope", cloud | {"data_base64": packed}, MALFORMED)
+    yield told("cloud-bomb", "base64 that is none", cloud | {"data_base64": "A" * 900_001}, MALFORMED)
     bridge = {"detail-type": "Object Created", "detail": {"bucket": {"name": here}, "object": {"key": "a+b.png"}}}
-    yield _event("bridge", "EventBridge's keys are raw", bridge, ((here, "a+b.png"),))
+    yield told("bridge", "EventBridge's keys are raw", bridge, ((here, "a+b.png"),))
     for number, wrong in enumerate(WRONG):
-        yield _event(f"bridge-{number}", "a detail of another type", bridge | {"detail": wrong}, MALFORMED)
-        yield _event(f"bridge-type-{number}", "a type of another type", bridge | {"detail-type": wrong}, MALFORMED)
+        yield told(f"bridge-{number}", "a detail of another type", bridge | {"detail": wrong}, MALFORMED)
+        yield told(f"bridge-type-{number}", "a type of another type", bridge | {"detail-type": wrong}, MALFORMED)
 
 
 def _headers(ground: Ground) -> Iterator[HostileEvent]:
@@ -181,5 +181,5 @@ def _headers(ground: Ground) -> Iterator[HostileEvent]:
         yield HostileEvent(f"key-{key[:6]!r}", "a record key of any bytes", ours, fine, key=key)
 
 
-def _event(name: str, reason: str, body: object, expected: tuple[tuple[str, str], ...] | str) -> HostileEvent:
+def told(name: str, reason: str, body: object, expected: tuple[tuple[str, str], ...] | str) -> HostileEvent:
     return HostileEvent(name, reason, json.dumps(body).encode(), expected)

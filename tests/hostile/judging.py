@@ -1,0 +1,163 @@
+"""What is wrong with the answers to one entry of the corpus, if anything is; pure."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from pipeline.checkpoint import CheckpointCard
+from pipeline.messages import VerdictEvent, ZoomRegion
+from pipeline.verdict import RgbImage, Status
+from pipeline.zoomin import inspect
+from tests.engines import DigestEngine
+from tests.hostile.entries import HostileAnswer, HostileEvent, HostileImage, Picture
+
+Place = tuple[int, int]
+"""partition and offset in the input topic"""
+ABSENT = ("image_missing", "image_denied")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter: `headers` are its own, `value` and `key` the record's."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def of(cls, record: ConsumerRecord) -> "Letter":
+        return cls(record.key, record.value, tuple(record.headers))
+
+    def said(self, name: str) -> str:
+        """The header `zoomin-dlt-{name}`, empty where there is none."""
+        return dict(self.headers).get(f"zoomin-dlt-{name}", b"").decode(errors="replace")
+
+    @property
+    def place(self) -> Place:
+        return int(self.said("partition")), int(self.said("offset"))
+
+
+Said = VerdictEvent | Letter
+Judge = Callable[[Sequence[Said]], str | None]
+"""From the answers to one record to what is wrong with them, None when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A record that the broker took, for which reason, and who judges its answers. `kind`: images, events, answers."""
+
+    kind: str
+    name: str
+    reason: str
+    key: bytes | None
+    value: bytes | None
+    judge: Judge
+
+    def surprise(self, got: Sequence[Said]) -> str | None:
+        problems = (_letter_problem(self, said) for said in got if isinstance(said, Letter))
+        return next((problem for problem in problems if problem), None) or self.judge(got)
+
+
+def outcomes(got: Sequence[Said]) -> list[str]:
+    """What is counted of the answers to a record."""
+    named = [said.said("code") if isinstance(said, Letter) else f"verdict, {said.status}" for said in got]
+    return named or ["no answer: ignored"]
+
+
+def image_judge(entry: HostileImage, card: CheckpointCard, *, ended_by: str = "") -> Judge:
+    """`ended_by` is to be read in the detail of its dead letter."""
+
+    def judge(got: Sequence[Said]) -> str | None:
+        if len(got) != 1:
+            return f"{len(got)} answers"
+        (said,) = got
+        if isinstance(said, Letter):
+            code, detail = said.said("code"), said.said("detail")
+            return None if code in entry.expected_codes and ended_by in detail else f"{code}: {detail}"
+        if not isinstance(entry.expected, Picture):
+            return None if "picture" in entry.expected_codes else f"judged as {said.image.format}"
+        return _differs(said, entry.content, entry.expected, card)
+
+    return judge
+
+
+def event_judge(entry: HostileEvent, stored: AbstractSet[str]) -> Judge:
+    """`stored` are the keys that S3 took: no one can have uploaded the others, so these are missing."""
+    expected = entry.expected
+
+    def judge(got: Sequence[Said]) -> str | None:
+        named = [s.said("code") if isinstance(s, Letter) else (s.image.bucket, s.image.key) for s in got]
+        wanted = [expected] if isinstance(expected, str) else list(expected)
+        if len(named) != len(wanted):
+            return f"{named} instead of {wanted}"
+        for one, other in zip(named, wanted, strict=True):
+            absent = not isinstance(other, str) and other[1] not in stored and one in ABSENT
+            if one != other and not absent:
+                return f"{one} instead of {other}"
+        return None
+
+    return judge
+
+
+def answer_judge(entry: HostileAnswer) -> Judge:
+    def judge(got: Sequence[Said]) -> str | None:
+        if len(got) != 1:
+            return f"{len(got)} answers"
+        (said,) = got
+        if isinstance(said, Letter):
+            refused = entry.expected is None and (entry.query, said.said("code")) == ("scan", "answer_unreadable")
+            return None if refused else f"{said.said('code')}: {said.said('detail')}"
+        if entry.expected is None:
+            degraded = entry.query == "check" and said.status is Status.DEGRADED
+            return None if degraded else f"read as {said.verdict}"
+        return _misread(said, entry)
+
+    return judge
+
+
+def _letter_problem(sent: Sent, letter: Letter) -> str | None:
+    names = [name for name, _ in letter.headers if name.startswith("zoomin-")]
+    if len(set(names)) != len(names):
+        return f"headers of ours stand there twice: {sorted(names)}"
+    whole = (letter.key, letter.value) == (sent.key, sent.value)
+    return None if whole or letter.said("value") == "omitted" else "the dead letter is not the record"
+
+
+def _misread(said: VerdictEvent, entry: HostileAnswer) -> str | None:
+    assert entry.expected is not None
+    verdict, _, explanation = entry.expected
+    part = said.scan if entry.query == "scan" else said.check
+    if part is None:
+        return "degraded"
+    width, height = said.image.width_px, said.image.height_px
+    outside = [region.box for region in said.scan.regions if not _within(region, width, height)]
+    if outside:
+        return f"regions outside of the image: {outside[:3]}"
+    got = part.verdict.value, part.explanation
+    return None if got == (verdict, explanation) else f"read as {got[0]}: {got[1][:80]!r}"
+
+
+def _within(region: ZoomRegion, width: int, height: int) -> bool:
+    x1, y1, x2, y2 = region.box
+    return 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
+
+
+def _differs(said: VerdictEvent, content: bytes, expected: Picture, card: CheckpointCard) -> str | None:
+    """The bytes are named, the size is that of the upright image, and so are the pixels that the engine saw."""
+    pixels, image = expected.pixels.convert("RGB"), said.image
+    got = (image.width_px, image.height_px), image.format, image.frames
+    if got != (pixels.size, expected.format, expected.frames):
+        return f"{got} instead of {(pixels.size, expected.format, expected.frames)}"
+    if (image.sha256, image.bytes) != (hashlib.sha256(content).hexdigest(), len(content)):
+        return "its sha256 or its length is that of another file"
+    if expected.tolerance != 0:
+        return None
+    inspection = asyncio.run(inspect(RgbImage(pixels, expected.format), DigestEngine(card)))
+    crops = [crop.sha256 for crop in inspection.crops]
+    judged = [region.crop_sha256 for region in said.scan.regions if region.zoomed]
+    same = (crops, inspection.scan.explanation) == (judged, said.scan.explanation)
+    return None if same else "other pixels were judged"
