@@ -16,15 +16,19 @@ from tests.chaos import round as chaos
 
 def main() -> int:
     options = _options()
-    if options.delivery == "exactly_once":
-        print("chaos: the worker does not offer exactly_once yet; run with DELIVERY=at_least_once", file=sys.stderr)
-        return 2
     for name in [name for name in os.environ if name.startswith(("ZOOMIN_", "AWS_"))]:
         del os.environ[name]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever asks us to end finds nothing left behind
     directory = Path(tempfile.mkdtemp(prefix="zoomin-chaos-"))
     try:
-        report = chaos.run(directory, seed=options.seed, events=options.events, kills=options.kills, say=_say)
+        report = chaos.run(
+            directory,
+            seed=options.seed,
+            events=options.events,
+            kills=options.kills,
+            delivery=options.delivery,
+            say=_say,
+        )
     except KeyboardInterrupt:
         print("chaos: stopped; nothing written", file=sys.stderr)
         return 130
@@ -54,7 +58,7 @@ def _options() -> argparse.Namespace:
 
 
 def _repeat(options: argparse.Namespace) -> str:
-    return f"EVENTS={options.events} KILLS={options.kills} SEED={options.seed}"
+    return f"EVENTS={options.events} KILLS={options.kills} DELIVERY={options.delivery} SEED={options.seed}"
 
 
 def _say(sentence: str) -> None:

@@ -72,8 +72,8 @@ class Judgement:
     longest_silence_s: Mapping[int, float]
     """per partition, while something waited there for its answer"""
 
-    def broken(self, *, silence_limit_s: float) -> list[str]:
-        """One sentence a broken rule."""
+    def broken(self, *, silence_limit_s: float, may_repeat: bool = True) -> list[str]:
+        """One sentence a broken rule; `may_repeat`: whether the delivery allows a second answer to an event."""
         silent = {p: f"{s:.0f} s" for p, s in self.longest_silence_s.items() if s > silence_limit_s}
         findings = {
             f"{len(self.lost)} events were never answered: {_some(self.lost)}": self.lost,
@@ -81,6 +81,9 @@ class Judgement:
                 self.unequal_repeats
             ),
             f"{len(self.wrong_answers)} events ended as they must not: {_some(self.wrong_answers)}": self.wrong_answers,
+            f"{self.repeats} answers were repeated though each was to come exactly once": (
+                not may_repeat and self.repeats
+            ),
             f"{self.strangers} answers belong to nothing that was sent": self.strangers,
             f"{self.offsets_beyond_unanswered} records were passed by a commit before they were answered": (
                 self.offsets_beyond_unanswered

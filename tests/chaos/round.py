@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from kafka import KafkaConsumer, TopicPartition
 
 from tests.chaos import topics
 from tests.chaos.faults import carry_out
-from tests.chaos.judge import Judgement, judge
+from tests.chaos.judge import Answer, Judgement, judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import KILLS, SESSION_TIMEOUT_S, Fault, duration_s, schedule
 from tests.chaos.sender import Sender, planned
@@ -36,36 +37,41 @@ SETTINGS = {
 }
 
 Say = Callable[[str], None]
+Delivery = Literal["at_least_once", "exactly_once"]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """`judgement` is on what a reader of committed records gets; `repeats` are those that any other reader gets."""
+
     seed: int
+    delivery: Delivery
     judgement: Judgement
+    repeats: int
     faults: Counter[str]
     ended_badly: Sequence[str]
     seconds: float
 
     @property
     def broken(self) -> list[str]:
-        return [*self.judgement.broken(silence_limit_s=SILENCE_LIMIT_S), *self.ended_badly]
+        may_repeat = self.delivery == "at_least_once"
+        return [*self.judgement.broken(silence_limit_s=SILENCE_LIMIT_S, may_repeat=may_repeat), *self.ended_badly]
 
     def figures(self) -> dict[str, object]:
         """build/chaos.json; the names are a contract."""
         found = self.judgement
         return {
             "seed": self.seed,
-            "delivery": "at_least_once",
+            "delivery": self.delivery,
             "sent": found.sent,
             "verdicts": found.verdicts,
             "dead_letters": found.dead_letters,
             "lost": len(found.lost),
-            "repeats": found.repeats,
+            "repeats": self.repeats,
             "unequal_repeats": len(found.unequal_repeats),
             "wrong_answers": len(found.wrong_answers),
             "offsets_beyond_unanswered": found.offsets_beyond_unanswered,
             "uncommitted": found.uncommitted,
-            # Without transactions whoever reads committed records reads them all.
             "read_committed_repeats": found.repeats,
             "kills": sum(self.faults[kind] for kind in set(KILLS)),
             "faults": dict(self.faults),
@@ -75,12 +81,13 @@ class Report:
         }
 
 
-def run(directory: Path, *, seed: int, events: int, kills: int, say: Say) -> Report:
+def run(directory: Path, *, seed: int, events: int, kills: int, delivery: Delivery, say: Say) -> Report:
     began = time.monotonic()
     faults = schedule(seed, kills=kills, events=events, workers=WORKERS)
     with _services(directory) as (broker, s3):
         store = S3ForTests(s3.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key)
-        site = Site(KafkaForTests(broker), store, directory / "workers", partitions=PARTITIONS, settings=dict(SETTINGS))
+        settings = SETTINGS | {"ZOOMIN_KAFKA__DELIVERY": delivery}
+        site = Site(KafkaForTests(broker), store, directory / "workers", partitions=PARTITIONS, settings=settings)
         with (
             _pool(site, seed) as pool,
             closing(Sender(site, planned(site, events, seed), over_s=duration_s(faults))) as sender,
@@ -98,7 +105,9 @@ def run(directory: Path, *, seed: int, events: int, kills: int, say: Say) -> Rep
             pool.stop_all()
             commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
             judgement = judge(sent, topics.answers(site), commits)
-            return Report(seed, judgement, _counted(faults), pool.ended_badly, time.monotonic() - began)
+            repeats = _repeats(topics.answers(site, isolation_level="read_uncommitted"))
+            took_s = time.monotonic() - began
+            return Report(seed, delivery, judgement, repeats, _counted(faults), pool.ended_badly, took_s)
 
 
 @contextmanager
@@ -137,6 +146,10 @@ def _wait_for_answers(site: Site, events: int) -> None:
         if now_answered != answered:
             answered, changed_at = now_answered, time.monotonic()
         time.sleep(1)
+
+
+def _repeats(answers: Sequence[Answer]) -> int:
+    return len(answers) - len({answer.place for answer in answers})
 
 
 def _ends(site: Site) -> int:

@@ -17,16 +17,13 @@ def chaos(*options: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(300)
-def test_nothing_is_lost_in_a_short_round(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_nothing_is_lost_in_a_short_round(delivery: str, tmp_path: Path) -> None:
     figures = tmp_path / "chaos.json"
-    done = chaos("--events", "300", "--kills", "2", "--seed", SEED, "--json", str(figures), timeout_s=280)
+    size = ("--events", "300", "--kills", "2", "--seed", SEED)
+    done = chaos(*size, "--delivery", delivery, "--json", str(figures), timeout_s=280)
     assert done.returncode == 0, done.stderr[-4000:]
     found = json.loads(figures.read_text())
     assert (found["sent"], found["kills"], found["lost"]) == (300, 2, 0)
     assert found["dead_letters"] > 0, "some of what was sent cannot be judged"
-
-
-def test_exactly_once_is_refused_until_it_exists() -> None:
-    done = chaos("--delivery", "exactly_once", timeout_s=60)
-    assert done.returncode == 2
-    assert done.stderr == "chaos: the worker does not offer exactly_once yet; run with DELIVERY=at_least_once\n"
+    assert delivery == "at_least_once" or found["read_committed_repeats"] == 0

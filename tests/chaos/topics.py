@@ -22,9 +22,13 @@ _EMPTY = 1
 """how the flexible versions write the length of an empty text"""
 
 
-def answers(site: Site) -> list[Answer]:
-    verdicts = [_verdict(record) for record in site.kafka.records(site.verdict_topic)]
-    return verdicts + [_letter(record) for record in site.dead_letters()]
+def answers(site: Site, *, isolation_level: str = "read_committed") -> list[Answer]:
+    """What a reader with this isolation level gets."""
+    verdicts, letters = (
+        site.kafka.records(topic, isolation_level=isolation_level)
+        for topic in (site.verdict_topic, site.dead_letter_topic)
+    )
+    return [*map(_verdict, verdicts), *map(_letter, letters)]
 
 
 def commits(kafka: KafkaForTests, group: str, topic: str) -> list[Commit]:

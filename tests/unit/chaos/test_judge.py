@@ -94,6 +94,14 @@ def test_a_letter_and_a_verdict_for_one_event_are_a_repeat_that_ends_wrongly() -
     assert (judgement.repeats, judgement.wrong_answers) == (1, ("e-0",))
 
 
+def test_a_repeat_is_named_where_each_answer_was_to_come_once() -> None:
+    judgement = judge(SENT, [*ANSWERS, ANSWERS[0]], COMMITS)
+    assert judgement.broken(silence_limit_s=LIMIT_S) == []
+    assert judgement.broken(silence_limit_s=LIMIT_S, may_repeat=False) == [
+        "1 answers were repeated though each was to come exactly once"
+    ]
+
+
 def test_an_answer_to_nothing_is_a_stranger() -> None:
     answers = [*ANSWERS, verdict(event(77))]
     assert broken(SENT, answers, COMMITS) == ["1 answers belong to nothing that was sent"]
