@@ -107,7 +107,7 @@ def configure_logging(settings: TelemetrySettings) -> None:
     """JSON lines on stderr, or a console where people watch; kafka's and botocore's warnings pass a rate limit."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(repr_native_str=True) if console else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
@@ -124,6 +124,7 @@ def configure_logging(settings: TelemetrySettings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_OncePerMinute())
+    handler.addFilter(_on_one_line)
     logging.basicConfig(
         level=logging.WARNING, handlers=[handler], format="%(levelname)s %(name)s: %(message)s", force=True
     )
@@ -142,6 +143,15 @@ class _OncePerMinute(logging.Filter):
             return False
         self._last[place] = now
         return True
+
+
+def _on_one_line(record: logging.LogRecord) -> bool:
+    """Of a refusal Kafka's client shows a traceback through its own insides; what it was is enough."""
+    if record.name.startswith("kafka.") and record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _add_trace_ids(_logger: object, _method: str, line: EventDict) -> EventDict:

@@ -57,6 +57,21 @@ def test_a_client_that_repeats_itself_is_heard_once_a_minute(capsys: pytest.Capt
     assert capsys.readouterr().err.count("connection refused") == 1
 
 
+def test_kafkas_client_shows_no_traceback_and_others_do(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure_logging(TelemetrySettings(log_format="json"))
+    for name in ("kafka.net.transport", "asyncio"):
+        try:
+            raise ConnectionResetError("by peer")
+        except ConnectionResetError:
+            logging.getLogger(name).exception("lost %s", "it")
+    said = capsys.readouterr().err.splitlines()
+    assert said[:3] == [
+        "ERROR kafka.net.transport: lost it (ConnectionResetError: by peer)",
+        "ERROR asyncio: lost it",
+        "Traceback (most recent call last):",
+    ]
+
+
 def test_every_metric_of_the_contract_is_there_with_its_meaning() -> None:
     exposed = generate_latest(Metrics().registry).decode()
     names = (
