@@ -81,9 +81,15 @@ def _jitter(rng: np.random.Generator, box: BoundingBox) -> BoundingBox:
 def _crop(scene: Scene, box: BoundingBox) -> Picture:
     window = geometry.crop_window(box, scene.image.size_px)
     pixels = np.asarray(images.crop(scene.image, box, VIEW_PIXELS).pixels)
-    covered = [(_shared_px(window, detail.box), detail) for detail in scene.details]
-    area_px, detail = max(covered, key=lambda pair: pair[0])
-    return Picture(pixels, window, detail if area_px >= SHOWS_DETAIL * window.area_px else None)
+    number = shown_in(window, scene.boxes)
+    return Picture(pixels, window, None if number is None else scene.details[number])
+
+
+def shown_in(window: BoundingBox, boxes: Sequence[BoundingBox]) -> int | None:
+    """Which of `boxes` a crop of `window` is about: the one that covers most of it, if that is three tenths."""
+    covered = [_shared_px(window, box) for box in boxes]
+    most = max(range(len(boxes)), key=covered.__getitem__, default=None)
+    return None if most is None or covered[most] < SHOWS_DETAIL * window.area_px else most
 
 
 def _shared_px(a: BoundingBox, b: BoundingBox) -> int:

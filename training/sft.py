@@ -1,6 +1,5 @@
 """Supervised fine-tuning on both queries by TRL's trainer; the only file besides grpo.py that imports trl."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from transformers import (
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
-from training import rows, tensors
+from training import resuming, rows, tensors
 from training.album import Page
 from training.progress import Progress
 
@@ -33,7 +32,6 @@ LAST_RATE_FRACTION = 0.02
 RAMP_STEPS = 60
 KEPT_FRACTION = 0.4  # of the run at full learning rate; then linear to 2 %
 SAVE_EVERY_STEPS = 50
-CLOCK_NAME = "clock.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,8 @@ def run(
     """Train `model` in place; a run that was killed goes on from its last checkpoint in `directory`."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    last = _last_checkpoint(directory)
-    clock = Clock(_read_clock(last))
+    last = resuming.last_checkpoint(directory)
+    clock = Clock(resuming.read_clock(last))
     collator = tensors.Collator(tokenizer)
 
     def collate(steps: list[dict[str, int]]) -> dict[str, list[tensors.Batch]]:
@@ -139,9 +137,7 @@ class _Trainer(SFTTrainer):
         return self.lr_scheduler
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        # Trainer would load the file by the names in it, which for this architecture are not those of its modules.
-        kept = Qwen2_5_VLForConditionalGeneration.from_pretrained(resume_from_checkpoint, dtype=torch.float32)
-        (model or self.model).load_state_dict(kept.state_dict())
+        resuming.load_weights(resume_from_checkpoint, model or self.model)
 
     def compute_loss(
         self,
@@ -236,16 +232,4 @@ class _Keeper(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         del control
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        (checkpoint / CLOCK_NAME).write_text(json.dumps({"elapsed_s": self._clock.elapsed_s}))
-
-
-def _last_checkpoint(directory: Path) -> Path | None:
-    """The newest checkpoint that was written whole: its clock is written last."""
-    whole = [path.parent for path in directory.glob(f"checkpoint-*/{CLOCK_NAME}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def _read_clock(checkpoint: Path | None) -> float:
-    if checkpoint is None:
-        return 0.0
-    return float(json.loads((checkpoint / CLOCK_NAME).read_text())["elapsed_s"])
+        resuming.write_clock(checkpoint, self._clock.elapsed_s)

@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -57,18 +54,6 @@ def test_the_clock_counts_earlier_runs() -> None:
     clock = sft.Clock(20, now=lambda: now[0])
     now[0] = 103
     assert clock.elapsed_s == 23
-
-
-def test_only_whole_checkpoints_are_resumed(tmp_path: Path) -> None:
-    assert sft._last_checkpoint(tmp_path) is None
-    for step, whole in ((100, True), (900, True), (1000, False)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if whole:
-            (tmp_path / f"checkpoint-{step}" / sft.CLOCK_NAME).write_text(json.dumps({"elapsed_s": step / 10}))
-    last = sft._last_checkpoint(tmp_path)
-    assert last == tmp_path / "checkpoint-900"
-    assert sft._read_clock(last) == 90
-    assert sft._read_clock(None) == 0
 
 
 def test_the_learning_rate_ramps_stays_and_decays_to_two_hundredths() -> None:

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from training import architecture, resuming
+
+
+def test_only_whole_checkpoints_are_resumed(tmp_path: Path) -> None:
+    assert resuming.last_checkpoint(tmp_path) is None
+    for step, whole in ((100, True), (900, True), (1000, False)):
+        checkpoint = tmp_path / f"checkpoint-{step}"
+        checkpoint.mkdir()
+        if whole:
+            resuming.write_clock(checkpoint, step / 10)
+    last = resuming.last_checkpoint(tmp_path)
+    assert last == tmp_path / "checkpoint-900"
+    assert resuming.step_of(last) == 900
+    assert resuming.read_clock(last) == 90
+    assert resuming.read_clock(None) == 0
+
+
+def test_every_weight_is_loaded(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    kept, fresh = architecture.build(tokenizer, 0), architecture.build(tokenizer, 1)
+    kept.save_pretrained(tmp_path)
+    resuming.load_weights(str(tmp_path), fresh)
+    for (name, loaded), weight in zip(fresh.named_parameters(), kept.parameters(), strict=True):
+        assert torch.equal(loaded, weight), name
