@@ -83,6 +83,8 @@ class StoreSettings(Section):
     def _is_http(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if value and "@" in value:
+            raise ValueError("credentials come by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, not in the address")
         return value.rstrip("/") if value else None
 
 

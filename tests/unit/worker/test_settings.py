@@ -42,6 +42,13 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "planted-secret" not in repr(loaded) + loaded.model_dump_json()
 
 
+def test_credentials_in_the_endpoint_are_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOOMIN_STORE__ENDPOINT_URL", "https://me:planted-secret@s3.example")
+    with pytest.raises(BadSettings, match="not in the address") as caught:
+        settings.load()
+    assert "planted-secret" not in caught.value.detail
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings.load().flow.max_span = 1  # type: ignore[misc]
