@@ -106,6 +106,7 @@ class Metrics:
 def configure_logging(settings: TelemetrySettings) -> None:
     """JSON lines on stderr, or a console where people watch; kafka's and botocore's warnings pass a rate limit."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    # Strings in quotes: else what a sender wrote into an id would be obeyed by the terminal.
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(repr_native_str=True) if console else structlog.processors.JSONRenderer()
     )

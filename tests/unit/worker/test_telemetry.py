@@ -50,6 +50,15 @@ def test_log_lines_are_json_and_carry_the_trace(capsys: pytest.CaptureFixture[st
     assert line["trace_id"] == TRACEPARENT.split("-")[1]
 
 
+def test_what_senders_write_cannot_paint_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure_logging(TelemetrySettings(log_format="console"))
+    telemetry.logger().warning(telemetry.EVENT_DEAD_LETTERED, event_id="\x1b]0;x\x07\u202e", detail="a\r\nforged\x9b2J")
+    (line,) = capsys.readouterr().err.splitlines()
+    shown = re.sub(r"\x1b\[\d*m", "", line)
+    assert shown.isprintable()
+    assert r"event_id='\x1b]0;x\x07\u202e'" in shown
+
+
 def test_a_client_that_repeats_itself_is_heard_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.configure_logging(TelemetrySettings(log_format="json"))
     for attempt in range(50):
