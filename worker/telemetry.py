@@ -126,6 +126,7 @@ def configure_logging(settings: TelemetrySettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_OncePerMinute())
     handler.addFilter(_on_one_line)
+    handler.addFilter(_without_credentials)
     logging.basicConfig(
         level=logging.WARNING, handlers=[handler], format="%(levelname)s %(name)s: %(message)s", force=True
     )
@@ -152,6 +153,13 @@ def _on_one_line(record: logging.LogRecord) -> bool:
         error = record.exc_info[1]
         record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", ()
         record.exc_info = record.exc_text = None
+    return True
+
+
+def _without_credentials(record: logging.LogRecord) -> bool:
+    """OpenTelemetry quotes what it cannot read of OTEL_EXPORTER_OTLP_HEADERS, where tokens are."""
+    if record.name == "opentelemetry.util.re":
+        record.args = ("(not shown)",)
     return True
 
 

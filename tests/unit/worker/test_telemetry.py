@@ -81,6 +81,18 @@ def test_kafkas_client_shows_no_traceback_and_others_do(capsys: pytest.CaptureFi
     ]
 
 
+def test_a_token_that_opentelemetry_cannot_read_is_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization Bearer planted-token")
+    telemetry.configure_logging(TelemetrySettings(log_format="json"))
+    Tracing("worker", "group").close()
+    said = capsys.readouterr().err
+    assert "Header format invalid" in said
+    assert "planted-token" not in said
+
+
 def test_every_metric_of_the_contract_is_there_with_its_meaning() -> None:
     exposed = generate_latest(Metrics().registry).decode()
     names = (
