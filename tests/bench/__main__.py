@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from tests.bench import engines, gpu, machine, memory, own, reuse
+from tests.bench import delivery, engines, gpu, machine, memory, own, reuse
 from tests.bench.engine_host import EngineHost, engine_host
 from tests.bench.figures import table
 from tests.bench.ground import BenchFailed, Ground
@@ -22,6 +22,8 @@ from tests.bench.session import Session
 from tests.site import MODEL
 from tests.worker_process import REAL
 
+ALONE = {"own": own.measure, "gpu": gpu.measure, "delivery": delivery.measure, "memory": memory.measure}
+"""parts without an engine"""
 ENGINES = {"reusing": (), "forgetting": ("--no-reuse",)}
 
 
@@ -44,7 +46,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", type=_parts, default=PARTS, help=f"some of: {','.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="fewer samples: minutes instead of a quarter of an hour")
+    parser.add_argument("--quick", action="store_true", help="fewer samples: minutes instead of twenty")
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=MODEL, help="directory of a checkpoint")
     parser.add_argument("--profile", type=Path, help="directory for cProfile's statistics of the workers' main thread")
@@ -92,7 +94,7 @@ def _measure(session: Session, parts: Sequence[str], hosts: Mapping[str, EngineH
     if worker is not None:
         session.progress.say("Waiting for the worker on the real engine")
         worker.ready()
-    for part, measure in (("own", own.measure), ("gpu", gpu.measure), ("memory", memory.measure)):
+    for part, measure in ALONE.items():
         if part in parts:
             begin(part)
             measure(session)

@@ -1,13 +1,15 @@
 """What all parts stand on: one real Kafka, one real S3 full of pictures, and pipelines of their own on them."""
 
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.bench.pictures import Pictures
 from tests.services import KafkaForTests, S3ForTests
@@ -18,6 +20,7 @@ from worker.local_server import Say
 UPLOADERS = 4
 LOOK_EVERY_S = 0.25
 PARTITIONS = 4
+ANSWER_WITHIN_S = 60
 
 
 class BenchFailed(Exception):
@@ -113,6 +116,31 @@ class MeasuredSite(Site):
             time.sleep(LOOK_EVERY_S)
         return self._times_s(before, len(urls))
 
+    def delays_s(self, urls: Sequence[str], *, per_s: float) -> list[float]:
+        """Sends these events at an even pace: seconds from each one's record to a reader of committed verdicts.
+
+        Raises: BenchFailed when a verdict does not come in time.
+        """
+        servers = self.kafka.bootstrap_servers
+        began, sent, delays = time.monotonic(), 0, []
+        with (
+            closing(KafkaProducer(bootstrap_servers=servers)) as producer,
+            closing(KafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed")) as reader,
+        ):
+            reader.assign(self._verdicts)
+            reader.seek_to_end()
+            for partition in self._verdicts:
+                reader.position(partition)
+            while len(delays) < len(urls):
+                if sent < len(urls) and time.monotonic() - began >= sent / per_s:
+                    producer.send(self.images, urls[sent].encode())
+                    sent += 1
+                for records in reader.poll(timeout_ms=5).values():
+                    delays += [time.time() - _asked_at_s(record.value) for record in records]
+                if time.monotonic() - began > len(urls) / per_s + ANSWER_WITHIN_S:
+                    raise BenchFailed(f"{len(delays)} of {len(urls)} verdicts came in time")
+        return delays
+
     def __enter__(self) -> Self:
         return self
 
@@ -131,6 +159,10 @@ class MeasuredSite(Site):
             for records in self._consumer.poll(timeout_ms=200).values():
                 times += [record.timestamp / 1000 for record in records]
         return sorted(times)
+
+
+def _asked_at_s(verdict: bytes) -> float:
+    return float(json.loads(verdict)["record"]["timestamp_ms"]) / 1000
 
 
 def _key(number: int) -> str:

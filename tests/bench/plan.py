@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PARTS = ("own", "gpu", "memory", "engine", "plain", "reuse")
+PARTS = ("own", "gpu", "delivery", "memory", "engine", "plain", "reuse")
 ON_ENGINES = frozenset({"engine", "plain", "reuse"})
 
 
@@ -35,7 +35,16 @@ FULL = Plan(
     plain_images=40,
     reuse_images=64,
     alone_images=16,
-    estimates_s={"prepare": 180, "own": 60, "gpu": 150, "memory": 300, "engine": 180, "plain": 80, "reuse": 160},
+    estimates_s={
+        "prepare": 180,
+        "own": 60,
+        "gpu": 150,
+        "delivery": 240,
+        "memory": 300,
+        "engine": 180,
+        "plain": 80,
+        "reuse": 160,
+    },
 )
 QUICK = Plan(
     repeats=3,
@@ -46,5 +55,14 @@ QUICK = Plan(
     plain_images=7,
     reuse_images=20,
     alone_images=4,
-    estimates_s={"prepare": 80, "own": 15, "gpu": 40, "memory": 30, "engine": 30, "plain": 20, "reuse": 25},
+    estimates_s={
+        "prepare": 80,
+        "own": 15,
+        "gpu": 40,
+        "delivery": 60,
+        "memory": 30,
+        "engine": 30,
+        "plain": 20,
+        "reuse": 25,
+    },
 )

@@ -198,13 +198,20 @@ class TestRunbook:
             known = {option for action in parser._actions for option in action.option_strings}
             assert {word for word in words if word.startswith("-")} <= known, command
 
+    def test_every_make_target_is_there_and_takes_its_variables(self) -> None:
+        makefile = (ROOT / "Makefile").read_text()
+        for _, target, *variables in (name.split() for name in self.NAMES if name.startswith("make ")):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+            for name in (variable.partition("=")[0] for variable in variables):
+                assert f"$({name})" in makefile, f"make {target} {name}="
+
     def test_every_other_name_exists(self) -> None:
         metrics = {sample for family in telemetry.Metrics().registry.collect() for sample in names_of(family)}
         log_events = {value for name, value in vars(telemetry).items() if name.isupper() and isinstance(value, str)}
         paths = {"/livez", "/readyz", "/metrics"}
         fields = set(VerdictEvent.model_fields)
         known = metrics | log_events | VARIABLES | paths | fields | error_codes(errors.ZoomInError)
-        assert {name for name in self.NAMES if not name.startswith("zoomin ")} <= known
+        assert {name for name in self.NAMES if not name.startswith(("zoomin ", "make "))} <= known
 
     def test_every_code_of_a_dead_letter_is_explained(self) -> None:
         rows = re.findall(r"^\| `([a-z_]+)` \|", RUNBOOK, re.MULTILINE)
