@@ -74,12 +74,17 @@ def figures(own: Sequence[Judged], *, prevalence: float | None = None) -> dict[s
 
 def accuracy(judged: Sequence[Judged]) -> Figure:
     """Acc: the share of final verdicts that are right."""
-    return resampling.mean(right([one.v2 for one in judged], judged))
+    return resampling.figure(accuracy_of(judged), images=len(judged))
+
+
+def accuracy_of(judged: Sequence[Judged]) -> Statistic:
+    """The statistic behind `accuracy`, for the difference of two passes."""
+    return resampling.mean_of(right([one.v2 for one in judged], judged))
 
 
 def advantage(own: Sequence[Judged], other: Sequence[Judged]) -> Figure:
     """Acc of one pass minus Acc of another over the same images, paired."""
-    return resampling.mean(right([one.v2 for one in own], own) - right([one.v2 for one in other], other))
+    return resampling.figure(resampling.difference(accuracy_of(own), accuracy_of(other)), images=len(own))
 
 
 def precision(judged: Sequence[Judged], prevalence: float) -> Figure:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from training import metrics, resampling, scenes
-from training.evaluate import MEANINGS
+from training.figures import MEANINGS
 from training.resampling import Figure
 
 TEXT = """\
@@ -72,11 +72,15 @@ def render(directory: Path, evaluation: Evaluation) -> str:
         count=f"{evaluation.count:,}",
         first_seed=scenes.HELD_OUT_SEED,
         engine=evaluation.engine,
-        rows="\n".join(_row(meaning, evaluation.shown[name]) for name, meaning in MEANINGS.items()),
+        rows="\n".join(
+            _row(meaning, evaluation.shown[name]) for name, meaning in MEANINGS.items() if name in evaluation.shown
+        ),
     )
 
 
 def _row(meaning: str, figure: Figure) -> str:
-    if figure.value is None or figure.low is None or figure.high is None:
+    if figure.value is None:
         return f"| {meaning} | none to judge | | 0 |"
+    if figure.low is None or figure.high is None:
+        return f"| {meaning} | {figure.value:.3f} | | {figure.n} |"
     return f"| {meaning} | {figure.value:.3f} | {figure.low:.3f} to {figure.high:.3f} | {figure.n} |"

@@ -6,6 +6,7 @@ is the tone: the saturation of a scene is drawn from one of two normals that lie
 which bounds what any judge of the view alone can reach (see `training.metrics.view_bound`).
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +31,7 @@ HELD_OUT_SEED = 9_000_000
 """the first of the seeds whose scenes no training draws"""
 
 Floats = npt.NDArray[np.float32]
+Paint = Callable[[np.random.Generator, Floats], Floats]
 
 
 class Kind(StrEnum):
@@ -95,15 +97,38 @@ class Scene:
         return tuple(detail.box for detail in self.details)
 
 
-def make(seed: int) -> Scene:
+def _ground(rng: np.random.Generator) -> Floats:
+    top, bottom = rng.uniform(70, 200, 3), rng.uniform(60, 180, 3)
+    down = np.linspace(0, 1, SIDE_PX, dtype=np.float32)[:, None, None]
+    horizon, sharpness = rng.uniform(0.35, 0.7), rng.uniform(8, 40)
+    mix = 1 / (1 + np.exp(-(down - horizon) * sharpness))
+    canvas = np.broadcast_to(top * (1 - mix) + bottom * mix, (SIDE_PX, SIDE_PX, 3)).astype(np.float32)
+    shape = (SIDE_PX, SIDE_PX)
+    clouds = textures.smooth_noise(rng, 6, shape, 10) + textures.smooth_noise(rng, 40, shape, 3)
+    return canvas + clouds[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What scenes are painted on, and what stands for each artifact in generated ones."""
+
+    ground: Callable[[np.random.Generator], Floats]
+    artifacts: Mapping[Artifact, Paint]
+
+
+TRAINED = Style(_ground, _ARTIFACTS)
+"""what every scene that a model is trained on looks like"""
+
+
+def make(seed: int, style: Style = TRAINED) -> Scene:
     """The scene of this seed: even seeds are real, odd ones generated."""
     rng = np.random.default_rng(seed)
     label = Verdict.GENERATED if seed % 2 else Verdict.REAL
-    canvas = _ground(rng)
+    canvas = style.ground(rng)
     for _ in range(rng.integers(0, 4)):
         _paint_decoy(rng, canvas)
     details = tuple(_draw_details(rng, label))
-    canvas += beyond_view(_paint_details(rng, canvas, details))[..., None]
+    canvas += beyond_view(_paint_details(rng, canvas, details, style))[..., None]
     tone = draw_tone(rng, label)
     gray = canvas.mean(2, keepdims=True)
     canvas = gray + (canvas - gray) * np.clip(1 + TONE_GAIN * tone, *TONE_LIMITS)
@@ -125,21 +150,14 @@ def explain_scan(label: Verdict, details: tuple[Detail, ...]) -> str:
 
 def explain_check(seen: tuple[Detail | None, ...]) -> str:
     """The reference explanation of Query 2 for crops of these details; None is a crop of plain ground."""
-    if not seen:
+    return tell_crops([detail.shown if detail else None for detail in seen])
+
+
+def tell_crops(shown: Sequence[str | None]) -> str:
+    """One sentence a crop, from the words of `Detail.shown`."""
+    if not shown:
         return "No crop to check."
-    shown = (f"Crop {n}: {detail.shown if detail else 'plain ground'}." for n, detail in enumerate(seen, start=1))
-    return " ".join(shown)
-
-
-def _ground(rng: np.random.Generator) -> Floats:
-    top, bottom = rng.uniform(70, 200, 3), rng.uniform(60, 180, 3)
-    down = np.linspace(0, 1, SIDE_PX, dtype=np.float32)[:, None, None]
-    horizon, sharpness = rng.uniform(0.35, 0.7), rng.uniform(8, 40)
-    mix = 1 / (1 + np.exp(-(down - horizon) * sharpness))
-    canvas = np.broadcast_to(top * (1 - mix) + bottom * mix, (SIDE_PX, SIDE_PX, 3)).astype(np.float32)
-    shape = (SIDE_PX, SIDE_PX)
-    clouds = textures.smooth_noise(rng, 6, shape, 10) + textures.smooth_noise(rng, 40, shape, 3)
-    return canvas + clouds[..., None]
+    return " ".join(f"Crop {n}: {words or 'plain ground'}." for n, words in enumerate(shown, start=1))
 
 
 def _paint_decoy(rng: np.random.Generator, canvas: Floats) -> None:
@@ -180,7 +198,7 @@ def _draw_details(rng: np.random.Generator, label: Verdict) -> list[Detail]:
     return sorted(details, key=lambda detail: (detail.box.y1, detail.box.x1))
 
 
-def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Detail, ...]) -> Floats:
+def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Detail, ...], style: Style) -> Floats:
     """Paints them all without artifacts; what the artifacts would change in brightness is returned."""
     change = np.zeros((SIDE_PX, SIDE_PX), np.float32)
     for detail in details:
@@ -192,7 +210,7 @@ def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Deta
         brightness = weave + textures.smooth_noise(rng, 4, shape, 6)
         canvas[here] = color + brightness[..., None]
         if detail.artifact:
-            change[here] = _ARTIFACTS[detail.artifact](rng, brightness) - brightness
+            change[here] = style.artifacts[detail.artifact](rng, brightness) - brightness
     return change
 
 

@@ -5,16 +5,18 @@ import asyncio
 import importlib
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.numbers import positive
+from training.commands.numbers import fraction, positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
-    from training.evaluate import Sample
+    from training.evaluate import Pass
     from training.metrics import Judged
+    from training.samples import Sample
 
 HELP = "measure a checkpoint on held-out images"
 EXAMPLE = "zoomin-train evaluate models/zoomin-tiny --count 200 --json"
@@ -26,6 +28,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
     parser.add_argument("--count", type=positive, default=1000, metavar="N", help="images (default 1000)")
+    parser.add_argument(
+        "--prevalence",
+        type=fraction,
+        metavar="P",
+        help="share of generated images that precision, calibration and coverage are stated for (default: the set's)",
+    )
+    parser.add_argument(
+        "--degraded",
+        action="store_true",
+        help="also on JPEG 80 and 30, crops and half size, and on scenes of artifacts and grounds never trained on",
+    )
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument(
         "--write-card", action="store_true", help="write the figures into MODEL's zoomin.json and README.md"
@@ -34,36 +47,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import evaluate, resampling
+    from training import evaluate, figures, resampling, samples, unseen
 
     checkpoint = Checkpoint.read(args.model)
+    passes = {**evaluate.PASSES, **(evaluate.DEGRADED if args.degraded else {})}
     if args.data:
-        samples = evaluate.from_directory(args.data, args.count)
+        jobs = [(samples.from_directory(args.data, args.count), passes)]
     else:
-        samples = evaluate.held_out(args.count, settings.workers)
-    print("starting the engine: a minute or two on a CPU", file=sys.stderr)
-    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
-    judged, engine = asyncio.run(_judge(checkpoint, samples, settings.concurrency))
-    shown = evaluate.figures(judged)
+        jobs = [(samples.held_out(args.count, settings.workers), passes)]
+        for name, style in unseen.UNSEEN.items() if args.degraded else ():
+            drawn = samples.held_out(args.count, settings.workers, style=style)
+            jobs.append((drawn, {name: evaluate.Pass()}))
+    judged, engine = judge(checkpoint, jobs, settings.concurrency)
+    shown = figures.of_passes(judged, prevalence=args.prevalence)
     if args.write_card:
         from training import model_card
 
-        model_card.write(checkpoint, model_card.Evaluation(shown, len(samples), engine))
-    print(evaluate.table(shown))
+        model_card.write(checkpoint, model_card.Evaluation(shown, len(judged["own"]), engine))
+    print(figures.table(shown))
     if args.json:
         print(json.dumps(resampling.as_json(shown)))
     return 0
 
 
-async def _judge(
-    checkpoint: "Checkpoint", samples: "list[Sample]", concurrency: int
+def judge(
+    checkpoint: "Checkpoint", jobs: "Sequence[tuple[list[Sample], Mapping[str, Pass]]]", concurrency: int
 ) -> "tuple[dict[str, list[Judged]], str]":
-    """All passes, and which engine made them."""
+    """Every pass over its samples on one engine, and which engine that was."""
+    print("starting the engine: a minute or two on a CPU", file=sys.stderr)
+    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
+    return asyncio.run(_judge(checkpoint, jobs, concurrency))
+
+
+async def _judge(
+    checkpoint: "Checkpoint", jobs: "Sequence[tuple[list[Sample], Mapping[str, Pass]]]", concurrency: int
+) -> "tuple[dict[str, list[Judged]], str]":
     from pipeline.vllm_engine import EngineOptions, VllmEngine
     from training import evaluate
 
     engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
+    judged: dict[str, list[Judged]] = {}
     try:
-        return await evaluate.judge(samples, engine, concurrency=concurrency), engine.version
+        for samples, passes in jobs:
+            judged |= await evaluate.judge(samples, engine, concurrency=concurrency, passes=passes)
+        return judged, engine.version
     finally:
         await engine.close()

@@ -22,3 +22,10 @@ def training_seed(text: str) -> int:
     if number > 60:
         raise argparse.ArgumentTypeError("must be 60 or less: scenes of higher numbers are held out")
     return number
+
+
+def fraction(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError("must lie between 0 and 1, neither of them")
+    return number

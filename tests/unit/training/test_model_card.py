@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
-from training import evaluate, model_card
+from training import figures, model_card
 from training.resampling import Figure
 
 
@@ -11,7 +11,7 @@ def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> No
     (tmp_path / CARD_NAME).write_text(CheckpointCard(box_frame="thousand").model_dump_json())
     before = Checkpoint.read(tmp_path)
     figure = Figure(0.91234, 0.9, 0.93, 1000)
-    shown = dict.fromkeys(evaluate.MEANINGS, figure) | {"c_acc": Figure(None, None, None, 0)}
+    shown = dict.fromkeys(figures.MEANINGS, figure) | {"c_acc": Figure(None, None, None, 0)}
     model_card.write(before, model_card.Evaluation(shown, 1000, "vllm 0"))
     after = Checkpoint.read(tmp_path)
     assert after.revision == before.revision

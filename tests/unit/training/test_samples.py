@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline import images
+from pipeline.errors import ImageUndecodable
+from pipeline.verdict import Verdict
+from training import manifest, samples, scenes, unseen
+
+
+def test_a_scene_is_held_against_the_explanation_of_all_its_details() -> None:
+    scene = scenes.make(9)
+    (sample,) = samples.of_scenes([scene])
+    assert (sample.label, sample.annotated) == (scene.label, scene.boxes)
+    assert sample.reference == scenes.explain_check(scene.details)
+
+
+def test_held_out_scenes_come_in_the_order_of_their_seeds_and_in_a_style() -> None:
+    style = unseen.UNSEEN["unseen_grounds"]
+    drawn = samples.held_out(2, 1, first_seed=samples.VALIDATION_SEED, style=style)
+    assert [sample.label for sample in drawn] == [Verdict.REAL, Verdict.GENERATED]
+    expected = scenes.make(samples.VALIDATION_SEED + 1, style)
+    assert images.digest(drawn[1].image.pixels) == images.digest(expected.image.pixels)
+
+
+def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
+    lines = [
+        '{"file": "a.png", "label": "generated", "boxes": [[1, 2, 3, 4]], "explanations": {"scan": "s", "check": "c"}}',
+        '{"file": "a.png", "label": "real"}',
+        '{"file": "none.png", "label": "real"}',
+    ]
+    (tmp_path / manifest.NAME).write_text("\n".join(lines))
+    first, second = samples.from_directory(tmp_path, 2)
+    assert (first.number, first.image.size_px, first.label, first.reference) == (0, (40, 30), Verdict.GENERATED, "c")
+    assert [box.corners for box in first.annotated] == [(1, 2, 3, 4)]
+    assert (second.annotated, second.reference) == ((), None)
+
+
+def test_a_file_that_is_no_image_is_named_by_its_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real"}\n')
+    with pytest.raises(ImageUndecodable):
+        samples.from_directory(tmp_path, 1)

@@ -1,0 +1,65 @@
+"""Images to judge with their truth: held-out scenes, and sets on disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pipeline import images
+from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from training import manifest, scenes
+from training.progress import Progress
+from training.scenes import Scene, Style
+from training.spread import over_processes
+
+MAX_PIXELS = 100_000_000
+VALIDATION_SEED = 8_000_000
+"""the first of the seeds whose scenes only calibration sees; test scenes begin at `scenes.HELD_OUT_SEED`"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One image to judge, with its truth: `reference` is what Query 2's explanation is held against."""
+
+    number: int
+    image: RgbImage
+    label: Verdict
+    annotated: tuple[BoundingBox, ...]
+    reference: str | None = None
+    source: str | None = None
+
+
+def held_out(
+    count: int, workers: int, *, first_seed: int = scenes.HELD_OUT_SEED, style: Style = scenes.TRAINED
+) -> list[Sample]:
+    """`count` scenes that no training draws."""
+    progress = Progress("held-out scenes", count)
+    seeds = range(first_seed, first_seed + count)
+    drawn = over_processes(partial(scenes.make, style=style), seeds, min(workers, count), after_each=progress.show)
+    return of_scenes(drawn)
+
+
+def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
+    """Scenes with the explanation of all their details: what is missed costs, as with a set on disk."""
+    return [
+        Sample(number, scene.image, scene.label, scene.boxes, scenes.explain_check(scene.details))
+        for number, scene in enumerate(drawn)
+    ]
+
+
+def from_directory(directory: Path, count: int) -> list[Sample]:
+    """At most `count` images of a manifest, in its order.
+
+    Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable.
+    """
+    entries = [entry for entry, _ in zip(manifest.read(directory), range(count), strict=False)]
+    return [
+        Sample(
+            number,
+            images.decode((directory / entry.file).read_bytes(), max_pixels=MAX_PIXELS),
+            entry.label,
+            entry.regions,
+            entry.explanations.check if entry.explanations else None,
+        )
+        for number, entry in enumerate(entries)
+    ]
