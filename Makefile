@@ -46,6 +46,10 @@ DELIVERY ?= at_least_once
 chaos: $(READY) ## faults on real processes, judged by the topics, into build/chaos.json (EVENTS= KILLS= DELIVERY= SEED=)
 	$(BIN)/python -m tests.chaos --events $(EVENTS) --kills $(KILLS) --delivery $(DELIVERY) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: hostile
+hostile: $(READY) ## hostile images, events and answers through a worker, a million strings through the parsers, into build/hostile.json (SEED=)
+	$(BIN)/python -m tests.hostile $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: schemas
 schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
 	$(BIN)/python -m pipeline.schemas

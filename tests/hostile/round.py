@@ -33,6 +33,7 @@ SILENCE_LIMIT_S = 60.0
 BUSY_S = 2.0
 """a decoder that has worked this long on one image is at a slow one"""
 KILLED_WITHIN_S = 60.0
+SAY_EVERY_S = 5.0
 
 Say = Callable[[str], None]
 
@@ -67,7 +68,7 @@ def run(site: Site, *, seed: int, say: Say, every: int = 1) -> Report:
                 for send in parcels:
                     send()
                 _wait(site, worker, len(post.sent), say)
-            found = [*killed, *_ending(worker)]
+            found = [*killed, *_ending(worker), *_forged(worker)]
         got = _answers(site)
         found += _surprises(post.sent, got)
         allowed = {f"127.0.0.1:{s3_port}", site.kafka.bootstrap_servers, "127.0.0.1", "localhost"}
@@ -108,11 +109,13 @@ def _decoders(worker: WorkerProcess) -> list[psutil.Process]:
 
 def _wait(site: Site, worker: WorkerProcess, total: int, say: Say) -> None:
     """Until every record is closed, or none has been for long: the judges say what is missing."""
-    closed, changed_at = -1, time.monotonic()
+    closed, changed_at, said_at = -1, time.monotonic(), -SAY_EVERY_S
     while worker.running and closed < total and time.monotonic() - changed_at < SILENCE_LIMIT_S:
         now_closed = sum(site.committed().values())
         if now_closed != closed:
             closed, changed_at = now_closed, time.monotonic()
+        if time.monotonic() - said_at >= SAY_EVERY_S or closed == total:
+            said_at = time.monotonic()
             say(f"{closed} of {total} records closed")
         time.sleep(1)
 
@@ -128,6 +131,12 @@ def _ending(worker: WorkerProcess) -> list[str]:
         return []
     log = worker.log.read_text(errors="replace")[-2000:]
     return [f"the worker {how} and {'stayed' if code is None else f'left with code {code}'}:\n{log}"]
+
+
+def _forged(worker: WorkerProcess) -> list[str]:
+    """Lines of the log that are none of ours: nobody's key or id may begin one."""
+    lines = worker.log.read_text(errors="replace").splitlines()
+    return [f"a line of the log that is no JSON: {line}" for line in lines if not line.startswith('{"')]
 
 
 def _answers(site: Site) -> dict[Place, list[Said]]:
