@@ -61,11 +61,13 @@ class Collator:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokenizer = tokenizer
         self._image = tokenizer.convert_tokens_to_ids(vocabulary.IMAGE_PAD)
+        self._end = tokenizer.convert_tokens_to_ids(vocabulary.IM_END)
         self._encode = lru_cache(maxsize=4096)(self._encode_text)
+        self._answer = lru_cache(maxsize=4096)(self._encode_answer)
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
         """The batch: input_ids, attention_mask, labels, weights, mm_token_type_ids, pixel_values, image_grid_thw."""
-        pairs = [(self._prompt(row.query), self._encode(row.answer + vocabulary.IM_END)) for row in rows]
+        pairs = [(self.prompt(row.query), self._answer(row.answer)) for row in rows]
         longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
         input_ids = torch.full((len(rows), longest), int(self._tokenizer.pad_token_id))
         attention_mask = torch.zeros_like(input_ids)
@@ -86,7 +88,26 @@ class Collator:
             "image_grid_thw": grids,
         }
 
-    def _prompt(self, query: Query) -> list[int]:
+    def prompts(self, queries: Sequence[Query]) -> Batch:
+        """Queries alone, to be answered: padded on the left, so that answers begin at one place."""
+        rows = [self.prompt(query) for query in queries]
+        longest = max(map(len, rows))
+        input_ids = torch.full((len(rows), longest), int(self._tokenizer.pad_token_id))
+        attention_mask = torch.zeros_like(input_ids)
+        for number, row in enumerate(rows):
+            input_ids[number, longest - len(row) :] = torch.tensor(row)
+            attention_mask[number, longest - len(row) :] = 1
+        pixel_values, grids = patches([np.asarray(image) for query in queries for image in query.images])
+        return {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "mm_token_type_ids": (input_ids == self._image).long(),
+            "pixel_values": pixel_values,
+            "image_grid_thw": grids,
+        }
+
+    def prompt(self, query: Query) -> list[int]:
+        """A query's tokens as the engine sees them, up to where the answer begins."""
         text = self._chat(query.instructions, tuple(p if isinstance(p, str) else None for p in query.content))
         tokens: list[int] = []
         sizes = iter(query.images)
@@ -101,6 +122,11 @@ class Collator:
 
     def _encode_text(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _encode_answer(self, text: str) -> tuple[int, ...]:
+        """Special tokens that an annotator quotes are spelled out: the one that ends the answer is ours."""
+        tokens = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return (*tokens, self._end)
 
     def _weights(self, labels: torch.Tensor) -> torch.Tensor:
         weights = (labels != IGNORED).float()
