@@ -50,6 +50,12 @@ chaos: $(READY) ## faults on real processes, judged by the topics, into build/ch
 hostile: $(READY) ## hostile images, events and answers through a worker, a million strings through the parsers, into build/hostile.json (SEED=)
 	$(BIN)/python -m tests.hostile $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+MODEL ?= models/zoomin-tiny
+COUNT ?= 200
+.PHONY: overlay
+overlay: $(READY) ## verdicts that text drawn over images changes, for any checkpoint (MODEL= COUNT=)
+	$(BIN)/zoomin-train overlay $(MODEL) --count $(COUNT) $(ARGS)
+
 .PHONY: schemas
 schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
 	$(BIN)/python -m pipeline.schemas

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.errors import BadSettings, ZoomInError
 from training import settings
 
-VERBS = ("scenes", "tiny", "evaluate")
+VERBS = ("scenes", "tiny", "evaluate", "overlay")
 INTERRUPTED = 130
 
 

@@ -1,6 +1,4 @@
-import importlib.util
 import math
-from pathlib import Path
 
 import pytest
 import tiktoken
@@ -11,20 +9,13 @@ from tiktoken.load import load_tiktoken_bpe
 from pipeline.confidence import VerdictTokens, logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.prompts import ANSWER_START
-
-QWEN_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+from tests.qwen import WORDS, vocabulary
 
 
 @pytest.fixture(scope="module")
 def qwen() -> tiktoken.Encoding:
-    """Qwen's real vocabulary, as the package of its vendor carries it."""
-    spec = importlib.util.find_spec("dashscope")
-    assert spec
-    assert spec.origin
-    ranks = load_tiktoken_bpe(str(Path(spec.origin).parent / "resources/qwen.tiktoken"))
-    return tiktoken.Encoding("qwen", pat_str=QWEN_WORDS, mergeable_ranks=ranks, special_tokens={})
+    ranks = load_tiktoken_bpe(str(vocabulary()))
+    return tiktoken.Encoding("qwen", pat_str=WORDS, mergeable_ranks=ranks, special_tokens={})
 
 
 def test_verdict_tokens_of_the_real_vocabulary(qwen: tiktoken.Encoding) -> None:

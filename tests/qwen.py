@@ -1,0 +1,36 @@
+"""Qwen's real vocabulary, as the package of its vendor carries it, and a checkpoint directory that has it."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast
+from transformers.convert_slow_tokenizer import TikTokenConverter
+
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+SPECIALS = [
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
+    "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
+    "<|image_pad|>", "<|video_pad|>",
+]  # fmt: skip
+"""in the order of their ids, from 151643 on"""
+
+
+def vocabulary() -> Path:
+    spec = importlib.util.find_spec("dashscope")
+    assert spec
+    assert spec.origin
+    return Path(spec.origin).parent / "resources/qwen.tiktoken"
+
+
+def with_this_vocabulary(checkpoint: Path, directory: Path) -> Path:
+    """A copy of `checkpoint` in which everything but the vocabulary is as before: it can be asked, not served."""
+    shutil.copytree(checkpoint, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
+    converter = TikTokenConverter(vocab_file=str(vocabulary()), pattern=WORDS, extra_special_tokens=SPECIALS)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=converter.converted(), eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    tokenizer.save_pretrained(directory)
+    return directory
