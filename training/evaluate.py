@@ -123,7 +123,6 @@ async def _judge(sample: Sample, engine: VisionEngine, one: Pass) -> Judged:
 
 
 def _judged(sample: Sample, inspection: Inspection | None, card: CheckpointCard) -> Judged:
-    """What is known of one image; its probabilities are corrected by the card, as the worker does it."""
     judged = Judged(sample.label, None, None, (), sample.annotated, reference=sample.reference, source=sample.source)
     if inspection is None:
         return judged
@@ -132,12 +131,5 @@ def _judged(sample: Sample, inspection: Inspection | None, card: CheckpointCard)
     check = inspection.check
     if check is None:
         return judged
-    p_generated = card.calibrate(check.p_generated, sample.source)
-    return replace(
-        judged,
-        v2=check.verdict,
-        p_generated=p_generated,
-        p_generated_raw=check.p_generated,
-        uncertain=card.uncertain(p_generated),
-        explanation=check.explanation,
-    )
+    said = replace(judged, v2=check.verdict, p_generated_raw=check.p_generated, explanation=check.explanation)
+    return said.under(card)

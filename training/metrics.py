@@ -6,11 +6,12 @@ Source: paper section 4.1; equations 2 and 3.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline import geometry
+from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, Verdict
 from training import resampling
 from training.resampling import Figure, Floats, Statistic
@@ -41,6 +42,13 @@ class Judged:
     @property
     def parsed(self) -> bool:
         return self.v1 is not None and self.v2 is not None
+
+    def under(self, card: CheckpointCard) -> "Judged":
+        """With the raw probability corrected by this card, as the worker does it."""
+        if self.p_generated_raw is None:
+            return self
+        p_generated = card.calibrate(self.p_generated_raw, self.source)
+        return replace(self, p_generated=p_generated, uncertain=card.uncertain(p_generated))
 
 
 def figures(own: Sequence[Judged], *, prevalence: float | None = None) -> dict[str, Figure]:

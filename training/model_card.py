@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.checkpoint import CARD_NAME, Checkpoint
+from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
 from training import metrics, resampling, scenes
 from training.figures import MEANINGS
 from training.resampling import Figure
@@ -58,8 +58,15 @@ class Evaluation:
 def write(checkpoint: Checkpoint, evaluation: Evaluation) -> None:
     """Into the checkpoint's directory; its revision stays, as it does not cover metrics."""
     card = checkpoint.card.model_copy(update={"metrics": resampling.as_json(evaluation.shown)})
-    (checkpoint.path / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
+    write_card(checkpoint.path, card)
     (checkpoint.path / "README.md").write_text(render(checkpoint.path, evaluation))
+
+
+def write_card(directory: Path, card: CheckpointCard) -> None:
+    """Whole or not at all: a checkpoint with half a card cannot be served."""
+    unfinished = directory / f"{CARD_NAME}.part"
+    unfinished.write_text(card.model_dump_json(indent=2) + "\n")
+    unfinished.replace(directory / CARD_NAME)
 
 
 def render(directory: Path, evaluation: Evaluation) -> str:
