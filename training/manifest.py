@@ -25,7 +25,10 @@ class Explanations(BaseModel):
 
 
 class Entry(BaseModel):
-    """The truth about one file; `boxes` are half-open pixels of the full-size image; `shown` says what each holds."""
+    """The truth about one file; `boxes` are half-open pixels of the full-size image; `shown` says what each holds.
+
+    `source` is what events call the place it came from: a checkpoint may be calibrated for each.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     file: str
@@ -33,6 +36,7 @@ class Entry(BaseModel):
     boxes: list[tuple[int, int, int, int]] = []
     shown: list[str] = []
     explanations: Explanations | None = None
+    source: str | None = None
 
     @property
     def regions(self) -> tuple[BoundingBox, ...]:

@@ -60,6 +60,7 @@ def from_directory(directory: Path, count: int) -> list[Sample]:
             entry.label,
             entry.regions,
             entry.explanations.check if entry.explanations else None,
+            entry.source,
         )
         for number, entry in enumerate(entries)
     ]

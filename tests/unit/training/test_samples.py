@@ -28,14 +28,14 @@ def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
     Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
     lines = [
         '{"file": "a.png", "label": "generated", "boxes": [[1, 2, 3, 4]], "explanations": {"scan": "s", "check": "c"}}',
-        '{"file": "a.png", "label": "real"}',
+        '{"file": "a.png", "label": "real", "source": "web"}',
         '{"file": "none.png", "label": "real"}',
     ]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
     first, second = samples.from_directory(tmp_path, 2)
     assert (first.number, first.image.size_px, first.label, first.reference) == (0, (40, 30), Verdict.GENERATED, "c")
     assert [box.corners for box in first.annotated] == [(1, 2, 3, 4)]
-    assert (second.annotated, second.reference) == ((), None)
+    assert (second.annotated, second.reference, second.source) == ((), None, "web")
 
 
 def test_a_file_that_is_no_image_is_named_by_its_error(tmp_path: Path) -> None:
