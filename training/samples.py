@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from pipeline import images
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training import manifest, scenes
@@ -13,6 +15,7 @@ from training.scenes import Scene, Style
 from training.spread import over_processes
 
 MAX_PIXELS = 100_000_000
+SEED = 0
 VALIDATION_SEED = 8_000_000
 """the first of the seeds whose scenes only calibration sees; test scenes begin at `scenes.HELD_OUT_SEED`"""
 
@@ -48,11 +51,14 @@ def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
 
 
 def from_directory(directory: Path, count: int) -> list[Sample]:
-    """At most `count` images of a manifest, in its order.
+    """At most `count` images of a manifest, in its order; of more, the same ones each time, drawn from the whole.
 
+    Its first ones would be of one class where it is sorted by class.
     Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable.
     """
-    entries = [entry for entry, _ in zip(manifest.read(directory), range(count), strict=False)]
+    listed = list(manifest.read(directory))
+    drawn = np.random.default_rng(SEED).permutation(len(listed))[:count]
+    entries = [listed[number] for number in sorted(drawn)]
     return [
         Sample(
             number,

@@ -29,13 +29,23 @@ def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
     lines = [
         '{"file": "a.png", "label": "generated", "boxes": [[1, 2, 3, 4]], "explanations": {"scan": "s", "check": "c"}}',
         '{"file": "a.png", "label": "real", "source": "web"}',
-        '{"file": "none.png", "label": "real"}',
     ]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
     first, second = samples.from_directory(tmp_path, 2)
     assert (first.number, first.image.size_px, first.label, first.reference) == (0, (40, 30), Verdict.GENERATED, "c")
     assert [box.corners for box in first.annotated] == [(1, 2, 3, 4)]
     assert (second.annotated, second.reference, second.source) == ((), None, "web")
+
+
+def test_of_a_sorted_manifest_both_classes_are_drawn_the_same_each_time(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    lines = [f'{{"file": "a.png", "label": "{label}"}}' for label in ["real"] * 30 + ["generated"] * 30]
+    (tmp_path / manifest.NAME).write_text("\n".join(lines))
+    labels = [sample.label for sample in samples.from_directory(tmp_path, 20)]
+    assert len(labels) == 20
+    assert labels == sorted(labels, key=list(Verdict).index)
+    assert 5 < labels.count(Verdict.REAL) < 15
+    assert labels == [sample.label for sample in samples.from_directory(tmp_path, 20)]
 
 
 def test_a_file_that_is_no_image_is_named_by_its_error(tmp_path: Path) -> None:
