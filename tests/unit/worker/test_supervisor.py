@@ -9,7 +9,10 @@ from pipeline import prompts
 from pipeline.engine import Query
 from pipeline.errors import EngineDead, EnginePoison, GenerationFailed, InferenceTimeout
 from tests.engines import DigestEngine
+from worker.app import liveness
+from worker.loop import WorkerLoop
 from worker.retry import Retrier, RetryPolicy
+from worker.settings import FlowSettings
 from worker.supervisor import Supervisor
 from worker.telemetry import Metrics
 
@@ -258,6 +261,17 @@ async def test_a_restart_that_fails_by_a_bug_of_ours_is_fatal_and_no_event_pays(
     assert [type(result) for result in results] == [EngineDead] * 3
     assert "ZeroDivisionError" in str(results[0])
     assert owner.dead
+
+
+async def test_livez_fails_for_an_engine_that_is_gone_and_for_a_loop_that_does_not_turn() -> None:
+    owner = await with_an_engine_that_dies(starting=asyncio.Event().wait, start_deadline_s=0.01)
+    loop = WorkerLoop(None, None, FlowSettings(), commit_interval_s=1, metrics=Metrics())  # type: ignore[arg-type]
+    assert liveness(loop, owner) is None
+    with pytest.raises(EngineDead):
+        await owner.ask(query())
+    assert liveness(loop, owner) == "the engine is dead"
+    loop.turned_at -= 61
+    assert liveness(loop, owner) == "the loop has not turned for 61 s"
 
 
 async def test_closing_ends_a_restart_that_is_under_way() -> None:
