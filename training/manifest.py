@@ -1,4 +1,7 @@
-"""Images with their truth on disk: a directory of files and `manifest.jsonl`, one line an image."""
+"""Images with their truth on disk: a directory of files and `manifest.jsonl`, one line an image.
+
+A set that `zoomin-train build` made has a `manifest.parquet` instead, and is read as the same entries.
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline import images
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, Verdict
-from training import scenes
+from training import scenes, tuples
 from training.progress import Progress
 from training.spread import over_processes
 
@@ -27,6 +30,7 @@ class Explanations(BaseModel):
 class Entry(BaseModel):
     """The truth about one file; `boxes` are half-open pixels of the full-size image; `shown` says what each holds.
 
+    `origin` names the image that this one was made from, where several were; `split` is there in a built set.
     `source` is what events call the place it came from: a checkpoint may be calibrated for each.
     """
 
@@ -37,6 +41,8 @@ class Entry(BaseModel):
     shown: list[str] = []
     explanations: Explanations | None = None
     source: str | None = None
+    origin: str = ""
+    split: tuples.Split | None = None
 
     @property
     def regions(self) -> tuple[BoundingBox, ...]:
@@ -50,7 +56,7 @@ def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) 
     progress = Progress("scenes", count)
     entries = over_processes(partial(_write_scene, directory), seeds, min(workers, count), after_each=progress.show)
     path = directory / NAME
-    path.write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    path.write_text("".join(entry.model_dump_json(exclude_unset=True) + "\n" for entry in entries))
     return path
 
 
@@ -73,6 +79,9 @@ def _write_scene(directory: Path, seed: int) -> Entry:
 def read(directory: Path) -> Iterator[Entry]:
     """Raises: BadSettings when there is no manifest or a line of it cannot be read."""
     path = directory / NAME
+    if (directory / tuples.NAME).is_file():
+        yield from map(_of_tuple, tuples.read(directory))
+        return
     if not path.is_file():
         raise BadSettings(f"no {NAME} in {directory}; make one with `zoomin-train scenes --out {directory}`")
     for number, line in enumerate(path.read_text().splitlines(), start=1):
@@ -80,3 +89,15 @@ def read(directory: Path) -> Iterator[Entry]:
             yield Entry.model_validate_json(line)
         except ValidationError as error:
             raise BadSettings(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
+
+
+def _of_tuple(one: tuples.Tuple) -> Entry:
+    """One explanation supervises both queries: the paper's E is one for an image."""
+    return Entry(
+        file=one.file,
+        label=one.label,
+        boxes=[box.corners for box in one.boxes],
+        shown=list(one.shown),
+        explanations=Explanations(scan=one.explanation, check=one.explanation) if one.explanation else None,
+        split=one.split,
+    )

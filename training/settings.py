@@ -4,13 +4,18 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
 from pipeline.runtime import process_environment
 
 PREFIX = "ZOOMIN_TRAIN_"
+
+
+def _pair(value: object) -> object:
+    return tuple(value.split(",")) if isinstance(value, str) else value
 
 
 class TrainSettings(BaseSettings):
@@ -24,7 +29,29 @@ class TrainSettings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     """processes that draw scenes"""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
-    """images that an evaluation has in flight at once"""
+    """images that an evaluation or a build has in flight at once"""
+    explain_url: str = ""
+    """OpenAI-compatible endpoint that explains images whose label it is told (https://host/v1)"""
+    explain_key: SecretStr = SecretStr("")
+    """its API key; empty where it wants none"""
+    explain_model: str = ""
+    """the model's name there; the paper takes GPT-4o"""
+    explain_usd_per_million: Annotated[tuple[float, float], NoDecode, BeforeValidator(_pair)] = (0.0, 0.0)
+    """price of a million prompt tokens and of a million answer tokens there: 2.50,10"""
+    ground_url: str = ""
+    """OpenAI-compatible endpoint that turns explanations into boxes, and says which boxes hold the primary object"""
+    ground_key: SecretStr = SecretStr("")
+    """its API key; empty where it wants none"""
+    ground_model: str = ""
+    """the model's name there; the paper takes Qwen2.5-VL"""
+    ground_usd_per_million: Annotated[tuple[float, float], NoDecode, BeforeValidator(_pair)] = (0.0, 0.0)
+    """price of a million prompt tokens and of a million answer tokens there"""
+    ground_box_frame: BoxFrame = "pixels"
+    """how that model counts in boxes: pixels of the picture it is sent (Qwen2.5-VL), or thousand for thousandths"""
+    endpoint_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    """how long an endpoint may take for one answer"""
+    endpoint_attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    """how often an endpoint is asked for one answer while it times out, refuses or fails"""
 
     @property
     def cache_directory(self) -> Path:

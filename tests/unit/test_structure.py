@@ -26,6 +26,7 @@ DOORS = {
     "boto3": S3_DOORS,
     "botocore": S3_DOORS,
     "trl": ("training/sft.py", "training/grpo.py"),
+    "openai": ("training/endpoint.py",),
     "os.environ": ("worker/settings.py", "training/settings.py"),
 }
 TESTED_ELSEWHERE = {
@@ -52,6 +53,8 @@ TESTED_ELSEWHERE = {
     "worker/commands/check.py": "tests/integration/test_check.py",
     "worker/commands/demo_site.py": "tests/integration/test_demo_site.py",
     "worker/commands/replay.py": "tests/integration/test_replay.py",
+    "training/endpoint.py": "tests/integration/test_build.py",
+    "training/annotator.py": "tests/integration/test_build.py",
     # What puts everything together, as a process.
     "worker/__main__.py": "tests/integration/test_worker.py",
     "worker/app.py": "tests/integration/test_worker.py",

@@ -27,3 +27,14 @@ def test_every_bad_name_and_field_in_one_message(monkeypatch: pytest.MonkeyPatch
         settings.load()
     for part in ("ZOOMIN_TRAIN_THREADS: ", "ZOOMIN_TRAIN_CONCURRENCY: ", "ZOOMIN_TRAIN_THREAD is not a setting"):
         assert part in caught.value.detail
+
+
+def test_endpoints_have_their_prices_and_keep_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_KEY", "sk-secret")
+    monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_USD_PER_MILLION", "2.50,10")
+    loaded = settings.load()
+    assert loaded.explain_usd_per_million == (2.5, 10.0)
+    assert "sk-secret" not in repr(loaded)
+    monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_USD_PER_MILLION", "2.50")
+    with pytest.raises(BadSettings, match="ZOOMIN_TRAIN_EXPLAIN_USD_PER_MILLION: "):
+        settings.load()

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from tests.builders import encoded, noise
+from training.__main__ import main
+
+
+def write_images(directory: Path, count: int) -> None:
+    for label in ("real", "generated"):
+        (directory / label).mkdir(parents=True)
+        for number in range(count):
+            pixels = noise(90, 90, seed=number + 1000 * len(label))
+            (directory / label / f"{number}.png").write_bytes(encoded(pixels, "PNG"))
+
+
+def test_a_set_of_labels_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(tmp_path / "in", 5)
+    out = tmp_path / "out"
+    assert main(["build", str(tmp_path / "in"), "--out", str(out), "--labels-only", "--least", "5", "--json"]) == 0
+    page, figures = capsys.readouterr().out.splitlines()
+    assert page == str(out / "README.md")
+    assert '"at_chance": true' in figures
+
+
+def test_too_few_images_are_one_sentence_with_the_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(tmp_path / "in", 3)
+    assert main(["build", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--labels-only"]) == 2
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("zoomin-train")]
+    assert said.startswith("zoomin-train build: too few images to train on: 3 real, 3 generated")
+
+
+def test_an_address_without_a_model_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZOOMIN_TRAIN_GROUND_URL", "http://127.0.0.1:9/v1")
+    assert main(["build", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "ZOOMIN_TRAIN_GROUND_URL is set and names no model" in capsys.readouterr().err
