@@ -10,18 +10,18 @@ import importlib.metadata
 import itertools
 import multiprocessing
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from PIL import Image
-from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
 from pipeline import geometry, images, prompts
 from pipeline.abandonable import in_abandonable_thread
 from pipeline.checkpoint import Checkpoint, CheckpointCard
-from pipeline.confidence import VerdictTokens
 from pipeline.engine import Answer, Query
-from pipeline.errors import BadSettings, EngineDead, GenerationFailed, InferenceTimeout
+from pipeline.errors import BadSettings, EngineDead, GenerationFailed, InferenceTimeout, ZoomInError
+from pipeline.rendering import Renderer
 from pipeline.runtime import is_cpu_build
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # Shorter blocks than the CPU build's 128: a prompt's shared start is reused in whole blocks only.
 BLOCK_TOKENS = 32
 SHUTDOWN_S = 2.0  # an idle core has nothing to finish: then it is killed
+CLOSE_DEADLINE_S = 30.0  # then whatever hangs is left behind
 SEED = 0
 
 
@@ -55,12 +56,14 @@ class EngineOptions:
 class VllmEngine:
     """One checkpoint, served. Made by `start`, ended by `close`."""
 
-    def __init__(self, checkpoint: Checkpoint, options: EngineOptions, renderer: "Renderer", llm: "AsyncLLM") -> None:
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions, renderer: Renderer, llm: "AsyncLLM") -> None:
         self._checkpoint = checkpoint
         self._options = options
         self._renderer = renderer
         self._llm = llm
         self._numbers = itertools.count()
+        self._limits: set[asyncio.Timeout] = set()
+        self._closed = False
 
     @classmethod
     async def start(cls, checkpoint: Checkpoint, options: EngineOptions) -> Self:
@@ -71,7 +74,7 @@ class VllmEngine:
         try:
             renderer, llm = await in_abandonable_thread(lambda: _load(checkpoint, options))
             engine = cls(checkpoint, options, renderer, llm)
-            await engine._warm_up()
+            await engine._warmed_up()
         except asyncio.CancelledError:
             for core in multiprocessing.active_children():
                 core.kill()
@@ -98,7 +101,7 @@ class VllmEngine:
         }
         if self._options.reuse:  # without names of ours vLLM, whose caches are off then, never meets an image twice
             prompt["multi_modal_uuids"] = {"image": [images.digest(image) for image in query.images]}
-        params = self._renderer.sampling(query, temperature)
+        params = self._sampling(query, temperature)
         # After a cancelled query vLLM may believe that the core has pixels which never arrived: it ends the request
         # without an answer, and sends them with the next.
         output = await self._generate(prompt, params) or await self._generate(prompt, params)
@@ -115,25 +118,59 @@ class VllmEngine:
             answer_tokens=len(completion.token_ids),
         )
 
-    async def close(self) -> None:
+    async def close(self, *, deadline_s: float = CLOSE_DEADLINE_S) -> None:
+        """Queries that are under way fail with EngineDead at once: a stuck core would have them wait for their time."""
+        self._closed = True
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
         if self._llm.output_handler is not None:
             self._llm.output_handler.cancel()  # else it takes the core's end for a death and logs a traceback
-        await asyncio.to_thread(self._llm.shutdown, SHUTDOWN_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                await in_abandonable_thread(lambda: self._llm.shutdown(SHUTDOWN_S))
+
+    def _sampling(self, query: Query, temperature: float) -> "SamplingParams":
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        verdicts = self._renderer.verdicts
+        return SamplingParams(
+            temperature=temperature,
+            seed=SEED if temperature else None,
+            max_tokens=query.max_tokens,
+            structured_outputs=StructuredOutputsParams(regex=query.grammar),
+            logprob_token_ids=[verdicts.real, verdicts.generated],
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
 
     async def _generate(self, prompt: Mapping[str, object], params: "SamplingParams") -> "RequestOutput | None":
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         request = f"q{next(self._numbers)}"
+        limit = asyncio.timeout(self._options.query_timeout_s)
+        self._limits.add(limit)
         try:
-            async with asyncio.timeout(self._options.query_timeout_s):
+            async with limit:
                 return await _last(self._llm.generate(prompt, params, request))
         except TimeoutError as error:
+            if self._closed:
+                raise EngineDead("the engine was closed while it was asked") from error
             raise InferenceTimeout(f"no answer within {self._options.query_timeout_s:g} s") from error
         except EngineDeadError as error:
             raise EngineDead("the engine's core process died") from error
         except (VLLMError, ValueError, RuntimeError) as error:
             raise GenerationFailed(f"the engine refused the query: {_first_line(error.__cause__ or error)}") from error
+        finally:
+            self._limits.discard(limit)
+
+    async def _warmed_up(self) -> None:
+        try:
+            await self._warm_up()
+        except ZoomInError as error:
+            await self.close()
+            raise EngineDead(f"the engine started and then did not answer: {error.detail}") from error
 
     async def _warm_up(self) -> None:
         # A shape of its own each: grammars compile and caches fill before the first event waits for them.
@@ -144,76 +181,9 @@ class VllmEngine:
             await self.ask(query)
 
 
-class Renderer:
-    """Queries as this checkpoint's tokens: template, vocabulary, and what its processor makes of our views."""
-
-    def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
-            processor = AutoImageProcessor.from_pretrained(checkpoint.path)
-            text = AutoConfig.from_pretrained(checkpoint.path).get_text_config()
-        except (OSError, ValueError) as error:
-            raise BadSettings(f"the checkpoint {checkpoint.path} is incomplete: {_first_line(error)}") from error
-        self.verdicts = VerdictTokens.of(self._encode, prompts.ANSWER_START)
-        self._token_ids: dict[tuple[str | None, ...], list[int]] = {}
-        _check_views_are_kept(checkpoint.card, processor)
-        self.max_model_len = min(options.max_model_len, text.max_position_embeddings)
-        self._check_context_holds_all(checkpoint.card)
-
-    def token_ids(self, query: Query) -> list[int]:
-        """The prompt up to and including the start of the answer, one pad token for each image."""
-        shape = (query.instructions, *(part if isinstance(part, str) else None for part in query.content))
-        if shape not in self._token_ids:  # as many shapes as crop counts: a dozen at most
-            text = self._tokenizer.apply_chat_template(prompts.chat(query), tokenize=False, add_generation_prompt=True)
-            self._token_ids[shape] = self._encode(text) + list(self.verdicts.prefix)
-        return self._token_ids[shape]
-
-    def sampling(self, query: Query, temperature: float) -> "SamplingParams":
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
-
-        return SamplingParams(
-            temperature=temperature,
-            seed=SEED if temperature else None,
-            max_tokens=query.max_tokens,
-            structured_outputs=StructuredOutputsParams(regex=query.grammar),
-            logprob_token_ids=[self.verdicts.real, self.verdicts.generated],
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-
-    def _encode(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False))
-
-    def _check_context_holds_all(self, card: CheckpointCard) -> None:
-        pixel = Image.new("RGB", (1, 1))
-        query = prompts.local_check(pixel, [pixel] * card.max_crops, card.box_frame)
-        pads = _view_tokens(card.scan_max_pixels) + card.max_crops * _view_tokens(card.crop_max_pixels)
-        needed = len(self.token_ids(query)) + pads + query.max_tokens
-        if needed > self.max_model_len:
-            raise BadSettings(
-                f"ZOOMIN_ENGINE__MAX_MODEL_LEN: {self.max_model_len} tokens do not hold the view, {card.max_crops} "
-                f"crops, the text and the answer; allow {needed} where the checkpoint can, or fewer or smaller crops"
-            )
-
-
-def _view_tokens(pixels: int) -> int:
-    return pixels // geometry.PATCH_MULTIPLE_PX**2
-
-
-def _check_views_are_kept(card: CheckpointCard, processor: object) -> None:
-    size = getattr(processor, "size", {})
-    smallest, largest = size["shortest_edge"], size["longest_edge"]
-    if smallest > geometry.MIN_VIEW_PIXELS or largest < max(card.scan_max_pixels, card.crop_max_pixels):
-        raise BadSettings(
-            f"the checkpoint's processor keeps {smallest} to {largest} pixels and would resize our views of "
-            f"{geometry.MIN_VIEW_PIXELS} to {max(card.scan_max_pixels, card.crop_max_pixels)}; "
-            "change scan_max_pixels and crop_max_pixels in zoomin.json, or min_pixels and max_pixels of the processor"
-        )
-
-
 def _load(checkpoint: Checkpoint, options: EngineOptions) -> "tuple[Renderer, AsyncLLM]":
     _check_libraries()
-    renderer = Renderer(checkpoint, options)
+    renderer = Renderer(checkpoint, max_model_len=options.max_model_len)
     try:
         return renderer, _start_llm(checkpoint, options, renderer.max_model_len)
     except Exception as error:

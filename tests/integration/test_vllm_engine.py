@@ -1,11 +1,14 @@
 """What only the real engine can show: reuse between the queries, confidence, timeouts, and its death."""
 
+import asyncio
 import dataclasses
+import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
 from pipeline import geometry, prompts
-from pipeline.errors import InferenceTimeout
+from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.vllm_engine import BLOCK_TOKENS, VllmEngine
 from tests.builders import noise
 
@@ -47,3 +50,43 @@ async def test_a_query_that_takes_too_long_is_a_timeout_and_frees_its_request(vl
         vllm_engine._options = patient
     assert (await vllm_engine.ask(queries(vllm_engine, 77)[0])).text
     assert vllm_engine._llm.get_num_unfinished_requests() == 0
+
+
+class Stuck:
+    """What AsyncLLM is when everything below it hangs: no answers, and a shutdown that does not return."""
+
+    output_handler = None
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.let_go = threading.Event()
+
+    async def generate(self, *_: object) -> AsyncIterator[object]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield
+
+    def shutdown(self, _timeout_s: float) -> None:
+        self.let_go.wait()
+
+
+async def test_closing_ends_what_is_under_way_and_leaves_a_shutdown_that_hangs_behind(vllm_engine: VllmEngine) -> None:
+    stuck = Stuck()
+    parts = (vllm_engine._checkpoint, vllm_engine._options, vllm_engine._renderer)
+    engine = VllmEngine(*parts, stuck)  # type: ignore[arg-type]
+    asking = asyncio.create_task(engine.ask(queries(engine, 5)[0]))
+    await stuck.asked.wait()
+    await engine.close(deadline_s=0.01)
+    with pytest.raises(EngineDead, match="closed"):
+        await asking
+    stuck.let_go.set()
+
+
+async def test_an_engine_that_does_not_answer_when_it_is_warmed_up_has_not_started(vllm_engine: VllmEngine) -> None:
+    stuck = Stuck()
+    stuck.let_go.set()
+    impatient = dataclasses.replace(vllm_engine._options, query_timeout_s=0.01)
+    engine = VllmEngine(vllm_engine._checkpoint, impatient, vllm_engine._renderer, stuck)  # type: ignore[arg-type]
+    with pytest.raises(EngineDead, match=r"did not answer: no answer within 0.01 s"):
+        await engine._warmed_up()
+    assert engine._closed
