@@ -71,8 +71,10 @@ def run(site: Site, *, seed: int, say: Say, every: int = 1) -> Report:
             found = [*killed, *_ending(worker), *_forged(worker)]
         got = _answers(site)
         found += _surprises(post.sent, got)
-        allowed = {f"127.0.0.1:{s3_port}", site.kafka.bootstrap_servers, "127.0.0.1", "localhost"}
-        strangers = connections.strangers(watch, allowed=allowed)
+        ours = {f"127.0.0.1:{s3_port}", site.kafka.bootstrap_servers}
+        unseen = ours - connections.met(watch)
+        found += [f"nobody saw the worker talk to {', '.join(sorted(unseen))}: the watch was blind"] * bool(unseen)
+        strangers = connections.strangers(watch, allowed={*ours, "127.0.0.1", "localhost"})
         forbidden = [*strangers, *(repr(request) for request in listener.requests)]
     return Report(_counts(post.sent), _outcomes(post.sent, got), found, forbidden, meter.peak_mib)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kafka import KafkaProducer
+from kafka.serializer import Serializer
 
 MEBI = 1024 * 1024
 NOTHING = bytes(bytearray(b"nothing"))  # one object of its own, told apart by identity
@@ -17,7 +18,7 @@ def producer(bootstrap_servers: str) -> KafkaProducer:
         bootstrap_servers=bootstrap_servers,
         max_request_size=2 * MEBI,
         linger_ms=5,
-        value_serializer=lambda value: None if value is NOTHING else value,
+        value_serializer=_Nothing(),
     )
 
 
@@ -36,6 +37,11 @@ def written(headers: Headers) -> list[tuple[str, bytes]]:
         else:
             out.append((name, value))
     return _Longer(out, hidden) if hidden else out
+
+
+class _Nothing(Serializer):
+    def serialize(self, _topic: str, _headers: Headers, value: bytes) -> bytes | None:
+        return None if value is NOTHING else value
 
 
 class _Claiming(bytes):
