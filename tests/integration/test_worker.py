@@ -15,6 +15,10 @@ from tests.services import KafkaForTests, S3ForTests
 from tests.site import Site, headers
 from tests.worker_process import STANDIN, WorkerProcess
 
+DELIVERIES = ("at_least_once", "exactly_once")
+STUCK = ("--images-per-s", "0.05", "--concurrency", "1")
+"""a stand-in engine that takes minutes"""
+
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
@@ -158,8 +162,9 @@ def test_events_that_are_none_of_our_business_are_ignored_and_closed(kafka: Kafk
     assert alone.dead_letters() == []
 
 
-def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site) -> None:
-    alone.settings["ZOOMIN_FLOW__MAX_IN_FLIGHT"] = "8"
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site, delivery: str) -> None:
+    alone.settings |= {"ZOOMIN_FLOW__MAX_IN_FLIGHT": "8", "ZOOMIN_KAFKA__DELIVERY": delivery}
     urls = [alone.upload(f"{i}.png", encoded(noise(seed=i), "PNG")) for i in range(60)]
     with alone.worker(*STANDIN, "--images-per-s", "20", "--concurrency", "8") as first:
         first.started()
@@ -177,20 +182,44 @@ def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site) ->
     assert sorted(v.event_id for v in verdicts) == sorted(urls)
 
 
-def test_a_second_signal_leaves_at_once_and_nothing_is_lost(alone: Site) -> None:
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_a_second_signal_leaves_at_once_and_nothing_is_lost(alone: Site, delivery: str) -> None:
+    alone.settings["ZOOMIN_KAFKA__DELIVERY"] = delivery
     urls = [alone.upload(f"{i}.png", encoded(noise(seed=i), "PNG")) for i in range(8)]
-    with alone.worker(*STANDIN, "--images-per-s", "0.05", "--concurrency", "1") as stuck:
-        stuck.started()
-        alone.send(*({"schema_version": 1, "url": url, "id": url} for url in urls))
-        eventually(lambda: "zoomin_in_flight 8.0" in stuck.get("/metrics"))
+    with alone.worker(*STANDIN, *STUCK) as stuck:
+        fill(alone, stuck, urls)
         stuck.signal(signal.SIGTERM)
         stuck.logged("stop_requested", 5)
         stuck.signal(signal.SIGTERM)
         assert stuck.ended(15) != 0
-    with alone.worker(*STANDIN) as second:
+    assert answered_by_another(alone) == sorted(urls)
+
+
+def test_a_deadline_that_passes_lets_go_of_what_is_stuck_and_nothing_is_lost(alone: Site) -> None:
+    alone.settings["ZOOMIN_FLOW__DRAIN_TIMEOUT_S"] = "1"
+    urls = [alone.upload(f"{i}.png", encoded(noise(seed=i), "PNG")) for i in range(8)]
+    with alone.worker(*STANDIN, *STUCK) as stuck:
+        fill(alone, stuck, urls)
+        assert stuck.stop() == 0
+    assert alone.verdicts() == []
+    assert sum(alone.committed().values()) == 0
+    assert answered_by_another(alone) == sorted(urls)
+
+
+def fill(site: Site, worker: WorkerProcess, urls: list[str]) -> None:
+    """One event in flight for each of eight URLs."""
+    worker.started()
+    site.send(*({"schema_version": 1, "url": url, "id": url} for url in urls))
+    eventually(lambda: "zoomin_in_flight 8.0" in worker.get("/metrics"))
+
+
+def answered_by_another(site: Site) -> list[str]:
+    """The ids of all verdicts once a second worker has gone over what the first left."""
+    with site.worker(*STANDIN) as second:
         second.started()
-        verdicts, _ = alone.answered(8)
-    assert {v.event_id for v in verdicts} == set(urls)
+        verdicts, _ = site.answered(8)
+        assert second.stop() == 0
+    return sorted(verdict.event_id for verdict in verdicts)
 
 
 def test_a_worker_holds_no_more_than_its_slots(alone: Site) -> None:
