@@ -36,8 +36,7 @@ class KafkaSettings(Section):
     verdict_topic: str = "zoomin.verdicts"
     dead_letter_topic: str = "zoomin.images.dlt"
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
-    """what a crash may do to a verdict: repeat it with the same verdict_id, or (for readers that set
-    isolation.level=read_committed) nothing"""
+    """what a crash may do to a verdict: repeat it with the same verdict_id; or nothing, for read_committed readers"""
     transactional_id: str | None = None
     """one per process slot, for exactly_once; unset: group id and a random part"""
     commit_interval_s: Seconds = 1.0

@@ -4,6 +4,8 @@ Invariant: a producer whose transaction went wrong is never used again. The next
 what it left open, and only then is known whether it was committed.
 """
 
+import asyncio
+import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -55,7 +57,8 @@ class KafkaTransactions:
         return await self._thread.run(partial(self._commit, messages, offsets, membership))
 
     async def close(self) -> None:
-        await self._thread.run(self._discard)
+        with contextlib.suppress(TimeoutError):  # a transaction may hang: whoever stops us does not wait for it
+            await asyncio.wait_for(self._thread.run(self._discard), 4 * CLOSE_TIMEOUT_S)
         self._thread.end()
 
     def _renew(self) -> None:
@@ -77,7 +80,9 @@ class KafkaTransactions:
             )
             self._producer.init_transactions()
         except kafka_errors.KafkaError as error:
-            raise _failed(f"transactional id {self._id} is not served", error) from error
+            raise _failed(
+                f"transactional id {self._id} is not served; it takes the right to write it", error
+            ) from error
 
     def _commit(
         self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
