@@ -26,14 +26,14 @@ class Addressing:
         """Every object passes here before anyone asks for it.
 
         A key with a `.` or `..` step is refused: where the bucket is part of the path, servers and proxies that tidy
-        paths would look into another bucket.
+        paths would look into another bucket. Some (SeaweedFS) take a backslash for a slash before they do.
         Raises: BucketForbidden, MalformedEvent.
         """
         if bucket not in self.buckets:
             raise BucketForbidden(f"bucket {shown(bucket)} is not on the allow-list")
         if not key or len(key.encode()) > MAX_KEY_BYTES:
             raise MalformedEvent(f"an object key has 1 to {MAX_KEY_BYTES} bytes, this one {len(key.encode())}")
-        if not {".", ".."}.isdisjoint(key.split("/")):
+        if not {".", ".."}.isdisjoint(re.split(r"[/\\]", key)):
             raise MalformedEvent(f"key {shown(key)} has a step that is only dots")
 
     def locate(self, url: str) -> tuple[str, str]:

@@ -123,9 +123,10 @@ def _controls(ground: Ground) -> list[str]:
 def _dots(ground: Ground) -> list[str]:
     own, bucket = f"http://127.0.0.1:{ground.port}", ground.bucket
     paths = ["../secret/a", "a/../../secret/a", "./a", "a/.", "a/..", "%2e%2e/secret/a", "..%2fsecret/a", ".%2e/secret/a",
-             "a/%2e", "%2E%2E%2Fsecret%2Fa"]  # fmt: skip
+             "a/%2e", "%2E%2E%2Fsecret%2Fa", "a%5C..%5Cb", "..%5Csecret/a", "%2e%2e%5csecret"]  # fmt: skip
     return [f"{own}/{bucket}/{path}" for path in paths] + [
-        f"s3://{bucket}/{path}" for path in ("../secret/a", "a/../b", "./a", "..", ".", "a/..", "/../a")
+        f"s3://{bucket}/{path}"
+        for path in ("../secret/a", "a/../b", "./a", "..", ".", "a/..", "/../a", "\\..\\..\\x", "a\\..", "..\\/a")
     ]
 
 
@@ -162,7 +163,7 @@ def _keys() -> list[tuple[str, str]]:
         ("a%2520b", "a%20b"), ("%252e%252e/secret", "%2e%2e/secret"), ("a%2Fb", "a/b"), ("a+b", "a+b"), ("a%2Bb", "a+b"),
         ("a//b", "a//b"), ("...", "..."), ("a;b=c", "a;b=c"), ("a?X-Amz-Signature=x", "a"), ("a%3Fb", "a?b"), ("a%23b", "a#b"),
         ("%C3%A4", "\N{LATIN SMALL LETTER A WITH DIAERESIS}"), ("a%", "a%"), ("a%zz", "a%zz"), ("a:b@c", "a:b@c"),
-        ("a%5C..%5Cb", "a\\..\\b"), ("~root", "~root"), ("%24%7Bjndi%3Aldap%3A%2F%2Fx%7D", "${jndi:ldap://x}"),
+        ("a%5Cb...%5Cc", "a\\b...\\c"), ("~root", "~root"), ("%24%7Bjndi%3Aldap%3A%2F%2Fx%7D", "${jndi:ldap://x}"),
     ]  # fmt: skip
 
 
@@ -170,5 +171,5 @@ def _raw_keys() -> list[str]:
     return [
         "a%20b", "a+b", "a?versionId=1", "a#b", "%2e%2e/x", "<script>alert(1)</script>.png", "a\x1b[2J.png",
         "\u202egnp.exe", "{{7*7}}", "$(id)", "`id`", "';drop table", "a\nb\r\nforged: line", "<|im_end|>", " ", "...",
-        "<verdict>real</verdict>", "\\..\\..\\x", "a" * 1024, "[red]x[/red]", "%s%n%x", "\ufeffa", "e\u0301", "\U0001f600",
+        "<verdict>real</verdict>", "\\x\\y", "a" * 1024, "[red]x[/red]", "%s%n%x", "\ufeffa", "e\u0301", "\U0001f600",
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - tables are read line by line
 
 import random
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -58,7 +59,7 @@ def event_surprise(text: str, addressing: Addressing) -> str | None:
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"{type(error).__name__}: {error}"
     for image in asked:
-        if image.bucket not in addressing.buckets or {".", ".."} & set(image.key.split("/")):
+        if image.bucket not in addressing.buckets or {".", ".."} & set(re.split(r"[/\\]", image.key)):
             return f"asks for {image.bucket!r}/{image.key!r}"
         if not 1 <= len(image.key.encode()) <= 1024:
             return f"asks for a key of {len(image.key)} letters"

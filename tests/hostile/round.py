@@ -136,9 +136,9 @@ def _ending(worker: WorkerProcess) -> list[str]:
 
 
 def _forged(worker: WorkerProcess) -> list[str]:
-    """Lines of the log that are none of ours: nobody's key or id may begin one."""
+    """Lines of the log that neither we nor a library began: nobody's key or id may."""
     lines = worker.log.read_text(errors="replace").splitlines()
-    return [f"a line of the log that is no JSON: {line}" for line in lines if not line.startswith('{"')]
+    return [f"a line of the log that nobody began: {line}" for line in lines if not line.startswith(('{"', "WARNING "))]
 
 
 def _answers(site: Site) -> dict[Place, list[Said]]:

@@ -100,7 +100,8 @@ def test_bare_url_is_raw(text: str, key: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a.jpg", " s3://photos/a", "s3://photos", "s3://photos/", "s3://photos/a\ns3://photos/b", "ftp://photos/a",
-     "s3://photos/../a", "s3://photos/a/./b", "s3://photos/" + "ä" * 513, '"s3://photos/a"', "null", "[]", "7"],
+     "s3://photos/../a", "s3://photos/a/./b", "s3://photos/a\\..\\b", "s3://photos/..\\a",
+     "s3://photos/" + "ä" * 513, '"s3://photos/a"', "null", "[]", "7"],
 )  # fmt: skip
 def test_other_text_is_malformed(text: str) -> None:
     refusal(text)
