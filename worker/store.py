@@ -59,6 +59,7 @@ MISSING = frozenset(
         "MethodNotAllowed",  # the version is a delete marker
         "InvalidArgument",  # a version id that this S3 never gave
         *("InvalidBucketName", "InvalidURI", "KeyTooLongError"),
+        "InvalidRequest",  # SeaweedFS's word for a key that it does not take
     }
 )
 CHANGED = frozenset({"PreconditionFailed", "412"})

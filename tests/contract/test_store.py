@@ -170,6 +170,7 @@ async def test_what_is_not_there_is_missing(world: World) -> None:
         ImageRef(bucket, "never", version_id=version),
         ImageRef(bucket, "gone", etag="e"),
         ImageRef(bucket, "never", etag="e", other_key="nor-this"),
+        ImageRef(bucket, "a\\..\\..\\b"),  # a name that SeaweedFS does not take
     ):
         with pytest.raises(ImageMissing):
             await store.fetch(image)
