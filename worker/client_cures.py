@@ -13,12 +13,18 @@ from kafka.consumer.subscription_state import SubscriptionState
 from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.producer.transaction_manager import TransactionalRequestResult
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition
 
+Receive = Callable[[KafkaTCPTransport], tuple[bytes, Exception | None]]
+
 _read_record = DefaultRecordBatch._read_msg
+_RECEIVING: dict[type[KafkaTCPTransport], Receive] = {
+    transport: transport._sock_recv for transport in (KafkaTCPTransport, KafkaSSLTransport)
+}
 
 
 def unpark(consumer: KafkaConsumer) -> None:
@@ -80,6 +86,23 @@ def tolerate_odd_header_keys() -> None:
     record of a careless producer would end the work on its partition.
     """
     DefaultRecordBatch._read_msg = _read_tolerantly
+
+
+def hear_last_words() -> None:
+    """Makes readable what a broker says before it hangs up, as when it refuses a password.
+
+    The client throws away all that arrives together with the end of a connection.
+    """
+    for transport, receive in _RECEIVING.items():
+        transport._sock_recv = _until_its_end(receive)
+
+
+def _until_its_end(receive: Receive) -> Receive:
+    def receive_first(transport: KafkaTCPTransport) -> tuple[bytes, Exception | None]:
+        received, end = receive(transport)
+        return received, None if received else end  # the end is still there when it is asked for again
+
+    return receive_first
 
 
 def _read_tolerantly(batch: DefaultRecordBatch) -> DefaultRecord:

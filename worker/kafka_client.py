@@ -1,5 +1,6 @@
 """What all our Kafka clients share: how they connect, and what they ask of the cluster before they work."""
 
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import TypeVar
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, TopicMissing
+from worker.client_cures import hear_last_words
 from worker.settings import KafkaSettings
 
 Client = TypeVar("Client")
@@ -20,6 +25,16 @@ REQUEST_TIMEOUT_S = 10.0
 LETTER_HEADROOM_BYTES = 64 * 1024
 DEFAULT_MESSAGE_BYTES = 1_048_588
 """the broker's own default of max.message.bytes"""
+
+# From what OpenSSL says to what a person can do.
+_TLS_CURES = {
+    "mismatch, certificate is not valid for": "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS must name it as its certificate does",
+    "CERTIFICATE_VERIFY_FAILED": "name the file of the CA that signed its certificate in ZOOMIN_KAFKA__SSL_CAFILE",
+    "CERTIFICATE_REQUIRED": "it asks for a certificate: set ZOOMIN_KAFKA__SSL_CERTFILE and ZOOMIN_KAFKA__SSL_KEYFILE",
+    "UNKNOWN_CA": "it does not know the CA that signed our ZOOMIN_KAFKA__SSL_CERTFILE",
+    "CERTIFICATE_UNKNOWN": "it does not trust our ZOOMIN_KAFKA__SSL_CERTFILE",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS there; check the port and ZOOMIN_KAFKA__SECURITY_PROTOCOL",
+}
 
 
 def connection(settings: KafkaSettings) -> dict[str, object]:
@@ -47,25 +62,76 @@ def connect(make: Callable[..., Client], settings: KafkaSettings, **options: obj
     The client's own constructors leave a thread and sockets behind when no broker answers: an outage of an hour would
     use up the file descriptors.
 
-    Raises: BadSettings for addresses and files that no client can start with; KafkaError when no broker answers.
+    Raises: BadSettings for addresses and files that no client can start with; KafkaError when no broker serves us,
+        its cause being why the last one did not.
     """
-    for path in (settings.ssl_cafile, settings.ssl_certfile, settings.ssl_keyfile):
-        if path is not None and not path.is_file():
-            raise BadSettings(f"ZOOMIN_KAFKA__SSL_*: there is no file {path}")
-    networks: list[KafkaNetClient] = []
+    _check_files(settings)
+    hear_last_words()
+    opened: list[KafkaNetClient] = []
+    connections: list[_Connections] = []
 
     def network(**configs: object) -> KafkaNetClient:
-        networks.append(KafkaNetClient(**configs))
-        return networks[-1]
+        selector = NetworkSelector(**configs)
+        connections.append(_Connections(selector, **configs))
+        opened.append(KafkaNetClient(net=selector, manager=connections[-1]))
+        return opened[-1]
 
     try:
         return make(**connection(settings) | options, kafka_client=network)
     except BaseException as error:
-        for opened in networks:
-            opened.close()
+        for client in opened:
+            client.close()
         if isinstance(error, ValueError | OSError):
             raise BadSettings(f"the ZOOMIN_KAFKA__* settings are no usable connection: {error}") from error
+        if isinstance(error, kafka_errors.KafkaError) and connections:
+            raise error from connections[-1].refusal
         raise
+
+
+class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the client has no types
+    """Remembers why a connection could not be used: after all its tries the client only says that it gave up.
+
+    A refusal that says what to do stays: a broker that hangs up is not always heard to the end.
+    """
+
+    refusal: BaseException | None = None
+
+    def get_connection(self, *where: object, **options: object) -> Future:
+        connection = super().get_connection(*where, **options)
+        if not self.bootstrapped:
+            connection.init_future.add_errback(self._refused)
+        return connection
+
+    def _refused(self, error: BaseException) -> None:
+        if self.refusal is None or _cure(self.refusal) is None:
+            self.refusal = error
+
+
+def _check_files(settings: KafkaSettings) -> None:
+    """The client would try unreadable certificates until its time is up, and ask the terminal for a key's password.
+
+    Raises: BadSettings.
+    """
+    ca, certificate, key = settings.ssl_cafile, settings.ssl_certfile, settings.ssl_keyfile
+    for field, path in (("CAFILE", ca), ("CERTFILE", certificate), ("KEYFILE", key)):
+        if path is not None and not path.is_file():
+            raise BadSettings(f"ZOOMIN_KAFKA__SSL_{field}: there is no file {path}")
+    if key is not None and certificate is None:
+        raise BadSettings("ZOOMIN_KAFKA__SSL_KEYFILE is of no use without ZOOMIN_KAFKA__SSL_CERTFILE")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if ca is not None:
+            context.load_verify_locations(ca)
+    except OSError as error:
+        raise BadSettings(f"ZOOMIN_KAFKA__SSL_CAFILE: {ca} holds no certificates in PEM that we can read") from error
+    try:
+        if certificate is not None:
+            context.load_cert_chain(certificate, key, password=lambda: "")
+    except OSError as error:
+        raise BadSettings(
+            "ZOOMIN_KAFKA__SSL_CERTFILE and ZOOMIN_KAFKA__SSL_KEYFILE: a certificate and its own key are expected, in "
+            "PEM and without a password"
+        ) from error
 
 
 def check_topics(settings: KafkaSettings) -> None:
@@ -158,10 +224,24 @@ def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
 
 
 def unreachable(settings: KafkaSettings, error: Exception) -> FatalError:
+    """`error` is what `connect` raised."""
+    where, reason = settings.bootstrap_servers, error.__cause__ or error
+    cure = _cure(reason)
+    if cure is not None:
+        return FatalError(f"Kafka at {where} and we cannot agree: {cure} ({reason})")
     return FatalError(
-        f"no Kafka broker serves us at {settings.bootstrap_servers} within {BOOTSTRAP_TIMEOUT_S:.0f} s: "
-        f"check ZOOMIN_KAFKA__BOOTSTRAP_SERVERS, the network and, where set, the credentials ({error})"
+        f"no Kafka broker serves us at {where} within {BOOTSTRAP_TIMEOUT_S:.0f} s: check the network, "
+        f"ZOOMIN_KAFKA__BOOTSTRAP_SERVERS, ZOOMIN_KAFKA__SECURITY_PROTOCOL and, where set, the credentials ({reason})"
     )
+
+
+def _cure(refusal: BaseException) -> str | None:
+    """What a person can do about it, as far as that is known."""
+    if isinstance(refusal, kafka_errors.SaslAuthenticationFailedError):
+        return "it refuses our user, check ZOOMIN_KAFKA__SASL_USERNAME and ZOOMIN_KAFKA__SASL_PASSWORD"
+    if isinstance(refusal, kafka_errors.UnsupportedSaslMechanismError):
+        return "it does not offer our ZOOMIN_KAFKA__SASL_MECHANISM"
+    return next((cure for symptom, cure in _TLS_CURES.items() if symptom in str(refusal)), None)
 
 
 def not_taken(topic: str, error: BaseException) -> BrokerUnavailable:

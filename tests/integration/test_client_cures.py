@@ -4,10 +4,12 @@ Where an update of the client makes a "without" test fail, the cure has become n
 """
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -16,6 +18,7 @@ from kafka.admin import NewPartitions
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.base import MemberState
 from kafka.errors import CorruptRecordError, KafkaError, KafkaTimeoutError
+from kafka.net.transport import KafkaTCPTransport
 from kafka.record.default_records import DefaultRecordBatch
 
 from pipeline.errors import FatalError
@@ -257,3 +260,18 @@ def test_failed_connection_leaves_no_thread_behind(
         with pytest.raises(KafkaError):
             kafka_client.connect(kind, KafkaSettings(bootstrap_servers="127.0.0.1:9"))
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("cured", [False, True])
+def test_what_comes_together_with_the_end_of_a_connection_is_read(cured: bool) -> None:
+    client_cures.hear_last_words()
+    receive = KafkaTCPTransport._sock_recv if cured else client_cures._RECEIVING[KafkaTCPTransport]
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"wrong password")
+    theirs.close()
+    ours.setblocking(False)
+    with ours:
+        received, end = receive(SimpleNamespace(_sock=ours))
+        assert received == b"wrong password"
+        assert (end is None) is cured, "with an end, the client throws away what it received"
+        assert isinstance(receive(SimpleNamespace(_sock=ours))[1], KafkaError)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import StoreUnavailable, ZoomInError
+from worker.commands.stream import quiet_client
 from worker.kafka_client import check_headroom, check_topics
 from worker.settings import Settings, environment_name
 from worker.store import ImageStore
@@ -57,6 +58,7 @@ def _rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
 
 
 async def _connect(settings: Settings) -> list[Step]:
+    quiet_client()
     store = ImageStore(settings.store)
     buckets = sorted(settings.store.buckets | ({settings.sampling.bucket} - {""}))
     tried = {

@@ -3,10 +3,18 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
 
 from pipeline.errors import BadSettings
-from worker.kafka_client import connect, connection
+from tests.certificates import Authority
+from worker.kafka_client import connect, connection, unreachable
 from worker.settings import KafkaSettings
 
 
@@ -40,3 +48,50 @@ def test_missing_certificate_is_a_bad_setting_before_anything_is_reached(tmp_pat
     missing = tmp_path / "ca.pem"
     with pytest.raises(BadSettings, match=r"ca\.pem"):
         connect(KafkaAdminClient, KafkaSettings(security_protocol="SSL", ssl_cafile=missing))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"ssl_cafile": "nothing"}, "SSL_CAFILE: .* holds no certificates"),
+        ({"ssl_certfile": "certificate"}, "a certificate and its own key"),
+        ({"ssl_certfile": "certificate", "ssl_keyfile": "other"}, "a certificate and its own key"),
+        ({"ssl_certfile": "certificate", "ssl_keyfile": "locked"}, "without a password"),
+        ({"ssl_keyfile": "key"}, "of no use without ZOOMIN_KAFKA__SSL_CERTFILE"),
+    ],
+)
+def test_files_that_no_client_can_use_are_bad_settings(tmp_path: Path, given: dict[str, str], problem: str) -> None:
+    authority = Authority(tmp_path)
+    issued = authority.issue("worker")
+    files = {"certificate": issued.certificate, "key": issued.key, "other": authority.issue("other").key}
+    files |= {"nothing": tmp_path / "nothing.pem", "locked": tmp_path / "locked.pem"}
+    files["nothing"].write_text("no PEM at all")
+    key = load_pem_private_key(issued.key.read_bytes(), None)
+    files["locked"].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+    with pytest.raises(BadSettings, match=problem):
+        connect(KafkaAdminClient, KafkaSettings(**{field: files[name] for field, name in given.items()}))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (kafka_errors.SaslAuthenticationFailedError("no"), "ZOOMIN_KAFKA__SASL_USERNAME and ZOOMIN_KAFKA__SASL_PASSW"),
+        (kafka_errors.UnsupportedSaslMechanismError(), "does not offer our ZOOMIN_KAFKA__SASL_MECHANISM"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "SSL_CAFILE"),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: IP address mismatch, certificate is not valid "
+            "for '10.0.0.1'",
+            "BOOTSTRAP_SERVERS must name it as its certificate does",
+        ),
+        (
+            "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca",
+            "does not know the CA that signed our ZOOMIN_KAFKA__SSL",
+        ),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "check the port and ZOOMIN_KAFKA__SECURITY_PROTOCOL"),
+        ("[Errno 111] Connection refused", "check the network, ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"),
+    ],
+)
+def test_why_the_last_broker_refused_us_becomes_what_to_do(refusal: Exception | str, words: str) -> None:
+    error = kafka_errors.KafkaTimeoutError("Unable to bootstrap")
+    error.__cause__ = kafka_errors.KafkaConnectionError(refusal) if isinstance(refusal, str) else refusal
+    assert words in unreachable(KafkaSettings(), error).detail
