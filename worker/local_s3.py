@@ -5,7 +5,7 @@ import secrets
 import shutil
 import sysconfig
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -28,13 +28,19 @@ _GRACE_S = 0.5  # asked to end, it waits 15 s for a stream to itself; what it wr
 
 
 class SeaweedFs:
-    """One server; started again, it has the same ports, the same credentials and the same data."""
+    """One server; started again, it has the same ports, the same credentials and the same data.
 
-    def __init__(self, directory: Path, *, port: int = 0, remove: Path | None = None) -> None:
+    `more_ports` are options of the server that name a port.
+    """
+
+    def __init__(
+        self, directory: Path, *, port: int = 0, more_ports: Sequence[str] = (), remove: Path | None = None
+    ) -> None:
+        ports = [f"{part}.{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("port", "port.grpc")]
         self.server = LocalServer(
             "SeaweedFS",
             directory,
-            ports=[f"{part}.{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("port", "port.grpc")],
+            ports=[*ports, *more_ports],
             fixed={"s3.port": port},
             grace_s=_GRACE_S,
             remove=remove,
@@ -46,7 +52,7 @@ class SeaweedFs:
     def endpoint_url(self) -> str:
         return f"http://127.0.0.1:{self.server.ports['s3.port']}"
 
-    def launch(self) -> None:
+    def launch(self, *more_options: str) -> None:
         """Start the process and return before it answers.
 
         Raises: LocalStackFailed.
@@ -74,6 +80,7 @@ class SeaweedFs:
                 "-volume.max=1000",
                 "-volume.preStopSeconds=0",
                 *ports,
+                *more_options,
             ]
         )
 

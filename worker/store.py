@@ -17,6 +17,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    SSLError,
 )
 from urllib3.exceptions import HTTPError
 
@@ -99,7 +100,7 @@ class ImageStore:
     async def check(self, bucket: str) -> str | None:
         """What a person should know about this bucket before the start; None when all is well.
 
-        Raises: StoreDenied when S3 does not know our credentials.
+        Raises: StoreDenied when S3 does not know our credentials, or we not its certificate.
         """
         return await self._calls.run(partial(self._check, bucket))
 
@@ -170,6 +171,11 @@ class ImageStore:
             if code in DENIED:
                 return f"may not be listed ({code}): objects that are missing will look denied"
             return "does not exist" if code in MISSING else f"S3 answers {code}"
+        except SSLError as error:
+            raise StoreDenied(
+                "the certificate of S3 is not accepted: name the file of the CA that signed it in AWS_CA_BUNDLE "
+                f"({error.kwargs.get('error')})"
+            ) from error
         except (BotoCoreError, HTTPError, OSError) as error:
             return f"S3 does not answer: {type(error).__name__}"
         return None

@@ -21,3 +21,9 @@ def test_one_node_asks_for_one_copy() -> None:
     assert set(copies.values()) == {"1"}
     assert found["log.dirs"] == "a b"
     assert found["auto.create.topics.enable"] == "false"
+
+
+def test_what_is_wanted_instead_has_the_last_word() -> None:
+    instead = {"node.id": 2, "min.insync.replicas": 2}
+    found = properties(broker_properties({"client": 1, "controller": 2}, data=Path("data"), instead=instead))
+    assert (found["node.id"], found["min.insync.replicas"], found["process.roles"]) == ("2", "2", "broker,controller")
