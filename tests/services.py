@@ -27,6 +27,8 @@ from worker.local_server import LocalServer, Say
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from tests.cluster import KafkaCluster
+
 Headers = Sequence[tuple[str, bytes]]
 
 _VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.7.0"
@@ -45,9 +47,9 @@ def eventually(happened: Callable[[], bool], *, within_s: float = 10) -> bool:
 
 
 class KafkaForTests:
-    """A running broker; topics are made new for each test, so that tests share it without meeting."""
+    """Running brokers; topics are made new for each test, so that tests share them without meeting."""
 
-    def __init__(self, broker: KafkaBroker) -> None:
+    def __init__(self, broker: "KafkaBroker | KafkaCluster") -> None:
         self.broker = broker
 
     @property

@@ -1,0 +1,59 @@
+"""Brokers are updated one after the other while events flow: the workers notice, and nobody else."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import topics
+from tests.chaos.judge import judge
+from tests.chaos.pool import Pool
+from tests.chaos.schedule import SESSION_TIMEOUT_S
+from tests.chaos.sender import Sender, planned
+from tests.cluster import NODES, KafkaCluster
+from tests.conftest import forget_data, present
+from tests.services import KafkaForTests, S3ForTests
+from tests.site import Site
+from tests.worker_process import STANDIN
+
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(300)]
+
+EVENTS = 300
+OVER_S = 40.0
+CRASHED = 1
+"""which node goes by kill -9"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
+    nodes = KafkaCluster(tmp_path / "kafka")
+    try:
+        yield present(nodes.start)
+    finally:
+        nodes.end()
+        forget_data(tmp_path / "kafka")
+
+
+def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
+    cluster: KafkaCluster, seaweedfs: S3ForTests, tmp_path: Path
+) -> None:
+    settings = {"ZOOMIN_KAFKA__SESSION_TIMEOUT_S": f"{SESSION_TIMEOUT_S:g}", "ZOOMIN_FLOW__MAX_IN_FLIGHT": "8"}
+    site = Site(KafkaForTests(cluster), seaweedfs, tmp_path, partitions=3, settings=settings)
+    events = planned(site, EVENTS, seed=7)
+    pool = Pool(lambda: site.worker(*STANDIN, "--delay-s", "0.05"), size=2)
+    try:
+        with closing(Sender(site, events, over_s=OVER_S)) as sender:
+            sender.start()
+            for number in range(NODES):
+                cluster.restart(number, crash=number == CRASHED)
+            sent = sender.sent()
+            site.answered(EVENTS)
+            pool.stop_all()
+        commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
+        judgement = judge(sent, topics.answers(site), commits)
+    finally:
+        pool.end()
+    assert judgement.broken(silence_limit_s=15) == []
+    assert judgement.dead_letters == sum(kind == "dead_letter" for _, _, kind in events), "none but the unreadable"
+    assert pool.ended_badly == []
