@@ -106,15 +106,16 @@ class Supervisor:
                 if self._answered > answered:
                     raise  # others were served meanwhile: this query is to blame, not the engine
                 death = f"no query was answered: {error.detail}"
-        await self._replace(generation, death)
+        self._replace(generation, death)
         async with self._isolation.alone():
             await self._restarted()
             generation = self._generation
             try:
                 return await self._answer(query, temperature)
             except (EngineDead, InferenceTimeout) as error:
-                # Still alone: whoever is next must not find the engine that this query has just killed.
-                await self._replace(generation, error.detail)
+                # Its dead letter goes out while the next engine starts: should a neighbour end that one too, and with
+                # it the budget, then the worker after us does not begin with this event again.
+                self._replace(generation, error.detail)
                 raise EnginePoison(f"asked alone, it failed again: {error.detail}") from error
 
     async def _answer(self, query: Query, temperature: float) -> Answer:
@@ -122,20 +123,23 @@ class Supervisor:
         self._answered += 1
         return answer
 
-    async def _replace(self, generation: int, death: str) -> None:
-        """A new engine in place of that generation; the first to find it dead starts it, for all.
+    def _replace(self, generation: int, death: str) -> None:
+        """Starts a new engine in place of that generation; the first to find it dead does so for all.
 
         In a task of its own: the event that found it may be dropped at any moment, its partition being taken away.
         """
         if generation == self._generation:
             self._generation += 1
             self._restart = asyncio.create_task(self._start_anew(death))
-        await self._restarted()
+            self._restart.add_done_callback(_looked_at)
 
     async def _restarted(self) -> None:
         """Waits out a restart. Raises: EngineDead when it has failed for good."""
-        if self._restart is not None:
-            await asyncio.shield(self._restart)
+        restart = None
+        while restart is not self._restart:  # the new engine may die before we come to ask it
+            restart = self._restart
+            if restart is not None:
+                await asyncio.shield(restart)
 
     async def _start_anew(self, death: str) -> None:
         self._spend_one_restart(death)
@@ -172,6 +176,12 @@ class Supervisor:
         telemetry.logger().warning(telemetry.ENGINE_DIED, deaths=deaths, allowed=self._restarts, detail=death)
         if deaths > self._restarts:
             raise EngineDead(f"the engine died {deaths} times within an hour, {self._restarts} are allowed: {death}")
+
+
+def _looked_at(restart: asyncio.Task[None]) -> None:
+    """A failure may come when nobody waits for it; whoever asks next meets it."""
+    if not restart.cancelled():
+        restart.exception()
 
 
 class Isolation:

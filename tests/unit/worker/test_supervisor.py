@@ -135,17 +135,39 @@ async def test_suspects_are_asked_one_at_a_time() -> None:
     assert most == 1
 
 
-async def test_the_budget_of_restarts_ends_in_a_fatal_error() -> None:
+async def test_the_budget_of_restarts_ends_in_a_fatal_error_and_the_poison_that_spent_it_is_named_before() -> None:
     async def before(_query: Query) -> None:
         raise EngineDead("killed")
 
     start = Started(before)
     owner = supervisor(start, restarts=1)
     await owner.start()
+    with pytest.raises(EnginePoison, match="asked alone"):
+        await owner.ask(query())
     with pytest.raises(EngineDead, match="died 2 times within an hour, 1 are allowed: killed"):
         await owner.ask(query())
     assert owner.dead
     assert not owner.ready
+
+
+async def test_poison_is_named_while_the_next_engine_starts() -> None:
+    restarted = asyncio.Event()
+
+    async def before(_query: Query) -> None:
+        raise EngineDead("killed")
+
+    async def start() -> DigestEngine:
+        if len(healthy.engines) == 2:
+            await restarted.wait()
+        return await healthy()
+
+    healthy = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    with pytest.raises(EnginePoison):
+        await owner.ask(query())
+    assert not owner.ready
+    await owner.close()
 
 
 async def test_a_timeout_while_others_finish_counts_against_the_event() -> None:
@@ -272,6 +294,21 @@ async def test_livez_fails_for_an_engine_that_is_gone_and_for_a_loop_that_does_n
     assert liveness(loop, owner) == "the engine is dead"
     loop.turned_at -= 61
     assert liveness(loop, owner) == "the loop has not turned for 61 s"
+
+
+async def test_those_who_waited_for_an_engine_that_dies_at_their_first_query_count_one_death() -> None:
+    async def before(_query: Query) -> None:
+        if len(start.engines) <= 3:
+            raise EngineDead("killed")
+
+    start = Started(before)
+    owner = supervisor(start, restarts=3)
+    await owner.start()
+    with pytest.raises(EnginePoison):
+        await owner.ask(query())
+    answers = await asyncio.gather(*(owner.ask(query()) for _ in range(6)))
+    assert len(answers) == 6
+    assert len(start.engines) == 4
 
 
 async def test_closing_ends_a_restart_that_is_under_way() -> None:
