@@ -15,10 +15,10 @@ from pipeline.checkpoint import Calibration, CheckpointCard, Scaling
 from pipeline.confidence import logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from training import metrics
+from training import calibration_metrics, metrics, resampling
 from training.calibration_metrics import Told, class_weights
 from training.metrics import Judged
-from training.resampling import Floats
+from training.resampling import Figure, Floats
 from training.samples import Sample
 
 MIN_PER_LABEL = 50
@@ -67,6 +67,17 @@ def fit(judged: Sequence[Judged], card: CheckpointCard, *, prevalence: float | N
     told = Told.by([one.under(fitted) for one in read], prevalence=prevalence)
     between = uncertain_range(told, middle=sigmoid(whole.bias), risk=risk)
     return fitted.model_copy(update={"uncertain_between": between})
+
+
+def compare(
+    judged: Sequence[Judged], old: CheckpointCard, new: CheckpointCard, *, prevalence: float | None
+) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    """The figures of calibration under each card; the new one's hold `nll_drop` besides, which is paired."""
+    before, after = ([one.under(card) for one in judged] for card in (old, new))
+    losses = [calibration_metrics.nll(Told.by(ones, prevalence=prevalence)) for ones in (before, after)]
+    drop = resampling.figure(resampling.difference(*losses), images=len(judged))
+    shown = [calibration_metrics.figures(ones, prevalence=prevalence) for ones in (before, after)]
+    return shown[0], shown[1] | {"nll_drop": drop}
 
 
 def scaling(read: Sequence[Judged], *, prevalence: float | None) -> Scaling:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import images
+from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training import manifest, scenes
 from training.progress import Progress
 from training.scenes import Scene, Style
 from training.spread import over_processes
+from training.tuples import Split
 
 MAX_PIXELS = 100_000_000
 SEED = 0
@@ -50,13 +52,15 @@ def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
     ]
 
 
-def from_directory(directory: Path, count: int) -> list[Sample]:
+def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
     """At most `count` images of a manifest, in its order; of more, the same ones each time, drawn from the whole.
 
-    Its first ones would be of one class where it is sorted by class.
+    Its first ones would be of one class where it is sorted by class. Of a built set only those of `split` are taken.
     Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable.
     """
-    listed = list(manifest.read(directory))
+    listed = [entry for entry in manifest.read(directory) if entry.split in (None, split)]
+    if not listed:
+        raise BadSettings(f"{directory} holds no image to judge; its manifest has to name some, in split {split}")
     drawn = np.random.default_rng(SEED).permutation(len(listed))[:count]
     entries = [listed[number] for number in sorted(drawn)]
     return [

@@ -45,12 +45,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import calibrate, calibration_metrics, evaluate, model_card, samples
+    from training import calibrate, evaluate, model_card, samples
     from training.commands.evaluate import judge
+    from training.tuples import Split
 
     checkpoint = Checkpoint.read(args.model)
     if args.data:
-        drawn = samples.from_directory(args.data, args.count)
+        drawn = samples.from_directory(args.data, args.count, split=Split.VALIDATION)
     else:
         drawn = samples.held_out(args.count, settings.workers, first_seed=samples.VALIDATION_SEED)
     fitted, checked = calibrate.halves(drawn)
@@ -59,10 +60,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     jobs = [(half, {name: evaluate.Pass()}) for name, half in (("fitted", fitted), ("checked", checked))]
     judged, _ = judge(checkpoint, jobs, settings.concurrency)
     card = calibrate.fit(judged["fitted"], checkpoint.card, prevalence=args.prevalence, risk=args.risk)
-    before, after = (
-        calibration_metrics.figures([one.under(under) for one in judged["checked"]], prevalence=args.prevalence)
-        for under in (checkpoint.card, card)
-    )
+    before, after = calibrate.compare(judged["checked"], checkpoint.card, card, prevalence=args.prevalence)
     model_card.write_card(checkpoint.path, card)
     written = Checkpoint.read(args.model)
     print(report(checkpoint, written, before, after, risk=args.risk))
@@ -81,11 +79,15 @@ def report(
     assert calibration is not None, "it was just written"
     lines = [f"{'on images that the fit did not see':36} {'before':34} after"]
     lines += [f"{MEANINGS[name]:36} {before[name]!s:34} {after[name]}" for name in SHOWN]
+    lines.append(f"{'negative log-likelihood, less by':71} {after['nll_drop']}")
     for source, scaling in {"all sources": calibration, **calibration.per_source}.items():
         lines.append(f"{source}: temperature {scaling.temperature:.4g}, bias {scaling.bias:+.4g}")
     uncertain = f"P(generated) from {between[0]:.4f} to {between[1]:.4f}" if between else "nothing"
+    lines.append(f"uncertain: {uncertain}; beyond it at most {risk:.1%} of verdicts are to be wrong, on either side")
+    for verdict, end in (("real", 0.0), ("generated", 1.0)):
+        if between and end in between:
+            lines.append(f"no verdict {verdict} is sure enough for that: give more by --count, or a higher --risk")
     lines += [
-        f"uncertain: {uncertain}; beyond it at most {risk:.1%} of the verdicts are to be wrong, on either side",
         f"{new.path / CARD_NAME}: revision {old.revision[:19]} is {new.revision[:19]} now, so verdicts get new ids;",
         f"its metrics are those of before: `zoomin-train evaluate {new.path} --write-card` measures again",
     ]

@@ -60,10 +60,12 @@ def test_no_neighbour_is_more_likely(prevalence: float | None) -> None:
 
 def test_calibration_helps_on_images_it_did_not_see() -> None:
     fitted = calibrate.fit(overconfident(3, 4000), CARD, prevalence=None, risk=0.05)
-    unseen = overconfident(4, 4000)
-    before, after = (calibration_metrics.figures([one.under(card) for one in unseen]) for card in (CARD, fitted))
+    before, after = calibrate.compare(overconfident(4, 4000), CARD, fitted, prevalence=None)
     for name in ("nll", "brier", "ece"):
         assert (after[name].value or 0.0) < (before[name].value or 0.0)
+    drop = after["nll_drop"]
+    assert drop.value == pytest.approx((before["nll"].value or 0.0) - (after["nll"].value or 0.0))
+    assert (drop.low or 0.0) > 0
     assert after["auroc"].value == pytest.approx(before["auroc"].value)
     assert (after["acc_certain"].value or 0.0) > 0.94 > (before["acc_certain"].value or 1.0)
     assert 0.0 < (after["uncertain"].value or 0.0) < 1.0
@@ -106,11 +108,12 @@ def told(*answers: tuple[float, bool]) -> Told:
 
 
 def test_the_range_begins_where_too_many_are_wrong() -> None:
-    sure = [(0.01 + 0.001 * n, True) for n in range(50)] + [(0.9 + 0.001 * n, True) for n in range(50)]
+    sure = [(0.01 + 0.001 * n, True) for n in range(49)] + [(0.9 + 0.001 * n, True) for n in range(49)]
     doubtful = [(0.3, False), (0.4, True), (0.7, False), (0.6, True)]
-    # One wrong is added: 1 of 51 keeps 2 %, and so does no more.
+    # One wrong is added to each side: 1 of 50 just keeps 2 %.
     between = calibrate.uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.02)
-    assert between == pytest.approx(((0.059 + 0.3) / 2, (0.7 + 0.9) / 2), abs=1e-5)
+    assert between == pytest.approx(((0.058 + 0.3) / 2, (0.7 + 0.9) / 2), abs=1e-5)
+    assert calibrate.uncertain_range(told(*sure[1:], *doubtful), middle=0.5, risk=0.02) == (0.0, pytest.approx(0.8))
     assert calibrate.uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.5) is None
 
 

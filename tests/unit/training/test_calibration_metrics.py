@@ -115,6 +115,8 @@ def test_a_prevalence_weighs_the_classes() -> None:
     squares = (told.p - told.generated) ** 2
     by_hand = 0.1 * squares[told.generated == 1].mean() + 0.9 * squares[told.generated == 0].mean()
     assert value(told_metrics.brier(told), count=120) == pytest.approx(by_hand)
+    six = Told.by(SIX, prevalence=0.25)  # each real image counts 3/2, each generated one 1/2
+    assert value(told_metrics.coverage(six, 0.01)) == pytest.approx((2 * 3 / 2 + 2 / 2) / 6)
     own = Told.by(ones)
     assert value(told_metrics.auroc(told), count=120) == value(told_metrics.auroc(own), count=120)
 

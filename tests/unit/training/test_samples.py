@@ -4,9 +4,10 @@ import pytest
 from PIL import Image
 
 from pipeline import images
-from pipeline.errors import ImageUndecodable
+from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import Verdict
 from training import manifest, samples, scenes, unseen
+from training.tuples import Split
 
 
 def test_a_scene_is_held_against_the_explanation_of_all_its_details() -> None:
@@ -46,6 +47,22 @@ def test_of_a_sorted_manifest_both_classes_are_drawn_the_same_each_time(tmp_path
     assert labels == sorted(labels, key=list(Verdict).index)
     assert 5 < labels.count(Verdict.REAL) < 15
     assert labels == [sample.label for sample in samples.from_directory(tmp_path, 20)]
+
+
+def test_of_a_built_set_only_the_images_of_one_split_are_judged(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    splits = ("train", "validation", "test", "train")
+    lines = [f'{{"file": "a.png", "label": "real", "source": "{name}", "split": "{name}"}}' for name in splits]
+    (tmp_path / manifest.NAME).write_text("\n".join(lines))
+    assert [sample.source for sample in samples.from_directory(tmp_path, 9)] == ["test"]
+    held = samples.from_directory(tmp_path, 9, split=Split.VALIDATION)
+    assert [sample.source for sample in held] == ["validation"]
+
+
+def test_nothing_to_judge_is_said(tmp_path: Path) -> None:
+    (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real", "split": "train"}\n')
+    with pytest.raises(BadSettings, match=r"no image to judge.*split test"):
+        samples.from_directory(tmp_path, 1)
 
 
 def test_a_file_that_is_no_image_is_named_by_its_error(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_set_that_is_too_small_is_refused_before_the_engine_starts(
 
 
 def test_the_report_says_what_changed_and_what_follows() -> None:
-    figures = dict.fromkeys(calibrate.SHOWN, Figure(0.25, 0.2, 0.3, 500))
+    figures = dict.fromkeys((*calibrate.SHOWN, "nll_drop"), Figure(0.25, 0.2, 0.3, 500))
     calibration = Calibration(temperature=2.0, bias=-0.5, per_source={"web": Scaling(temperature=1.5)})
     card = CheckpointCard(calibration=calibration, uncertain_between=(0.2, 0.7))
     old = Checkpoint(Path("m"), CheckpointCard(), "sha256:aaaaaaaaaaaaaaaa")
@@ -43,6 +44,9 @@ def test_the_report_says_what_changed_and_what_follows() -> None:
         "`zoomin-train evaluate m --write-card` measures again",
     ):
         assert part in text
+    assert "sure enough" not in text
+    half = replace(new, card=card.model_copy(update={"uncertain_between": (0.2, 1.0)}))
+    assert "no verdict generated is sure enough" in calibrate.report(old, half, figures, figures, risk=0.02)
     line = calibrate.as_json(new, figures, figures, fitted=500, checked=500)
     assert line["calibration"] == calibration.model_dump()
     assert (line["revision"], line["uncertain_between"]) == (new.revision, (0.2, 0.7))
