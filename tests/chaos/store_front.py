@@ -11,20 +11,28 @@ from urllib.parse import urlsplit
 TRICKLE_S = 0.5
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
 
+Refusal = tuple[int, str]
+DENIED: Refusal = (403, "AccessDenied")
+SICK: Refusal = (500, "InternalError")
+BUSY: Refusal = (503, "SlowDown")
+EXPIRED: Refusal = (403, "ExpiredToken")
+
 
 @dataclass
 class Front:
-    """What happens to paths that begin with one of these: 403, 500, never an answer, a byte now and then."""
+    """What happens to paths that begin with one of these: a refusal, never an answer, a byte now and then."""
 
     url: str
-    denied: set[str] = field(default_factory=set)
-    sick: set[str] = field(default_factory=set)
+    refused: dict[str, Refusal] = field(default_factory=dict)
     stuck: set[str] = field(default_factory=set)
     trickling: set[str] = field(default_factory=set)
     closing: Event = field(default_factory=Event)
 
     def suffers(self, path: str, illness: set[str]) -> bool:
         return any(path.startswith(prefix) for prefix in illness)
+
+    def refusal(self, path: str) -> Refusal | None:
+        return next((refusal for prefix, refusal in self.refused.items() if path.startswith(prefix)), None)
 
 
 @contextmanager
@@ -49,10 +57,9 @@ def store_front(endpoint_url: str) -> Iterator[Front]:
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if front.suffers(self.path, front.stuck):
                 front.closing.wait()
-            elif front.suffers(self.path, front.denied):
-                self._answer(403, b"<Error><Code>AccessDenied</Code></Error>")
-            elif front.suffers(self.path, front.sick):
-                self._answer(500, b"<Error><Code>InternalError</Code></Error>")
+            elif refusal := front.refusal(self.path):
+                status, code = refusal
+                self._answer(status, f"<Error><Code>{code}</Code></Error>".encode())
             else:
                 self._hand_through(sent)
 

@@ -3,7 +3,9 @@
 import re
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,12 @@ from tests.chaos.judge import judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
-from tests.chaos.store_front import store_front
+from tests.chaos.store_front import BUSY, DENIED, EXPIRED, SICK, store_front
 from tests.services import KafkaForTests, S3ForTests, eventually
 from tests.site import Site, headers
 from tests.worker_process import STANDIN, WorkerProcess
 from worker.local import SeaweedFs
+from worker.local_s3 import identities
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(240)]
 
@@ -51,31 +54,62 @@ def send(site: Site, *keys: str, times: int = 1) -> None:
     )
 
 
-def test_while_the_store_is_away_slots_fill_and_nothing_is_dead_lettered(kafka: KafkaForTests, tmp_path: Path) -> None:
-    own = SeaweedFs(tmp_path / "s3").start()
-    store = S3ForTests(own.endpoint_url, access_key=own.access_key, secret_key=own.secret_key)
-    site = Site(kafka, store, tmp_path, partitions=3, settings=SETTINGS | {"ZOOMIN_RETRY__PATIENCE_S": "2"})
+@dataclass(frozen=True)
+class Illness:
+    """Of the S3 of `site`, which is well until it `begins` and again once it has `ended`."""
+
+    site: Site
+    begins: Callable[[], object]
+    ended: Callable[[], object]
+
+
+@pytest.fixture(params=["away", "busy", "expired", "revoked"])
+def illness(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> Iterator[Illness]:
+    with ExitStack() as stack:
+        if request.param in ("busy", "expired"):
+            front = stack.enter_context(store_front(site.s3.endpoint_url))
+            site.settings["ZOOMIN_STORE__ENDPOINT_URL"] = front.url
+            refusal = BUSY if request.param == "busy" else EXPIRED
+            yield Illness(site, lambda: front.refused.update({"/": refusal}), front.refused.clear)
+            return
+        own = SeaweedFs(tmp_path / "s3").start()
+        stack.callback(own.stop)
+        store = S3ForTests(own.endpoint_url, access_key=own.access_key, secret_key=own.secret_key)
+        stack.callback(store.client.close)
+        site = Site(site.kafka, store, tmp_path, partitions=3, settings=dict(SETTINGS))
+        if request.param == "away":
+            yield Illness(site, own.stop, own.start)
+        else:
+            yield Illness(site, lambda: _expect(own, "another-key"), lambda: _expect(own, own.secret_key))
+
+
+def _expect(weed: SeaweedFs, secret_key: str) -> None:
+    """It reads its users anew; the worker goes on with the key it has."""
+    (weed.server.directory / "s3.json").write_text(identities(weed.access_key, secret_key))
+    weed.server.process.send(signal.SIGHUP)
+
+
+def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(illness: Illness) -> None:
+    site = illness.site
+    site.settings["ZOOMIN_RETRY__PATIENCE_S"] = "2"
     site.upload("a.png", encoded(noise(), "PNG"))
-    try:
-        with site.worker(*STANDIN) as worker:
-            worker.started()
-            send(site, "a.png")
-            site.answered(1)
-            own.stop()
-            send(site, "a.png", times=60)
-            assert eventually(lambda: metric(worker, "zoomin_in_flight") == 8, within_s=20)
-            assert eventually(lambda: metric(worker, "zoomin_outage") >= 1)
-            assert eventually(lambda: metric(worker, "zoomin_paused") > 0)
-            before = metric(worker, "zoomin_rebalances_total")
-            time.sleep(SESSION_TIMEOUT_S + 1)  # longer than patience, and than the group waits for a silent member
-            assert metric(worker, "zoomin_rebalances_total") == before
-            assert "ok" in worker.get("/livez")
-            own.start()
-            verdicts, letters = site.answered(61)
-            assert metric(worker, "zoomin_outage") == 0
-    finally:
-        own.stop()
-        store.client.close()
+    with site.worker(*STANDIN) as worker:
+        worker.started()
+        send(site, "a.png")
+        site.answered(1)
+        illness.begins()
+        send(site, "a.png", times=60)
+        assert eventually(lambda: metric(worker, "zoomin_in_flight") == 8, within_s=20)
+        assert eventually(lambda: metric(worker, "zoomin_outage") >= 1)
+        assert eventually(lambda: metric(worker, "zoomin_paused") > 0)
+        before = metric(worker, "zoomin_rebalances_total")
+        time.sleep(SESSION_TIMEOUT_S + 1)  # longer than patience, and than the group waits for a silent member
+        assert metric(worker, "zoomin_rebalances_total") == before
+        assert "ok" in worker.get("/livez")
+        assert (len(site.verdicts()), site.dead_letters()) == (1, [])
+        illness.ended()
+        verdicts, letters = site.answered(61)
+        assert metric(worker, "zoomin_outage") == 0
     assert letters == []
     assert len(verdicts) == 61
 
@@ -84,8 +118,7 @@ def test_one_denied_and_one_sick_object_are_dead_letters_and_the_healthy_ones_go
     for key in ("denied.png", "sick.png", "slow.png", "a.png", "b.png"):
         site.upload(key, encoded(noise(), "PNG"))
     with store_front(site.s3.endpoint_url) as front, ExitStack() as stack:
-        front.denied.add(f"/{site.bucket}/denied.png")
-        front.sick.add(f"/{site.bucket}/sick.png")
+        front.refused |= {f"/{site.bucket}/denied.png": DENIED, f"/{site.bucket}/sick.png": SICK}
         front.trickling.add(f"/{site.bucket}/slow.png")
         site.settings |= {
             "ZOOMIN_STORE__ENDPOINT_URL": front.url,
