@@ -1,0 +1,34 @@
+"""Finds planted secrets again, also where somebody has encoded them; pure."""
+
+import base64
+import json
+from collections.abc import Mapping
+from urllib.parse import quote, quote_plus
+
+
+def forms(secret: str) -> set[bytes]:
+    """As it is, quoted for a URL, escaped for JSON, in hex, and in base64 wherever in a longer text it may stand."""
+    raw = secret.encode()
+    plain = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], raw.hex()}
+    return {form.encode() for form in plain} | _in_base64(raw)
+
+
+def leaks(secrets: Mapping[str, str], places: Mapping[str, bytes]) -> list[str]:
+    """One line for each secret and place it is found in."""
+    return [
+        f"{name} in {place}"
+        for name, secret in secrets.items()
+        for place, text in places.items()
+        if any(form in text for form in forms(secret))
+    ]
+
+
+def _in_base64(raw: bytes) -> set[bytes]:
+    """What all base64 texts that hold these bytes have in common, for each place where the bytes may begin."""
+    found = set()
+    for before in range(3):
+        shifted = base64.b64encode(bytes(before) + raw)
+        last = (before + len(raw)) // 3 * 4  # beyond, the characters depend on what follows
+        common = shifted[-(-before * 4 // 3) : last]
+        found |= {common, common.replace(b"+", b"-").replace(b"/", b"_")}
+    return found
