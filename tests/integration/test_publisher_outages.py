@@ -1,21 +1,24 @@
 """The publisher while Kafka is away, refuses, or has just come back; each with what real Kafka does."""
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import BrokerUnavailable, MalformedEvent
+from pipeline.errors import BrokerUnavailable, MalformedEvent, ZoomInError
 from tests import refused
 from tests.builders import record
 from tests.refused import collect_refused_sockets  # noqa: F401
-from tests.services import KafkaForTests
+from tests.services import KafkaForTests, eventually
 from tests.verdicts import verdict_event
 from worker import delivery as delivery_module
 from worker.delivery import AcknowledgedDelivery
 from worker.local import CACHE, KafkaBroker
 from worker.publisher import KafkaPublisher
+from worker.retry import Retrier, RetryPolicy
 from worker.settings import KafkaSettings
 
 Connect = Callable[[KafkaSettings], KafkaPublisher]
@@ -58,6 +61,40 @@ async def test_restart_of_the_broker_is_ridden_out_without_losing_or_repeating(
         await asyncio.gather(*during)
         ids = [dict(found.headers)["zoomin-event-id"] for found in own.records(place.verdict_topic)]
         assert sorted(ids) == sorted([b"before", *(b"%d" % n for n in range(20))])
+    finally:
+        own.broker.stop()
+
+
+async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt ends with the client giving up on its record; what is delivered in the end is there once."""
+    monkeypatch.setattr("worker.kafka_client.REQUEST_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("worker.kafka_client.BOOTSTRAP_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(delivery_module, "DELIVERY_TIMEOUT_S", 1.5)
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, say=print).start())
+    refusals: list[ZoomInError] = []
+    retrier = Retrier(
+        RetryPolicy(attempts=1, first_wait_s=0.2, max_wait_s=1, patience_s=1),
+        clock=time.monotonic,
+        sleep=asyncio.sleep,
+        rng=random.Random(1),
+        on_retry=lambda error, _wait_s: refusals.append(error),
+    )
+    try:
+        place = settings(own)
+        publisher = connect(place)
+        await publisher.verdict(verdict_event(event_id="before"), record())
+        await asyncio.to_thread(own.broker.stop)
+        during = asyncio.create_task(
+            retrier.call(lambda: publisher.verdict(verdict_event(event_id="during"), record()))
+        )
+        assert await asyncio.to_thread(eventually, lambda: len(refusals) >= 2, within_s=30)
+        await asyncio.to_thread(own.broker.start)
+        await during
+        ids = [dict(found.headers)["zoomin-event-id"] for found in own.records(place.verdict_topic)]
+        assert ids == [b"before", b"during"]
+        assert {error.code for error in refusals} == {"broker_unavailable"}
     finally:
         own.broker.stop()
 
