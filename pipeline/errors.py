@@ -158,3 +158,7 @@ class DeadLetterFlood(FatalError):
 
 class LocalStackFailed(FatalError):
     """The local broker or S3 could not be fetched or did not come up."""
+
+
+class TrainingFailed(FatalError):
+    """A training run cannot go on; its last good checkpoint is there."""
