@@ -7,15 +7,14 @@ Source: paper section 3.3, equations 1 to 4.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from pipeline import geometry, parse, zoomin
 from pipeline.checkpoint import BoxFrame
 from pipeline.errors import AnswerUnreadable
 from pipeline.verdict import BoundingBox, Verdict
 from training import metrics, text_metrics
+from training.grpo_profiles import IouMode
 
-IouMode = Literal["eq2", "recall", "f1"]
 MAX_BOXES = 8
 """further boxes of an answer count in no reward"""
 

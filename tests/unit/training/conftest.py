@@ -1,12 +1,21 @@
 """One tokenizer and one small album for all tests of training."""
 
+import importlib
+import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import PreTrainedTokenizerFast
 
 from training import album, vocabulary
 from training.album import Page
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    importlib.import_module("torch.utils.mkldnn")  # trl needs it, and torch uses there what torch has deprecated
+
+torch.set_num_threads(1)  # so small a model only waits for more of them
 
 
 @pytest.fixture(scope="session")

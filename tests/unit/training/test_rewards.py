@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pipeline import geometry, prompts
 from pipeline.verdict import BoundingBox, Verdict
 from training import metrics, rewards, text_metrics
-from training.rewards import Answered, IouMode
+from training.grpo_profiles import IouMode
+from training.rewards import Answered
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
 MODES: list[IouMode] = ["eq2", "recall", "f1"]

@@ -1,0 +1,103 @@
+"""`zoomin-train grpo`: one of the paper's two stages of reinforcement learning."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from training.commands.numbers import positive, training_seed
+from training.grpo_profiles import PROFILES, VALUES, Name, Stage, Value, resolve, weights
+from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from training import grpo_run
+
+HELP = "raise a checkpoint's rewards: boxes in stage 1, verdict and words in stage 2"
+EXAMPLE = "zoomin-train grpo models/zoomin-tiny --stage 1 --profile tiny --out build/tiny-grpo-1"
+FIRST_SCENE = 50_000
+"""of a seed's 100,000 scenes; fine-tuning has those before it"""
+VALIDATION_SCENE = 7_000_000
+SCENES = 1500
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="checkpoint to start from; for stage 2 that of stage 1"
+    )
+    parser.add_argument("--stage", type=int, choices=get_args(Stage), required=True, help="1: Query 1; 2: Query 2")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the new checkpoint")
+    parser.add_argument(
+        "--profile", choices=get_args(Name), default="paper", help="where values come from (default %(default)s)"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="set to learn from (default: scenes)")
+    parser.add_argument(
+        "--validation-data", type=Path, metavar="DIR", help="set that decides (default: --data's own split, or scenes)"
+    )
+    parser.add_argument(
+        "--scenes", type=positive, default=SCENES, metavar="N", help="without --data (default %(default)s)"
+    )
+    parser.add_argument("--seed", type=training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="at most (default: no limit)")
+    values = parser.add_argument_group("values of the profile, each to be changed by hand")
+    for value in VALUES:
+        values.add_argument(f"--{value.name.replace('_', '-')}", dest=value.name, **_option(value))
+
+
+def _option(value: Value) -> dict[str, Any]:
+    """How a value is typed: by its own type."""
+    standing = ", ".join(f"{name} {stage}: {_shown(getattr(of, value.name))}" for (name, stage), of in PROFILES.items())
+    option: dict[str, Any] = {"default": None, "help": f"{value.meaning} ({standing})"}
+    if value.choices:
+        return option | {"choices": value.choices}
+    if value.kind is bool:
+        return option | {"action": argparse.BooleanOptionalAction}
+    kind = value.kind if value.kind in (int, float, str) else weights
+    return option | {"type": kind, "metavar": value.name.rpartition("_")[2].upper()}
+
+
+def _shown(value: object) -> str:
+    return ",".join(f"{name}={weight:g}" for name, weight in value) if isinstance(value, tuple) else str(value)
+
+
+def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    from pipeline.checkpoint import Checkpoint
+    from training import grpo_run
+
+    changes = {value.name: typed for value in VALUES if (typed := getattr(args, value.name)) is not None}
+    resolved = resolve(args.profile, args.stage, changes)
+    start = Checkpoint.read(args.model)
+    first = args.seed * 100_000 + FIRST_SCENE
+    data = args.data or _scenes(settings, first, args.scenes)
+    judged = args.validation_data or args.data
+    plan = grpo_run.Plan(
+        start=start,
+        resolved=resolved,
+        data=data,
+        validation=judged or _scenes(settings, VALIDATION_SCENE, resolved.values.validation_images),
+        out=args.out,
+        seed=args.seed,
+        minutes=args.minutes,
+        threads=settings.threads,
+    )
+    _tell(grpo_run.run(plan), plan)
+    return 0
+
+
+def _scenes(settings: TrainSettings, first_seed: int, count: int) -> Path:
+    """Scenes as files in the cache, drawn where they are not there yet; the manifest comes last."""
+    from training import album, manifest
+
+    directory = settings.cache_directory / f"scene-files-v{album.VERSION}-{first_seed}-{count}"
+    if not (directory / manifest.NAME).exists():
+        manifest.write_scenes(directory, count=count, first_seed=first_seed, workers=settings.workers)
+    return directory
+
+
+def _tell(outcome: "grpo_run.Outcome", plan: "grpo_run.Plan") -> None:
+    for step, reasons in outcome.objections.items():
+        print(f"step {step} was not kept: {'; '.join(reasons)}")
+    print(f"start:   {outcome.start}")
+    if outcome.improved:
+        print(f"step {outcome.kept.step}: {outcome.kept}")
+        print(f"{plan.out}: measure it with `zoomin-train evaluate {plan.out} --write-card`")
+    else:
+        print(f"{plan.out} is the start unchanged: nothing that was trained did better on validation")
