@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.errors import BadSettings, ZoomInError
 from training import settings
 
-VERBS = ("scenes", "build", "tiny", "grpo", "calibrate", "evaluate", "overlay")
+VERBS = ("scenes", "build", "tiny", "sft", "memory", "grpo", "calibrate", "evaluate", "paper-tables", "overlay")
 INTERRUPTED = 130
 
 

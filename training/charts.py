@@ -65,7 +65,7 @@ def _tile(canvas: Image.Image, root: Path, one: Tuple, at: tuple[int, int], colo
         if inside is not None:
             outline(tile, inside.corners, color, halo=LINE, width=2)
     canvas.paste(tile, at)
-    text = printable(one.explanation) or shorten(printable(one.source), SMALL_PX, TILE_PX)
+    text = printable(one.explanation) or shorten(printable(one.source_file), SMALL_PX, TILE_PX)
     for line, words in enumerate(wrap(text, SMALL_PX, TILE_PX, max_lines=CAPTION_LINES)):
         write(canvas, (x, y + TILE_PX + 6 + line * LINE_PX), words, SMALL_PX, fill=MUTED)
 

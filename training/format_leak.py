@@ -80,8 +80,8 @@ def of_source(one: Tuple) -> Features:
         "width_px": float(one.source_size_px[0]),
         "height_px": float(one.source_size_px[1]),
         "length_bytes": float(one.source_bytes),
-        "suffix": Path(one.source).suffix.lower(),
-        "name_length": float(len(Path(one.source).name)),
+        "suffix": Path(one.source_file).suffix.lower(),
+        "name_length": float(len(Path(one.source_file).name)),
     }
 
 

@@ -26,7 +26,7 @@ from training.purification import Fate
 from training.sources import LabeledImage
 from training.splits import Member
 from training.spread import over_processes
-from training.tuples import LeftOut, Tuple
+from training.tuples import LeftOut, Split, Tuple
 
 DUPLICATE, MIXED_LABELS = "duplicate", "mixed_labels"
 LEAST_SHARE = 0.2
@@ -76,6 +76,7 @@ def build(plan: Plan) -> Built:
     tuples.write_left_out(plan.out, left_out)
     refuse_unfit(Counter(one.image.label for one in kept), plan.least_per_class, left_out)
     built = _tuples(kept, annotated, plan.seed)
+    refuse_empty_split(built)
     tuples.write(plan.out, built)
     _sweep(plan.out, {one.sha256 for one in built})
     fates = sum((annotated[one.sha256].fates for one in kept), Counter[Fate]())
@@ -146,6 +147,16 @@ def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOu
         raise BadSettings(f"too one-sided to train on: {told}; the smaller class needs {LEAST_SHARE:.0%} of all")
 
 
+def refuse_empty_split(built: Sequence[Tuple]) -> None:
+    """Raises: BadSettings where near-duplicates, which stay together, leave a split without one of the classes."""
+    counts = Counter((one.split, one.label) for one in built)
+    if any(not counts[split, label] for split in Split for label in Verdict):
+        shown = "; ".join(f"{split}: " + ", ".join(f"{counts[split, v]} {v}" for v in Verdict) for split in Split)
+        raise BadSettings(
+            f"too few different images to split: {shown}; near-duplicates and images of one origin stay in one split"
+        )
+
+
 async def annotate_all(
     plan: Plan, kept: Sequence[Framed], answers: Journal
 ) -> tuple[dict[str, Annotated], list[LeftOut], dict[str, Spent]]:
@@ -205,7 +216,8 @@ def _tuples(kept: Sequence[Framed], annotated: Mapping[str, Annotated], seed: in
             boxes=tuple(region.box for region in annotated[one.sha256].regions),
             shown=tuple(region.shown for region in annotated[one.sha256].regions),
             annotated_by=annotated[one.sha256].by,
-            source=one.image.name,
+            source=one.image.source,
+            source_file=one.image.name,
             source_sha256=one.source_sha256,
             source_format=one.source_format,
             source_size_px=one.source_size_px,

@@ -99,5 +99,6 @@ def _of_tuple(one: tuples.Tuple) -> Entry:
         boxes=[box.corners for box in one.boxes],
         shown=list(one.shown),
         explanations=Explanations(scan=one.explanation, check=one.explanation) if one.explanation else None,
+        source=one.source,
         split=one.split,
     )

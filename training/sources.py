@@ -20,7 +20,7 @@ LABEL_FOLDERS = {
 
 @dataclass(frozen=True, slots=True)
 class LabeledImage:
-    """A file and what is known of it. `name` is its path within the source; `origin` names what it was made from.
+    """A file and what is known of it; `name` is its path within the source, `origin` and `source` are a manifest's.
 
     `boxes` (pixels of the upright file, unchecked) with what they show, and `explanation`, are there when people or a
     generator of scenes gave them.
@@ -30,6 +30,7 @@ class LabeledImage:
     name: str
     label: Verdict
     origin: str = ""
+    source: str | None = None
     boxes: tuple[geometry.Corners, ...] = ()
     shown: tuple[str, ...] = ()
     explanation: str = ""
@@ -54,6 +55,7 @@ def _from_manifest(source: Path) -> Iterator[LabeledImage]:
             name=entry.file,
             label=entry.label,
             origin=entry.origin,
+            source=entry.source,
             boxes=tuple(entry.boxes),
             shown=tuple(entry.shown),
             explanation=entry.explanations.check if entry.explanations else "",

@@ -24,21 +24,25 @@ def assigned(members: Sequence[Member], *, seed: int, shares: Mapping[Split, flo
     """The split of each member.
 
     Groups come in an order drawn by seed and digest, the large ones first; each goes to the split that lacks most of
-    its labels.
+    its labels, where every split is due one image of each class at least.
     """
+    smallest_first = sorted(shares, key=lambda split: shares[split])
+    *small, largest = smallest_first
     by_group: dict[int, list[Member]] = defaultdict(list)
     for member in members:
         by_group[member.group].append(member)
     wanted = Counter(member.label for member in members)
+    due = {(split, label): max(1.0, shares[split] * n) for split in small for label, n in wanted.items()}
+    due |= {(largest, label): n - sum(due[split, label] for split in small) for label, n in wanted.items()}
     held: Counter[tuple[Split, Verdict]] = Counter()
     chosen: dict[int, Split] = {}
     for group, inside in sorted(by_group.items(), key=lambda item: (-len(item[1]), _drawn(item[1], seed))):
         labels = Counter(member.label for member in inside)
 
         def lack(split: Split, labels: Counter[Verdict] = labels) -> float:
-            return sum(n * (shares[split] - held[split, label] / wanted[label]) for label, n in labels.items())
+            return sum(n * (due[split, label] - held[split, label]) / wanted[label] for label, n in labels.items())
 
-        split = max(shares, key=lack)
+        split = max(smallest_first, key=lack)
         chosen[group] = split
         held.update({(split, label): n for label, n in labels.items()})
     return [chosen[member.group] for member in members]

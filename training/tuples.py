@@ -43,7 +43,8 @@ class Tuple:
 
     Boxes and windows are pixels of the training frame; `shown` says what each box holds. `sha256` is the file's and
     its name. `annotated_by` names the models of explanation and boxes, or says `the source`. Images of one `group` are
-    near-duplicates or of one origin.
+    near-duplicates or of one origin. `source` is what events call the place it came from, if it has a name;
+    `source_file` and the rest tell of the file as it came.
     """
 
     sha256: str
@@ -54,7 +55,8 @@ class Tuple:
     boxes: tuple[BoundingBox, ...]
     shown: tuple[str, ...]
     annotated_by: str
-    source: str
+    source: str | None
+    source_file: str
     source_sha256: str
     source_format: str
     source_size_px: geometry.Size
@@ -118,7 +120,7 @@ def _schema() -> "pyarrow.Schema":
 
     corners = pa.list_(pa.list_(pa.int32(), 4))
     texts = ("sha256", "file", "label", "split", "group", "explanation", "annotated_by")
-    source = ("source", "source_sha256", "source_format", "perceptual_hash")
+    source = ("source", "source_file", "source_sha256", "source_format", "perceptual_hash")
     return pa.schema(
         [
             *((name, pa.string()) for name in texts),

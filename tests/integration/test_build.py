@@ -23,6 +23,7 @@ from pipeline.errors import (
 from tests.openai_server import Asked, OpenAiServer, Reply, refused, spoken
 from tests.scene_oracle import SceneOracle
 from training import magnifake, scenes, tuples
+from training.__main__ import main
 from training.endpoint import GIVE_UP_AFTER, Endpoint, Question, VisionChat
 from training.journal import Journal
 from training.magnifake import Built, Plan
@@ -82,7 +83,7 @@ def plan(source: Path, server: OpenAiServer, **fields: object) -> Plan:
 
 
 def number_of(one: tuples.Tuple) -> int:
-    return int(Path(one.source).stem)
+    return int(Path(one.source_file).stem)
 
 
 def test_the_scenes_truth_comes_back_and_what_was_planted_goes(
@@ -207,6 +208,37 @@ def test_too_few_images_left_by_an_endpoint_are_refused_with_the_reasons(source:
             oracle,
             lambda n, asked: spoken("?") if n % 2 and n > 4 and asked.text.startswith("This image") else None,
         )
+
+
+def test_the_command_builds_by_its_settings_and_tells_no_key(
+    source: Path,
+    oracle: SceneOracle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    with OpenAiServer(lambda asked: refused(429) if oracle.scene(asked) == 1 else oracle.answer(asked)) as server:
+        for role in ("EXPLAIN", "GROUND"):
+            monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_URL", server.url)
+            monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_MODEL", role.lower())
+            monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_KEY", "sk-own")
+        monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_USD_PER_MILLION", "1000,0")
+        monkeypatch.setenv("ZOOMIN_TRAIN_ENDPOINT_ATTEMPTS", "2")
+        assert main(["build", str(source), "--out", str(out), "--json"]) == 2
+        assert main(["build", str(source), "--out", str(out), "--json", "--least", "19"]) == 0
+    assert {asked.key for asked in server.asked} == {"sk-own"}
+    said = capsys.readouterr()
+    assert "19 generated (left out: 1 explanation: rate_limited); each class needs 20" in said.err
+    figures = json.loads(said.out.splitlines()[-1])
+    assert (figures["figures"]["whole"]["images"], figures["at_chance"]) == (COUNT - 1, True)
+    assert figures["left_out"] == {"explanation: rate_limited": 1}
+    assert figures["spent"]["explain"]["remembered"] == COUNT - 1
+    page = (out / "README.md").read_text()
+    assert "| explanation: rate_limited | 1 |" in page
+    assert f"{COUNT - 1} images by explain and ground" in page
+    texts = [path.read_text() for path in out.glob("*.*") if path.suffix in (".md", ".json", ".jsonl")]
+    assert "sk-own" not in "".join([*texts, said.out, said.err])
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ DOORS = {
     "kafka": KAFKA_DOORS + KAFKA_SHARED,
     "boto3": S3_DOORS,
     "botocore": S3_DOORS,
-    "trl": ("training/sft.py", "training/grpo.py"),
+    "trl": ("training/sft.py", "training/weighted_sft.py", "training/grpo.py"),
     "openai": ("training/endpoint.py",),
     "os.environ": ("worker/settings.py", "training/settings.py"),
 }

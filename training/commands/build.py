@@ -29,6 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--least", type=positive, default=20, metavar="N", help="images that each class needs (default 20)"
     )
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    parser.add_argument_group(
+        "endpoints",
+        "Who explains images and who finds boxes: ZOOMIN_TRAIN_EXPLAIN_URL, _KEY, _MODEL, _USD_PER_MILLION, and the "
+        "same with GROUND; ZOOMIN_TRAIN_GROUND_BOX_FRAME, _ENDPOINT_TIMEOUT_S, _ENDPOINT_ATTEMPTS, _CONCURRENCY.",
+    )
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:

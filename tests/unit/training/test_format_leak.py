@@ -56,5 +56,5 @@ def test_what_a_file_says(tmp_path: Path) -> None:
 
 
 def test_what_a_source_said() -> None:
-    said = format_leak.of_source(tuple_number(1, source="x/IMG_0042.JPG"))
+    said = format_leak.of_source(tuple_number(1, source_file="x/IMG_0042.JPG"))
     assert (said["suffix"], said["name_length"], said["length_bytes"]) == (".jpg", 12, 54_321)

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
@@ -25,7 +26,7 @@ def plan(tmp_path: Path, **fields: object) -> Plan:
         "labels_only": True,
         "box_frame": "pixels",
         "seed": 0,
-        "least_per_class": 2,
+        "least_per_class": 3,
         "workers": 1,
         "concurrency": 2,
     }
@@ -78,14 +79,14 @@ def test_a_set_fit_for_training_passes() -> None:
 
 
 def test_a_build_that_nobody_can_annotate_is_refused_before_it_begins(tmp_path: Path) -> None:
-    write_images(tmp_path / "in", real=2, generated=2)
-    with pytest.raises(BadSettings, match="4 images come without explanation: set ZOOMIN_TRAIN_EXPLAIN_URL"):
+    write_images(tmp_path / "in", real=4, generated=4)
+    with pytest.raises(BadSettings, match="8 images come without explanation: set ZOOMIN_TRAIN_EXPLAIN_URL"):
         magnifake.build(plan(tmp_path, labels_only=False))
     assert not (tmp_path / "out").exists()
 
 
 def test_the_set_may_not_lie_in_its_source(tmp_path: Path) -> None:
-    write_images(tmp_path / "in", real=2, generated=2)
+    write_images(tmp_path / "in", real=4, generated=4)
     with pytest.raises(BadSettings, match="choose another --out"):
         magnifake.build(plan(tmp_path, out=tmp_path / "in" / "out"))
 
@@ -97,13 +98,13 @@ def test_a_source_without_labels_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_alone_make_a_set_and_every_other_file_has_its_reason(tmp_path: Path) -> None:
-    write_images(tmp_path / "in", real=3, generated=3)
+    write_images(tmp_path / "in", real=5, generated=5)
     (tmp_path / "in" / "real" / "broken.png").write_bytes(b"\x89PNG")
     (tmp_path / "in" / "real" / "again.png").write_bytes((tmp_path / "in" / "real" / "0.png").read_bytes())
     (tmp_path / "in" / "readme.txt").write_text("")
     built = magnifake.build(plan(tmp_path))
     assert tuples.reasons(built.left_out) == {"no_label": 1, "image_undecodable": 1, "duplicate": 1}
-    assert Counter(one.label for one in built.tuples) == {Verdict.REAL: 3, Verdict.GENERATED: 3}
+    assert Counter(one.label for one in built.tuples) == {Verdict.REAL: 5, Verdict.GENERATED: 5}
     assert {one.annotated_by for one in built.tuples} == {"nobody"}
     files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").glob("images/*/*")}
     assert files == {one.file for one in tuples.read(tmp_path / "out")}
@@ -111,33 +112,43 @@ def test_labels_alone_make_a_set_and_every_other_file_has_its_reason(tmp_path: P
 
 
 def test_a_smaller_set_built_again_keeps_no_image_of_the_larger(tmp_path: Path) -> None:
-    write_images(tmp_path / "in", real=3, generated=3)
+    write_images(tmp_path / "in", real=5, generated=5)
     magnifake.build(plan(tmp_path))
     (tmp_path / "in" / "real" / "0.png").unlink()
     built = magnifake.build(plan(tmp_path))
-    assert len(built.tuples) == len(list((tmp_path / "out").glob("images/*/*"))) == 5
+    assert len(built.tuples) == len(list((tmp_path / "out").glob("images/*/*"))) == 9
 
 
 def test_a_refused_build_leaves_the_finished_set_as_it_was(tmp_path: Path) -> None:
-    write_images(tmp_path / "in", real=3, generated=3)
+    write_images(tmp_path / "in", real=5, generated=5)
     before = magnifake.build(plan(tmp_path)).tuples
     with pytest.raises(BadSettings, match="too few"):
-        magnifake.build(plan(tmp_path, least_per_class=4))
+        magnifake.build(plan(tmp_path, least_per_class=6))
     after = list(tuples.read(tmp_path / "out"))
     assert {one.sha256 for one in after} == {one.sha256 for one in before}
     assert all((tmp_path / "out" / one.file).is_file() for one in after)
 
 
 def test_what_the_source_gives_is_kept_and_its_boxes_are_purified(tmp_path: Path) -> None:
-    write_images(tmp_path / "in", real=2, generated=2)
+    write_images(tmp_path / "in", real=4, generated=4)
     line = '{{"file": "{}", "label": "{}", "boxes": [[10, 10, 50, 50], [50, 10, 10, 50], [0, 0, 96, 80]]{}}}\n'
     said = ', "explanations": {"scan": "s", "check": "The grain of this image is that of a sensor."}'
     (tmp_path / "in" / "manifest.jsonl").write_text(
-        "".join(line.format(f"{label}/{n}.png", label, said) for label in Verdict for n in range(2))
+        "".join(line.format(f"{label}/{n}.png", label, said) for label in Verdict for n in range(4))
     )
     built = magnifake.build(plan(tmp_path, labels_only=False))
     assert all(len(one.boxes) == 1 for one in built.tuples)
     expected = frame.to_frame((10, 10, 50, 50), (96, 80))
     assert built.tuples[0].boxes[0].corners == tuple(round(corner) for corner in expected)
-    assert dict(built.fates) == {"inverted or empty": 4, "over half of the image": 4}
+    assert dict(built.fates) == {"inverted or empty": 8, "over half of the image": 8}
     assert built.tuples[0].explanation == "The grain of this image is that of a sensor."
+
+
+def test_a_class_of_one_picture_over_and_over_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", real=5, generated=1)
+    picture = Image.open(tmp_path / "in" / "generated" / "0.png")
+    for number in range(1, 5):
+        again = picture.point([min(255, level + number) for level in range(256)] * 3)
+        (tmp_path / "in" / "generated" / f"{number}.png").write_bytes(encoded(again, "PNG"))
+    with pytest.raises(BadSettings, match="too few different images to split: train: 3 real, 5 generated; validation"):
+        magnifake.build(plan(tmp_path))

@@ -29,7 +29,7 @@ def test_the_nearest_folder_that_names_a_class_labels_a_file(tmp_path: Path) -> 
 
 def test_a_manifest_brings_what_it_knows_unchecked(tmp_path: Path) -> None:
     (tmp_path / "manifest.jsonl").write_text(
-        '{"file": "b.png", "label": "real", "origin": "reel 7"}\n'
+        '{"file": "b.png", "label": "real", "origin": "reel 7", "source": "web"}\n'
         '{"file": "a.png", "label": "generated", "boxes": [[9, 9, 1, 1]], "shown": ["a hand"], '
         '"explanations": {"scan": "s", "check": "c"}}\n'
     )
@@ -37,7 +37,7 @@ def test_a_manifest_brings_what_it_knows_unchecked(tmp_path: Path) -> None:
     assert first == LabeledImage(
         tmp_path / "a.png", "a.png", Verdict.GENERATED, boxes=((9, 9, 1, 1),), shown=("a hand",), explanation="c"
     )
-    assert second == LabeledImage(tmp_path / "b.png", "b.png", Verdict.REAL, origin="reel 7")
+    assert second == LabeledImage(tmp_path / "b.png", "b.png", Verdict.REAL, origin="reel 7", source="web")
 
 
 def test_no_directory_is_one_sentence_with_its_cure(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,20 @@ def test_both_classes_have_their_shares_in_each_split() -> None:
 def test_the_smallest_set_that_is_allowed_fills_every_split() -> None:
     own = [Member(f"{n:064x}", list(Verdict)[n % 2], n) for n in range(40)]
     assert Counter(splits.assigned(own, seed=3)) == {Split.TRAIN: 32, Split.VALIDATION: 4, Split.TEST: 4}
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 9])
+def test_every_split_has_both_classes_where_there_are_three_of_each(count: int) -> None:
+    own = [Member(f"{n:064x}", list(Verdict)[n % 2], n) for n in range(2 * count)]
+    chosen = {(split, member.label) for member, split in zip(own, splits.assigned(own, seed=0), strict=True)}
+    assert len(chosen) == 6
+
+
+def test_a_large_group_goes_where_there_is_room_for_it() -> None:
+    own = [Member(f"{n:064x}", list(Verdict)[n % 2], max(n, 30)) for n in range(100)]
+    chosen = splits.assigned(own, seed=0)
+    assert chosen[0] is Split.TRAIN
+    assert Counter(chosen) == {Split.TRAIN: 80, Split.VALIDATION: 10, Split.TEST: 10}
 
 
 def test_the_order_of_images_does_not_matter_and_the_seed_does() -> None:

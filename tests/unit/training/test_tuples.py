@@ -25,7 +25,7 @@ def test_a_built_set_is_read_as_any_manifest(tmp_path: Path) -> None:
     tuples.write(tmp_path, [tuple_number(1, split=Split.VALIDATION), tuple_number(2, explanation="")])
     first, second = manifest.read(tmp_path)
     assert (first.file, first.label, first.split) == (tuples.file_of(f"{1:064x}"), Verdict.GENERATED, Split.VALIDATION)
-    assert first.regions == PLAIN.boxes
+    assert (first.regions, first.source) == (PLAIN.boxes, PLAIN.source)
     assert first.explanations is not None
     assert first.explanations.scan == first.explanations.check == PLAIN.explanation
     assert second.explanations is None
