@@ -18,6 +18,7 @@ Boxes = tuple[BoundingBox, ...]
 Degrade = Callable[[RgbImage, Boxes, int], tuple[RgbImage, Boxes]]
 
 KEPT_SIDE_FRACTION = 0.8
+STORED_QUALITY = 95
 MIN_LEFT_FRACTION = 0.25
 """of a box's area; one of which less is left is no longer asked for"""
 
@@ -56,6 +57,17 @@ DEGRADATIONS: Mapping[str, Degrade] = {
     "crop": crop,
     "half_size": half_size,
 }
+
+
+def _stored_as_jpeg(image: RgbImage, boxes: Boxes, seed: int, *, degrade: Degrade) -> tuple[RgbImage, Boxes]:
+    degraded, left = degrade(image, boxes, seed)
+    return jpeg(degraded, left, seed, quality=STORED_QUALITY)
+
+
+STORED_AS_JPEG: Mapping[str, Degrade] = {
+    name: partial(_stored_as_jpeg, degrade=degrade) for name, degrade in DEGRADATIONS.items()
+}
+"""the same copies, each kept as a good JPEG file afterwards: what format they come in must not tell classes apart"""
 
 
 def _moved(box: BoundingBox, x_px: int, y_px: int) -> geometry.Corners:

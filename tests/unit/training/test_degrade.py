@@ -63,3 +63,14 @@ def test_at_half_size_a_box_of_one_pixel_may_be_gone() -> None:
     image, boxes = degrade.half_size(marked(101, 7), (BoundingBox(0, 0, 1, 1), BoundingBox(2, 2, 6, 6)), 0)
     assert image.size_px == (50, 3)
     assert boxes == (BoundingBox(1, 1, 3, 3),)
+
+
+@pytest.mark.parametrize("name", degrade.DEGRADATIONS)
+def test_a_copy_stored_as_jpeg_is_the_same_but_for_a_little(name: str) -> None:
+    image = marked()
+    plain, boxes = degrade.DEGRADATIONS[name](image, (BOX,), 3)
+    stored, stored_boxes = degrade.STORED_AS_JPEG[name](image, (BOX,), 3)
+    assert stored_boxes == boxes
+    assert stored.size_px == plain.size_px
+    lost = np.abs(np.asarray(stored.pixels, int) - np.asarray(plain.pixels, int))
+    assert 0 < lost.mean() < 2

@@ -1,0 +1,63 @@
+"""The whole report from a stand-in's answers to a few scenes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.checkpoint import Checkpoint
+from tests.engines import DigestEngine
+from training import report, samples, scenes
+from training.__main__ import main
+from training.commands import paper_tables
+from training.commands.paper_tables import Job, Measured
+from training.report import Pictures
+
+MODEL = Path(__file__).parents[4] / "models" / "zoomin-tiny"
+
+
+def drawn(first: int, count: int) -> list[samples.Sample]:
+    return samples.of_scenes([scenes.make(scenes.HELD_OUT_SEED + first + number) for number in range(count)])
+
+
+async def measured(job: Job) -> Measured:
+    checkpoint = Checkpoint.read(MODEL)
+    engine = DigestEngine(checkpoint.card)
+    return await paper_tables.measure(checkpoint, job, engine, concurrency=2, version=engine.version)
+
+
+async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> None:
+    job = Job("held-out scenes", drawn(0, 8), {"unseen_grounds": ("Unseen grounds", drawn(8, 4))})
+    found = await measured(job)
+    numbers = paper_tables.of(Checkpoint.read(MODEL), job, found, {}, machine="a machine")
+    report.write(tmp_path, numbers, Pictures(found.examples))
+    kept = json.loads((tmp_path / report.JSON_NAME).read_text())
+    assert len(kept["table1"]) == 11
+    assert kept["largest_identity_gap"] == pytest.approx(0, abs=1e-9)
+    assert {row["set"]: row["images"] for row in kept["table2"]}["unseen_grounds"] == 4
+    assert [row["degradation"] for row in kept["table3"]] == ["none", "jpeg_80", "jpeg_30", "crop", "half_size"]
+    assert all(row["format_effect"]["n"] == 8 for row in kept["table3"][1:])
+    assert [row["n"] for row in kept["table4"]] == [8, 8]
+    assert sum(row["images"] for row in kept["figure4_5"]) == sum(kept["gallery_counts"].values()) == 8
+    assert kept["by_construction"]
+    assert found.scanned
+
+
+async def test_a_set_of_one_s_own_is_not_called_scenes() -> None:
+    job = Job("my-set", drawn(0, 4), {})
+    numbers = paper_tables.of(Checkpoint.read(MODEL), job, await measured(job), {}, machine="a machine")
+    assert numbers["by_construction"] == numbers["figure10_11"] == []
+    assert {row["set"]: row["images"] for row in numbers["table2"]} == {
+        "genimage": 0,
+        "mmfr": 0,
+        "synthscars": 0,
+        "magnifake": 4,
+    }
+
+
+def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["paper-tables", "--model", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("zoomin-train paper-tables: no model in ")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

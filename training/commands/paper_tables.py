@@ -1,0 +1,170 @@
+"""`zoomin-train paper-tables`: the paper's tables and figures for a checkpoint, as a page and as JSON."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.commands.numbers import positive
+from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from pipeline.checkpoint import Checkpoint
+    from pipeline.engine import VisionEngine
+    from training.examples import Example
+    from training.heatmap import Scanned
+    from training.metrics import Judged
+    from training.paper_tables import Json, Seconds
+    from training.samples import Sample
+
+HELP = "make the paper's tables and figures for a checkpoint"
+EXAMPLE = "zoomin-train paper-tables --model models/zoomin-tiny --out build/paper --count 200"
+TIMED = 20
+LOOKED_AT = 3
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="directory of a Qwen2.5-VL checkpoint")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for report.html and report.json")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
+    )
+    parser.add_argument("--count", type=positive, default=400, metavar="N", help="images of each set (default 400)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What is asked: the set that all tables are about, and others by name and title for table 2."""
+
+    title: str
+    samples: "list[Sample]"
+    others: "Mapping[str, tuple[str, list[Sample]]]"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What came back."""
+
+    judged: "Mapping[str, Sequence[Judged]]"
+    others: "Mapping[str, tuple[str, Sequence[Judged]]]"
+    seconds: "Seconds"
+    examples: "Sequence[Example]"
+    scanned: "Sequence[Scanned]"
+    engine: str
+
+
+def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    from pipeline.checkpoint import Checkpoint
+    from training import examples, heatmap, report, seconds, variants
+
+    checkpoint = Checkpoint.read(args.model)
+    trained = variants.recorded(args.model.resolve().parent / variants.NAME)
+    job = _job(args, settings)
+    print("starting the engine: a minute or two on a CPU", file=sys.stderr)
+    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
+    measured = asyncio.run(_measure(checkpoint, job, settings.concurrency))
+    heat_maps = [(heat.caption, heatmap.picture(heat)) for heat in heatmap.draw(checkpoint, measured.scanned)]
+    pictures = report.Pictures(measured.examples, examples.tiles(job.samples), heat_maps)
+    numbers = of(checkpoint, job, measured, trained, machine=seconds.machine(settings.threads))
+    report.write(args.out, numbers | {"galleries": pictures.as_json()}, pictures)
+    print(args.out / report.HTML_NAME)
+    return 0
+
+
+def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
+    from training import samples, unseen
+
+    if args.data:
+        return Job(args.data.resolve().name, samples.from_directory(args.data, args.count), {})
+    drawn = samples.held_out(args.count, settings.workers)
+    others = {
+        name: (f"Scenes with {name.replace('_', ' ')}", samples.held_out(args.count, settings.workers, style=style))
+        for name, style in unseen.UNSEEN.items()
+    }
+    return Job("held-out scenes", drawn, others)
+
+
+async def _measure(checkpoint: "Checkpoint", job: Job, concurrency: int) -> Measured:
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+
+    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
+    try:
+        return await measure(checkpoint, job, engine, concurrency=concurrency, version=engine.version)
+    finally:
+        await engine.close()
+
+
+async def measure(
+    checkpoint: "Checkpoint", job: Job, engine: "VisionEngine", *, concurrency: int, version: str
+) -> Measured:
+    """Seconds first: only then every image is new to the engine.
+
+    Raises: EngineDead.
+    """
+    from training import evaluate, examples, heatmap, paper_tables, seconds, variants
+
+    took = await seconds.measure(job.samples[:TIMED], engine)
+    judged = await evaluate.judge(job.samples, engine, concurrency=concurrency, passes=paper_tables.PASSES)
+    others = {}
+    for name, (title, drawn) in job.others.items():
+        own = await evaluate.judge(drawn, engine, concurrency=concurrency, passes=evaluate.OWN)
+        others[name] = (title, own["own"])
+    own_judged = judged[variants.OWN]
+    cards = await examples.cards(job.samples, own_judged, checkpoint, engine, version=version)
+    picked = examples.pick(own_judged, LOOKED_AT)
+    looked_at = [*picked["right"][:2], *picked["corrected"]][:LOOKED_AT]
+    scanned = await heatmap.scan([job.samples[number] for number in looked_at], engine)
+    return Measured(judged, others, took, cards, scanned, version)
+
+
+def of(
+    checkpoint: "Checkpoint", job: Job, measured: Measured, trained: "Mapping[str, object]", *, machine: str
+) -> "Json":
+    """The numbers of the report."""
+    from pipeline.checkpoint import PROMPT_VERSION
+    from pipeline.verdict import Verdict
+    from training import examples, paper_tables, tensors, variants
+
+    own = measured.judged[variants.OWN]
+    table_1 = paper_tables.table_1(job.samples, measured.judged, checkpoint.card, trained)
+    gaps = [row["identity_gap"]["value"] for row in table_1 if row["identity_gap"]]
+    kinds = Counter(examples.kind(one.label, one.v1, one.v2) for one in own)
+    labels = Counter(one.label for one in own)
+    is_scenes = bool(job.others)
+    sets = {"magnifake" if not is_scenes else "scenes": (job.title, own), **measured.others}
+    return {
+        "model": {
+            "name": checkpoint.name,
+            "revision": checkpoint.revision,
+            "prompt_version": PROMPT_VERSION,
+            "engine": measured.engine,
+        },
+        "set": {
+            "title": job.title,
+            "images": len(own),
+            "real": labels[Verdict.REAL],
+            "generated": labels[Verdict.GENERATED],
+        },
+        "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "machine": machine,
+        "by_construction": paper_tables.by_construction(scenes_judged=is_scenes),
+        "table1": table_1,
+        "random_crop_cost": paper_tables.random_crop_cost(measured.judged),
+        "largest_identity_gap": max(gaps),
+        "table2": paper_tables.table_2(sets),
+        "table3": paper_tables.table_3(measured.judged),
+        "table4": paper_tables.table_4(measured.seconds, machine),
+        "figure4_5": paper_tables.by_boxes(own),
+        "figure7": paper_tables.keywords(own),
+        "figure9": {"cell_px": tensors.TOKEN_PX},
+        "figure10_11": [
+            {"title": title, "rows": paper_tables.by_boxes(judged)} for title, judged in measured.others.values()
+        ],
+        "gallery_counts": {name: kinds[name] for name in examples.KINDS},
+    }
