@@ -47,8 +47,6 @@ def numbers(evil: str = "Scenes") -> dict[str, object]:
     """A small report of the shape that `paper-tables` makes, with one name that a stranger may choose."""
     columns = ("acc", "iou", "acc_drop", "iou_drop", "acc_formats_usual", "acc_formats_swapped", "format_effect")
     degraded = dict.fromkeys(columns, FIGURE)
-        ("acc", "iou", "acc_drop", "iou_drop", "acc_formats_usual", "acc_formats_swapped", "format_effect"), FIGURE
-    )
     boxes = [
         {"boxes": "0", "images": 0, "share": 0.0, "acc": NONE, "i_acc": NONE},
         {"boxes": "1", "images": 8, "share": 1.0, "acc": FIGURE, "i_acc": FIGURE},
