@@ -21,12 +21,6 @@ from training.variants import Recorded
 
 MOST_BOXES = 6
 TOP_WORDS = 16
-BENCHMARKS: Mapping[str, str] = {
-    "genimage": "GenImage",
-    "mmfr": "MMFR-Dataset",
-    "synthscars": "SynthScars",
-    "magnifake": "MagniFake",
-}
 DEGRADATIONS = {
     "jpeg_80": "JPEG, quality 80",
     "jpeg_30": "JPEG, quality 30",
@@ -98,7 +92,8 @@ def random_crop_cost(judged: Passes) -> Json:
 
 def table_2(sets: Mapping[str, tuple[str, Sequence[Judged]]]) -> list[Json]:
     """Acc on each benchmark, those that were not given included, and on whatever else was judged (name to title)."""
-    names = {**BENCHMARKS, **{name: title for name, (title, _) in sets.items() if name not in BENCHMARKS}}
+    names = {**published.BENCHMARKS, "magnifake": "MagniFake"}
+    names |= {name: title for name, (title, _) in sets.items() if name not in names}
     return [_row_2(name, title, sets[name][1] if name in sets else None) for name, title in names.items()]
 
 

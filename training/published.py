@@ -50,6 +50,9 @@ TABLE_1: Mapping[str, Mapping[str, Published]] = {
     "largest_3": {"32B": Published(0.924, 0.873, 0.919, 0.061, 0.299, 0.183, 0.147)},
 }
 
+BENCHMARKS: Mapping[str, str] = {"genimage": "GenImage", "mmfr": "MMFR-Dataset", "synthscars": "SynthScars"}
+"""the sets of table 2 besides the paper's own"""
+
 TABLE_2: Mapping[str, Mapping[str, float]] = {
     "genimage": {"7B": 0.878, "32B": 0.915},
     "mmfr": {"7B": 0.892, "32B": 0.893},

@@ -5,13 +5,14 @@ import asyncio
 import importlib
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.commands.numbers import positive
+from training.published import BENCHMARKS
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from training.metrics import Judged
     from training.paper_tables import Json, Seconds
     from training.samples import Sample
+    from training.variants import Recorded
 
 HELP = "make the paper's tables and figures for a checkpoint"
 EXAMPLE = "zoomin-train paper-tables --model models/zoomin-tiny --out build/paper --count 200"
@@ -35,16 +37,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
-    parser.add_argument("--count", type=positive, default=400, metavar="N", help="images of each set (default 400)")
+    parser.add_argument("--count", type=positive, default=400, metavar="N", help="images of that set (default 400)")
+    for name, title in BENCHMARKS.items():
+        parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"{title} as published, for table 2")
+    parser.add_argument(
+        "--benchmark-count",
+        type=positive,
+        default=10_000,
+        metavar="N",
+        help="images of each of those at most (default 10000)",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What is asked: the set that all tables are about, and others by name and title for table 2."""
+    """What is asked: the set that all tables are about, and others for table 2, by name, with title and batches."""
 
     title: str
     samples: "list[Sample]"
-    others: "Mapping[str, tuple[str, list[Sample]]]"
+    others: "Mapping[str, tuple[str, Iterable[list[Sample]]]]"
+    of_scenes: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,16 +90,23 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 
 def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
-    from training import samples, unseen
+    from training import benchmarks, samples, unseen
 
+    given = [(name, title, getattr(args, name)) for name, title in BENCHMARKS.items() if getattr(args, name)]
+    # All are listed first: a folder of another layout is refused before the engine starts.
+    listed = {
+        name: (title, benchmarks.batches(benchmarks.LOADERS[name](directory, args.benchmark_count)))
+        for name, title, directory in given
+    }
     if args.data:
-        return Job(args.data.resolve().name, samples.from_directory(args.data, args.count), {})
+        own = samples.from_directory(args.data, args.count)
+        return Job(args.data.resolve().name, own, listed, of_scenes=False)
     drawn = samples.held_out(args.count, settings.workers)
-    others = {
-        name: (f"Scenes with {name.replace('_', ' ')}", samples.held_out(args.count, settings.workers, style=style))
+    scenes = {
+        name: (f"Scenes with {name.replace('_', ' ')}", [samples.held_out(args.count, settings.workers, style=style)])
         for name, style in unseen.UNSEEN.items()
     }
-    return Job("held-out scenes", drawn, others)
+    return Job("held-out scenes", drawn, scenes | listed, of_scenes=True)
 
 
 async def _measure(checkpoint: "Checkpoint", job: Job, concurrency: int) -> Measured:
@@ -111,10 +130,11 @@ async def measure(
 
     took = await seconds.measure(job.samples[:TIMED], engine)
     judged = await evaluate.judge(job.samples, engine, concurrency=concurrency, passes=paper_tables.PASSES)
-    others = {}
-    for name, (title, drawn) in job.others.items():
-        own = await evaluate.judge(drawn, engine, concurrency=concurrency, passes=evaluate.OWN)
-        others[name] = (title, own["own"])
+    others: dict[str, tuple[str, list[Judged]]] = {name: (title, []) for name, (title, _) in job.others.items()}
+    for name, (_, batches) in job.others.items():
+        for batch in batches:
+            said = await evaluate.judge(batch, engine, concurrency=concurrency, passes=evaluate.OWN)
+            others[name][1].extend(said["own"])
     own_judged = judged[variants.OWN]
     cards = await examples.cards(job.samples, own_judged, checkpoint, engine, version=version)
     picked = examples.pick(own_judged, LOOKED_AT)
@@ -124,7 +144,7 @@ async def measure(
 
 
 def of(
-    checkpoint: "Checkpoint", job: Job, measured: Measured, trained: "Mapping[str, object]", *, machine: str
+    checkpoint: "Checkpoint", job: Job, measured: Measured, trained: "Mapping[str, Recorded]", *, machine: str
 ) -> "Json":
     """The numbers of the report."""
     from pipeline.checkpoint import PROMPT_VERSION
@@ -136,8 +156,7 @@ def of(
     gaps = [row["identity_gap"]["value"] for row in table_1 if row["identity_gap"]]
     kinds = Counter(examples.kind(one.label, one.v1, one.v2) for one in own)
     labels = Counter(one.label for one in own)
-    is_scenes = bool(job.others)
-    sets = {"magnifake" if not is_scenes else "scenes": (job.title, own), **measured.others}
+    sets = {"scenes" if job.of_scenes else "magnifake": (job.title, own), **measured.others}
     return {
         "model": {
             "name": checkpoint.name,
@@ -153,7 +172,7 @@ def of(
         },
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "machine": machine,
-        "by_construction": paper_tables.by_construction(scenes_judged=is_scenes),
+        "by_construction": paper_tables.by_construction(scenes_judged=job.of_scenes),
         "table1": table_1,
         "random_crop_cost": paper_tables.random_crop_cost(measured.judged),
         "largest_identity_gap": max(gaps),

@@ -27,7 +27,12 @@ async def measured(job: Job) -> Measured:
 
 
 async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> None:
-    job = Job("held-out scenes", drawn(0, 8), {"unseen_grounds": ("Unseen grounds", drawn(8, 4))})
+    job = Job(
+        "held-out scenes",
+        drawn(0, 8),
+        {"unseen_grounds": ("Unseen grounds", [drawn(8, 2), drawn(10, 2)])},
+        of_scenes=True,
+    )
     found = await measured(job)
     numbers = paper_tables.of(Checkpoint.read(MODEL), job, found, {}, machine="a machine")
     report.write(tmp_path, numbers, Pictures(found.examples))
@@ -44,7 +49,7 @@ async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> 
 
 
 async def test_a_set_of_one_s_own_is_not_called_scenes() -> None:
-    job = Job("my-set", drawn(0, 4), {})
+    job = Job("my-set", drawn(0, 4), {}, of_scenes=False)
     numbers = paper_tables.of(Checkpoint.read(MODEL), job, await measured(job), {}, machine="a machine")
     assert numbers["by_construction"] == numbers["figure10_11"] == []
     assert {row["set"]: row["images"] for row in numbers["table2"]} == {
@@ -61,3 +66,13 @@ def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: p
     assert said.err.startswith("zoomin-train paper-tables: no model in ")
     assert said.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_benchmark_of_another_layout_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["paper-tables", "--model", str(MODEL), "--out", str(tmp_path / "out"), "--genimage", str(tmp_path)]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "is not laid out as published: expected <Generator>/val/" in said
+    assert said.count("\n") == 1
