@@ -1,7 +1,7 @@
 """Temperature, bias and uncertain range of a checkpoint, fitted to judged images. Pure.
 
-Source: J. Platt, Probabilistic outputs for support vector machines (1999), for the targets; C. Guo et al., On
-calibration of modern neural networks (2017), for the temperature.
+Source: C. Guo et al., On calibration of modern neural networks (2017), for the temperature; J. Platt, Probabilistic
+outputs for support vector machines (1999), for the bias.
 """
 
 import math
@@ -24,6 +24,10 @@ from training.samples import Sample
 MIN_PER_LABEL = 50
 MIN_PER_LABEL_OF_SOURCE = 100
 MAX_STEPS = 100
+LEAST_STEP = 1e-6
+CLOSE_ENOUGH = 1e-9
+PRIOR_IMAGES = 1.0
+"""what the model's own odds weigh against the images: a hundred of them are asked for at least"""
 LEAST_RISE = 0.01
 """of the log-odds, from the least sure image to the surest"""
 ROUNDED_TO = 1_000_000
@@ -81,15 +85,10 @@ def compare(
 
 
 def scaling(read: Sequence[Judged], *, prevalence: float | None) -> Scaling:
-    """What makes the likelihood of the labels greatest, by Newton's method: it is concave in 1 / temperature and bias.
-
-    Labels are drawn in a little, as Platt has it, so that classes which do not overlap get a finite temperature.
-    """
+    """What makes the likelihood of the labels greatest: it is concave in 1 / temperature and bias."""
     log_odds = np.array([logit(one.p_generated_raw or 0.0) for one in read])
     generated = metrics.positives(read)
-    counts = np.array([(1 - generated).sum(), generated.sum()])
-    wanted = np.where(generated == 1, (counts[1] + 1) / (counts[1] + 2), 1 / (counts[0] + 2))
-    slope, bias = _newton(log_odds, wanted, class_weights(generated, prevalence))
+    slope, bias = _newton(log_odds, generated, class_weights(generated, prevalence))
     if slope * np.abs(log_odds).max() < LEAST_RISE:
         raise BadSettings(
             f"the model's P(generated) does not rise with the share of generated images among the {len(read)} of "
@@ -126,25 +125,29 @@ def _edge(p: Floats, told: Told, *, middle: float, end: float, risk: float) -> f
     return middle if last == len(order) - 1 else float(p[order][last] + following[last]) / 2
 
 
-def _newton(x: Floats, wanted: Floats, weights: Floats) -> tuple[float, float]:
-    """Slope and bias that make the weighted cross-entropy of sigmoid(slope x + bias) with `wanted` least."""
+def _newton(x: Floats, labels: Floats, weights: Floats) -> tuple[float, float]:
+    """Slope and bias that make the weighted cross-entropy of sigmoid(slope x + bias) with the labels least.
+
+    A prior of little weight holds them near the model's own odds, so that classes which do not overlap get an end.
+    """
     features = np.stack([x, np.ones_like(x)], 1)
+    own = np.array([1.0, 0.0])
 
     def loss(at: Floats) -> float:
         z = features @ at
-        return float(weights @ (np.logaddexp(0, z) - wanted * z))
+        return float(weights @ (np.logaddexp(0, z) - labels * z) + PRIOR_IMAGES / 2 * ((at - own) ** 2).sum())
 
-    at = np.array([1.0, 0.0])
+    at = own
     for _ in range(MAX_STEPS):
         p = 0.5 * (1 + np.tanh(features @ at / 2))
-        gradient = features.T @ (weights * (p - wanted))
-        curvature = (features * (weights * p * (1 - p))[:, None]).T @ features + 1e-9 * np.eye(2)
+        gradient = features.T @ (weights * (p - labels)) + PRIOR_IMAGES * (at - own)
+        curvature = (features * (weights * p * (1 - p))[:, None]).T @ features + PRIOR_IMAGES * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
         size = 1.0
-        while size > 1e-6 and loss(at - size * step) > loss(at):
+        while size > LEAST_STEP and loss(at - size * step) > loss(at):
             size /= 2
         at = at - size * step
-        if np.abs(size * step).max() < 1e-9:
+        if np.abs(size * step).max() < CLOSE_ENOUGH:
             break
     return float(at[0]), float(at[1])
 

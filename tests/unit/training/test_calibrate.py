@@ -42,13 +42,12 @@ def test_the_scaling_that_spoiled_the_odds_is_found() -> None:
 def test_no_neighbour_is_more_likely(prevalence: float | None) -> None:
     ones = overconfident(2, 400)
     told = Told.by(ones, prevalence=prevalence)
-    counts = [(told.generated == label).sum() for label in (0, 1)]
-    wanted = np.where(told.generated == 1, (counts[1] + 1) / (counts[1] + 2), 1 / (counts[0] + 2))
     odds = np.array([logit(one.p_generated_raw or 0.0) for one in ones])
 
     def loss(temperature: float, bias: float) -> float:
         z = odds / temperature + bias
-        return float(told.shares @ (np.logaddexp(0, z) - wanted * z))
+        prior = ((1 / temperature - 1) ** 2 + bias**2) / 2
+        return float(told.shares @ (np.logaddexp(0, z) - told.generated * z)) + prior
 
     found = calibrate.scaling(ones, prevalence=prevalence)
     least = loss(found.temperature, found.bias)
@@ -87,9 +86,20 @@ def test_a_prevalence_moves_the_odds_by_its_own() -> None:
 def test_classes_that_do_not_overlap_get_a_finite_temperature() -> None:
     apart = [answer(number % 2 == 1, 0.9 if number % 2 else 0.1) for number in range(200)]
     found = calibrate.scaling(apart, prevalence=None)
-    assert sigmoid(logit(0.9) / found.temperature + found.bias) == pytest.approx(101 / 102, rel=1e-4)
+    assert 0.99 < sigmoid(logit(0.9) / found.temperature + found.bias) < 0.999
     extreme = [answer(number % 2 == 1, float(number % 2)) for number in range(200)]
-    assert 0 < calibrate.scaling(extreme, prevalence=None).temperature < 100
+    assert calibrate.scaling(extreme, prevalence=None).temperature == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("prevalence", [None, 0.2])
+def test_odds_that_are_right_are_left_as_they_are(prevalence: float | None) -> None:
+    """Also where most are far out, as a good model's are: they must not be drawn in."""
+    rng = np.random.default_rng(12)
+    z = rng.normal(0, 12, 4000)
+    ones = [answer(bool(rng.random() < sigmoid(at)), sigmoid(at)) for at in z]
+    found = calibrate.scaling(ones, prevalence=prevalence)
+    assert found.temperature == pytest.approx(1.0, abs=0.15)
+    assert found.bias == pytest.approx(logit(prevalence or 0.5), abs=0.25)
 
 
 def test_a_source_with_enough_images_has_a_scaling_of_its_own() -> None:
