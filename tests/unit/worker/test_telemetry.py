@@ -2,12 +2,15 @@ import ast
 import json
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
+from pipeline.errors import MalformedEvent
 from tests.builders import record
+from tests.collector import collector
 from worker import telemetry
 from worker.settings import TelemetrySettings
 from worker.telemetry import Metrics, Tracing
@@ -91,6 +94,22 @@ def test_a_token_that_opentelemetry_cannot_read_is_not_quoted(
     said = capsys.readouterr().err
     assert "Header format invalid" in said
     assert "planted-token" not in said
+
+
+def test_a_trace_names_an_error_without_its_text_and_causes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector() as traces:
+        for name, value in traces.environment.items():
+            monkeypatch.setenv(name, value)
+        tracing = Tracing("worker", "group")
+        with suppress(MalformedEvent), tracing.process(record(b"{}")), tracing.stage("parse"):
+            try:
+                raise ValueError("netloc user:planted-secret@host")
+            except ValueError as error:
+                raise MalformedEvent("planted-secret is not a URL") from error
+        tracing.close()
+    told = b"".join(traces.received)
+    assert b"malformed_event" in told
+    assert b"planted-secret" not in told
 
 
 def test_every_metric_of_the_contract_is_there_with_its_meaning() -> None:
