@@ -1,10 +1,16 @@
 """What a run needs to go on after it was killed: its newest whole checkpoint, the time spent, and the weights."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import Qwen2_5_VLForConditionalGeneration
+
+from pipeline.errors import TrainingFailed
 
 CLOCK_NAME = "clock.json"
 
@@ -37,3 +43,20 @@ def load_weights(checkpoint: str, model: torch.nn.Module) -> None:
     """
     kept = Qwen2_5_VLForConditionalGeneration.from_pretrained(checkpoint, dtype=next(model.parameters()).dtype)
     model.load_state_dict(kept.state_dict())
+
+
+def forget_unfinished(directory: Path) -> None:
+    """Away with checkpoints that were being written when the run ended: they count among those that are kept."""
+    for path in directory.glob("checkpoint-*"):
+        if not (path / CLOCK_NAME).exists():
+            shutil.rmtree(path)
+
+
+@contextmanager
+def writing(what: str, stays: str) -> Iterator[None]:
+    """Raises: TrainingFailed for whatever torch and safetensors make of a full disk."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingFailed(f"{what} could not be written ({said}); {stays}; make room and run it again") from error

@@ -1,185 +1,195 @@
-"""Supervised fine-tuning on both queries by TRL's trainer; the only file besides grpo.py that imports trl."""
+"""Supervised fine-tuning of any Qwen2.5-VL by TRL's trainer: all parameters or adapters, alone or sharded."""
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from accelerate import DistributedType
 from datasets import Dataset
+from peft import LoraConfig
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
-    PreTrainedTokenizerFast,
     PrinterCallback,
+    ProcessorMixin,
     Qwen2_5_VLForConditionalGeneration,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
 )
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from training import resuming, rows, tensors, weighted_loss
-from training.album import Page
-from training.progress import Progress
+from pipeline import prompts
+from pipeline.checkpoint import CheckpointCard
+from pipeline.errors import TrainingFailed
+from training import adapters, dataset, resuming, tensors
+from training.budget import Clock
+from training.questions import Question
+from training.sft_journal import Journal
+from training.sft_profiles import Profile
 
-LEARNING_RATE = 1e-3
-SAVE_EVERY_STEPS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The run ends after `steps` or `seconds`, whichever comes first; the learning rate follows the nearer end."""
-
-    steps: int
-    seconds: float
-
-    def fraction(self, step: int, elapsed_s: float) -> float:
-        return max(step / self.steps, elapsed_s / self.seconds)
+ROWS = "rows"  # of a batch: the numbers of its rows
 
 
-class Clock:
-    """Seconds of training, also those of runs that were killed before."""
-
-    def __init__(self, before_s: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._zero = now() - before_s
-
-    @property
-    def elapsed_s(self) -> float:
-        return self._now() - self._zero
-
-
-def run(
+def fine_tune(
     model: Qwen2_5_VLForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    pages: Sequence[Page],
+    processor: ProcessorMixin,
+    asked: Sequence[Question],
+    card: CheckpointCard,
     *,
-    budget: Budget,
-    mix: rows.Mix,
+    profile: Profile,
     seed: int,
     directory: Path,
     threads: int,
-) -> None:
-    """Train `model` in place; a run that was killed goes on from its last checkpoint in `directory`."""
+) -> "FineTuner":
+    """Train `model` in place; a run that was killed goes on from its last checkpoint in `directory`, row for row.
+
+    Raises: TrainingFailed for a loss that is no number, or a checkpoint that cannot be written.
+    """
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    steps = profile.steps(len(asked))
+    resuming.forget_unfinished(directory)
     last = resuming.last_checkpoint(directory)
-    clock = Clock(resuming.read_clock(last))
-    collator = tensors.Collator(tokenizer)
-
-    def collate(steps: list[dict[str, int]]) -> dict[str, list[tensors.Batch]]:
-        # One item of the data set is one step: its number seeds the rows, so a resumed run draws the same ones.
-        # The queries differ in length: each gets a batch of its own, which saves a quarter of the padding.
-        rng = np.random.default_rng([seed, 2, steps[0]["step"]])
-        return {"batches": [collator(part) for part in rows.draw(pages, mix, rng) if part]}
-
-    trainer = _Trainer(
+    journal = Journal(directory, Clock(resuming.read_clock(last)), steps)
+    journal.start_after(resuming.step_of(last) if last else 0)
+    trainer = FineTuner(
         model=model,
-        args=_config(budget, directory, seed),
-        train_dataset=Dataset.from_dict({"step": range(budget.steps)}),
-        data_collator=collate,
-        processing_class=tokenizer,
-        callbacks=[_Keeper(budget, clock)],
+        args=_config(profile, steps, directory, seed),
+        train_dataset=_dataset(asked, card, profile.box_grid),
+        data_collator=_collator(processor),
+        processing_class=processor,
+        peft_config=_lora(profile) if profile.trained == "lora" else None,
+        callbacks=[journal],
     )
-    trainer.budget, trainer.clock = budget, clock
-    trainer.remove_callback(PrinterCallback)  # ours shows progress
-    # accelerate sets the number of threads to one when it starts.
-    torch.set_num_threads(threads)
+    trainer.profile, trainer.steps, trainer.journal = profile, steps, journal
+    trainer.remove_callback(PrinterCallback)  # the journal shows progress
+    torch.set_num_threads(threads)  # accelerate has set it to one
     trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return trainer
 
 
-def _config(budget: Budget, directory: Path, seed: int) -> SFTConfig:
-    return SFTConfig(
+def _dataset(asked: Sequence[Question], card: CheckpointCard, box_grid: int) -> Dataset:
+    """Rows that are made when the trainer takes them: a set of photographs need not fit into memory."""
+
+    def made(taken: dict[str, list[int]]) -> dict[str, list[Any]]:
+        pairs = [dataset.row(asked[number], card, box_grid) for number in taken["number"]]
+        return {
+            "prompt": [prompts.chat(one.query) for one in pairs],
+            "completion": [[{"role": "assistant", "content": [{"type": "text", "text": one.answer}]}] for one in pairs],
+            "images": [list(one.query.images) for one in pairs],
+            "number": taken["number"],
+        }
+
+    return Dataset.from_dict({"number": range(len(asked))}).with_transform(made)
+
+
+def _collator(processor: ProcessorMixin) -> Callable[[list[dict[str, Any]]], tensors.Batch]:
+    """TRL's own, which lets each crop follow its caption; the rows' numbers go with the batch, for the journal."""
+    collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
+
+    def numbered(examples: list[dict[str, Any]]) -> tensors.Batch:
+        numbers = torch.tensor([example.pop("number") for example in examples])
+        return {**collate(examples), ROWS: numbers}
+
+    return numbered
+
+
+def _config(profile: Profile, steps: int, directory: Path, seed: int) -> SFTConfig:
+    on_gpu = torch.cuda.is_available()
+    config = SFTConfig(
         output_dir=str(directory),
-        max_steps=budget.steps,
-        per_device_train_batch_size=1,
-        learning_rate=LEARNING_RATE,
-        weight_decay=0.05,
-        adam_beta2=0.98,
-        max_grad_norm=1.0,
+        max_steps=steps,
+        per_device_train_batch_size=profile.micro_batch,
+        learning_rate=profile.learning_rate,
+        weight_decay=profile.weight_decay,
+        adam_beta2=profile.adam_beta2,
+        max_grad_norm=profile.max_gradient,
         optim="adamw_torch_fused",
         seed=seed,
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        max_length=None,
-        save_steps=SAVE_EVERY_STEPS,
-        save_total_limit=1,
-        logging_steps=20,
+        data_seed=seed,
+        use_cpu=not on_gpu,
+        bf16=on_gpu,
+        gradient_checkpointing=profile.checkpointing,
+        max_length=None,  # a cut would take placeholders and leave their pixels
+        save_steps=profile.save_every,
+        save_total_limit=2,  # the newest may be half written when the run is killed
+        logging_steps=1,
+        logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to=[],
         remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
+        dataloader_drop_last=True,
+        dataloader_pin_memory=on_gpu,
+    )
+    config.gradient_accumulation_steps = accumulation(profile, devices=config.world_size)
+    return config
+
+
+def accumulation(profile: Profile, *, devices: int) -> int:
+    """Batches of each device that make up a step. Raises: TrainingFailed when it does not come out even."""
+    each = profile.micro_batch * devices
+    if profile.rows % each:
+        raise TrainingFailed(
+            f"{profile.rows} rows a step cannot be shared by {devices} devices with {profile.micro_batch} at once; "
+            "change --rows or --micro-batch"
+        )
+    return profile.rows // each
+
+
+def _lora(profile: Profile) -> LoraConfig:
+    return LoraConfig(
+        r=profile.lora_rank,
+        lora_alpha=profile.lora_alpha,
+        lora_dropout=profile.lora_dropout_fraction,
+        target_modules=adapters.MODULES,
     )
 
 
-class _Trainer(SFTTrainer):
-    """TRL's trainer with weighted tokens, instructions run once a batch, and a learning rate that knows the time."""
+class FineTuner(SFTTrainer):
+    """TRL's trainer with the profile's learning rate, that saves nothing bad and comes back with the right weights."""
 
-    budget: Budget
-    clock: Clock
+    profile: Profile
+    steps: int
+    journal: Journal
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
-        del num_training_steps  # the budget has them
-        self.lr_scheduler = LambdaLR(
-            optimizer or self.optimizer,
-            lambda step: weighted_loss.rate(fraction=self.budget.fraction(step, self.clock.elapsed_s), step=step),
-        )
+        del num_training_steps  # as many as the profile says
+        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, lambda step: self.profile.rate(step, self.steps))
         return self.lr_scheduler
 
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        numbers = inputs.pop(ROWS)
+        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        if not bool(loss.isfinite()):
+            raise TrainingFailed(
+                f"the loss is {loss.item()} in step {self.state.global_step + 1}, rows {numbers.tolist()}; "
+                f"{self._stays()}; look at those rows, or lower --learning-rate"
+            )
+        self.journal.saw(self.accelerator.gather(numbers).tolist())
+        return loss
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        norm = super()._clip_grad_norm(model)
+        if not bool(torch.as_tensor(norm).isfinite()):
+            raise TrainingFailed(
+                f"the gradient is {float(norm)} in step {self.state.global_step + 1}; {self._stays()}; "
+                "lower --learning-rate"
+            )
+        return norm
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with resuming.writing(f"the checkpoint of step {self.state.global_step}", self._stays()):
+            super()._save_checkpoint(model, trial)
+
+    def _stays(self) -> str:
+        last = resuming.last_checkpoint(Path(str(self.args.output_dir)))
+        return f"{last} stays and the same command goes on from there" if last else "no checkpoint was written yet"
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        resuming.load_weights(resume_from_checkpoint, model or self.model)
+        plain = self.accelerator.distributed_type in (DistributedType.NO, DistributedType.MULTI_GPU)
+        if plain and self.profile.trained == "all":
+            resuming.load_weights(resume_from_checkpoint, model or self.model)
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
-    def compute_loss(
-        self,
-        model: Qwen2_5_VLForConditionalGeneration,
-        inputs: dict[str, list[tensors.Batch]],
-        return_outputs: bool = False,
-        num_items_in_batch: int | None = None,
-    ) -> Any:
-        """Mean cross-entropy of the answers' tokens by their weights."""
-        del num_items_in_batch
-        total = torch.stack([weighted_loss.summed(model, batch) for batch in inputs["batches"]]).sum()
-        loss = total / sum(batch["weights"].sum() for batch in inputs["batches"])
-        return (loss, {}) if return_outputs else loss
-
-
-class _Keeper(TrainerCallback):
-    """Ends the run in time, shows progress, and writes the clock into each checkpoint."""
-
-    def __init__(self, budget: Budget, clock: Clock) -> None:
-        self._budget = budget
-        self._clock = clock
-        self._loss = ""
-        self._progress = Progress("fine-tuning", 1.0)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
-    ) -> TrainerControl:
-        del args
-        done = self._budget.fraction(state.global_step, self._clock.elapsed_s)
-        self._progress.show(min(1.0, done), f"step {state.global_step}{self._loss}")
-        control.should_training_stop = control.should_training_stop or done >= 1
-        return control
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: object,
-    ) -> None:
-        del args, state, control
-        if logs and "loss" in logs:
-            self._loss = f", loss {float(logs['loss']):.3f}"
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        del control
-        checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        resuming.write_clock(checkpoint, self._clock.elapsed_s)
+    def create_model_card(self, *_: object, **__: object) -> None:
+        """None: the checkpoint card and the run's record say more."""

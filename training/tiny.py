@@ -14,8 +14,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from pipeline.checkpoint import CARD_NAME, CheckpointCard
 from pipeline.geometry import MIN_VIEW_PIXELS
-from training import album, architecture, rows, sft, tensors, vocabulary
+from training import album, architecture, rows, tensors, vocabulary, weighted_sft
 from training.album import Page
+from training.budget import Budget, Clock
 from training.progress import Progress
 from training.warmup import WarmUp
 
@@ -62,8 +63,8 @@ def make(plan: Plan, *, out: Path, cache: Path) -> None:
     left_s = plan.minutes * 60 - (time.monotonic() - started)
     _warm_up(model, pages, plan, seconds=left_s * 0.25, directory=work)
     left_s = plan.minutes * 60 - (time.monotonic() - started)
-    budget = sft.Budget(plan.sft_steps, max(1.0, left_s - 30))
-    sft.run(
+    budget = Budget(plan.sft_steps, max(1.0, left_s - 30))
+    weighted_sft.run(
         model,
         tokenizer,
         pages,
@@ -105,9 +106,9 @@ def _warm_up(
     warm_up = WarmUp(model, pages, plan.seed)
     if kept.exists():
         warm_up.load(kept)
-    budget = sft.Budget(plan.warm_up_steps, seconds)
+    budget = Budget(plan.warm_up_steps, seconds)
     # After a kill the time of earlier steps is not known; the steps are, and they set the learning rate too.
-    clock = sft.Clock()
+    clock = Clock()
     progress = Progress("vision warm-up", 1.0)
     saved_s = 0.0
     smooth: dict[str, float] = {}

@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from pipeline.errors import TrainingFailed
 from training import architecture, resuming
 
 
@@ -26,3 +28,19 @@ def test_every_weight_is_loaded(tokenizer: PreTrainedTokenizerFast, tmp_path: Pa
     resuming.load_weights(str(tmp_path), fresh)
     for (name, loaded), weight in zip(fresh.named_parameters(), kept.parameters(), strict=True):
         assert torch.equal(loaded, weight), name
+
+
+def test_what_was_being_written_when_a_run_ended_does_not_count(tmp_path: Path) -> None:
+    for step, whole in ((10, True), (20, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if whole:
+            resuming.write_clock(tmp_path / f"checkpoint-{step}", 1.0)
+    resuming.forget_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-10"]
+
+
+def test_a_write_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    told = pytest.raises(TrainingFailed, match=r"it could not be written \(.*\); that stays; make room")
+    with told as failed, resuming.writing("it", "that stays"):
+        torch.save({}, tmp_path / "nowhere" / "file")
+    assert "\n" not in failed.value.detail

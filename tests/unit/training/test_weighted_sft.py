@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from training import architecture, rows, tensors, weighted_loss
+from training import architecture, rows, tensors, weighted_sft
 from training.album import Page
 
 
@@ -17,7 +17,7 @@ def batch(tokenizer: PreTrainedTokenizerFast, pages: list[Page]) -> tensors.Batc
 
 def test_shared_instructions_change_no_state(tokenizer: PreTrainedTokenizerFast, batch: tensors.Batch) -> None:
     model = architecture.build(tokenizer, 0)
-    hidden, start = weighted_loss.last_hidden(model, batch)
+    hidden, start = weighted_sft.last_hidden(model, batch)
     names = ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw")
     plain = model.model(**{name: batch[name] for name in names}).last_hidden_state[:, start:]
     told = batch["attention_mask"][:, start:].bool()
@@ -33,19 +33,19 @@ def test_the_loss_is_the_weighted_cross_entropy_of_the_answers(
     logits = model(**{name: batch[name] for name in names}).logits[:, :-1]
     each = functional.cross_entropy(logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="none")
     expected = (each * batch["weights"][:, 1:].flatten()).sum()
-    assert weighted_loss.summed(model, batch).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert weighted_sft.summed(model, batch).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_different_instructions_are_refused(tokenizer: PreTrainedTokenizerFast, batch: tensors.Batch) -> None:
     ids = batch["input_ids"].clone()
     ids[1, 5] += 1
     with pytest.raises(ValueError, match="different instructions"):
-        weighted_loss.last_hidden(architecture.build(tokenizer, 0), batch | {"input_ids": ids})
+        weighted_sft.last_hidden(architecture.build(tokenizer, 0), batch | {"input_ids": ids})
 
 
 def test_the_learning_rate_ramps_stays_and_decays_to_two_hundredths() -> None:
-    rates = [weighted_loss.rate(fraction=step / 1000, step=step) for step in range(1001)]
-    assert rates[0] == pytest.approx(1 / weighted_loss.RAMP_STEPS)
+    rates = [weighted_sft.rate(fraction=step / 1000, step=step) for step in range(1001)]
+    assert rates[0] == pytest.approx(1 / weighted_sft.RAMP_STEPS)
     assert rates[100] == rates[399] == 1
-    assert rates[-1] == pytest.approx(weighted_loss.LAST_RATE_FRACTION)
+    assert rates[-1] == pytest.approx(weighted_sft.LAST_RATE_FRACTION)
     assert rates[100:] == sorted(rates[100:], reverse=True)
