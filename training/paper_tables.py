@@ -93,7 +93,7 @@ def random_crop_cost(judged: Passes) -> Json:
 def table_2(sets: Mapping[str, tuple[str, Sequence[Judged]]]) -> list[Json]:
     """Acc on each benchmark, those that were not given included, and on whatever else was judged (name to title)."""
     names = {**published.BENCHMARKS, "magnifake": "MagniFake"}
-    names |= {name: title for name, (title, _) in sets.items() if name not in names}
+    names |= {name: title for name, (title, _) in sets.items() if name not in published.BENCHMARKS}
     return [_row_2(name, title, sets[name][1] if name in sets else None) for name, title in names.items()]
 
 
@@ -191,6 +191,11 @@ def keywords(judged: Sequence[Judged]) -> list[Json]:
         return round(counts[who][word] / wholes[who], 4) if wholes[who] else 0.0
 
     return [{"word": word, **{who: share(who, word) for who in said}} for word in top]
+
+
+def are_scenes(samples: Sequence[Sample]) -> bool:
+    """Whether all are scenes, also as files: only their references tell crop by crop."""
+    return all((sample.reference or "").startswith("Crop 1: ") for sample in samples)
 
 
 def by_construction(*, scenes_judged: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""The paper's tables and figures as one HTML page that opens from disk, and the same numbers as JSON."""
+"""Reports as one HTML page that opens from disk, and the same numbers as JSON."""
 
 import base64
 import io
@@ -31,10 +31,10 @@ class Pictures:
         return {name: [one.number for one in self.examples if one.kind == name] for name in KINDS}
 
 
-def write(directory: Path, numbers: Json, pictures: Pictures) -> None:
+def write(directory: Path, numbers: Json, template: str, **more: object) -> None:
     """Both files into `directory`, which is made where it is missing; the JSON last."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / HTML_NAME).write_text(render("paper.html.jinja", numbers, pictures=pictures, kinds=KINDS))
+    (directory / HTML_NAME).write_text(render(template, numbers, **more))
     (directory / JSON_NAME).write_text(as_text(numbers))
 
 
@@ -51,7 +51,7 @@ def render(template: str, numbers: Json, **more: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"uri": data_uri, "share": share, "between": between, "points": points}
+    environment.filters |= {"uri": data_uri, "share": share, "between": between, "points": points, "signed": signed}
     return environment.get_template(template).render(report=numbers, **more)
 
 
@@ -75,6 +75,12 @@ def points(figure: Mapping[str, float | None] | float | None) -> str:
     """A difference of shares in points with its sign."""
     value = figure.get("value") if isinstance(figure, Mapping) else figure
     return NONE if value is None else f"{100 * value:+.1f}"
+
+
+def signed(figure: Mapping[str, float | None] | float | None) -> str:
+    """A difference with its sign."""
+    shown = share(figure)
+    return shown if shown.startswith("-") else f"+{shown}"
 
 
 def data_uri(picture: Image.Image) -> str:

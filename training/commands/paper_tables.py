@@ -51,12 +51,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What is asked: the set that all tables are about, and others for table 2, by name, with title and batches."""
+    """What is asked: the set that all tables are about, and others for table 2, by name, with title and batches.
 
+    `name` is table 2's for the set: scenes, magnifake (what `zoomin-train build` made) or data.
+    """
+
+    name: str
     title: str
     samples: "list[Sample]"
     others: "Mapping[str, tuple[str, Iterable[list[Sample]]]]"
-    of_scenes: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,13 +87,14 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     heat_maps = [(heat.caption, heatmap.picture(heat)) for heat in heatmap.draw(checkpoint, measured.scanned)]
     pictures = report.Pictures(measured.examples, examples.tiles(job.samples), heat_maps)
     numbers = of(checkpoint, job, measured, trained, machine=seconds.machine(settings.threads))
-    report.write(args.out, numbers | {"galleries": pictures.as_json()}, pictures)
+    numbers["galleries"] = pictures.as_json()
+    report.write(args.out, numbers, "paper.html.jinja", pictures=pictures, kinds=examples.KINDS)
     print(args.out / report.HTML_NAME)
     return 0
 
 
 def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
-    from training import benchmarks, samples, unseen
+    from training import benchmarks, paper_tables, samples, tuples, unseen
 
     given = [(name, title, getattr(args, name)) for name, title in BENCHMARKS.items() if getattr(args, name)]
     # All are listed first: a folder of another layout is refused before the engine starts.
@@ -100,13 +104,16 @@ def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
     }
     if args.data:
         own = samples.from_directory(args.data, args.count)
-        return Job(args.data.resolve().name, own, listed, of_scenes=False)
+        name = (
+            "scenes" if paper_tables.are_scenes(own) else "magnifake" if (args.data / tuples.NAME).is_file() else "data"
+        )
+        return Job(name, args.data.resolve().name, own, listed)
     drawn = samples.held_out(args.count, settings.workers)
     scenes = {
         name: (f"Scenes with {name.replace('_', ' ')}", [samples.held_out(args.count, settings.workers, style=style)])
         for name, style in unseen.UNSEEN.items()
     }
-    return Job("held-out scenes", drawn, scenes | listed, of_scenes=True)
+    return Job("scenes", "held-out scenes", drawn, scenes | listed)
 
 
 async def _measure(checkpoint: "Checkpoint", job: Job, concurrency: int) -> Measured:
@@ -156,7 +163,7 @@ def of(
     gaps = [row["identity_gap"]["value"] for row in table_1 if row["identity_gap"]]
     kinds = Counter(examples.kind(one.label, one.v1, one.v2) for one in own)
     labels = Counter(one.label for one in own)
-    sets = {"scenes" if job.of_scenes else "magnifake": (job.title, own), **measured.others}
+    sets = {job.name: (job.title, own), **measured.others}
     return {
         "model": {
             "name": checkpoint.name,
@@ -172,7 +179,7 @@ def of(
         },
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "machine": machine,
-        "by_construction": paper_tables.by_construction(scenes_judged=job.of_scenes),
+        "by_construction": paper_tables.by_construction(scenes_judged=job.name == "scenes"),
         "table1": table_1,
         "random_crop_cost": paper_tables.random_crop_cost(measured.judged),
         "largest_identity_gap": max(gaps),

@@ -13,6 +13,7 @@ from training.report import Pictures
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 FIGURE = {"value": 0.9384, "low": 0.5, "high": 1.0, "n": 8}
 NONE = {"value": None, "low": None, "high": None, "n": 0}
+PAPER = "paper.html.jinja"
 COLUMNS = ("acc", "i_acc", "c_acc", "c_cases", "bleu1", "bleu2", "rouge_l", "iou")
 
 
@@ -110,7 +111,7 @@ def pictures(evil: str = "Words.") -> Pictures:
 
 
 def test_the_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
-    report.write(tmp_path, numbers(EVIL), pictures(EVIL))
+    report.write(tmp_path, numbers(EVIL), PAPER, pictures=pictures(EVIL), kinds=report.KINDS)
     page = Page((tmp_path / "report.html").read_text())
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "base"})
     sources = [attributes["src"] for tag, attributes in page.tags if "src" in attributes]
@@ -123,7 +124,7 @@ def test_the_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
 
 
 def test_the_page_says_where_a_row_comes_from() -> None:
-    text = Page(report.render("paper.html.jinja", numbers(), pictures=pictures(), kinds=report.KINDS)).text
+    text = Page(report.render(PAPER, numbers(), pictures=pictures(), kinds=report.KINDS)).text
     assert "not trained yet" in text
     assert "commit abcdef0123, seed 3, 2026-01-01" in text
     assert "What holds by construction" in text
@@ -134,13 +135,13 @@ def test_the_page_says_where_a_row_comes_from() -> None:
 
 def test_without_scenes_nothing_is_said_of_construction() -> None:
     plain = numbers() | {"by_construction": [], "figure10_11": []}
-    text = Page(report.render("paper.html.jinja", plain, pictures=Pictures(), kinds=report.KINDS)).text
+    text = Page(report.render(PAPER, plain, pictures=Pictures(), kinds=report.KINDS)).text
     assert "construction" not in text
     assert "Figure 9" not in text
 
 
 def test_the_json_is_what_the_page_was_made_from(tmp_path: Path) -> None:
-    report.write(tmp_path / "new" / "place", numbers(), pictures())
+    report.write(tmp_path / "new" / "place", numbers(), PAPER, pictures=pictures(), kinds=report.KINDS)
     assert json.loads((tmp_path / "new" / "place" / "report.json").read_text()) == numbers()
     with pytest.raises(ValueError, match="not JSON compliant"):
         report.as_text({"value": float("nan")})
@@ -169,4 +170,5 @@ def test_shares_lose_their_leading_zero(figure: object, shown: str) -> None:
 def test_intervals_and_differences() -> None:
     assert report.between(FIGURE) == ".500 to 1.000"
     assert report.between(NONE) == report.between(None) == ""
+    assert (report.signed(0.5), report.signed({"value": -0.25}), report.signed(None)) == ("+.500", "-.250", "-")
     assert (report.points(0.144), report.points({"value": -0.02}), report.points(None)) == ("+14.4", "-2.0", "-")

@@ -1,5 +1,6 @@
 """The whole report from a stand-in's answers to a few scenes."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import pytest
 
 from pipeline.checkpoint import Checkpoint
 from tests.engines import DigestEngine
-from training import report, samples, scenes
+from training import manifest, report, samples, scenes
 from training.__main__ import main
 from training.commands import paper_tables
 from training.commands.paper_tables import Job, Measured
 from training.report import Pictures
+from training.settings import TrainSettings
 
 MODEL = Path(__file__).parents[4] / "models" / "zoomin-tiny"
 
@@ -28,14 +30,14 @@ async def measured(job: Job) -> Measured:
 
 async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> None:
     job = Job(
+        "scenes",
         "held-out scenes",
         drawn(0, 8),
         {"unseen_grounds": ("Unseen grounds", [drawn(8, 2), drawn(10, 2)])},
-        of_scenes=True,
     )
     found = await measured(job)
     numbers = paper_tables.of(Checkpoint.read(MODEL), job, found, {}, machine="a machine")
-    report.write(tmp_path, numbers, Pictures(found.examples))
+    report.write(tmp_path, numbers, "paper.html.jinja", pictures=Pictures(found.examples), kinds=report.KINDS)
     kept = json.loads((tmp_path / report.JSON_NAME).read_text())
     assert len(kept["table1"]) == 11
     assert kept["largest_identity_gap"] == pytest.approx(0, abs=1e-9)
@@ -49,15 +51,25 @@ async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> 
 
 
 async def test_a_set_of_one_s_own_is_not_called_scenes() -> None:
-    job = Job("my-set", drawn(0, 4), {}, of_scenes=False)
+    job = Job("data", "my-set", drawn(0, 4), {})
     numbers = paper_tables.of(Checkpoint.read(MODEL), job, await measured(job), {}, machine="a machine")
     assert numbers["by_construction"] == numbers["figure10_11"] == []
     assert {row["set"]: row["images"] for row in numbers["table2"]} == {
         "genimage": 0,
         "mmfr": 0,
         "synthscars": 0,
-        "magnifake": 4,
+        "magnifake": 0,
+        "data": 4,
     }
+
+
+def test_scenes_are_known_from_their_files_too(tmp_path: Path) -> None:
+    manifest.write_scenes(tmp_path / "scenes", count=4, first_seed=scenes.HELD_OUT_SEED, workers=1)
+    asked = argparse.Namespace(
+        data=tmp_path / "scenes", count=3, genimage=None, mmfr=None, synthscars=None, benchmark_count=9
+    )
+    job = paper_tables._job(asked, TrainSettings())
+    assert (job.name, job.title, len(job.samples)) == ("scenes", "scenes", 3)
 
 
 def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.checkpoint import Checkpoint, CheckpointCard
+from tests.engines import DigestEngine
+from training import evaluate, report, samples, scenes
+from training.__main__ import main
+from training.commands import report as command
+
+A = Checkpoint(Path("first<b>"), CheckpointCard(), "sha256:1")
+B = Checkpoint(Path("second"), CheckpointCard(box_frame="thousand"), "sha256:2")
+
+
+async def test_two_checkpoints_stand_side_by_side(tmp_path: Path) -> None:
+    drawn = samples.of_scenes([scenes.make(scenes.HELD_OUT_SEED + number) for number in range(6)])
+    said = [
+        (await evaluate.judge(drawn, DigestEngine(one.card), concurrency=2, passes=evaluate.OWN))["own"]
+        for one in (A, B)
+    ]
+    numbers = command.of(A, B, drawn, *said, title="scenes", engine="stand-in 1")
+    report.write(tmp_path, numbers, "comparison.html.jinja")
+    page = (tmp_path / report.HTML_NAME).read_text()
+    assert "first&lt;b&gt;" in page
+    assert "first<b>" not in page
+    assert "One revision" not in page
+    assert "What holds by construction" in page
+    assert numbers["set"] == {"title": "scenes", "images": 6, "real": 3, "generated": 3}
+    table = command.table(numbers)
+    assert "IoU of the model's boxes" in table
+    assert "McNemar, i_acc: only A right on 0, only B on 0; p = 1" in table
+
+
+def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path), str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("zoomin-train report: no model in ")
+    assert said.err.count("\n") == 1
