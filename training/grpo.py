@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch.optim.lr_scheduler import LambdaLR
@@ -69,7 +70,7 @@ def train(
         model=model,
         args=config,
         reward_funcs=reward_functions(profile, processor.tokenizer.eos_token_id),
-        train_dataset=_dataset(asked, card),
+        train_dataset=_dataset(asked, card, order(len(asked), profile, config.seed)),
         processing_class=processor,
         callbacks=[_Keeper(profile, title, budget, clock, log, validate)],
     )
@@ -124,7 +125,18 @@ def _reward(name: str, score: Score, eos_token_id: int, *, counts_boxes: bool) -
     return reward
 
 
-def _dataset(asked: Sequence[Question], card: CheckpointCard) -> Dataset:
+def order(count: int, profile: Profile, seed: int) -> list[int]:
+    """Which question comes when, for the whole run: each as often as the others, shuffled anew each time round.
+
+    The trainer shuffles by a generator that it does not keep, so a run that goes on would see others than it left.
+    """
+    rng = np.random.default_rng([seed, 3])
+    wanted = profile.steps * profile.prompts
+    rounds = [rng.permutation(count) for _ in range(-(-wanted // count))]
+    return [int(number) for number in np.concatenate(rounds)[:wanted]]
+
+
+def _dataset(asked: Sequence[Question], card: CheckpointCard, numbers: Sequence[int]) -> Dataset:
     """Questions that are posed when the trainer takes them: a data set of photographs need not fit into memory."""
     pose = lru_cache(maxsize=POSED_KEPT)(lambda number: questions.pose(asked[number], card))
 
@@ -136,7 +148,7 @@ def _dataset(asked: Sequence[Question], card: CheckpointCard) -> Dataset:
             "posed": taken,
         }
 
-    return Dataset.from_dict({"number": range(len(asked))}).with_transform(posed)
+    return Dataset.from_dict({"number": list(numbers)}).with_transform(posed)
 
 
 def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed: int) -> GRPOConfig:
@@ -147,6 +159,7 @@ def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed
     config = GRPOConfig(
         output_dir=str(directory),
         max_steps=profile.steps,
+        shuffle_dataset=False,  # `order` has
         per_device_train_batch_size=profile.micro_batch,
         gradient_accumulation_steps=profile.answers // profile.micro_batch,
         num_generations=profile.generations,

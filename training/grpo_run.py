@@ -227,7 +227,12 @@ def _write(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, digest: str) -
     for file in plan.start.path.iterdir():
         if file.is_file() and not file.name.endswith((*WEIGHTS_SUFFIXES, ".md")):
             shutil.copyfile(file, made / file.name)
-    unmeasured = {"metrics": {}, "calibration": None, "uncertain_between": None, "trained_on": digest}
+    unmeasured: dict[str, object] = {
+        "metrics": {},
+        "calibration": None,
+        "uncertain_between": None,
+        "trained_on": digest,
+    }
     card = plan.start.card.model_copy(update=unmeasured)
     (made / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
     _publish(made, plan.out)

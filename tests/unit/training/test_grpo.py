@@ -51,7 +51,7 @@ def said(rewards: list[grpo.Reward], posed: list[Posed], texts: list[str], ids: 
 
 def test_prompts_reach_the_model_token_for_token_as_in_serving(asked: list[Question], posed: list[Posed]) -> None:
     processor = AutoProcessor.from_pretrained(MODEL, padding_side="left")
-    rows = grpo._dataset(asked, posed[0].card)[:]
+    rows = grpo._dataset(asked, posed[0].card, range(len(asked)))[:]
     collator = tensors.Collator(processor.tokenizer)
     for messages, pictures, one in zip(rows["prompt"], rows["images"], posed, strict=True):
         grpo_sees = prepare_multimodal_messages(messages, images=pictures)
@@ -87,6 +87,16 @@ def test_an_answer_that_ran_out_of_tokens_is_read_as_far_as_it_goes(posed: list[
     cut = "<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explanation>The to"
     figures = said(rewards, [posed[0]] * 2, [cut, cut], [[WORD, WORD], [WORD, EOS]])
     assert figures["r_format"] == [1.0, 0.0]
+
+
+def test_every_question_comes_as_often_as_the_others() -> None:
+    tried = profile(steps=5, prompts=4, generations=2, micro_batch=8)
+    numbers = grpo.order(8, tried, seed=0)
+    assert len(numbers) == 20
+    assert sorted(numbers[:8]) == sorted(numbers[8:16]) == list(range(8))
+    assert numbers[:8] != numbers[8:16]
+    assert numbers == grpo.order(8, tried, seed=0)
+    assert numbers != grpo.order(8, tried, seed=1)
 
 
 def test_weights_go_with_their_rewards() -> None:
