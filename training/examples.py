@@ -109,7 +109,7 @@ def card(sample: Sample, inspection: Inspection, checkpoint: Checkpoint, version
         record=RecordRef(topic="", partition=0, offset=sample.number, timestamp_ms=0),
         image=JudgedImage(
             bucket="",
-            key=f"image {sample.number}, in truth {sample.label}",
+            key=f"image-{sample.number}-{sample.label}",
             etag=None,
             version_id=None,
             sha256=images.digest(pixels),

@@ -34,6 +34,7 @@ PARTS = {
 WARM = (255, 72, 0)
 MOST_OPAQUE = 0.78
 PICTURE_PX = 360
+FINE = 32  # steps a cell, when boxes are laid over it
 
 Grid = npt.NDArray[np.float32]
 
@@ -55,6 +56,28 @@ class HeatMap:
     scanned: Scanned
     part: str
     grid: Grid
+
+    @property
+    def in_boxes(self) -> float:
+        """The share of the heat that lies in the model's boxes."""
+        return float((self.grid * self._covered).sum() / self.grid.sum())
+
+    @property
+    def area_of_boxes(self) -> float:
+        """The share of the image that they cover."""
+        return float(self._covered.mean())
+
+    @property
+    def _covered(self) -> Grid:
+        """The share of each cell that lies in a box."""
+        size, fine = self.scanned.sample.image.size_px, (self.grid.shape[1] * FINE, self.grid.shape[0] * FINE)
+        mask = np.zeros(fine[::-1], np.float32)
+        for box in self.scanned.regions:
+            placed = geometry.clip(geometry.rescale(box.corners, from_size=size, to_size=fine), fine)
+            if placed is not None:
+                mask[placed.y1 : placed.y2, placed.x1 : placed.x2] = 1
+        covered: Grid = mask.reshape(self.grid.shape[0], FINE, self.grid.shape[1], FINE).mean((1, 3))
+        return covered
 
     @property
     def caption(self) -> str:
@@ -165,6 +188,24 @@ def picture(heat: HeatMap) -> Image.Image:
         if placed is not None:
             outline(gray, placed.corners, evidence.REGION, halo=evidence.INK, width=2)
     return gray
+
+
+def numbers(maps: Sequence[HeatMap]) -> dict[str, object]:
+    """Figure 9 in numbers: how much of the heat lies in the model's boxes, beside the share that they cover."""
+    rows = [
+        {
+            "image": heat.scanned.sample.number,
+            "part": heat.part,
+            "in_boxes": round(heat.in_boxes, 4),
+            "area_of_boxes": round(heat.area_of_boxes, 4),
+        }
+        for heat in maps
+    ]
+    means = {
+        key: round(float(np.mean([getattr(heat, key) for heat in maps])), 4) if maps else None
+        for key in ("in_boxes", "area_of_boxes")
+    }
+    return {"cell_px": tensors.TOKEN_PX, **means, "maps": rows}
 
 
 def draw(checkpoint: Checkpoint, scanned: Sequence[Scanned]) -> list[HeatMap]:

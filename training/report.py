@@ -74,7 +74,7 @@ def between(figure: Mapping[str, float | None] | None) -> str:
 def points(figure: Mapping[str, float | None] | float | None) -> str:
     """A difference of shares in points with its sign."""
     value = figure.get("value") if isinstance(figure, Mapping) else figure
-    return NONE if value is None else f"{100 * value:+.1f}"
+    return NONE if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
 def signed(figure: Mapping[str, float | None] | float | None) -> str:

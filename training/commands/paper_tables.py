@@ -84,10 +84,11 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     print("starting the engine: a minute or two on a CPU", file=sys.stderr)
     importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
     measured = asyncio.run(_measure(checkpoint, job, settings.concurrency))
-    heat_maps = [(heat.caption, heatmap.picture(heat)) for heat in heatmap.draw(checkpoint, measured.scanned)]
-    pictures = report.Pictures(measured.examples, examples.tiles(job.samples), heat_maps)
+    maps = heatmap.draw(checkpoint, measured.scanned)
+    captioned = [(heat.caption, heatmap.picture(heat)) for heat in maps]
+    pictures = report.Pictures(measured.examples, examples.tiles(job.samples), captioned)
     numbers = of(checkpoint, job, measured, trained, machine=seconds.machine(settings.threads))
-    numbers["galleries"] = pictures.as_json()
+    numbers |= {"figure9": heatmap.numbers(maps), "galleries": pictures.as_json()}
     report.write(args.out, numbers, "paper.html.jinja", pictures=pictures, kinds=examples.KINDS)
     print(args.out / report.HTML_NAME)
     return 0
@@ -156,7 +157,7 @@ def of(
     """The numbers of the report."""
     from pipeline.checkpoint import PROMPT_VERSION
     from pipeline.verdict import Verdict
-    from training import examples, paper_tables, tensors, variants
+    from training import examples, paper_tables, variants
 
     own = measured.judged[variants.OWN]
     table_1 = paper_tables.table_1(job.samples, measured.judged, checkpoint.card, trained)
@@ -188,7 +189,6 @@ def of(
         "table4": paper_tables.table_4(measured.seconds, machine),
         "figure4_5": paper_tables.by_boxes(own),
         "figure7": paper_tables.keywords(own),
-        "figure9": {"cell_px": tensors.TOKEN_PX},
         "figure10_11": [
             {"title": title, "rows": paper_tables.by_boxes(judged)} for title, judged in measured.others.values()
         ],

@@ -34,17 +34,6 @@ def told(seed: int, checkpoint: Checkpoint) -> Scanned:
     return Scanned(sample, query, text, scene.boxes)
 
 
-def heat_inside(heat: HeatMap) -> tuple[float, float]:
-    """Mean heat of the cells that a box touches, and of the others."""
-    rows, columns = heat.grid.shape
-    inside = np.zeros(heat.grid.shape, bool)
-    for box in heat.scanned.regions:
-        x1, y1, x2, y2 = box.corners
-        down = slice(y1 * rows // scenes.SIDE_PX, -(-y2 * rows // scenes.SIDE_PX))
-        inside[down, x1 * columns // scenes.SIDE_PX : -(-x2 * columns // scenes.SIDE_PX)] = True
-    return float(heat.grid[inside].mean()), float(heat.grid[~inside].mean())
-
-
 @pytest.fixture(scope="module")
 def maps(checkpoint: Checkpoint) -> list[HeatMap]:
     return heatmap.draw(checkpoint, [told(seed, checkpoint) for seed in SCENES])
@@ -57,8 +46,20 @@ def test_each_part_of_an_answer_has_its_map(maps: list[HeatMap]) -> None:
 
 
 def test_boxes_are_read_off_the_regions(maps: list[HeatMap]) -> None:
-    inside, outside = np.mean([heat_inside(heat) for heat in maps if heat.part == "boxes"], axis=0)
-    assert inside > 2 * outside
+    told = heatmap.numbers([heat for heat in maps if heat.part == "boxes"])
+    assert told["in_boxes"] > 2 * told["area_of_boxes"] > 0
+    assert len(told["maps"]) == len(SCENES)
+
+
+def test_heat_in_boxes_is_shared_by_area(checkpoint: Checkpoint) -> None:
+    whole = told(SCENES[0], checkpoint)
+    grid = np.zeros((4, 4), np.float32)
+    grid[0, 0], grid[3, 3] = 1, 1
+    half = Scanned(whole.sample, whole.query, whole.text, (BoundingBox(0, 0, 128, 64), BoundingBox(0, 0, 128, 64)))
+    heat = HeatMap(half, "boxes", grid)
+    assert heat.in_boxes == pytest.approx(0.25)
+    assert heat.area_of_boxes == pytest.approx(1 / 32)
+    assert heatmap.numbers([])["in_boxes"] is None
 
 
 def test_the_caption_quotes_what_is_looked_for(maps: list[HeatMap]) -> None:

@@ -99,7 +99,7 @@ def numbers(evil: str = "Scenes") -> dict[str, object]:
         "table4": [{"queries": 1, "mean_s": 0.25, "deviation_s": 0.05, "n": 20, "paper": paper_s}],
         "figure4_5": boxes,
         "figure7": [{"word": evil, "references": 0.5, "model": 0.25}],
-        "figure9": {"cell_px": 28},
+        "figure9": {"cell_px": 28, "in_boxes": 0.5, "area_of_boxes": 0.1},
         "figure10_11": [{"title": evil, "rows": boxes}],
         "gallery_counts": {"right": 6, "corrected": 1, "wrong": 1, "broken": 0},
     }
@@ -171,4 +171,5 @@ def test_intervals_and_differences() -> None:
     assert report.between(FIGURE) == ".500 to 1.000"
     assert report.between(NONE) == report.between(None) == ""
     assert (report.signed(0.5), report.signed({"value": -0.25}), report.signed(None)) == ("+.500", "-.250", "-")
-    assert (report.points(0.144), report.points({"value": -0.02}), report.points(None)) == ("+14.4", "-2.0", "-")
+    assert (report.points(0.144), report.points({"value": -0.02}), report.points(-0.0001)) == ("+14.4", "-2.0", "+0.0")
+    assert report.points(None) == "-"
