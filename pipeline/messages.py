@@ -191,8 +191,16 @@ class LabelImage(Message):
     height_px: int
 
 
+class Label(Message):
+    """What people say about a case's picture; boxes and explanation where they gave some."""
+
+    verdict: Verdict
+    boxes: list[Box] = []
+    explanation: str | None = None
+
+
 class LabelCase(Message):
-    """One inspection in the labeling bucket."""
+    """One inspection in the labeling bucket; `label` is there once the state is `labeled`."""
 
     schema_version: Literal[1] = 1
     case_id: str
@@ -203,4 +211,5 @@ class LabelCase(Message):
     blind: bool
     verdict_event: VerdictEvent
     state: Literal["pending", "labeled"] = "pending"
+    label: Label | None = None
     created_at: Moment

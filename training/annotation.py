@@ -83,19 +83,27 @@ def purify(picture: Image.Image, box: BoundingBox) -> Question:
 
 
 def read_explanation(text: str) -> str:
-    """The prose in one line, in the letters that the answers' grammar allows; tags, boxes and markup fall out.
+    """The answer's prose, `plain`.
 
     Raises: AnswerUnreadable for an answer without prose, or one that declines to answer.
     """
     if _DECLINED.match(text.translate(_TYPOGRAPHIC)):
         raise AnswerUnreadable(f"the model declines: {text[:60]!r}")
-    prose = _MARKUP.sub(" ", _TAG.sub(" ", text)).translate(_TYPOGRAPHIC).replace("<", "(").replace(">", ")")
-    folded = " ".join(unicodedata.normalize("NFKD", prose).split())
-    plain = "".join(letter for letter in folded if " " <= letter <= "~")
-    letters = [letter for letter in folded if not unicodedata.combining(letter)]
-    if len(re.findall(r"[A-Za-z]{2,}", plain)) < FEWEST_WORDS or len(plain) < PRINTED_SHARE * len(letters):
+    prose = plain(text)
+    letters = [letter for letter in _folded(text) if not unicodedata.combining(letter)]
+    if len(re.findall(r"[A-Za-z]{2,}", prose)) < FEWEST_WORDS or len(prose) < PRINTED_SHARE * len(letters):
         raise AnswerUnreadable(f"the explanation has no prose: {text[:60]!r}")
-    return " ".join(plain.split())
+    return prose
+
+
+def plain(text: str) -> str:
+    """One line in the letters that the answers' grammar allows; tags, boxes, markup and accents fall out."""
+    return " ".join("".join(letter for letter in _folded(text) if " " <= letter <= "~").split())
+
+
+def _folded(text: str) -> str:
+    prose = _MARKUP.sub(" ", _TAG.sub(" ", text)).translate(_TYPOGRAPHIC).replace("<", "(").replace(">", ")")
+    return " ".join(unicodedata.normalize("NFKD", prose).split())
 
 
 def read_boxes(text: str) -> list[Grounded]:

@@ -51,40 +51,38 @@ class Annotator:
         """Raises: BadSettings, EndpointDead."""
         step = "explanation"
         try:
-            view = await asyncio.to_thread(self._view, one)
-            explanation, explained_by = await self._explain(one, view)
+            explanation, explained_by = await self._explain(one)
             step = "grounding"
-            regions, fates, grounded_by = await self._ground(one, view, explanation)
-            if grounded_by != GIVEN:
+            regions, fates, grounded_by = await self._ground(one, explanation)
+            if grounded_by != GIVEN and regions:
                 step = "purification"
-                regions = await self._purify(view, regions, fates)
+                regions = await self._purify(await self._view(one), regions, fates)
         except (TransientError, OutageError) as error:
             return LeftOut(one.image.name, f"{step}: {error.code}", error.detail)
         by = " and ".join(dict.fromkeys((explained_by, grounded_by)))
         return Annotated(explanation, tuple(regions), fates, by)
 
-    def _view(self, one: Framed) -> Image.Image:
+    async def _view(self, one: Framed) -> Image.Image:
         """In a size that Qwen2.5-VL's processor leaves alone: its boxes are pixels of what it sees."""
-        with Image.open(self._out / tuples.file_of(one.sha256)) as image:
-            return images.view(RgbImage(image.convert("RGB"), "png"), FRAME_PX * FRAME_PX)
+        return await asyncio.to_thread(_view, self._out / tuples.file_of(one.sha256))
 
-    async def _explain(self, one: Framed, view: Image.Image) -> tuple[str, str]:
-        if one.image.explanation:
-            return annotation.read_explanation(one.image.explanation), GIVEN
+    async def _explain(self, one: Framed) -> tuple[str, str]:
+        given = annotation.plain(one.image.explanation)
+        if given:
+            return given, GIVEN
         if self._explainer is None:
             return "", NOBODY
-        question = annotation.explain(view, one.image.label)
+        question = annotation.explain(await self._view(one), one.image.label)
         return await self._explainer.ask(question, annotation.read_explanation), self._explainer.model
 
-    async def _ground(
-        self, one: Framed, view: Image.Image, explanation: str
-    ) -> tuple[list[Region], Counter[Fate], str]:
+    async def _ground(self, one: Framed, explanation: str) -> tuple[list[Region], Counter[Fate], str]:
         if one.image.boxes:
             shown = one.image.shown or ("",) * len(one.image.boxes)
             moved = [frame.to_frame(corners, one.source_size_px) for corners in one.image.boxes]
             return *purification.by_geometry(list(zip(moved, shown, strict=False)), FRAME_SIZE), GIVEN
         if self._grounder is None or not explanation:
             return [], Counter(), NOBODY
+        view = await self._view(one)
         question = annotation.ground(view, one.image.label, explanation, self._box_frame)
         grounded = await self._grounder.ask(question, annotation.read_boxes)
         seen = view.size if self._box_frame == "pixels" else THOUSAND
@@ -112,3 +110,8 @@ class Annotator:
         except AnswerUnreadable:
             return Fate.UNCLEAR
         return Fate.PRIMARY_OBJECT if encloses else None
+
+
+def _view(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        return images.view(RgbImage(image.convert("RGB"), "png"), FRAME_PX * FRAME_PX)

@@ -7,18 +7,17 @@ fixed length without metadata. The JPEG step lays the same compression over came
 import hashlib
 import io
 import os
-import resource
-import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from PIL import Image
 
 from pipeline import geometry, images
-from pipeline.errors import PoisonError
-from training import duplicates, tuples
+from pipeline.errors import ImageUndecodable, PoisonError
+from training import duplicates, isolation, tuples
 from training.duplicates import Fingerprint
+from training.isolation import Died
 from training.sources import LabeledImage
 from training.tuples import FRAME_PX, LeftOut
 
@@ -46,14 +45,16 @@ class Framed:
 
 
 def confined(out: Path, image: LabeledImage) -> Framed | LeftOut:
-    """`bring` for a process of its own, with a limit of memory and time for each file: they are strangers'."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    signal.signal(signal.SIGALRM, _too_slow)
-    signal.alarm(FRAME_TIMEOUT_S)
+    """`bring` in a process of its own, with a limit of memory and time: files are strangers'."""
+    work = partial(bring, out, image)
     try:
-        return bring(out, image)
-    finally:
-        signal.alarm(0)
+        brought = isolation.alone(work, deadline_s=FRAME_TIMEOUT_S, memory_bytes=MEMORY_LIMIT_BYTES)
+    except MemoryError:
+        return LeftOut(image.name, TOO_LARGE, "framing it needs too much memory")
+    if isinstance(brought, Died):
+        reason = f"took longer than {FRAME_TIMEOUT_S} s" if brought.too_slow else "killed its process"
+        return LeftOut(image.name, ImageUndecodable("").code, f"decoding {reason}")
+    return brought
 
 
 def bring(out: Path, image: LabeledImage) -> Framed | LeftOut:
@@ -126,7 +127,3 @@ def write(out: Path, pixels: Image.Image) -> str:
     os.utime(unfinished, WRITTEN_AT)
     unfinished.replace(path)
     return sha256
-
-
-def _too_slow(_number: int, _frame: object) -> NoReturn:
-    raise TimeoutError(f"not decoded within {FRAME_TIMEOUT_S} s")

@@ -48,6 +48,10 @@ class TrainSettings(BaseSettings):
     """price of a million prompt tokens and of a million answer tokens there"""
     ground_box_frame: BoxFrame = "pixels"
     """how that model counts in boxes: pixels of the picture it is sent (Qwen2.5-VL), or thousand for thousandths"""
+    s3_endpoint_url: str | None = None
+    """S3 of the labeling bucket; empty for AWS (credentials come by boto3's own chain, AWS_*)"""
+    s3_region: str = "us-east-1"
+    """its region"""
     endpoint_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
     """how long an endpoint may take for one answer"""
     endpoint_attempts: Annotated[int, Field(ge=1, le=20)] = 6

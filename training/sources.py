@@ -8,7 +8,7 @@ from pipeline import geometry
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training import manifest
-from training.tuples import LeftOut
+from training.tuples import LeftOut, read_left_out
 
 NO_LABEL = "no_label"
 # Ours, GenImage's and MMFR's names for a folder of one class.
@@ -48,7 +48,9 @@ def listed(source: Path) -> Iterator[LabeledImage | LeftOut]:
     return _from_folders(source)
 
 
-def _from_manifest(source: Path) -> Iterator[LabeledImage]:
+def _from_manifest(source: Path) -> Iterator[LabeledImage | LeftOut]:
+    """What was left out on its way into the directory is told too."""
+    yield from read_left_out(source)
     for entry in sorted(manifest.read(source), key=lambda entry: entry.file):
         yield LabeledImage(
             path=source / entry.file,

@@ -110,6 +110,12 @@ def write_left_out(directory: Path, left_out: Iterable[LeftOut]) -> None:
     (directory / LEFT_OUT_NAME).write_text("".join(lines))
 
 
+def read_left_out(directory: Path) -> list[LeftOut]:
+    """Nothing where the directory has no such file."""
+    path = directory / LEFT_OUT_NAME
+    return [LeftOut(**json.loads(line)) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
 def reasons(left_out: Iterable[LeftOut]) -> dict[str, int]:
     """How many were left out for each reason, the commonest first."""
     return dict(Counter(one.reason for one in left_out).most_common())

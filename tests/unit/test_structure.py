@@ -55,6 +55,7 @@ TESTED_ELSEWHERE = {
     "worker/commands/replay.py": "tests/integration/test_replay.py",
     "training/endpoint.py": "tests/integration/test_build.py",
     "training/annotator.py": "tests/integration/test_build.py",
+    "training/bucket.py": "tests/integration/test_bucket.py",
     # What puts everything together, as a process.
     "worker/__main__.py": "tests/integration/test_worker.py",
     "worker/app.py": "tests/integration/test_worker.py",

@@ -18,9 +18,9 @@ EXAMPLE = "zoomin-train build ~/labeled --out build/magnifake"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
-        type=Path,
         metavar="SOURCE",
-        help="directory with folders real and generated (or nature and ai, 0_real and 1_fake), or with manifest.jsonl",
+        help="directory with folders real and generated (or nature and ai, 0_real and 1_fake), or with manifest.jsonl; "
+        "or s3://bucket, the labeling bucket, whose labeled cases are taken",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the finished set; run again to go on")
     parser.add_argument("--labels-only", action="store_true", help="ask no endpoint: labels and what SOURCE gives")
@@ -32,7 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument_group(
         "endpoints",
         "Who explains images and who finds boxes: ZOOMIN_TRAIN_EXPLAIN_URL, _KEY, _MODEL, _USD_PER_MILLION, and the "
-        "same with GROUND; ZOOMIN_TRAIN_GROUND_BOX_FRAME, _ENDPOINT_TIMEOUT_S, _ENDPOINT_ATTEMPTS, _CONCURRENCY.",
+        "same with GROUND; ZOOMIN_TRAIN_GROUND_BOX_FRAME, _ENDPOINT_TIMEOUT_S, _ENDPOINT_ATTEMPTS, _CONCURRENCY. The "
+        "labeling bucket's S3: ZOOMIN_TRAIN_S3_ENDPOINT_URL, _S3_REGION.",
     )
 
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
     explain, ground = (None, None) if args.labels_only else endpoints(settings)
     plan = magnifake.Plan(
-        source=args.source,
+        source=_source(args.source, args.out, settings),
         out=args.out,
         explain=explain,
         ground=ground,
@@ -60,6 +61,16 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         print(json.dumps(card.as_json()))
     card.refuse_leak()
     return 0
+
+
+def _source(named: str, out: Path, settings: TrainSettings) -> Path:
+    """The directory of images; that of a labeling bucket lies within the set, so that a second build need not fetch."""
+    if not named.startswith("s3://"):
+        return Path(named)
+    from training import bucket
+
+    place = bucket.LabelingBucket(named.removeprefix("s3://").strip("/"), settings.s3_endpoint_url, settings.s3_region)
+    return bucket.bring(place, out / "cases")
 
 
 def endpoints(settings: TrainSettings) -> "tuple[Endpoint | None, Endpoint | None]":

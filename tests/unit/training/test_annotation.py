@@ -55,6 +55,11 @@ def test_an_explanation_becomes_a_line_that_a_model_can_be_trained_on(text: str,
     assert re.fullmatch(prompts.CHECK_GRAMMAR, answer.removeprefix(prompts.ANSWER_START))
 
 
+def test_what_people_say_may_be_short() -> None:
+    assert annotation.plain(" six <b>fingers</b>\n") == "six fingers"
+    assert annotation.plain("") == ""
+
+
 @pytest.mark.parametrize(
     "text",
     [

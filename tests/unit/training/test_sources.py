@@ -6,7 +6,7 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training import sources
 from training.sources import LabeledImage
-from training.tuples import LeftOut
+from training.tuples import LeftOut, write_left_out
 
 
 def test_the_nearest_folder_that_names_a_class_labels_a_file(tmp_path: Path) -> None:
@@ -38,6 +38,12 @@ def test_a_manifest_brings_what_it_knows_unchecked(tmp_path: Path) -> None:
         tmp_path / "a.png", "a.png", Verdict.GENERATED, boxes=((9, 9, 1, 1),), shown=("a hand",), explanation="c"
     )
     assert second == LabeledImage(tmp_path / "b.png", "b.png", Verdict.REAL, origin="reel 7", source="web")
+
+
+def test_what_was_left_out_on_the_way_is_told_again(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").write_text("")
+    write_left_out(tmp_path, [LeftOut("cases/1.json", "case_pending")])
+    assert list(sources.listed(tmp_path)) == [LeftOut("cases/1.json", "case_pending")]
 
 
 def test_no_directory_is_one_sentence_with_its_cure(tmp_path: Path) -> None:
