@@ -35,6 +35,8 @@ PASSES: Mapping[str, Pass] = {
     **DEGRADED,
     **{f"{name}{AS_JPEG}": Pass(degrade=degrade) for name, degrade in STORED_AS_JPEG.items()},
 }
+UNTRAINED = {"base": "not measured yet"}
+"""a training's row without figures is not trained yet; the one that is never trained is"""
 
 Json = dict[str, object]
 Passes = Mapping[str, Sequence[Judged]]
@@ -59,7 +61,7 @@ def _row_1(
     name: str, samples: Sequence[Sample], judged: Passes, card: CheckpointCard, trained: Mapping[str, Recorded]
 ) -> Json:
     shown: dict[str, Figure] = {}
-    row: Json = {"variant": name, "title": variants.TITLES[name], "state": "not trained yet"}
+    row: Json = {"variant": name, "title": variants.TITLES[name], "state": UNTRAINED.get(name, "not trained yet")}
     if name in judged:
         row["state"] = "live"
         shown = _of_variant(name, samples, judged[name], card)

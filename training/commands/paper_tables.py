@@ -161,7 +161,7 @@ def of(
 
     own = measured.judged[variants.OWN]
     table_1 = paper_tables.table_1(job.samples, measured.judged, checkpoint.card, trained)
-    gaps = [row["identity_gap"]["value"] for row in table_1 if row["identity_gap"]]
+    gaps = [gap for row in table_1 if row["identity_gap"] and (gap := row["identity_gap"]["value"]) is not None]
     kinds = Counter(examples.kind(one.label, one.v1, one.v2) for one in own)
     labels = Counter(one.label for one in own)
     sets = {job.name: (job.title, own), **measured.others}
@@ -183,7 +183,7 @@ def of(
         "by_construction": paper_tables.by_construction(scenes_judged=job.name == "scenes"),
         "table1": table_1,
         "random_crop_cost": paper_tables.random_crop_cost(measured.judged),
-        "largest_identity_gap": max(gaps),
+        "largest_identity_gap": max(gaps, default=None),
         "table2": paper_tables.table_2(sets),
         "table3": paper_tables.table_3(measured.judged),
         "table4": paper_tables.table_4(measured.seconds, machine),

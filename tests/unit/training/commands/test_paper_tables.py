@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkpoint import Checkpoint
+from pipeline.engine import Query
+from pipeline.errors import GenerationFailed
 from tests.engines import DigestEngine
 from training import manifest, report, samples, scenes
 from training.__main__ import main
@@ -61,6 +63,22 @@ async def test_a_set_of_one_s_own_is_not_called_scenes() -> None:
         "magnifake": 0,
         "data": 4,
     }
+
+
+async def test_a_checkpoint_that_never_answers_has_its_report_too(tmp_path: Path) -> None:
+    async def fail(_query: Query) -> None:
+        raise GenerationFailed("dropped")
+
+    checkpoint = Checkpoint.read(MODEL)
+    job = Job("scenes", "held-out scenes", drawn(0, 3), {})
+    engine = DigestEngine(checkpoint.card, before=fail)
+    found = await paper_tables.measure(checkpoint, job, engine, concurrency=2, version=engine.version)
+    numbers = paper_tables.of(checkpoint, job, found, {}, machine="a machine")
+    report.write(tmp_path, numbers, "paper.html.jinja", pictures=Pictures(), kinds=report.KINDS)
+    kept = json.loads((tmp_path / report.JSON_NAME).read_text())
+    own = next(row for row in kept["table1"] if row["variant"] == "two_turn")
+    assert (own["acc"]["value"], own["identity_gap"]["value"], kept["largest_identity_gap"]) == (0.0, None, None)
+    assert kept["table4"][0]["mean_s"] is None
 
 
 def test_scenes_are_known_from_their_files_too(tmp_path: Path) -> None:
