@@ -150,4 +150,5 @@ def _balanced(right: Sequence[bool], labels: Sequence[Verdict]) -> Figure:
         middle += share / 2
         variance += share * (1 - share) / (len(hits) + 4) / 4
     spread = Z_95 * math.sqrt(variance)
-    return Figure(value, max(0.0, middle - spread), min(1.0, middle + spread), len(right))
+    low, high = max(0.0, middle - spread), min(1.0, middle + spread)
+    return Figure(value, min(low, value), max(high, value), len(right))

@@ -67,7 +67,8 @@ def _from_manifest(source: Path) -> Iterator[LabeledImage | LeftOut]:
 def _from_folders(source: Path) -> Iterator[LabeledImage | LeftOut]:
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
         inside = path.relative_to(source)
-        label = next((LABEL_FOLDERS[part] for part in reversed(inside.parts[:-1]) if part in LABEL_FOLDERS), None)
+        folders = (part.lower() for part in reversed(inside.parts[:-1]))
+        label = next((LABEL_FOLDERS[folder] for folder in folders if folder in LABEL_FOLDERS), None)
         if label is None:
             yield LeftOut(inside.as_posix(), NO_LABEL, f"no folder above it is one of {', '.join(LABEL_FOLDERS)}")
         else:

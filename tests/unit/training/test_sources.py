@@ -10,7 +10,7 @@ from training.tuples import LeftOut, write_left_out
 
 
 def test_the_nearest_folder_that_names_a_class_labels_a_file(tmp_path: Path) -> None:
-    files = ("real/a.png", "gen/train/ai/b.jpg", "gen/train/nature/c.jpg", "x/0_real/y/d.png", "1_fake/real/e.png")
+    files = ("real/a.png", "gen/train/ai/b.jpg", "gen/train/Nature/c.jpg", "x/0_real/y/d.png", "1_fake/real/e.png")
     for file in (*files, "notes.txt"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_bytes(b"")
@@ -19,7 +19,7 @@ def test_the_nearest_folder_that_names_a_class_labels_a_file(tmp_path: Path) -> 
     assert labels == {
         "real/a.png": Verdict.REAL,
         "gen/train/ai/b.jpg": Verdict.GENERATED,
-        "gen/train/nature/c.jpg": Verdict.REAL,
+        "gen/train/Nature/c.jpg": Verdict.REAL,
         "x/0_real/y/d.png": Verdict.REAL,
         "1_fake/real/e.png": Verdict.REAL,
     }
