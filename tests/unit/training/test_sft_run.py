@@ -73,7 +73,7 @@ def test_a_killed_run_goes_on_with_the_same_rows_to_the_same_weights(
 ) -> None:
     out = tmp_path / "out"
     process = ground.start(ground.arguments(out))
-    until(process, lambda: len(log(out)) >= 5)
+    until(process, lambda: len(log(out)) >= 11)  # in the second time round
     process.kill()
     process.communicate(timeout=TIMEOUT_S)
     assert not (out / "config.json").exists()

@@ -1,0 +1,50 @@
+"""`zoomin-train memory`: whether a run will fit, before it is started."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from training.commands.numbers import positive
+from training.commands.sft import add_profile, changes
+from training.settings import TrainSettings
+from training.sft_profiles import resolve
+
+HELP = "plan the memory of fine-tuning: GiB on each GPU, with the formula"
+EXAMPLE = "zoomin-train memory --size 32b --gpus 8 --profile production"
+GIB = 2**30
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--size", default="7b", metavar="S", help="7b, 32b, or the directory of a checkpoint (default %(default)s)"
+    )
+    parser.add_argument(
+        "--gpus", type=positive, default=8, metavar="N", help="that weights are sharded over (default %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object, in bytes")
+    add_profile(parser)
+
+
+def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    del settings
+    from pipeline.checkpoint import Checkpoint, CheckpointCard
+    from training import memory, qwen_sizes
+
+    profile = resolve(args.profile, changes(args)).values
+    config = qwen_sizes.config(args.size)
+    card = CheckpointCard() if args.size in qwen_sizes.SIZES else Checkpoint.read(Path(args.size)).card
+    rank = profile.lora_rank if profile.trained == "lora" else None
+    counted = memory.Counted.of(qwen_sizes.on_meta(config), rank)
+    batch = memory.Batch.largest(card, profile.micro_batch)
+    planned = memory.plan(config, counted, batch, profile, devices=args.gpus)
+    if args.json:
+        said = {"parameters": asdict(counted), "batch": asdict(batch), "bytes": asdict(planned), "total": planned.total}
+        print(json.dumps(said))
+        return 0
+    print(memory.FORMULA)
+    print()
+    print(f"{counted.all:,} parameters, {counted.trained:,} of them trained; {args.gpus} GPUs; in hand {batch}")
+    for name, size in (*asdict(planned).items(), ("total", planned.total)):
+        print(f"{name:12} {size / GIB:8.2f} GiB per GPU")
+    return 0

@@ -1,0 +1,72 @@
+"""The shapes of the published Qwen2.5-VL models, without their weights.
+
+Source: config.json of Qwen2.5-VL-7B-Instruct and -32B-Instruct; the parameters that follow from these values are as
+many as are published, 8,292,166,656 and 33,452,718,336.
+"""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+from pipeline.errors import BadSettings
+
+_VISION = {
+    "depth": 32,
+    "hidden_size": 1280,
+    "num_heads": 16,
+    "fullatt_block_indexes": [7, 15, 23, 31],
+    "window_size": 112,
+    "patch_size": 14,
+    "spatial_merge_size": 2,
+    "temporal_patch_size": 2,
+}
+_TEXT = {
+    "vocab_size": 152064,
+    "rms_norm_eps": 1e-6,
+    "max_position_embeddings": 128000,
+    "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
+}
+SIZES = {
+    "7b": (
+        {
+            "hidden_size": 3584,
+            "intermediate_size": 18944,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 28,
+            "num_key_value_heads": 4,
+        },
+        {"intermediate_size": 3420, "out_hidden_size": 3584},
+    ),
+    "32b": (
+        {
+            "hidden_size": 5120,
+            "intermediate_size": 27648,
+            "num_hidden_layers": 64,
+            "num_attention_heads": 40,
+            "num_key_value_heads": 8,
+        },
+        {"intermediate_size": 3456, "out_hidden_size": 5120},
+    ),
+}
+
+
+def config(size: str) -> Qwen2_5_VLConfig:
+    """Of a published size by its name, or of the checkpoint in a directory.
+
+    Raises: BadSettings.
+    """
+    if size in SIZES:
+        text, vision = SIZES[size]
+        return Qwen2_5_VLConfig(text_config=_TEXT | text, vision_config=_VISION | vision, tie_word_embeddings=False)
+    if not (Path(size) / "config.json").is_file():
+        raise BadSettings(
+            f"--size {size} is neither {' nor '.join(SIZES)} nor the directory of a Qwen2.5-VL checkpoint"
+        )
+    return AutoConfig.from_pretrained(size)
+
+
+def on_meta(config: Qwen2_5_VLConfig) -> Qwen2_5_VLForConditionalGeneration:
+    """The model without memory: modules and shapes."""
+    with torch.device("meta"):
+        return Qwen2_5_VLForConditionalGeneration(config)
