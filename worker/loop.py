@@ -5,6 +5,7 @@ is committed only when every offset before it is answered, under the assignment 
 """
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -62,6 +63,7 @@ class WorkerLoop:
         self._ledger = OffsetLedger()
         self._breaker = Breaker()
         self._tasks: dict[asyncio.Task[Outcome], Position] = {}
+        self._admitted = itertools.count()
         self._surplus: deque[tuple[RawRecord, Position]] = deque()
         self._assignment: frozenset[int] = frozenset()
         self._paused: frozenset[int] = frozenset()
@@ -147,7 +149,8 @@ class WorkerLoop:
     def _admit(self) -> None:
         while self._surplus and len(self._tasks) < self._flow.max_in_flight:
             record, position = self._surplus.popleft()
-            self._tasks[asyncio.create_task(self._handler.handle(record))] = position
+            name = f"event {next(self._admitted):012d}"  # the supervisor asks suspects in this order
+            self._tasks[asyncio.create_task(self._handler.handle(record), name=name)] = position
         self._metrics.in_flight.set(len(self._tasks))
         self._metrics.paused.set(len(self._paused))
         self._metrics.span.set(max(map(self._ledger.span, self._assignment), default=0))

@@ -1,7 +1,9 @@
 """Owns the engine: starts and warms it, restarts it within a budget, and asks suspects alone.
 
-Invariant: a query is lost only with its event; whoever was in flight when the engine died asks again, one at a time,
-and the one that kills it again is poison.
+Invariant: a query is lost only with its event. Who was in flight when the engine died, or came while the next one
+started, is asked alone from then on, and the one that kills it again is poison. Events are asked in the order in which
+the loop admitted them, as their tasks' names have it: so what lies before a poisonous event is answered before it ends
+the next engine, and each life of a worker brings its group further.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
+from weakref import WeakSet
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query, VisionEngine
@@ -21,6 +24,8 @@ from worker.telemetry import Metrics
 BUDGET_WINDOW_S = 3600.0
 START_DEADLINE_S = 1800.0
 """the largest checkpoints take minutes; vLLM itself waits for a core that hangs without end"""
+GRACE_S = 5.0
+"""between the death that spends the budget and the end: dead letters go out, what is answered is committed"""
 
 
 class Engine(VisionEngine, Protocol):
@@ -43,6 +48,7 @@ class Supervisor:
         retrier: Retrier,
         metrics: Metrics,
         start_deadline_s: float = START_DEADLINE_S,
+        grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start = start
@@ -50,6 +56,7 @@ class Supervisor:
         self._retrier = retrier
         self._metrics = metrics
         self._start_deadline_s = start_deadline_s
+        self._grace_s = grace_s
         self._clock = clock
         self._engine: Engine | None = None
         self._generation = 0
@@ -57,6 +64,7 @@ class Supervisor:
         self._deaths: deque[float] = deque()
         self._restart: asyncio.Task[None] | None = None
         self._isolation = Isolation()
+        self._suspects: WeakSet[asyncio.Task[object]] = WeakSet()
 
     async def start(self) -> None:
         """Raises: EngineDead, BadSettings."""
@@ -66,7 +74,7 @@ class Supervisor:
     @property
     def ready(self) -> bool:
         """Whether an engine serves, as far as we know."""
-        return self._engine is not None and (self._restart is None or (self._restart.done() and not self.dead))
+        return self._engine is not None and not self._restarting and not self.dead
 
     @property
     def dead(self) -> bool:
@@ -95,33 +103,47 @@ class Supervisor:
             await self._engine.close()
 
     async def _ask(self, query: Query, temperature: float) -> Answer:
-        async with self._isolation.together():
-            await self._restarted()
-            generation, answered = self._generation, self._answered
-            try:
-                return await self._answer(query, temperature)
-            except EngineDead as error:
-                death = error.detail
-            except InferenceTimeout as error:
-                if self._answered > answered:
-                    raise  # others were served meanwhile: this query is to blame, not the engine
-                death = f"no query was answered: {error.detail}"
-        self._replace(generation, death)
-        async with self._isolation.alone():
-            await self._restarted()
+        event = asyncio.current_task()
+        assert event is not None, "each event is a task"
+        failed = False
+        if event not in self._suspects:
             generation = self._generation
-            try:
-                return await self._answer(query, temperature)
-            except (EngineDead, InferenceTimeout) as error:
-                # Its dead letter goes out while the next engine starts: should a neighbour end that one too, and with
-                # it the budget, then the worker after us does not begin with this event again.
-                self._replace(generation, error.detail)
-                raise EnginePoison(f"asked alone, it failed again: {error.detail}") from error
+            async with self._isolation.together():
+                if generation == self._generation and self.ready:
+                    answered = self._answered
+                    try:
+                        return await self._answer(query, temperature)
+                    except EngineDead as error:
+                        death = error.detail
+                    except InferenceTimeout as error:
+                        if self._answered > answered:
+                            raise  # others were served meanwhile: this query is to blame, not the engine
+                        death = f"no query was answered: {error.detail}"
+                    self._replace(generation, death)
+                    failed = True
+            self._suspects.add(event)
+        return await self._ask_alone(query, temperature, event.get_name(), failed=failed)
+
+    async def _ask_alone(self, query: Query, temperature: float, name: str, *, failed: bool) -> Answer:
+        while True:
+            async with self._isolation.alone(name, after=self._restarted):
+                generation = self._generation
+                try:
+                    return await self._answer(query, temperature)
+                except (EngineDead, InferenceTimeout) as error:
+                    self._replace(generation, error.detail)
+                    if failed:  # its dead letter goes out while the next engine starts
+                        raise EnginePoison(f"asked alone, it failed again: {error.detail}") from error
+                    failed = True
 
     async def _answer(self, query: Query, temperature: float) -> Answer:
         answer = await self.running.ask(query, temperature=temperature)
         self._answered += 1
         return answer
+
+    @property
+    def _restarting(self) -> bool:
+        return self._restart is not None and not self._restart.done()
 
     def _replace(self, generation: int, death: str) -> None:
         """Starts a new engine in place of that generation; the first to find it dead does so for all.
@@ -142,7 +164,7 @@ class Supervisor:
                 await asyncio.shield(restart)
 
     async def _start_anew(self, death: str) -> None:
-        self._spend_one_restart(death)
+        await self._spend_one_restart(death)
         try:
             await self.running.close()
             self._engine = await self._tried_until_started()
@@ -158,7 +180,7 @@ class Supervisor:
             try:
                 return await self._started()
             except EngineDead as error:
-                self._spend_one_restart(error.detail)
+                await self._spend_one_restart(error.detail)
 
     async def _started(self) -> Engine:
         try:
@@ -167,7 +189,7 @@ class Supervisor:
         except TimeoutError as error:
             raise EngineDead(f"the engine did not start within {self._start_deadline_s:g} s") from error
 
-    def _spend_one_restart(self, death: str) -> None:
+    async def _spend_one_restart(self, death: str) -> None:
         now = self._clock()
         while self._deaths and now - self._deaths[0] > BUDGET_WINDOW_S:
             self._deaths.popleft()
@@ -175,6 +197,7 @@ class Supervisor:
         deaths = len(self._deaths)
         telemetry.logger().warning(telemetry.ENGINE_DIED, deaths=deaths, allowed=self._restarts, detail=death)
         if deaths > self._restarts:
+            await asyncio.sleep(self._grace_s)
             raise EngineDead(f"the engine died {deaths} times within an hour, {self._restarts} are allowed: {death}")
 
 
@@ -185,18 +208,18 @@ def _looked_at(restart: asyncio.Task[None]) -> None:
 
 
 class Isolation:
-    """Many together or one alone; whoever wants to be alone goes first."""
+    """Many together or one alone; those who want to be alone go first, in the order of their names."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Condition()
         self._together = 0
-        self._waiting = 0
+        self._waiting: list[str] = []
         self._occupied = False
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._occupied and self._waiting == 0)
+            await self._changed.wait_for(lambda: not self._occupied and not self._waiting)
             self._together += 1
         try:
             yield
@@ -205,18 +228,24 @@ class Isolation:
             await self._notify()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        self._waiting += 1
+    async def alone(self, name: str, *, after: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """`after` is awaited in the queue, so that the first of all is known, and again once inside."""
+        self._waiting.append(name)
         entered = False
         try:
+            await after()
             async with self._changed:
-                await self._changed.wait_for(lambda: not self._occupied and self._together == 0)
+                await self._changed.wait_for(lambda: self._is_turn_of(name))
                 self._occupied, entered = True, True
+            await after()
             yield
         finally:
-            self._waiting -= 1
+            self._waiting.remove(name)
             self._occupied = self._occupied and not entered
             await self._notify()
+
+    def _is_turn_of(self, name: str) -> bool:
+        return not self._occupied and self._together == 0 and name == min(self._waiting)
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -60,6 +60,7 @@ def supervisor(
         retrier=retrier,
         metrics=Metrics(),
         start_deadline_s=start_deadline_s,
+        grace_s=0.0,
         clock=lambda: 0.0,
     )
 
@@ -309,6 +310,27 @@ async def test_those_who_waited_for_an_engine_that_dies_at_their_first_query_cou
     answers = await asyncio.gather(*(owner.ask(query()) for _ in range(6)))
     assert len(answers) == 6
     assert len(start.engines) == 4
+
+
+async def test_suspects_are_asked_to_their_end_in_the_order_of_their_names() -> None:
+    asked: list[object] = []
+
+    async def before(to: Query) -> None:
+        asked_of = len(start.engines)
+        await asyncio.sleep(0)
+        if asked_of == 1:
+            raise EngineDead("killed")
+        asked.append(color_of(to))
+
+    async def event(number: int) -> None:
+        await owner.ask(query((number, 0, 1)))
+        await owner.ask(query((number, 0, 2)))
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    await asyncio.gather(*(asyncio.create_task(event(n), name=f"event {n}") for n in (3, 1, 2)))
+    assert asked.index((1, 0, 2)) < asked.index((3, 0, 1)), "an older event's second query before a younger one's first"
 
 
 async def test_closing_ends_a_restart_that_is_under_way() -> None:
