@@ -3,12 +3,13 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 
 from pipeline import images, prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
-from pipeline.errors import EngineDead
+from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.verdict import Verdict
 
 Script = Mapping[str, Mapping[str, Answer]]
@@ -58,6 +59,35 @@ class DigestEngine:
 
     async def close(self) -> None:
         self.closed = True
+
+
+class Fate:
+    """What some pictures, named by their views' digests, do to the one engine that is asked about them.
+
+    A deadly one ends it, and with it whoever is inside or asks later; an endless one never gets its answer.
+    """
+
+    def __init__(
+        self, *, deadly: Collection[str] = (), endless: Collection[str] = (), takes_s: float, timeout_s: float
+    ) -> None:
+        self._deadly = deadly
+        self._endless = endless
+        self._takes_s = takes_s
+        self._timeout_s = timeout_s
+        self._died = asyncio.Event()
+
+    async def __call__(self, query: Query) -> None:
+        digest = images.digest(query.images[0])
+        if digest in self._deadly:
+            self._died.set()
+            await asyncio.sleep(0)  # as in vLLM whoever was asked earlier hears of it earlier
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout_s if digest in self._endless else self._takes_s):
+                await self._died.wait()
+        if self._died.is_set():
+            raise EngineDead("a picture ended it")
+        if digest in self._endless:
+            raise InferenceTimeout(f"no answer within {self._timeout_s:g} s")
 
 
 class Pace:

@@ -2,6 +2,7 @@
 
 python -m tests.standin_worker --images-per-s 30 --concurrency 32
 python -m tests.standin_worker --delay-s 0.1 --failure-fraction 0.02 --seed 1
+python -m tests.standin_worker --delay-s 0.1 --start-s 2 --deadly DIGEST --endless DIGEST    digests of views
 python -m tests.standin_worker --script answers.json    {digest of a view: {"scan": {"text": "..."}}}
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, GenerationFailed, ZoomInError
-from tests.engines import DigestEngine, Pace, Script
+from tests.engines import DigestEngine, Fate, Pace, Script
 from worker import app, settings, telemetry
 
 
@@ -43,7 +44,8 @@ def main() -> int:
         script = read_script(options.script) if options.script else None
 
         async def start() -> DigestEngine:
-            return DigestEngine(card, before=_before(options), script=script)
+            await asyncio.sleep(options.start_s)
+            return DigestEngine(card, before=_before(options, chosen.engine.query_timeout_s), script=script)
 
         asyncio.run(app.run(chosen, engine=start))
     except ZoomInError as error:
@@ -66,12 +68,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--delay-s", type=float, default=0.0)
     parser.add_argument("--failure-fraction", type=float, default=0.0)
+    parser.add_argument("--start-s", type=float, default=0.0, help="what each start of the engine takes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--deadly", action="append", default=[], help="a picture that ends the engine")
+    parser.add_argument("--endless", action="append", default=[], help="a picture that never gets its answer")
     parser.add_argument("--script", type=Path, help="what to answer for some images")
     return parser.parse_args()
 
 
-def _before(options: argparse.Namespace) -> Callable[[Query], Awaitable[None]] | None:
+def _before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], Awaitable[None]] | None:
+    if options.deadly or options.endless:
+        return Fate(deadly=options.deadly, endless=options.endless, takes_s=options.delay_s, timeout_s=timeout_s)
     if options.images_per_s:
         return Pace(options.images_per_s, options.concurrency)
     if options.delay_s or options.failure_fraction:
