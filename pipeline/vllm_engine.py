@@ -9,6 +9,7 @@ import ctypes
 import importlib.metadata
 import itertools
 import multiprocessing
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from pipeline import geometry, images, prompts
 from pipeline.abandonable import in_abandonable_thread
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Answer, Query
-from pipeline.errors import BadSettings, EngineDead, GenerationFailed, InferenceTimeout, ZoomInError
+from pipeline.errors import BadSettings, EngineDead, GenerationFailed, InferenceTimeout
+from pipeline.lifeline import Lifeline
 from pipeline.rendering import Renderer
 from pipeline.runtime import is_cpu_build
 
@@ -33,6 +35,7 @@ BLOCK_TOKENS = 32
 SHUTDOWN_S = 2.0  # an idle core has nothing to finish: then it is killed
 CLOSE_DEADLINE_S = 30.0  # then whatever hangs is left behind
 SEED = 0
+LIFELINE = f"{Lifeline.__module__}.{Lifeline.__qualname__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class EngineOptions:
     """What the machine decides; what the checkpoint decides is on its card.
 
     For measuring: `reuse` off makes the engine compute everything anew for each query; `worker_extension` names a class
-    whose methods vLLM's worker gets besides its own.
+    whose methods vLLM's worker gets besides its own and those of Lifeline, which it inherits.
     """
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -50,7 +53,7 @@ class EngineOptions:
     gpu_memory_utilization: float = 0.9
     query_timeout_s: float = 120.0
     reuse: bool = True
-    worker_extension: str = ""
+    worker_extension: str = LIFELINE
 
 
 class VllmEngine:
@@ -167,10 +170,11 @@ class VllmEngine:
 
     async def _warmed_up(self) -> None:
         try:
+            await self._llm.collective_rpc("end_with", args=(os.getpid(),))
             await self._warm_up()
-        except ZoomInError as error:
+        except Exception as error:
             await self.close()
-            raise EngineDead(f"the engine started and then did not answer: {error.detail}") from error
+            raise EngineDead(f"the engine started and then did not answer: {_first_line(error)}") from error
 
     async def _warm_up(self) -> None:
         # A shape of its own each: grammars compile and caches fill before the first event waits for them.

@@ -2,11 +2,13 @@
 
 from torch import nn
 
+from pipeline.lifeline import Lifeline
+
 CLASS = f"{__name__}.EncoderRuns"
 METHOD = "encoder_runs"
 
 
-class EncoderRuns:
+class EncoderRuns(Lifeline):
     """Mixed into vLLM's worker by its own extension point; `get_model` is the worker's."""
 
     def encoder_runs(self) -> int:

@@ -66,6 +66,9 @@ class Stuck:
         await asyncio.Event().wait()
         yield
 
+    async def collective_rpc(self, *_: object, **__: object) -> None:
+        """The core's process answers; what it is asked to judge hangs."""
+
     def shutdown(self, _timeout_s: float) -> None:
         self.let_go.wait()
 
