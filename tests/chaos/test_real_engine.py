@@ -1,0 +1,153 @@
+"""The real engine on a course of faults: its core killed, then stuck, then the whole worker killed, then no memory.
+
+One course, in order, because each start of the engine takes a minute: a test goes on where the one before it stopped.
+"""
+
+import re
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import psutil
+import pytest
+
+from tests.chaos import topics
+from tests.chaos.judge import Answer, Judgement, Sent, judge, same_judgement
+from tests.chaos.schedule import SESSION_TIMEOUT_S
+from tests.chaos.sender import Sender, planned
+from tests.services import KafkaForTests, S3ForTests, eventually
+from tests.site import Site
+from tests.worker_process import REAL, WorkerProcess
+
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(1200)]
+BATCHES, BATCH = 4, 24
+UNDER_WAY = 4
+"""answers of a batch after which the fault comes: the engine then works on the others"""
+ANSWERED_WITHIN_S = 400.0
+RESTARTS = 2
+SETTINGS = {
+    "ZOOMIN_ENGINE__QUERY_TIMEOUT_S": "20",
+    "ZOOMIN_ENGINE__RESTARTS": str(RESTARTS),
+    "ZOOMIN_FLOW__MAX_IN_FLIGHT": "8",
+    "ZOOMIN_KAFKA__SESSION_TIMEOUT_S": f"{SESSION_TIMEOUT_S:g}",
+    "ZOOMIN_KAFKA__COMMIT_INTERVAL_S": "30",  # a killed worker leaves answers behind that are not committed
+}
+
+
+@dataclass
+class Course:
+    site: Site
+    sent: list[Sent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        events = planned(self.site, BATCHES * BATCH, seed=1)
+        self._batches = iter([events[at : at + BATCH] for at in range(0, len(events), BATCH)])
+
+    def send(self) -> None:
+        """The next batch; waits until some of it is answered."""
+        before = len(self.answers())
+        with closing(Sender(self.site, next(self._batches), over_s=0.1)) as sender:
+            self.sent += sender.start().sent()
+        assert eventually(lambda: len(self.answers()) >= before + UNDER_WAY, within_s=ANSWERED_WITHIN_S)
+
+    def answers(self) -> list[Answer]:
+        return topics.answers(self.site)
+
+    def wait_until_answered(self) -> None:
+        places = {event.place for event in self.sent}
+        deadline = time.monotonic() + ANSWERED_WITHIN_S
+        while left := places - {answer.place for answer in self.answers()}:
+            assert time.monotonic() < deadline, f"{len(left)} events are not answered"
+            time.sleep(0.5)
+
+    def judged(self) -> Judgement:
+        group = self.site.environment["ZOOMIN_KAFKA__GROUP_ID"]
+        commits = topics.commits(self.site.kafka, group, self.site.images)
+        return judge(self.sent, self.answers(), commits, alike=same_judgement)
+
+
+@pytest.fixture(scope="module")
+def course(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    return Course(Site(kafka, seaweedfs, tmp_path_factory.mktemp("real-engine"), settings=dict(SETTINGS)))
+
+
+@pytest.fixture(scope="module")
+def first(course: Course) -> Iterator[WorkerProcess]:
+    with course.site.worker(*REAL) as worker:
+        yield worker.started()
+
+
+@pytest.fixture(scope="module")
+def second(course: Course, first: WorkerProcess) -> Iterator[WorkerProcess]:
+    """Takes over from the first, which is killed with events in flight; its engine may not die at all."""
+    course.site.settings["ZOOMIN_ENGINE__RESTARTS"] = "0"
+    course.send()
+    core = core_of(first)
+    first.signal(signal.SIGKILL)
+    first.ended()
+    assert eventually(lambda: is_gone(core), within_s=30), "the core outlives its worker"
+    with course.site.worker(*REAL) as worker:
+        yield worker.started()
+
+
+def core_of(worker: WorkerProcess) -> psutil.Process:
+    (core,) = [
+        process
+        for process in psutil.Process(worker.pid).children(recursive=True)
+        if process.status() != psutil.STATUS_ZOMBIE and process.cmdline()[0].startswith("VLLM::EngineCore")
+    ]
+    return core
+
+
+def is_gone(core: psutil.Process) -> bool:
+    return not core.is_running() or core.status() == psutil.STATUS_ZOMBIE
+
+
+def restarts(worker: WorkerProcess) -> float:
+    (found,) = re.findall(r"^zoomin_engine_restarts_total (\S+)$", worker.get("/metrics"), re.MULTILINE)
+    return float(found)
+
+
+def test_a_killed_core_is_replaced_and_what_was_in_flight_asked_again(course: Course, first: WorkerProcess) -> None:
+    course.send()
+    core_of(first).kill()
+    course.wait_until_answered()
+    assert restarts(first) == 1
+    assert course.judged().wrong_answers == (), "no healthy event is dead-lettered"
+
+
+def test_a_stuck_core_is_noticed_killed_and_replaced(course: Course, first: WorkerProcess) -> None:
+    course.send()
+    core = core_of(first)
+    core.suspend()
+    course.wait_until_answered()
+    assert restarts(first) == 2
+    assert is_gone(core)
+    assert "ok" in first.get("/livez")
+    assert course.judged().wrong_answers == ()
+
+
+def test_after_a_killed_worker_the_next_gives_the_same_judgements(course: Course, second: WorkerProcess) -> None:
+    course.wait_until_answered()
+    judgement = course.judged()
+    assert judgement.repeats > 0, "nothing was judged twice, so this shows nothing"
+    assert (judgement.lost, judgement.unequal_repeats, judgement.wrong_answers) == ((), (), ())
+    assert (judgement.strangers, judgement.offsets_beyond_unanswered) == (0, 0)
+
+
+def test_a_core_without_memory_and_without_budget_ends_the_worker_and_nothing_is_committed_past_it(
+    course: Course, second: WorkerProcess
+) -> None:
+    course.send()
+    core = core_of(second)
+    # Not a byte more than it has: the next allocation fails, as where the machine has none left.
+    resource.prlimit(core.pid, resource.RLIMIT_AS, (core.memory_info().vms, core.memory_info().vms))
+    assert second.ended(120) == 1
+    (died,) = [line for line in second.lines() if line["event"] == "engine_died"]
+    assert died["allowed"] == 0
+    judgement = course.judged()
+    assert judgement.lost, "the engine died too late to show anything"
+    assert (judgement.offsets_beyond_unanswered, judgement.wrong_answers) == (0, ())
