@@ -143,7 +143,8 @@ def test_a_core_without_memory_and_without_budget_ends_the_worker_and_nothing_is
 ) -> None:
     course.send()
     core = core_of(second)
-    # Not a byte more than it has: the next allocation fails, as where the machine has none left.
+    # Not a byte more than it has: allocations fail from now on. (The kernel's OOM killer would send SIGKILL, as above.)
+    # The core may die of it, or lose a thread and hang without a word: then the query's time limit finds out.
     resource.prlimit(core.pid, resource.RLIMIT_AS, (core.memory_info().vms, core.memory_info().vms))
     assert second.ended(120) == 1
     (died,) = [line for line in second.lines() if line["event"] == "engine_died"]
