@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import refused
 from tests.chaos import topics
 from tests.chaos.judge import judge
 from tests.chaos.pool import Pool
@@ -13,11 +14,12 @@ from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.cluster import NODES, KafkaCluster
 from tests.conftest import forget_data, present
+from tests.refused import collect_refused_sockets  # noqa: F401
 from tests.services import KafkaForTests, S3ForTests
 from tests.site import Site
 from tests.worker_process import STANDIN
 
-pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(300)]
+pytestmark = [*refused.MARKS, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(300)]
 
 EVENTS = 300
 OVER_S = 40.0
@@ -27,12 +29,11 @@ CRASHED = 1
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
-    nodes = KafkaCluster(tmp_path / "kafka")
-    try:
-        yield present(nodes.start)
-    finally:
-        nodes.end()
-        forget_data(tmp_path / "kafka")
+    started = present(KafkaCluster(tmp_path / "kafka").start)
+    yield started
+    started.end()
+    for node in started.nodes:
+        forget_data(node.server.directory)
 
 
 def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
