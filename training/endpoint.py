@@ -34,7 +34,7 @@ Read = TypeVar("Read")
 READINGS = 3
 WARMER = 0.7
 LONGEST_PAUSE_S = 60.0  # the client follows no longer Retry-After
-GIVE_UP_AFTER = 20
+GIVE_UP_AFTER = 10
 NO_KEY = "none"  # the client insists on one
 
 
