@@ -96,5 +96,5 @@ def fit(size: Size, max_pixels: int, *, enlarge: bool = False) -> Size:
 
 
 def _closest(sizes: list[Size], aspect: float) -> Size:
-    possible = [size for size in sizes if min(size) > 0]
+    possible = [size for size in sizes if 0 < max(size) <= MAX_ASPECT * min(size)]
     return min(possible, key=lambda size: abs(math.log(size[0] / size[1] / aspect)))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pipeline import geometry
@@ -135,6 +135,7 @@ SMART_RESIZE = smart_resize()
 
 
 @given(size=sizes, max_pixels=budgets, enlarge=st.booleans())
+@example(size=(1, 142), max_pixels=250_488, enlarge=True)
 def test_a_fitted_view_is_in_budget_and_never_resized_again(size: Size, max_pixels: int, enlarge: bool) -> None:
     width, height = geometry.fit(size, max_pixels, enlarge=enlarge)
     assert MIN_VIEW_PIXELS <= width * height <= max_pixels
