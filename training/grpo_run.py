@@ -115,7 +115,8 @@ def read_entries(directory: Path, split: Split) -> list[Entry]:
 def _load(path: Path) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixin]:
     """In full precision: steps of 1e-5 are lost in bfloat16. Padded on the left, as answers begin at one place."""
     processor = AutoProcessor.from_pretrained(path, padding_side="left")
-    return Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=torch.float32), processor
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), processor
 
 
 def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
