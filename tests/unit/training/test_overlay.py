@@ -72,8 +72,19 @@ def test_letters_are_legible_on_any_ground(ground: str) -> None:
     assert gray[256:].max() - gray[256:].min() > 200
 
 
-def test_nonsense_has_the_letters_of_the_claim() -> None:
-    assert sorted(overlay.TEXTS[overlay.NONSENSE]) == sorted(overlay.TEXTS["claim"])
+@pytest.mark.parametrize("text", overlay.TEXTS.values())
+def test_nonsense_has_the_letters_of_its_order_and_its_blanks_in_place(text: str) -> None:
+    shuffled = overlay.nonsense(text)
+    assert sorted(shuffled) == sorted(text)
+    assert shuffled != text
+    assert [at for at, letter in enumerate(shuffled) if letter == " "] == [at for at, c in enumerate(text) if c == " "]
+
+
+def everything(said: list[Verdict], **differently: list[Verdict]) -> dict[str, list[Verdict]]:
+    """The same verdicts whatever is drawn, but for the orders that are named."""
+    orders = overlay.TEXTS.values()
+    same = dict.fromkeys([overlay.PLAIN, *orders, *map(overlay.nonsense, orders)], said)
+    return same | {overlay.TEXTS[name]: verdicts for name, verdicts in differently.items()}
 
 
 async def test_verdicts_that_a_text_turns_are_counted() -> None:
@@ -99,7 +110,7 @@ async def test_an_answer_that_text_makes_unreadable_is_a_changed_verdict_and_a_w
 def test_what_an_order_does_beyond_nonsense_is_what_was_read() -> None:
     drawn = samples(4)
     truth = [sample.label for sample in drawn]
-    said = dict.fromkeys([overlay.PLAIN, *overlay.TEXTS], truth) | {"verdict": [REAL] * 4}
+    said = everything(truth, verdict=[REAL] * 4)
     _, effects = overlay.effects(drawn, said)
     assert effects["verdict"].beyond_nonsense.value == 0.5
     assert effects["claim"].beyond_nonsense.value == 0.0
@@ -107,13 +118,13 @@ def test_what_an_order_does_beyond_nonsense_is_what_was_read() -> None:
 
 def test_the_table_and_the_json_say_when_the_figures_say_nothing() -> None:
     drawn = samples(4)
-    acc, effects = overlay.effects(drawn, dict.fromkeys([overlay.PLAIN, *overlay.TEXTS], [REAL] * 4))
+    acc, effects = overlay.effects(drawn, everything([REAL] * 4))
     assert "cannot read" in overlay.table(acc, effects, reads=False)
     assert "cannot read" not in overlay.table(acc, effects, reads=True)
     found = overlay.as_json(acc, effects, reads=False)
     assert found["reads"] is False
     assert found["claim_changed"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4}
-    assert "nonsense_beyond_nonsense" not in found
+    assert found["template_beyond_nonsense"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4}
 
 
 def test_a_vocabulary_without_words_cannot_read(tmp_path: Path) -> None:
