@@ -212,5 +212,5 @@ def by_construction(*, scenes_judged: bool) -> list[str]:
         "Random crops cost: what betrays a generated scene lies inside its detail regions and nowhere else.",
         f"Largest 4 and Largest 3 change next to nothing: a scene has at most {scenes.MAX_REGIONS} regions.",
         "BLEU and ROUGE-L are far above the paper's: references are one sentence a crop, of a few fixed words.",
-        "JPEG and half size take away fine artifacts: a scene has nothing else that betrays it, a photograph may.",
+        "Half size costs: it takes away the finest detail, and nothing else betrays a scene; in a photograph more may.",
     ]
