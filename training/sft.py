@@ -47,10 +47,8 @@ def fine_tune(
     """
     logging.set_verbosity_error()
     steps = profile.steps(len(asked))
-    resuming.forget_unfinished(directory)
     last = resuming.last_checkpoint(directory)
     journal = Journal(directory, Clock(resuming.read_clock(last)), steps)
-    journal.start_after(resuming.step_of(last) if last else 0)
     trainer = FineTuner(
         model=model,
         args=_config(profile, steps, directory, seed),

@@ -8,7 +8,6 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from training import resuming
 from training.budget import Clock
 from training.progress import Progress
-from training.run_log import RunLog
 
 LOG_NAME = "log.jsonl"
 
@@ -24,10 +23,6 @@ class Journal(TrainerCallback):
         self._rows: list[int] = []
         self._tokens = 0.0
         self._ended_s = clock.elapsed_s
-
-    def start_after(self, step: int) -> None:
-        """A run that goes on from `step` forgets what came after it."""
-        RunLog(self._path).start_after(step)
 
     def saw(self, rows: list[int]) -> None:
         """The rows of one batch, of all devices."""

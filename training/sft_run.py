@@ -23,6 +23,7 @@ from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.errors import BadSettings
 from training import adapters, architecture, dataset, manifest, resuming, sft
 from training.manifest import Entry
+from training.run_log import RunLog
 from training.sft_journal import LOG_NAME
 from training.sft_profiles import Profile, Resolved
 from training.tuples import Split
@@ -70,6 +71,7 @@ def run(plan: Plan) -> None:
             print(f"{len(rows.unexplained)} images have no explanation and give no rows", file=sys.stderr)
         plan.record.mkdir(parents=True, exist_ok=True)
         _claim(plan, entries, len(rows.questions))
+        _forget_what_came_after(plan.record)
     state.wait_for_everyone()
     torch.set_num_threads(plan.threads)
     trainer = sft.fine_tune(
@@ -117,6 +119,13 @@ def _claim(plan: Plan, entries: Sequence[Entry], rows: int) -> None:
     if path.exists() and json.loads(path.read_text()) != said:
         raise BadSettings(f"{plan.record} holds another run that has not ended; delete it or name another --out")
     path.write_text(json.dumps(said, indent=2) + "\n")
+
+
+def _forget_what_came_after(record: Path) -> None:
+    """After a kill: what was half written, and the log's lines of steps that will be taken again."""
+    resuming.forget_unfinished(record)
+    last = resuming.last_checkpoint(record)
+    RunLog(record / LOG_NAME).start_after(resuming.step_of(last) if last else 0)
 
 
 def _write(plan: Plan, trainer: sft.FineTuner, trained_on: str) -> None:

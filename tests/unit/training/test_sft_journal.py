@@ -21,8 +21,6 @@ def test_a_step_s_line_has_its_rows_and_its_pace(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / LOG_NAME).read_text().splitlines()]
     assert [line["rows"] for line in lines] == [[1, 11], [2, 12]]
     assert [(line["tokens"], line["tokens_per_s"], line["step_s"]) for line in lines] == [(400, 200, 2), (600, 300, 2)]
-    journal.start_after(1)
-    assert len((tmp_path / LOG_NAME).read_text().splitlines()) == 1
 
 
 def test_the_clock_makes_a_checkpoint_whole(tmp_path: Path) -> None:
