@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from pipeline.errors import BadSettings, ZoomInError
 from training import settings
 
-VERBS = ("scenes", "build", "tiny", "sft", "memory", "grpo", "calibrate", "evaluate", "paper-tables", "report", "overlay")
+VERBS = (
+    "scenes",
+    "build",
+    "tiny",
+    "sft",
+    "memory",
+    "grpo",
+    "calibrate",
+    "evaluate",
+    "paper-tables",
+    "report",
+    "overlay",
+)
 INTERRUPTED = 130
 
 
