@@ -18,7 +18,7 @@ from training.sft_profiles import Profile
 
 FULL, HALF = 4, 2  # bytes of a number
 QUERY_TOKENS = 250  # of instructions, captions and template, rounded up
-TILE_TOKENS, TILE_WORDS = 4096, 8192  # of the logits, TRL has so many in memory at once
+TILE_TOKENS, TILE_WORDS = 4096, 32768  # of the logits, TRL has so many in memory at once
 TOKEN_PX = 28 * 28
 FORMULA = """\
 weights       parameters x bytes of --dtype / devices; adapters are float32
@@ -30,7 +30,7 @@ activations   a layer keeps for each text token   (4 h + 2 + heads) x s + (6 h +
               with h its hidden and m its MLP size, s bytes of the residual stream and c of a product.
               With --checkpointing a layer keeps h x s, and one layer at a time is whole.
               Besides: pixels, merger, rotations, mask, last norm. Adapters' own inputs are not counted.
-head          the last states' gradient, tokens x h x 4, one tile of logits, 4096 tokens x 8192 words x c, and, where
+head          the last states' gradient, tokens x h x 4, one tile of logits, 4096 tokens x 32768 words x c, and, where
               all is trained, the head's whole gradient, vocabulary x h x 4, before it is shared out"""
 
 
@@ -105,7 +105,10 @@ def plan(
     weights = counted.all * stored + (counted.trained * FULL if lora else 0)
     whole = counted.outside + 2 * counted.layer if devices > 1 else counted.all * (stored == FULL)
     text, product = config.text_config, HALF if on_gpu else stored
-    head = batch.tokens * text.hidden_size * FULL + min(batch.tokens, TILE_TOKENS) * TILE_WORDS * product
+    head = (
+        batch.tokens * text.hidden_size * FULL
+        + min(batch.tokens, TILE_TOKENS) * min(text.vocab_size, TILE_WORDS) * product
+    )
     return Memory(
         weights=weights // devices,
         gradients=counted.trained * FULL // devices,

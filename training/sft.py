@@ -167,7 +167,7 @@ class FineTuner(SFTTrainer):
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
-        if not bool(torch.as_tensor(norm).isfinite()):
+        if norm is not None and not bool(torch.as_tensor(norm).isfinite()):  # DeepSpeed may not know it yet
             raise TrainingFailed(
                 f"the gradient is {float(norm)} in step {self.state.global_step + 1}; {self._stays()}; "
                 "lower --learning-rate"
@@ -183,8 +183,8 @@ class FineTuner(SFTTrainer):
         return f"{last} stays and the same command goes on from there" if last else "no checkpoint was written yet"
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        plain = self.accelerator.distributed_type in (DistributedType.NO, DistributedType.MULTI_GPU)
-        if plain and self.profile.trained == "all":
+        sharded = self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+        if self.profile.trained == "all" and not sharded:
             resuming.load_weights(resume_from_checkpoint, model or self.model)
         else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)

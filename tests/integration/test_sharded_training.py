@@ -1,0 +1,88 @@
+"""Fine-tuning in several processes, as far as a processor goes: two of them over gloo."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from accelerate.commands.config.config_args import load_config_from_file
+from safetensors.torch import load_file
+
+from tests.training_runs import TIMEOUT_S, Ground, until
+from training.__main__ import main
+
+CONFIGURATIONS = Path(__file__).parents[2] / "infra" / "accelerate"
+FSDP2 = CONFIGURATIONS / "eight_gpus_fsdp2.yaml"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_reads_every_configuration(path: Path) -> None:
+    read = load_config_from_file(str(path))
+    assert read.num_processes == (1 if path.stem == "one_gpu" else 8)
+    assert str(read.distributed_type).rpartition(".")[2] in ("NO", "FSDP", "DEEPSPEED")
+    assert read.mixed_precision == "bf16"
+
+
+def test_what_is_sharded_are_the_layers_of_the_model() -> None:
+    from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl
+
+    named = yaml.safe_load(FSDP2.read_text())["fsdp_config"]["fsdp_transformer_layer_cls_to_wrap"].split(",")
+    assert len(named) == 2
+    assert all(hasattr(modeling_qwen2_5_vl, name) for name in named)
+
+
+def two_processes(arguments: list[str]) -> list[subprocess.Popen[str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    started = []
+    for rank in ("0", "1"):
+        world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        environment = os.environ | world | {"ZOOMIN_TRAIN_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "tests.sharded_run", str(FSDP2), *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+    return started
+
+
+def log(out: Path) -> list[dict[str, Any]]:
+    path = out / "sft" / "log.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOOMIN_TRAIN_THREADS", "1")
+    ground, out, alone = Ground.at(tmp_path), tmp_path / "out", tmp_path / "alone"
+    more = ["--rows", "4", "--epochs", "1"]
+    processes = two_processes(ground.arguments(out, *more))
+    try:
+        until(processes[0], lambda: len(log(out)) >= 3)
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate(timeout=TIMEOUT_S)
+    shards = sorted((out / "sft" / "checkpoint-2" / "pytorch_model_fsdp_0").glob("*.distcp"))
+    whole = (ground.model / "model.safetensors").stat().st_size * 2  # trained in float32, kept in bfloat16
+    assert len(shards) == 2
+    assert all(shard.stat().st_size < 0.7 * whole for shard in shards)
+
+    processes = two_processes(ground.arguments(out, *more))
+    told = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    assert "step 1," not in told[0]
+    assert main(ground.arguments(alone, *more)) == 0
+    assert [set(line["rows"]) for line in log(out)] == [set(line["rows"]) for line in log(alone)]
+    losses = [[line["loss"] for line in log(path)] for path in (out, alone)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    sharded, single = (load_file(path / "model.safetensors") for path in (out, alone))
+    assert sharded.keys() == single.keys()
+    assert all(torch.allclose(sharded[name].float(), single[name].float(), atol=2e-3) for name in single)
