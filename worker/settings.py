@@ -101,7 +101,7 @@ class EngineSettings(Section):
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     query_timeout_s: Seconds = 120.0
     restarts: Annotated[int, Field(ge=0, le=100)] = 3
-    """restarts of a dead engine within an hour before the worker gives up; below 2, an event that kills it cannot be told"""
+    """restarts of a dead engine within an hour before the worker gives up; below 2, poison cannot be told apart"""
 
 
 class FlowSettings(Section):
