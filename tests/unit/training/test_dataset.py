@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -6,9 +7,10 @@ from pipeline import parse, zoomin
 from pipeline.checkpoint import CheckpointCard
 from pipeline.geometry import iou
 from pipeline.verdict import Verdict
-from training import dataset, manifest, questions, tiny, vocabulary
+from tests.tuples import PLAIN, tuple_number
+from training import dataset, manifest, questions, tiny, tuples, vocabulary
 from training.manifest import Entry, Explanations
-from training.sft_profiles import PROFILES
+from training.sft_profiles import PROFILES, Variant
 
 QWEN = CheckpointCard()
 TINY = CheckpointCard(**tiny.CARD)
@@ -26,15 +28,11 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_turns_give_both_queries_and_one_turn_one(tmp_path: Path) -> None:
-    drawn = {name: dataset.rows(tmp_path, [entry()], name, 8).questions for name in dataset_variants()}
+    drawn = {name: dataset.rows(tmp_path, [entry()], name, 8).questions for name in get_args(Variant)}
     assert [question.is_scan for question in drawn["two_turn"]] == [True, False]
     assert [len(question.crops or ()) for question in drawn["two_turn"]] == [0, 2]
     assert [question.is_scan for question in drawn["one_turn_eg"]] == [True]
     assert [(question.is_scan, question.crops) for question in drawn["one_turn_e"]] == [(False, ())]
-
-
-def dataset_variants() -> tuple[str, ...]:
-    return ("two_turn", "one_turn_e", "one_turn_eg")
 
 
 def test_crops_are_as_many_as_serving_makes(tmp_path: Path) -> None:
@@ -82,3 +80,11 @@ def test_a_box_between_two_lines_of_the_grid_is_not_told(scenes: Path) -> None:
     one = next(iter(manifest.read(scenes))).model_copy(update={"boxes": [(101, 101, 104, 104), (100, 100, 200, 200)]})
     scan = dataset.rows(scenes, [one], "one_turn_eg", 8).questions[0]
     assert len(parse.global_scan(dataset.row(scan, TINY, 20).answer)[1]) == 1
+
+
+def test_one_explanation_of_a_built_set_supervises_both_queries(tmp_path: Path) -> None:
+    tuples.write(tmp_path, [tuple_number(number) for number in range(2)])
+    drawn = dataset.rows(tmp_path, manifest.read(tmp_path), "two_turn", 8).questions
+    assert [question.is_scan for question in drawn] == [True, False, True, False]
+    assert {question.reference for question in drawn} == {"The shadows of both cups fall to the left."}
+    assert drawn[1].crops == drawn[0].annotated == PLAIN.boxes
