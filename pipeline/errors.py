@@ -61,14 +61,6 @@ class InferenceTimeout(TransientError):
     """This query ran out of time."""
 
 
-class RateLimited(TransientError):
-    """A model's endpoint has had enough of us for now, also after some waiting."""
-
-
-class EndpointUnavailable(OutageError):
-    """A model's endpoint does not answer, or answers that it cannot serve now."""
-
-
 class StoreUnavailable(OutageError):
     """S3 does not answer, or answers that it cannot serve now."""
 
@@ -136,10 +128,6 @@ class EngineDead(FatalError):
     """The engine died more often than its budget of restarts allows."""
 
 
-class EndpointDead(FatalError):
-    """A model's endpoint failed so often in a row that asking on would be in vain."""
-
-
 class StoreDenied(FatalError):
     """S3 refused our credentials at start, or we its certificate."""
 
@@ -158,7 +146,3 @@ class DeadLetterFlood(FatalError):
 
 class LocalStackFailed(FatalError):
     """The local broker or S3 could not be fetched or did not come up."""
-
-
-class TrainingFailed(FatalError):
-    """A training run cannot go on; its last good checkpoint is there."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pipeline import geometry
 from pipeline.verdict import BoundingBox
 from tests.openai_server import Asked, Reply, spoken
-from training import duplicates, frame
-from training.duplicates import Fingerprint
-from training.purification import Fate
-from training.scenes import SIDE_PX, Scene
+from training.magnifake import duplicates, frame
+from training.magnifake.duplicates import Fingerprint
+from training.magnifake.purification import Fate
+from training.synthetic.scenes import SIDE_PX, Scene
 
 OBJECT_MARGIN_PX = 60
 WHOLE = (0.0, 0.0, float(SIDE_PX), float(SIDE_PX))

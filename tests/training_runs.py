@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.checkpoint import CheckpointCard
-from training import architecture, manifest, tiny, vocabulary
+from training import manifest
+from training.tiny_model import architecture, tiny, vocabulary
 
 TIMEOUT_S = 120.0
 

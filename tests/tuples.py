@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.verdict import BoundingBox, Verdict
-from training.tuples import Split, Tuple
+from training.magnifake.tuples import Split, Tuple
 
 PLAIN = Tuple(
     sha256="00" * 32,

@@ -14,10 +14,11 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.errors import BadSettings, ImageMissing, StoreDenied, StoreUnavailable
 from pipeline.messages import LabelCase
-from training import manifest, tuples
+from training import manifest
+from training.magnifake import tuples
+from training.magnifake.tuples import LeftOut
 from training.manifest import Entry, Explanations
 from training.progress import Progress
-from training.tuples import LeftOut
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

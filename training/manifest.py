@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline import images
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, Verdict
-from training import scenes, tuples
+from training.magnifake import tuples
 from training.progress import Progress
 from training.spread import over_processes
+from training.synthetic import scenes
 
 NAME = "manifest.jsonl"
 

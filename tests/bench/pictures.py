@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from training import scenes
+from training.synthetic import scenes
 
 SCENES = 32
 FIRST_SEED = 90_000_000  # far from what any model is trained on

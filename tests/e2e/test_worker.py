@@ -18,7 +18,7 @@ from tests.builders import encoded
 from tests.services import KafkaForTests, VersityGw
 from tests.site import Site
 from tests.worker_process import REAL, WorkerProcess
-from training.scenes import make
+from training.synthetic.scenes import make
 
 pytestmark = pytest.mark.timeout(1200)
 SCENES = 12

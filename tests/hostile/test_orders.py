@@ -29,7 +29,7 @@ from tests.engines import DigestEngine
 from tests.fakes import FakeS3, FakeStore
 from tests.fakes_kafka import FakeBroker
 from tests.site import MODEL
-from training import overlay
+from training.measuring import overlay
 from worker.handler import EventHandler, Outcome
 from worker.memory import PixelBudget
 from worker.retry import Retrier, RetryPolicy

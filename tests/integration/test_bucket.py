@@ -13,9 +13,10 @@ from pipeline.verdict import Verdict
 from tests.builders import noise
 from tests.services import S3ForTests
 from tests.verdicts import verdict_event
-from training import bucket, manifest, tuples
+from training import bucket, manifest
 from training.__main__ import main
 from training.bucket import LabelingBucket
+from training.magnifake import tuples
 
 SAID = "The grain of this image is that of a sensor."
 

@@ -10,23 +10,17 @@ from PIL import Image
 from pydantic import SecretStr
 
 from pipeline import geometry, images
-from pipeline.errors import (
-    AnswerUnreadable,
-    BadSettings,
-    EndpointDead,
-    EndpointUnavailable,
-    GenerationFailed,
-    InferenceTimeout,
-    RateLimited,
-    ZoomInError,
-)
+from pipeline.errors import AnswerUnreadable, BadSettings, GenerationFailed, InferenceTimeout, ZoomInError
 from tests.openai_server import Asked, OpenAiServer, Reply, refused, spoken
 from tests.scene_oracle import SceneOracle
-from training import magnifake, scenes, tuples
 from training.__main__ import main
-from training.endpoint import GIVE_UP_AFTER, Endpoint, Question, VisionChat
-from training.journal import Journal
-from training.magnifake import Built, Plan
+from training.errors import EndpointDead, EndpointUnavailable, RateLimited
+from training.magnifake import build as magnifake
+from training.magnifake import tuples
+from training.magnifake.build import Built, Plan
+from training.magnifake.endpoint import GIVE_UP_AFTER, Endpoint, Question, VisionChat
+from training.magnifake.journal import Journal
+from training.synthetic import scenes
 
 COUNT = 24
 QUESTION = Question("What is it?", Image.new("RGB", (56, 56), "gray"), 20)

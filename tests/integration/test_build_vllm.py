@@ -12,10 +12,13 @@ from pipeline.errors import AnswerUnreadable, BadSettings, GenerationFailed, Zoo
 from pipeline.verdict import BoundingBox
 from tests.conftest import present
 from tests.vllm_server import KEY, NAME, VllmServer
-from training import annotation, magnifake, metrics, scenes
-from training.endpoint import Endpoint, Question, VisionChat
-from training.journal import Journal
-from training.magnifake import Plan
+from training.magnifake import annotation
+from training.magnifake import build as magnifake
+from training.magnifake.build import Plan
+from training.magnifake.endpoint import Endpoint, Question, VisionChat
+from training.magnifake.journal import Journal
+from training.measuring import metrics
+from training.synthetic import scenes
 
 pytestmark = pytest.mark.timeout(900)
 COUNT = 24

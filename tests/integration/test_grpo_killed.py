@@ -11,8 +11,8 @@ import pytest
 
 from training import manifest
 from training.__main__ import main
-from training.run_log import RunLog
-from training.tuples import Split
+from training.magnifake.tuples import Split
+from training.tuning.run_log import RunLog
 
 MODEL = Path(__file__).parents[2] / "models/zoomin-tiny"
 STEPS = 4

@@ -5,9 +5,10 @@ import pytest
 from pipeline.checkpoint import Checkpoint
 from pipeline.vllm_engine import VllmEngine
 from tests.site import MODEL
-from training import heatmap, samples, scenes
 from training.commands import paper_tables
 from training.commands.paper_tables import Job
+from training.measuring import heatmap, samples
+from training.synthetic import scenes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -25,8 +25,8 @@ DOORS = {
     "kafka": KAFKA_DOORS + KAFKA_SHARED,
     "boto3": S3_DOORS,
     "botocore": S3_DOORS,
-    "trl": ("training/sft.py", "training/weighted_sft.py", "training/grpo.py"),
-    "openai": ("training/endpoint.py",),
+    "trl": ("training/tuning/sft.py", "training/tiny_model/weighted_sft.py", "training/tuning/grpo.py"),
+    "openai": ("training/magnifake/endpoint.py",),
     "os.environ": ("worker/settings.py", "training/settings.py"),
 }
 TESTED_ELSEWHERE = {
@@ -53,8 +53,8 @@ TESTED_ELSEWHERE = {
     "worker/commands/check.py": "tests/integration/test_check.py",
     "worker/commands/demo_site.py": "tests/integration/test_demo_site.py",
     "worker/commands/replay.py": "tests/integration/test_replay.py",
-    "training/endpoint.py": "tests/integration/test_build.py",
-    "training/annotator.py": "tests/integration/test_build.py",
+    "training/magnifake/endpoint.py": "tests/integration/test_build.py",
+    "training/magnifake/annotator.py": "tests/integration/test_build.py",
     "training/bucket.py": "tests/integration/test_bucket.py",
     # What puts everything together, as a process.
     "worker/__main__.py": "tests/integration/test_worker.py",

@@ -9,7 +9,7 @@ from training.commands.numbers import natural, positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from training.endpoint import Endpoint
+    from training.magnifake.endpoint import Endpoint
 
 HELP = "build MagniFake: labeled images in, tuples with explanation and boxes out"
 EXAMPLE = "zoomin-train build ~/labeled --out build/magnifake"
@@ -38,7 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from training import dataset_card, magnifake
+    from training.magnifake import build as magnifake
+    from training.magnifake import dataset_card
 
     explain, ground = (None, None) if args.labels_only else endpoints(settings)
     plan = magnifake.Plan(
@@ -79,7 +80,7 @@ def endpoints(settings: TrainSettings) -> "tuple[Endpoint | None, Endpoint | Non
     Raises: BadSettings for an address without a model.
     """
     from pipeline.errors import BadSettings
-    from training.endpoint import Endpoint
+    from training.magnifake.endpoint import Endpoint
 
     found: list[Endpoint | None] = []
     for role, url, key, model, price in (

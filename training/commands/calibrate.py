@@ -12,7 +12,7 @@ from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
-    from training.resampling import Figure
+    from training.measuring.resampling import Figure
 
 HELP = "fit P(generated) and the uncertain range to validation images, and write both into the checkpoint's card"
 EXAMPLE = "zoomin-train calibrate build/tiny --count 1000 --prevalence 0.1 --risk 0.02"
@@ -45,9 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import calibrate, evaluate, model_card, samples
     from training.commands.evaluate import judge
-    from training.tuples import Split
+    from training.magnifake.tuples import Split
+    from training.measuring import calibrate, evaluate, model_card, samples
 
     checkpoint = Checkpoint.read(args.model)
     if args.data:
@@ -73,7 +73,7 @@ def report(
     old: "Checkpoint", new: "Checkpoint", before: "Mapping[str, Figure]", after: "Mapping[str, Figure]", *, risk: float
 ) -> str:
     """For people: what changed on images that the fit did not see, what is on the card now, and what follows."""
-    from training.figures import MEANINGS
+    from training.measuring.figures import MEANINGS
 
     calibration, between = new.card.calibration, new.card.uncertain_between
     assert calibration is not None, "it was just written"
@@ -98,7 +98,7 @@ def as_json(
     new: "Checkpoint", before: "Mapping[str, Figure]", after: "Mapping[str, Figure]", *, fitted: int, checked: int
 ) -> dict[str, object]:
     """The same for machines."""
-    from training import resampling
+    from training.measuring import resampling
 
     return {
         "calibration": new.card.calibration.model_dump() if new.card.calibration else None,

@@ -14,9 +14,9 @@ from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
-    from training.evaluate import Pass
-    from training.metrics import Judged
-    from training.samples import Sample
+    from training.measuring.evaluate import Pass
+    from training.measuring.metrics import Judged
+    from training.measuring.samples import Sample
 
 HELP = "measure a checkpoint on held-out images"
 EXAMPLE = "zoomin-train evaluate models/zoomin-tiny --count 200 --json"
@@ -47,7 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import evaluate, figures, resampling, samples, unseen
+    from training.measuring import evaluate, figures, resampling, samples
+    from training.synthetic import unseen
 
     checkpoint = Checkpoint.read(args.model)
     passes = {**evaluate.PASSES, **(evaluate.DEGRADED if args.degraded else {})}
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     judged, engine = judge(checkpoint, jobs, settings.concurrency)
     shown = figures.of_passes(judged, prevalence=args.prevalence)
     if args.write_card:
-        from training import model_card
+        from training.measuring import model_card
 
         model_card.write(checkpoint, model_card.Evaluation(shown, len(judged["own"]), engine))
     print(figures.table(shown))
@@ -83,7 +84,7 @@ async def _judge(
     checkpoint: "Checkpoint", jobs: "Sequence[tuple[list[Sample], Mapping[str, Pass]]]", concurrency: int
 ) -> "tuple[dict[str, list[Judged]], str]":
     from pipeline.vllm_engine import EngineOptions, VllmEngine
-    from training import evaluate
+    from training.measuring import evaluate
 
     engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
     judged: dict[str, list[Judged]] = {}

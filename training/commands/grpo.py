@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from training.commands.numbers import positive, training_seed
-from training.grpo_profiles import PROFILES, VALUES, Name, Stage, Value, resolve, weights
 from training.settings import TrainSettings
+from training.tuning.grpo_profiles import PROFILES, VALUES, Name, Stage, Value, resolve, weights
 
 if TYPE_CHECKING:
-    from training import grpo_run
+    from training.tuning import grpo_run
 
 HELP = "raise a checkpoint's rewards: boxes in stage 1, verdict and words in stage 2"
 EXAMPLE = "zoomin-train grpo models/zoomin-tiny --stage 1 --profile tiny --out build/tiny-grpo-1"
@@ -60,7 +60,7 @@ def _shown(value: object) -> str:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import grpo_run
+    from training.tuning import grpo_run
 
     changes = {value.name: typed for value in VALUES if (typed := getattr(args, value.name)) is not None}
     resolved = resolve(args.profile, args.stage, changes)
@@ -84,7 +84,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 def _scenes(settings: TrainSettings, first_seed: int, count: int) -> Path:
     """Scenes as files in the cache, drawn where they are not there yet; the manifest comes last."""
-    from training import album, manifest
+    from training import manifest
+    from training.synthetic import album
 
     directory = settings.cache_directory / f"scene-files-v{album.VERSION}-{first_seed}-{count}"
     if not (directory / manifest.NAME).exists():

@@ -8,7 +8,7 @@ from pathlib import Path
 from training.commands.numbers import positive
 from training.commands.sft import add_profile, changes
 from training.settings import TrainSettings
-from training.sft_profiles import resolve
+from training.tuning.sft_profiles import resolve
 
 HELP = "plan the memory of fine-tuning: GiB on each GPU, with the formula"
 EXAMPLE = "zoomin-train memory --size 32b --gpus 8 --profile production"
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     del settings
     from pipeline.checkpoint import Checkpoint, CheckpointCard
-    from training import memory, qwen_sizes
+    from training.tuning import memory, qwen_sizes
 
     profile = resolve(args.profile, changes(args)).values
     config = qwen_sizes.config(args.size)

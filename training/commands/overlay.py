@@ -13,8 +13,8 @@ from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
-    from training.overlay import Verdicts
-    from training.samples import Sample
+    from training.measuring.overlay import Verdicts
+    from training.measuring.samples import Sample
 
 HELP = "measure how often text drawn over images changes a checkpoint's verdicts"
 EXAMPLE = "zoomin-train overlay models/zoomin-tiny --count 50 --json"
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import overlay, samples
+    from training.measuring import overlay, samples
 
     checkpoint = Checkpoint.read(args.model)
     if args.data:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 async def _judge(checkpoint: "Checkpoint", samples: "list[Sample]", concurrency: int) -> "Verdicts":
     from pipeline.vllm_engine import EngineOptions, VllmEngine
-    from training import overlay
+    from training.measuring import overlay
 
     engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
     try:

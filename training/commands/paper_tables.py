@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.commands.numbers import positive
-from training.published import BENCHMARKS
+from training.measuring.published import BENCHMARKS
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
     from pipeline.engine import VisionEngine
-    from training.examples import Example
-    from training.heatmap import Scanned
-    from training.metrics import Judged
-    from training.paper_tables import Json, Seconds
-    from training.samples import Sample
-    from training.variants import Recorded
+    from training.measuring.examples import Example
+    from training.measuring.heatmap import Scanned
+    from training.measuring.metrics import Judged
+    from training.measuring.paper_tables import Json, Seconds
+    from training.measuring.samples import Sample
+    from training.measuring.variants import Recorded
 
 HELP = "make the paper's tables and figures for a checkpoint"
 EXAMPLE = "zoomin-train paper-tables --model models/zoomin-tiny --out build/paper --count 200"
@@ -76,7 +76,7 @@ class Measured:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import examples, heatmap, report, seconds, variants
+    from training.measuring import examples, heatmap, report, seconds, variants
 
     checkpoint = Checkpoint.read(args.model)
     trained = variants.recorded(args.model.resolve().parent / variants.NAME)
@@ -95,7 +95,9 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 
 def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
-    from training import benchmarks, paper_tables, samples, tuples, unseen
+    from training.magnifake import tuples
+    from training.measuring import benchmarks, paper_tables, samples
+    from training.synthetic import unseen
 
     given = [(name, title, getattr(args, name)) for name, title in BENCHMARKS.items() if getattr(args, name)]
     # All are listed first: a folder of another layout is refused before the engine starts.
@@ -134,7 +136,7 @@ async def measure(
 
     Raises: EngineDead.
     """
-    from training import evaluate, examples, heatmap, paper_tables, seconds, variants
+    from training.measuring import evaluate, examples, heatmap, paper_tables, seconds, variants
 
     took = await seconds.measure(job.samples[:TIMED], engine)
     judged = await evaluate.judge(job.samples, engine, concurrency=concurrency, passes=paper_tables.PASSES)
@@ -157,7 +159,7 @@ def of(
     """The numbers of the report."""
     from pipeline.checkpoint import PROMPT_VERSION
     from pipeline.verdict import Verdict
-    from training import examples, paper_tables, variants
+    from training.measuring import examples, paper_tables, variants
 
     own = measured.judged[variants.OWN]
     table_1 = paper_tables.table_1(job.samples, measured.judged, checkpoint.card, trained)

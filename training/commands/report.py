@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.checkpoint import Checkpoint
-    from training.metrics import Judged
-    from training.paper_tables import Json
-    from training.samples import Sample
+    from training.measuring.metrics import Judged
+    from training.measuring.paper_tables import Json
+    from training.measuring.samples import Sample
 
 HELP = "set two checkpoints side by side: paired differences and McNemar's test"
 EXAMPLE = "zoomin-train report models/zoomin-tiny build/tiny --count 400 --out build/report"
@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import evaluate, report, samples
     from training.commands.evaluate import judge
+    from training.measuring import evaluate, report, samples
 
     checkpoints = [Checkpoint.read(path) for path in (args.a, args.b)]
     if args.data:
@@ -74,7 +74,7 @@ def of(
 ) -> "Json":
     """The numbers of the report."""
     from pipeline.verdict import Verdict
-    from training import comparison, paper_tables
+    from training.measuring import comparison, paper_tables
 
     labels = Counter(sample.label for sample in samples)
     models = {key: {"name": one.name, "revision": one.revision} for key, one in (("a", a), ("b", b))}
@@ -97,7 +97,7 @@ def of(
 
 def table(numbers: "Json") -> str:
     """For people: each figure of both and their difference."""
-    from training.report import between, share, signed
+    from training.measuring.report import between, share, signed
 
     lines = [f"{'':36} {'A':>7} {'B':>7} {'B - A':>7}"]
     lines += [

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from training.commands.numbers import natural, positive
-from training.scenes import HELD_OUT_SEED
 from training.settings import TrainSettings
+from training.synthetic.scenes import HELD_OUT_SEED
 
 HELP = "draw scenes with known truth"
 EXAMPLE = "zoomin-train scenes --count 60 --out build/scenes"

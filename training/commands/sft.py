@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from training.commands.numbers import natural
-from training.grpo_profiles import Value
 from training.settings import TrainSettings
-from training.sft_profiles import PROFILES, VALUES, Name, resolve
+from training.tuning.grpo_profiles import Value
+from training.tuning.sft_profiles import PROFILES, VALUES, Name, resolve
 
 HELP = "fine-tune any Qwen2.5-VL on a labeled set; goes on where a killed run stopped"
 EXAMPLE = "zoomin-train sft models/zoomin-tiny --data build/magnifake --profile tiny --out build/tiny-sft"
@@ -51,7 +51,7 @@ def changes(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import sft_run
+    from training.tuning import sft_run
 
     plan = sft_run.Plan(
         start=Checkpoint.read(args.model),

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from training import tiny
+    from training.tiny_model import tiny
 
     plan = tiny.Plan(seed=args.seed, minutes=args.minutes, threads=settings.threads, workers=settings.workers)
     tiny.make(plan, out=args.out, cache=settings.cache_directory)

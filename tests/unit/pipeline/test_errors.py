@@ -30,8 +30,7 @@ def test_every_error_says_by_its_kind_what_the_worker_must_do() -> None:
     ("code", "kind"),
     [
         *((code, TransientError) for code in ("image_missing", "answer_unreadable", "generation_failed")),
-        *((code, TransientError) for code in ("inference_timeout", "rate_limited")),
-        ("endpoint_unavailable", OutageError),
+        ("inference_timeout", TransientError),
         *((code, OutageError) for code in ("store_unavailable", "broker_unavailable")),
         *((code, PoisonError) for code in ("malformed_event", "bucket_forbidden", "image_denied", "image_changed")),
         *((code, PoisonError) for code in ("image_refused", "image_too_large", "image_undecodable", "engine_poison")),

@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from training import album, vocabulary
-from training.album import Page
+from training.synthetic import album
+from training.synthetic.album import Page
+from training.tiny_model import vocabulary
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -6,7 +6,8 @@ import pytest
 from pipeline import images
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from training import manifest, scenes
+from training import manifest
+from training.synthetic import scenes
 
 
 def test_a_scene_is_written_with_its_truth(tmp_path: Path) -> None:

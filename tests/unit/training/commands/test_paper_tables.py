@@ -10,12 +10,14 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Query
 from pipeline.errors import GenerationFailed
 from tests.engines import DigestEngine
-from training import manifest, report, samples, scenes
+from training import manifest
 from training.__main__ import main
 from training.commands import paper_tables
 from training.commands.paper_tables import Job, Measured
-from training.report import Pictures
+from training.measuring import report, samples
+from training.measuring.report import Pictures
 from training.settings import TrainSettings
+from training.synthetic import scenes
 
 MODEL = Path(__file__).parents[4] / "models" / "zoomin-tiny"
 

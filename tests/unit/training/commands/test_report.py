@@ -4,9 +4,10 @@ import pytest
 
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from tests.engines import DigestEngine
-from training import evaluate, report, samples, scenes
 from training.__main__ import main
 from training.commands import report as command
+from training.measuring import evaluate, report, samples
+from training.synthetic import scenes
 
 A = Checkpoint(Path("first<b>"), CheckpointCard(), "sha256:1")
 B = Checkpoint(Path("second"), CheckpointCard(box_frame="thousand"), "sha256:2")

@@ -1,0 +1,23 @@
+from pathlib import Path
+
+from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
+from training.measuring import figures, model_card
+from training.measuring.resampling import Figure
+
+
+def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 400_000)
+    (tmp_path / CARD_NAME).write_text(CheckpointCard(box_frame="thousand").model_dump_json())
+    before = Checkpoint.read(tmp_path)
+    figure = Figure(0.91234, 0.9, 0.93, 1000)
+    shown = dict.fromkeys(figures.MEANINGS, figure) | {"c_acc": Figure(None, None, None, 0)}
+    model_card.write(before, model_card.Evaluation(shown, 1000, "vllm 0"))
+    after = Checkpoint.read(tmp_path)
+    assert after.revision == before.revision
+    assert after.card.metrics["acc"] == {"value": 0.9123, "low": 0.9, "high": 0.93, "n": 1000}
+    text = (tmp_path / "README.md").read_text()
+    assert "| Acc: verdict after Query 2 | 0.912 | 0.900 to 0.930 | 1000 |" in text
+    assert "| C-Acc: Acc where it changed | none to judge | | 0 |" in text
+    assert "0.2 million parameters" in text
+    assert "Phi(d'/2) = 0.788" in text

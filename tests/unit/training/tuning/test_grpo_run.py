@@ -1,0 +1,149 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.checkpoint import Checkpoint
+from pipeline.errors import BadSettings
+from pipeline.verdict import Verdict
+from training import manifest
+from training.magnifake.tuples import Split
+from training.manifest import Entry
+from training.tuning import grpo_profiles, grpo_run
+from training.tuning.grpo_profiles import Stage
+from training.tuning.grpo_run import Plan
+from training.tuning.validation import Result
+
+MODEL = Path(__file__).parents[4] / "models/zoomin-tiny"
+SMALL: dict[str, Any] = {
+    "steps": 2,
+    "prompts": 2,
+    "generations": 4,
+    "micro_batch": 4,
+    "warm_up_steps": 1,
+    "validation_images": 2,
+    "save_every": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("set")
+    splits = [Split.TRAIN] * 4 + [Split.VALIDATION] * 2
+    drawn = [manifest._write_scene(path, seed) for seed in range(6)]
+    entries = [entry.model_copy(update={"split": split}) for entry, split in zip(drawn, splits, strict=True)]
+    (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    return path
+
+
+def plan(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, **changes: Any) -> Plan:
+    return Plan(
+        start=Checkpoint.read(start),
+        resolved=grpo_profiles.resolve("tiny", stage, SMALL | changes),
+        data=directory,
+        validation=directory,
+        out=out,
+        seed=0,
+        minutes=float("inf"),
+        threads=1,
+    )
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path / "model.safetensors")
+
+
+@pytest.mark.timeout(300)
+def test_both_stages_train_and_leave_a_checkpoint(directory: Path, tmp_path: Path) -> None:
+    first = plan(directory, tmp_path / "one", stage=1, learning_rate=1e-3, beta=0.01)
+    grpo_run.run(first)
+    lines = [json.loads(line) for line in (first.record / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    told = {"r_format", "r_iou", "r_verdict", "boxes", "kl", "zero_variance_share", "tokens", "truncated_share"}
+    assert told < lines[0].keys()
+    assert lines[1]["kl"] > 0, "the second step's answers come from weights that have moved"
+    assert (first.record / "log.png").stat().st_size > 0
+    assert not list(first.record.glob("checkpoint-*")), "a run that has ended leaves nothing to go on from"
+
+    second = plan(directory, tmp_path / "two", stage=2, start=tmp_path / "one")
+    outcome = grpo_run.run(second)
+    lines = [json.loads(line) for line in (second.record / "log.jsonl").read_text().splitlines()]
+    assert {"r_verdict", "r_bleu"} < lines[0].keys()
+    assert outcome.start.step == 0
+    assert len(json.loads((second.record / "own_boxes.json").read_text())) == 4
+    assert Checkpoint.read(tmp_path / "two").card.box_frame == "thousand"
+
+
+def test_the_chosen_weights_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
+    made = plan(directory, tmp_path / "out", stage=1)
+    made.record.mkdir(parents=True)
+    model, _ = grpo_run._load(MODEL)
+    torch.nn.init.ones_(model.lm_head.weight)
+    model.save_pretrained(grpo_run._weights(made, 20))
+    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    outcome = grpo_run._finish(made, grpo_run._load(MODEL)[0], [start, replace(start, step=20, iou_f1=0.7)], "sha256:0")
+    assert (outcome.improved, outcome.kept.step) == (True, 20)
+    kept, before = Checkpoint.read(made.out), Checkpoint.read(MODEL)
+    assert kept.revision != before.revision
+    assert (kept.card.metrics, kept.card.calibration, kept.card.trained_on) == ({}, None, "sha256:0")
+    assert kept.card.box_frame == before.card.box_frame
+    moved = weights(made.out)
+    assert moved.keys() == weights(MODEL).keys()
+    assert {tensor.dtype for tensor in moved.values()} == {torch.bfloat16}
+    assert (moved["model.embed_tokens.weight"] == 1).all()
+    names = {file.name for file in made.out.iterdir() if file.is_file()}
+    assert names == {file.name for file in MODEL.iterdir()} - {"README.md"}
+    assert not list(made.record.glob("weights-*"))
+
+
+def test_the_start_is_published_when_nothing_improved(directory: Path, tmp_path: Path) -> None:
+    made = plan(directory, tmp_path / "out", stage=1)
+    made.record.mkdir(parents=True)
+    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    outcome = grpo_run._finish(made, grpo_run._load(MODEL)[0], [start, replace(start, step=20)], "sha256:0")
+    assert not outcome.improved
+    assert outcome.objections == {20: ["IoU f1 did not rise"]}
+    assert Checkpoint.read(made.out).revision == made.start.revision
+    assert Checkpoint.read(made.out).card == made.start.card
+
+
+def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="holds a finished checkpoint"):
+        grpo_run.run(plan(directory, MODEL, stage=1))
+    mine, other = (plan(directory, tmp_path, stage=1, learning_rate=rate) for rate in (1e-4, 2e-4))
+    mine.record.mkdir()
+    entries = grpo_run.read_entries(directory, Split.TRAIN)
+    grpo_run._claim(mine, entries)
+    grpo_run._claim(mine, entries)
+    with pytest.raises(BadSettings, match="another run that has not ended"):
+        grpo_run._claim(other, entries)
+    with pytest.raises(BadSettings, match="another run that has not ended"):
+        grpo_run._claim(mine, entries[1:])
+
+
+def test_a_set_too_small_for_a_step_is_refused(directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="has 4 images to train on; a step takes 8"):
+        grpo_run.run(plan(directory, tmp_path, stage=1, prompts=8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_vllm_without_a_gpu_is_refused(directory: Path, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(BadSettings, match="vllm_colocate needs a GPU"):
+        grpo_run.run(plan(directory, tmp_path / "out", stage=1, generation="vllm_colocate"))
+
+
+def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
+    entries = [Entry(file=f"{split}.png", label=Verdict.REAL, split=split) for split in (*Split, None)]
+    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    read = {
+        split: [entry.file for entry in grpo_run.read_entries(tmp_path, split)] for split in ("train", "validation")
+    }
+    assert read == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
+    with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
+        grpo_run.run(plan(tmp_path, tmp_path / "out", stage=1))

@@ -1,0 +1,1 @@
+"""MagniFake: labeled images in, (I, E, B, C) tuples out."""

@@ -1,0 +1,1 @@
+"""What a checkpoint is worth: figures, calibration, the paper's tables."""

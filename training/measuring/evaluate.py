@@ -1,0 +1,135 @@
+"""A checkpoint's answers to held-out images, through the product's own `inspect`, in several passes.
+
+A pass says what is done to an image first and what Query 2 sees enlarged: the model's own boxes, random boxes in their
+place, the annotated ones, or the own boxes of a degraded copy. Query 1 is greedy and the same in all passes over the
+same pixels, so it is asked once.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline import geometry, images
+from pipeline.checkpoint import CheckpointCard
+from pipeline.engine import Answer, Query, VisionEngine
+from pipeline.errors import TransientError
+from pipeline.verdict import BoundingBox, Inspection
+from pipeline.zoomin import inspect
+from training.measuring.degrade import DEGRADATIONS, Degrade
+from training.measuring.metrics import Judged
+from training.measuring.samples import Sample
+from training.progress import Progress
+from training.synthetic import album
+
+
+class Remembering:
+    """An engine that answers a greedy query which it was asked before from memory."""
+
+    def __init__(self, engine: VisionEngine) -> None:
+        self._engine = engine
+        self._answers: dict[tuple[str, ...], asyncio.Task[Answer]] = {}
+
+    @property
+    def card(self) -> CheckpointCard:
+        return self._engine.card
+
+    async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
+        if temperature:
+            return await self._engine.ask(query, temperature=temperature)
+        key = (query.instructions, *(p if isinstance(p, str) else images.digest(p) for p in query.content))
+        if key not in self._answers:
+            self._answers[key] = asyncio.create_task(self._engine.ask(query))
+        return await self._answers[key]
+
+
+def random_boxes(seed: int) -> geometry.Choose:
+    """As many boxes as the model's own, one at least, of a detail's size, anywhere."""
+
+    def choose(regions: Sequence[BoundingBox], size: geometry.Size, max_crops: int) -> Sequence[BoundingBox]:
+        rng = np.random.default_rng(seed)
+        wanted = max(1, len(geometry.zoomable(regions, size, max_crops)))
+        return [album.random_box(rng, size) for _ in range(wanted)]
+
+    return choose
+
+
+def annotated_boxes(boxes: Sequence[BoundingBox]) -> geometry.Choose:
+    """The boxes of the truth, whatever the model says."""
+    return lambda _regions, size, max_crops: geometry.zoomable(boxes, size, max_crops)
+
+
+def _own_boxes(_sample: Sample) -> geometry.Choose:
+    return geometry.zoomable
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What Query 2 sees enlarged of an image, and what is done to the image first."""
+
+    choose: Callable[[Sample], geometry.Choose] = _own_boxes
+    degrade: Degrade | None = None
+
+
+OWN: Mapping[str, Pass] = {"own": Pass()}
+PASSES: Mapping[str, Pass] = {
+    **OWN,
+    "random": Pass(lambda sample: random_boxes(sample.number)),
+    "annotated": Pass(lambda sample: annotated_boxes(sample.annotated)),
+}
+DEGRADED: Mapping[str, Pass] = {name: Pass(degrade=degrade) for name, degrade in DEGRADATIONS.items()}
+
+
+async def judge(
+    samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int, passes: Mapping[str, Pass] = PASSES
+) -> dict[str, list[Judged]]:
+    """All samples in each of `passes`, at most `concurrency` images at once.
+
+    Raises: EngineDead.
+    """
+    slots = asyncio.Semaphore(concurrency)
+    progress = Progress("judging", len(samples) * len(passes))
+    done = 0
+
+    async def all_passes(sample: Sample) -> list[Judged]:
+        nonlocal done
+        judged = []
+        async with slots:
+            remembering = Remembering(engine)  # of this image alone: answers about others are of no use here
+            for one in passes.values():
+                judged.append(await _judge(sample, remembering, one))
+                done += 1
+                progress.show(done)
+        return judged
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(all_passes(sample)) for sample in samples]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return {name: [task.result()[number] for task in tasks] for number, name in enumerate(passes)}
+
+
+async def _judge(sample: Sample, engine: VisionEngine, one: Pass) -> Judged:
+    if one.degrade:
+        image, annotated = await asyncio.to_thread(one.degrade, sample.image, sample.annotated, sample.number)
+        sample = replace(sample, image=image, annotated=annotated)
+    try:
+        inspection = await inspect(sample.image, engine, one.choose(sample))
+    except TransientError:  # no readable answer, for whatever reason: wrong, not left out
+        inspection = None
+    return _judged(sample, inspection, engine.card)
+
+
+def _judged(sample: Sample, inspection: Inspection | None, card: CheckpointCard) -> Judged:
+    judged = Judged(sample.label, None, None, (), sample.annotated, reference=sample.reference, source=sample.source)
+    if inspection is None:
+        return judged
+    judged = replace(judged, v1=inspection.scan.verdict, regions=inspection.scan.regions)
+    # Serving would let the scan's verdict stand where Query 2 gave nothing; here that counts as unread.
+    check = inspection.check
+    if check is None:
+        return judged
+    said = replace(judged, v2=check.verdict, p_generated_raw=check.p_generated, explanation=check.explanation)
+    return said.under(card)

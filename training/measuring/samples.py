@@ -1,0 +1,77 @@
+"""Images to judge with their truth: held-out scenes, and sets on disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import images
+from pipeline.errors import BadSettings
+from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from training import manifest
+from training.magnifake.tuples import Split
+from training.progress import Progress
+from training.spread import over_processes
+from training.synthetic import scenes
+from training.synthetic.scenes import Scene, Style
+
+MAX_PIXELS = 100_000_000
+SEED = 0
+VALIDATION_SEED = 8_000_000
+"""the first of the seeds whose scenes only calibration sees; test scenes begin at `scenes.HELD_OUT_SEED`"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One image to judge, with its truth: `reference` is what Query 2's explanation is held against."""
+
+    number: int
+    image: RgbImage
+    label: Verdict
+    annotated: tuple[BoundingBox, ...]
+    reference: str | None = None
+    source: str | None = None
+
+
+def held_out(
+    count: int, workers: int, *, first_seed: int = scenes.HELD_OUT_SEED, style: Style = scenes.TRAINED
+) -> list[Sample]:
+    """`count` scenes that no training draws."""
+    progress = Progress("held-out scenes", count)
+    seeds = range(first_seed, first_seed + count)
+    drawn = over_processes(partial(scenes.make, style=style), seeds, min(workers, count), after_each=progress.show)
+    return of_scenes(drawn)
+
+
+def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
+    """Scenes with the explanation of all their details: what is missed costs, as with a set on disk."""
+    return [
+        Sample(number, scene.image, scene.label, scene.boxes, scenes.explain_check(scene.details))
+        for number, scene in enumerate(drawn)
+    ]
+
+
+def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
+    """At most `count` images of a manifest, in its order; of more, the same ones each time, drawn from the whole.
+
+    Its first ones would be of one class where it is sorted by class. Of a built set only those of `split` are taken.
+    Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable.
+    """
+    listed = [entry for entry in manifest.read(directory) if entry.split in (None, split)]
+    if not listed:
+        raise BadSettings(f"{directory} holds no image to judge; its manifest has to name some, in split {split}")
+    drawn = np.random.default_rng(SEED).permutation(len(listed))[:count]
+    entries = [listed[number] for number in sorted(drawn)]
+    return [
+        Sample(
+            number,
+            images.decode((directory / entry.file).read_bytes(), max_pixels=MAX_PIXELS),
+            entry.label,
+            entry.regions,
+            entry.explanations.check if entry.explanations else None,
+            entry.source,
+        )
+        for number, entry in enumerate(entries)
+    ]

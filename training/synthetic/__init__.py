@@ -1,0 +1,1 @@
+"""Images whose truth is known because we drew them."""

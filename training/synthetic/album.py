@@ -1,0 +1,166 @@
+"""Scenes as the model sees them: each one's view and crops, made by the product's own functions, kept on disk.
+
+Invariant: a shard's name says everything that its content depends on, and a shard is whole or absent.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import geometry, images
+from pipeline.verdict import BoundingBox, Verdict
+from training.progress import Progress
+from training.spread import over_processes
+from training.synthetic import scenes
+from training.synthetic.scenes import Detail, Scene
+
+VERSION = 2  # of what a shard holds; raise it when scenes or crops change
+SHARD_SCENES = 25
+VIEW_PIXELS = 140 * 140
+CROPS_PER_DETAIL = 2
+MAX_JITTER = 0.28
+SHOWS_DETAIL = 0.3
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """Pixels that a model sees, the part of the scene they show, and the detail they are about, if any."""
+
+    pixels: Pixels
+    window: BoundingBox
+    detail: Detail | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """One scene: its view, crops around each detail (as imprecise as a model's boxes), and one crop beside them."""
+
+    label: Verdict
+    details: tuple[Detail, ...]
+    view: Picture
+    crops: tuple[tuple[Picture, ...], ...]
+    stray: Picture
+
+
+def page(seed: int) -> Page:
+    """The page of the scene with this seed."""
+    scene = scenes.make(seed)
+    rng = np.random.default_rng([seed, VERSION])
+    view = images.view(scene.image, VIEW_PIXELS)
+    whole = BoundingBox(0, 0, *scene.image.size_px)
+    crops = tuple(
+        tuple(_crop(scene, _jitter(rng, detail.box)) for _ in range(CROPS_PER_DETAIL)) for detail in scene.details
+    )
+    stray = _crop(scene, random_box(rng, scene.image.size_px))
+    return Page(scene.label, scene.details, Picture(np.asarray(view), whole, None), crops, stray)
+
+
+def random_box(rng: np.random.Generator, size: geometry.Size) -> BoundingBox:
+    """A box of a detail's size anywhere in the image."""
+    width, height = (min(int(side), limit) for side, limit in zip(rng.integers(72, 129, 2), size, strict=True))
+    x, y = int(rng.integers(0, size[0] - width + 1)), int(rng.integers(0, size[1] - height + 1))
+    return BoundingBox(x, y, x + width, y + height)
+
+
+def _jitter(rng: np.random.Generator, box: BoundingBox) -> BoundingBox:
+    """Each edge moved by a normal share of the side: from nearly exact to as far off as a model's box."""
+    spread = rng.uniform(0, MAX_JITTER)
+    off = rng.normal(0, spread, 4) * (box.width_px, box.height_px, box.width_px, box.height_px)
+    moved = tuple(float(edge + step) for edge, step in zip(box.corners, off, strict=True))
+    clipped = geometry.clip((moved[0], moved[1], moved[2], moved[3]), (scenes.SIDE_PX, scenes.SIDE_PX))
+    if clipped is None or min(clipped.width_px, clipped.height_px) < geometry.CROP_MIN_SIDE_PX:
+        return box
+    return clipped
+
+
+def _crop(scene: Scene, box: BoundingBox) -> Picture:
+    window = geometry.crop_window(box, scene.image.size_px)
+    pixels = np.asarray(images.crop(scene.image, box, VIEW_PIXELS).pixels)
+    number = shown_in(window, scene.boxes)
+    return Picture(pixels, window, None if number is None else scene.details[number])
+
+
+def shown_in(window: BoundingBox, boxes: Sequence[BoundingBox]) -> int | None:
+    """Which of `boxes` a crop of `window` is about: the one that covers most of it, if that is three tenths."""
+    covered = [_shared_px(window, box) for box in boxes]
+    most = max(range(len(boxes)), key=covered.__getitem__, default=None)
+    return None if most is None or covered[most] < SHOWS_DETAIL * window.area_px else most
+
+
+def _shared_px(a: BoundingBox, b: BoundingBox) -> int:
+    return max(0, min(a.x2, b.x2) - max(a.x1, b.x1)) * max(0, min(a.y2, b.y2) - max(a.y1, b.y1))
+
+
+def load(cache: Path, *, first_seed: int, count: int, workers: int, title: str = "scenes") -> list[Page]:
+    """`count` pages from `first_seed` on; what the cache lacks is made by `workers` processes and kept."""
+    cache.mkdir(parents=True, exist_ok=True)
+    starts = range(first_seed, first_seed + count, SHARD_SCENES)
+    jobs = [(cache / f"scenes-v{VERSION}-{start}-{SHARD_SCENES}.npz", start) for start in starts]
+    missing = [job for job in jobs if not job[0].exists()]
+    progress = Progress(title, len(jobs))
+    progress.show(len(jobs) - len(missing))
+    if missing:
+        kept = len(jobs) - len(missing)
+        over_processes(_make_shard, missing, workers, after_each=lambda done: progress.show(kept + done))
+    return [page for path, _ in jobs for page in _read_shard(path)][:count]
+
+
+def _make_shard(job: tuple[Path, int]) -> None:
+    path, first_seed = job
+    pages = [page(seed) for seed in range(first_seed, first_seed + SHARD_SCENES)]
+    unfinished = path.with_name(f"{path.name}.part")
+    with unfinished.open("wb") as stream:
+        np.savez(stream, **_pack(pages))
+    unfinished.replace(path)
+
+
+def _pack(pages: Sequence[Page]) -> dict[str, npt.NDArray[np.generic]]:
+    """Flat arrays: one row a scene, a detail, and a crop; crops' pixels end to end."""
+    kinds, artifacts = list(scenes.Kind), list(scenes.Artifact)
+    details: list[list[int]] = []
+    crops: list[list[int]] = []
+    pixels: list[Pixels] = []
+    for number, one in enumerate(pages):
+        for detail in one.details:
+            artifact = -1 if detail.artifact is None else artifacts.index(detail.artifact)
+            details.append([number, *detail.box.corners, kinds.index(detail.kind), artifact])
+        for group, pictures in [*enumerate(one.crops), (-1, (one.stray,))]:
+            for picture in pictures:
+                about = -1 if picture.detail is None else one.details.index(picture.detail)
+                crops.append([number, group, about, *picture.window.corners, *picture.pixels.shape[:2]])
+                pixels.append(picture.pixels.reshape(-1))
+    return {
+        "generated": np.array([one.label is Verdict.GENERATED for one in pages]),
+        "views": np.stack([one.view.pixels for one in pages]),
+        "details": np.array(details, np.int32),
+        "crops": np.array(crops, np.int32),
+        "pixels": np.concatenate(pixels),
+    }
+
+
+def _read_shard(path: Path) -> Iterator[Page]:
+    with np.load(path) as shard:
+        arrays = {name: shard[name] for name in shard.files}
+    kinds, artifacts = list(scenes.Kind), list(scenes.Artifact)
+    details: list[list[Detail]] = [[] for _ in arrays["views"]]
+    for number, x1, y1, x2, y2, kind, artifact in arrays["details"].tolist():
+        shown = None if artifact < 0 else artifacts[artifact]
+        details[number].append(Detail(BoundingBox(x1, y1, x2, y2), kinds[kind], shown))
+    groups: list[dict[int, list[Picture]]] = [{} for _ in arrays["views"]]
+    start = 0
+    for number, group, about, x1, y1, x2, y2, height, width in arrays["crops"].tolist():
+        end = start + height * width * 3
+        pixels = arrays["pixels"][start:end].reshape(height, width, 3)
+        detail = None if about < 0 else details[number][about]
+        groups[number].setdefault(group, []).append(Picture(pixels, BoundingBox(x1, y1, x2, y2), detail))
+        start = end
+    whole = BoundingBox(0, 0, scenes.SIDE_PX, scenes.SIDE_PX)
+    for number, view in enumerate(arrays["views"]):
+        label = Verdict.GENERATED if arrays["generated"][number] else Verdict.REAL
+        crops = tuple(tuple(groups[number][group]) for group in range(len(details[number])))
+        yield Page(label, tuple(details[number]), Picture(view, whole, None), crops, groups[number][-1][0])

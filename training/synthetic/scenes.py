@@ -1,0 +1,234 @@
+"""Procedural scenes whose truth is known: plain ground, decoys, and detail regions that only a close look can judge.
+
+A generated scene carries one artifact in each of its regions. What the 140 x 140 view that Query 1 sees would show of
+an artifact is taken out of it again (`beyond_view`), so a crop shows it and the view does not. What the view does show
+is the tone: the saturation of a scene is drawn from one of two normals that lie `TONE_CUE` standard deviations apart,
+which bounds what any judge of the view alone can reach (see `training.measuring.metrics.view_bound`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from training.synthetic import artifacts, textures
+
+SIDE_PX = 512
+VIEW_SIDE_PX = 140
+TONE_CUE = 1.6
+TONE_GAIN = 0.30
+TONE_LIMITS = (0.05, 2.2)
+GAP_PX = 12
+BORDER_PX = 8
+REGION_SIDE_PX = (72, 129)
+MAX_REGIONS = 3
+GRAIN = (2.5, 4.5)
+HELD_OUT_SEED = 9_000_000
+"""the first of the seeds whose scenes no training draws"""
+
+Floats = npt.NDArray[np.float32]
+Paint = Callable[[np.random.Generator, Floats], Floats]
+
+
+class Kind(StrEnum):
+    FABRIC = "fabric"
+    FOLIAGE = "foliage"
+    LETTERING = "lettering"
+
+
+class Artifact(StrEnum):
+    CHECKERBOARD = "checkerboard"
+    SMOOTHED = "smoothed"
+    TILES = "tiles"
+
+
+_TEXTURES = {Kind.FABRIC: textures.fabric, Kind.FOLIAGE: textures.foliage, Kind.LETTERING: textures.lettering}
+_ARTIFACTS = {
+    Artifact.CHECKERBOARD: artifacts.checkerboard,
+    Artifact.SMOOTHED: artifacts.smoothed,
+    Artifact.TILES: artifacts.tiles,
+}
+_SHOWN = {
+    Artifact.CHECKERBOARD: "a checkerboard residue",
+    Artifact.SMOOTHED: "smoothed detail and ringing",
+    Artifact.TILES: "repeated tiles and seams",
+    None: "natural irregular detail",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A region worth a closer look; `artifact` is None exactly in a real scene."""
+
+    box: BoundingBox
+    kind: Kind
+    artifact: Artifact | None
+
+    @property
+    def shown(self) -> str:
+        """What a crop of it shows, in words."""
+        return f"{self.kind} with {_SHOWN[self.artifact]}"
+
+    @property
+    def place(self) -> str:
+        """Where it lies in the image, in words."""
+        across = (self.box.x1 + self.box.x2) / 2 / SIDE_PX
+        down = (self.box.y1 + self.box.y2) / 2 / SIDE_PX
+        row = "upper" if down < 0.4 else "lower" if down > 0.6 else "middle"
+        column = "left" if across < 0.4 else "right" if across > 0.6 else "center"
+        return f"{row} {column}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One image with its truth. `tone` is the drawn cue in standard deviations, before anything hides it."""
+
+    image: RgbImage
+    label: Verdict
+    details: tuple[Detail, ...]
+    tone: float
+
+    @property
+    def boxes(self) -> tuple[BoundingBox, ...]:
+        return tuple(detail.box for detail in self.details)
+
+
+def _ground(rng: np.random.Generator) -> Floats:
+    top, bottom = rng.uniform(70, 200, 3), rng.uniform(60, 180, 3)
+    down = np.linspace(0, 1, SIDE_PX, dtype=np.float32)[:, None, None]
+    horizon, sharpness = rng.uniform(0.35, 0.7), rng.uniform(8, 40)
+    mix = 1 / (1 + np.exp(-(down - horizon) * sharpness))
+    canvas = np.broadcast_to(top * (1 - mix) + bottom * mix, (SIDE_PX, SIDE_PX, 3)).astype(np.float32)
+    shape = (SIDE_PX, SIDE_PX)
+    clouds = textures.smooth_noise(rng, 6, shape, 10) + textures.smooth_noise(rng, 40, shape, 3)
+    return canvas + clouds[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What scenes are painted on, and what stands for each artifact in generated ones."""
+
+    ground: Callable[[np.random.Generator], Floats]
+    artifacts: Mapping[Artifact, Paint]
+
+
+TRAINED = Style(_ground, _ARTIFACTS)
+"""what every scene that a model is trained on looks like"""
+
+
+def make(seed: int, style: Style = TRAINED) -> Scene:
+    """The scene of this seed: even seeds are real, odd ones generated."""
+    rng = np.random.default_rng(seed)
+    label = Verdict.GENERATED if seed % 2 else Verdict.REAL
+    canvas = style.ground(rng)
+    for _ in range(rng.integers(0, 4)):
+        _paint_decoy(rng, canvas)
+    details = tuple(_draw_details(rng, label))
+    canvas += beyond_view(_paint_details(rng, canvas, details, style))[..., None]
+    tone = draw_tone(rng, label)
+    gray = canvas.mean(2, keepdims=True)
+    canvas = gray + (canvas - gray) * np.clip(1 + TONE_GAIN * tone, *TONE_LIMITS)
+    canvas += rng.standard_normal((SIDE_PX, SIDE_PX, 1), np.float32) * rng.uniform(*GRAIN)
+    pixels = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
+    return Scene(RgbImage(pixels, "png"), label, details, tone)
+
+
+def draw_tone(rng: np.random.Generator, label: Verdict) -> float:
+    """The cue that a view may use: N(+d'/2, 1) for generated scenes, N(-d'/2, 1) for real ones."""
+    return float(rng.normal(TONE_CUE / 2 if label is Verdict.GENERATED else -TONE_CUE / 2, 1))
+
+
+def explain_scan(label: Verdict, details: tuple[Detail, ...]) -> str:
+    """The reference explanation of Query 1."""
+    tone = "too vivid" if label is Verdict.GENERATED else "balanced"
+    return f"The tone looks {tone}; check {', '.join(f'{detail.kind} {detail.place}' for detail in details)}."
+
+
+def explain_check(seen: tuple[Detail | None, ...]) -> str:
+    """The reference explanation of Query 2 for crops of these details; None is a crop of plain ground."""
+    return tell_crops([detail.shown if detail else None for detail in seen])
+
+
+def tell_crops(shown: Sequence[str | None]) -> str:
+    """One sentence a crop, from the words of `Detail.shown`."""
+    if not shown:
+        return "No crop to check."
+    return " ".join(f"Crop {n}: {words or 'plain ground'}." for n, words in enumerate(shown, start=1))
+
+
+def _paint_decoy(rng: np.random.Generator, canvas: Floats) -> None:
+    """A plain, softly shaded rectangle or ellipse: never worth a closer look."""
+    width, height = (int(side) for side in rng.integers(50, 150, 2))
+    x, y = int(rng.integers(0, SIDE_PX - width)), int(rng.integers(0, SIDE_PX - height))
+    color = rng.uniform(50, 210, 3)
+    down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j][..., None]
+    cover = np.clip((1 - (across**2 + down**2)) * 8, 0, 1) if rng.random() < 0.5 else np.ones_like(across)
+    patch = canvas[y : y + height, x : x + width]
+    patch[:] = patch * (1 - cover) + (color + 18 * across - 12 * down) * cover
+
+
+def beyond_view(change: Floats) -> Floats:
+    """`change` to a scene's brightness without what the view shows of it: the view stays the same, a crop differs.
+
+    What is taken out is what the view's own sampling keeps, brought back to full size. Four rounds leave about half
+    a gray level in the region, less than the grain there; untreated, tiles would move the view by fourteen.
+    """
+    for _ in range(4):
+        change = change - textures.enlarge(textures.enlarge(change, (VIEW_SIDE_PX, VIEW_SIDE_PX)), change.shape)
+    return change
+
+
+def _draw_details(rng: np.random.Generator, label: Verdict) -> list[Detail]:
+    """One to three regions that keep their distance, listed from top to bottom as answers list them."""
+    details: list[Detail] = []
+    wanted = int(rng.integers(1, MAX_REGIONS + 1))
+    for _ in range(60):
+        if len(details) == wanted:
+            break
+        box = _draw_box(rng)
+        if any(_near(box, other.box) for other in details):
+            continue
+        kind = list(Kind)[rng.integers(0, len(Kind))]
+        artifact = list(Artifact)[rng.integers(0, len(Artifact))] if label is Verdict.GENERATED else None
+        details.append(Detail(box, kind, artifact))
+    return sorted(details, key=lambda detail: (detail.box.y1, detail.box.x1))
+
+
+def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Detail, ...], style: Style) -> Floats:
+    """Paints them all without artifacts; what the artifacts would change in brightness is returned."""
+    change = np.zeros((SIDE_PX, SIDE_PX), np.float32)
+    for detail in details:
+        box = detail.box
+        here = (slice(box.y1, box.y2), slice(box.x1, box.x2))
+        color = _distinct_color(rng, canvas[here].mean((0, 1)))
+        shape = (box.height_px, box.width_px)
+        weave = _TEXTURES[detail.kind](rng, shape) * np.float32(rng.uniform(18, 30))
+        brightness = weave + textures.smooth_noise(rng, 4, shape, 6)
+        canvas[here] = color + brightness[..., None]
+        if detail.artifact:
+            change[here] = style.artifacts[detail.artifact](rng, brightness) - brightness
+    return change
+
+
+def _draw_box(rng: np.random.Generator) -> BoundingBox:
+    width, height = (int(side) for side in rng.integers(*REGION_SIDE_PX, 2))
+    x = int(rng.integers(BORDER_PX, SIDE_PX - width - BORDER_PX))
+    y = int(rng.integers(BORDER_PX, SIDE_PX - height - BORDER_PX))
+    return BoundingBox(x, y, x + width, y + height)
+
+
+def _near(a: BoundingBox, b: BoundingBox) -> bool:
+    apart = a.x1 >= b.x2 + GAP_PX or b.x1 >= a.x2 + GAP_PX or a.y1 >= b.y2 + GAP_PX or b.y1 >= a.y2 + GAP_PX
+    return not apart
+
+
+def _distinct_color(rng: np.random.Generator, ground: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    for _ in range(20):
+        color = rng.uniform(60, 200, 3)
+        if np.abs(color - ground).max() > 45:
+            break
+    return color

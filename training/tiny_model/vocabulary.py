@@ -1,0 +1,99 @@
+"""The tiny model's tokenizer: byte-level BPE learned from our own queries and answers, with Qwen's special tokens.
+
+Every byte has a token, so no text is lost; tags are words of their own; the coordinates that answers use are one token
+each.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from pipeline import prompts
+from pipeline.verdict import BoundingBox, Verdict
+from training.synthetic import album, scenes
+from training.synthetic.scenes import Detail
+
+END_OF_TEXT, IM_START, IM_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
+IMAGE_PAD, VIDEO_PAD = "<|image_pad|>", "<|video_pad|>"
+SPECIALS = [END_OF_TEXT, IM_START, IM_END, VISION_START, VISION_END, "<|vision_pad|>", IMAGE_PAD, VIDEO_PAD]
+GRID = 20
+COORDINATES = range(0, 1001, GRID)
+MAX_VOCABULARY = 1024
+
+# What Qwen2.5-VL's own template does with our messages: text as it is, an image as its three tokens.
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}{{ '<|im_start|>' + message.role + '\n' }}"
+    "{%- if message.content is string -%}{{ message.content }}"
+    "{%- else -%}{%- for part in message.content -%}"
+    "{%- if part.type == 'text' -%}{{ part.text }}"
+    "{%- else -%}<|vision_start|><|image_pad|><|vision_end|>{%- endif -%}"
+    "{%- endfor -%}{%- endif -%}{{ '<|im_end|>\n' }}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
+)
+WORDS = r"</?[a-z]+>|<| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}<]+|\s+"
+
+
+def on_grid(box: BoundingBox) -> tuple[int, int, int, int]:
+    """The box in thousandths of the scene's side, each rounded to a coordinate that has a token."""
+    x1, y1, x2, y2 = (round(edge / scenes.SIDE_PX * 1000 / GRID) * GRID for edge in box.corners)
+    return x1, y1, x2, y2
+
+
+def train() -> PreTrainedTokenizerFast:
+    """The tokenizer, the same one each time.
+
+    Raises: ValueError when a coordinate or verdict got no token of its own.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    words = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, to_bytes])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=MAX_VOCABULARY,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=SPECIALS,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_corpus(), trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=IM_END,
+        pad_token=END_OF_TEXT,
+        model_max_length=4096,
+        extra_special_tokens={"image_token": IMAGE_PAD, "video_token": VIDEO_PAD},
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    for word in [*map(str, COORDINATES), *Verdict]:
+        if len(fast.encode(word, add_special_tokens=False)) != 1:
+            raise ValueError(f"the tokenizer gave {word!r} no token of its own")
+    return fast
+
+
+def _corpus() -> Iterator[str]:
+    """Every sentence that a query or a reference answer can hold, often enough for each word to become a token."""
+    blank = Image.new("RGB", (28, 28))
+    queries = [prompts.global_scan(blank, "thousand")]
+    queries += [prompts.local_check(blank, [blank] * crops, "thousand") for crops in range(9)]
+    texts = [part for query in queries for part in (query.instructions, *query.content) if isinstance(part, str)]
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        yield from texts
+        yield "system\nuser\nassistant\n"
+        label = list(Verdict)[number % 2]
+        details = tuple(_detail(rng, label) for _ in range(3))
+        boxes = [on_grid(detail.box) for detail in details]
+        yield prompts.render_scan(label, boxes, scenes.explain_scan(label, details))
+        yield prompts.render_check(label, scenes.explain_check((*details, None)))
+        yield prompts.render_check(label, scenes.explain_check(()))
+        yield from (f"[{coordinate}," for coordinate in COORDINATES)
+
+
+def _detail(rng: np.random.Generator, label: Verdict) -> Detail:
+    kind = list(scenes.Kind)[rng.integers(0, len(scenes.Kind))]
+    artifact = list(scenes.Artifact)[rng.integers(0, len(scenes.Artifact))] if label is Verdict.GENERATED else None
+    return Detail(album.random_box(rng, (scenes.SIDE_PX, scenes.SIDE_PX)), kind, artifact)

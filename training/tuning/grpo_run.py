@@ -1,0 +1,248 @@
+"""A GRPO stage from start to served checkpoint: prompts, training, validation, and which weights are kept.
+
+`OUT` is a checkpoint to serve; `OUT/grpo` is the run's record (configuration.json, log.jsonl, log.png,
+validations.jsonl) and, until it has ended, what a killed run goes on from.
+Invariant: `OUT` holds a config.json only when the run has ended.
+"""
+
+import json
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
+
+from pipeline.checkpoint import CARD_NAME, Checkpoint
+from pipeline.errors import BadSettings
+from pipeline.verdict import BoundingBox
+from training import manifest
+from training.magnifake.tuples import Split
+from training.manifest import Entry
+from training.tuning import grpo, questions, resuming, run_log, validation
+from training.tuning.greedy import Reader
+from training.tuning.grpo_profiles import Profile, Resolved
+from training.tuning.questions import Question
+from training.tuning.run_log import RunLog
+from training.tuning.validation import Result
+
+RECORD = "grpo"
+WEIGHTS_SUFFIXES = (".safetensors", ".safetensors.index.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which model, what it learns from, what decides, and by which profile."""
+
+    start: Checkpoint
+    resolved: Resolved
+    data: Path
+    validation: Path
+    out: Path
+    seed: int
+    minutes: float
+    threads: int
+
+    @property
+    def record(self) -> Path:
+        return self.out / RECORD
+
+    @property
+    def profile(self) -> Profile:
+        return self.resolved.values
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The start's figures, those of the weights that were kept, and why each other set of weights was not."""
+
+    start: Result
+    kept: Result
+    objections: dict[int, list[str]]
+
+    @property
+    def improved(self) -> bool:
+        return self.kept.step > 0
+
+
+def run(plan: Plan) -> Outcome:
+    """Raises: BadSettings when the data or the directory cannot be used; what decoding an image of the data raises."""
+    if (plan.out / "config.json").exists():
+        raise BadSettings(f"{plan.out} holds a finished checkpoint; name another directory with --out")
+    entries = read_entries(plan.data, Split.TRAIN)
+    if len(entries) < plan.profile.prompts:
+        raise BadSettings(
+            f"{plan.data} has {len(entries)} images to train on; a step takes {plan.profile.prompts}: lower --prompts"
+        )
+    judged = read_entries(plan.validation, Split.VALIDATION)[: plan.profile.validation_images]
+    if not judged:
+        raise BadSettings(f"{plan.validation} has no image to validate on; name another with --validation-data")
+    if plan.data == plan.validation and {entry.file for entry in entries} & {entry.file for entry in judged}:
+        raise BadSettings(f"{plan.data} has no splits; name another set with --validation-data")
+    plan.record.mkdir(parents=True, exist_ok=True)
+    _claim(plan, entries)
+    torch.set_num_threads(plan.threads)
+    grpo.quiet()
+    model, processor = _load(plan.start.path)
+    config = grpo.configure(plan.profile, processor, plan.record, plan.seed)
+    reader = Reader(model, processor.tokenizer, plan.start.card, plan.profile.validation_tokens)
+    examiner = _Examiner(plan, reader, judged)
+    examiner.examine(0)
+    grpo.train(
+        model,
+        processor,
+        _asked(plan, reader, entries),
+        plan.start.card,
+        profile=plan.profile,
+        config=config,
+        title=f"GRPO stage {plan.resolved.stage}",
+        seconds=plan.minutes * 60,
+        threads=plan.threads,
+        validate=examiner.examine,
+    )
+    return _finish(plan, model, examiner.results, _digest(entries))
+
+
+def read_entries(directory: Path, split: Split) -> list[Entry]:
+    """The images of a set that are of this split, or of none."""
+    return [entry for entry in manifest.read(directory) if entry.split in (None, split)]
+
+
+def _load(path: Path) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixin]:
+    """In full precision: steps of 1e-5 are lost in bfloat16. Padded on the left, as answers begin at one place."""
+    processor = AutoProcessor.from_pretrained(path, padding_side="left")
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), processor
+
+
+def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
+    """Writes what the run is; a directory of another run is refused.
+
+    Raises: BadSettings.
+    """
+    path = plan.record / "configuration.json"
+    said: dict[str, Any] = plan.resolved.as_json() | {
+        "seed": plan.seed,
+        "minutes": plan.minutes if math.isfinite(plan.minutes) else None,
+        "start": {"name": plan.start.name, "revision": plan.start.revision},
+        "data": {"images": len(entries), "digest": _digest(entries)},
+    }
+    if path.exists() and json.loads(path.read_text()) != said:
+        raise BadSettings(f"{plan.record} holds another run that has not ended; delete it or name another --out")
+    path.write_text(json.dumps(said, indent=2) + "\n")
+
+
+def _digest(entries: Sequence[Entry]) -> str:
+    lines = "".join(entry.model_dump_json() + "\n" for entry in entries)
+    return f"sha256:{sha256(lines.encode()).hexdigest()}"
+
+
+def _asked(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[Question]:
+    if plan.resolved.stage == 1:
+        return questions.scans(plan.data, entries)
+    return questions.checks(
+        plan.data,
+        entries,
+        _own_boxes(plan, reader, entries),
+        own_fraction=plan.profile.own_boxes_fraction,
+        scan_fraction=plan.profile.scan_fraction,
+        seed=plan.seed,
+    )
+
+
+def _own_boxes(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[tuple[BoundingBox, ...]]:
+    """The start's own boxes on what it learns from, found once and frozen: a run that goes on reads them again."""
+    kept = plan.record / "own_boxes.json"
+    if not kept.exists():
+        _, boxes = validation.scan(reader, plan.data, entries, "the model's own boxes")
+        unfinished = kept.with_suffix(".part")
+        unfinished.write_text(json.dumps([[box.corners for box in some] for some in boxes]))
+        unfinished.replace(kept)
+    return [tuple(BoundingBox(*corners) for corners in some) for some in json.loads(kept.read_text())]
+
+
+class _Examiner:
+    """Validates weights as training goes on, and keeps those on disk that would be chosen now."""
+
+    def __init__(self, plan: Plan, reader: Reader, entries: Sequence[Entry]) -> None:
+        self._plan = plan
+        self._reader = reader
+        self._entries = entries
+        self._path = plan.record / "validations.jsonl"
+        last = resuming.last_checkpoint(plan.record)
+        reached = resuming.step_of(last) if last else 0
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        earlier = [Result(**json.loads(line)) for line in lines if line.endswith("}")]
+        self.results = [one for one in earlier if one.step <= reached]
+
+    def examine(self, step: int) -> None:
+        if any(one.step == step for one in self.results):
+            return
+        judged = validation.judge(self._reader, self._plan.validation, self._entries)
+        self.results.append(validation.result(step, judged))
+        self._path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in self.results))
+        print(f"validation at step {step}: {self.results[-1]}", file=sys.stderr)
+        if validation.gamed(self.results[-1], self.results[0]):
+            print("IoU rose because boxes are left out; train with --iou-mode f1", file=sys.stderr)
+        if step and validation.best(self._plan.resolved.stage, self.results).step == step:
+            self._keep(step)
+
+    def _keep(self, step: int) -> None:
+        weights = _weights(self._plan, step)
+        self._reader.model.save_pretrained(weights)
+        for other in self._plan.record.glob("weights-*"):
+            if other != weights:
+                shutil.rmtree(other)
+
+
+def _weights(plan: Plan, step: int) -> Path:
+    return plan.record / f"weights-{step}"
+
+
+def _finish(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, results: Sequence[Result], digest: str) -> Outcome:
+    stage, start = plan.resolved.stage, results[0]
+    kept = validation.best(stage, results)
+    log = RunLog(plan.record / grpo.LOG_NAME).read()
+    if log:
+        run_log.plot(log, f"GRPO stage {stage} of {plan.start.name}").save(plan.record / "log.png")
+    if kept.step:
+        resuming.load_weights(str(_weights(plan, kept.step)), model)
+        _write(plan, model, digest)
+    else:
+        _publish(plan.start.path, plan.out)
+    for path in [*plan.record.glob("checkpoint-*"), *plan.record.glob("weights-*")]:
+        shutil.rmtree(path)
+    refused = {new.step: validation.objections(stage, new, start) for new in results[1:]}
+    return Outcome(start, kept, {step: reasons for step, reasons in refused.items() if reasons})
+
+
+def _write(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, digest: str) -> None:
+    """The start's own files with new weights, and a card without what was measured on the old ones."""
+    made = plan.record / "made"
+    dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
+    model.to(dtype).save_pretrained(made)
+    for file in plan.start.path.iterdir():
+        if file.is_file() and not file.name.endswith((*WEIGHTS_SUFFIXES, ".md")):
+            shutil.copyfile(file, made / file.name)
+    unmeasured: dict[str, object] = {
+        "metrics": {},
+        "calibration": None,
+        "uncertain_between": None,
+        "trained_on": digest,
+    }
+    card = plan.start.card.model_copy(update=unmeasured)
+    (made / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
+    _publish(made, plan.out)
+    shutil.rmtree(made)
+
+
+def _publish(made: Path, out: Path) -> None:
+    """config.json comes last: with it the directory is a checkpoint."""
+    files = sorted((file for file in made.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
+    for file in files:
+        shutil.copyfile(file, out / file.name)

@@ -1,0 +1,175 @@
+"""A fine-tuning run from start to served checkpoint: rows, training, and what is written.
+
+`OUT` is a checkpoint to serve; `OUT/sft` is the run's record (configuration.json, log.jsonl) and, until it has ended,
+what a killed run goes on from. On several devices every process runs this, and the first one writes.
+Invariant: `OUT` holds a config.json only when the run has ended.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from transformers import AutoConfig, AutoProcessor, Qwen2_5_VLForConditionalGeneration
+from transformers.utils import logging
+
+from pipeline.checkpoint import CARD_NAME, Checkpoint
+from pipeline.errors import BadSettings
+from training import manifest
+from training.magnifake.tuples import Split
+from training.manifest import Entry
+from training.tiny_model import architecture
+from training.tuning import adapters, dataset, resuming, sft
+from training.tuning.run_log import RunLog
+from training.tuning.sft_journal import LOG_NAME
+from training.tuning.sft_profiles import Profile, Resolved
+
+RECORD = "sft"
+ADAPTER = "adapter"
+WEIGHTS_SUFFIXES = (".safetensors", ".safetensors.index.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which model, what it learns from, and by which profile."""
+
+    start: Checkpoint
+    resolved: Resolved
+    data: Path
+    out: Path
+    seed: int
+    threads: int
+
+    @property
+    def record(self) -> Path:
+        return self.out / RECORD
+
+    @property
+    def profile(self) -> Profile:
+        return self.resolved.values
+
+
+def run(plan: Plan) -> None:
+    """Raises: BadSettings, TrainingFailed; what decoding an image of the data raises."""
+    if (plan.out / "config.json").exists():
+        raise BadSettings(f"{plan.out} holds a finished checkpoint; name another directory with --out")
+    entries = [one for one in manifest.read(plan.data) if one.split in (None, Split.TRAIN)]
+    rows = dataset.rows(plan.data, entries, plan.profile.variant, plan.start.card.max_crops)
+    if len(rows.questions) < plan.profile.rows:
+        raise BadSettings(
+            f"{plan.data} gives {len(rows.questions)} rows to train on ({len(rows.unexplained)} of {len(entries)} "
+            f"images have no explanation); a step takes {plan.profile.rows}: explain more with `zoomin-train build`, "
+            "or lower --rows"
+        )
+    state = PartialState(cpu=not torch.cuda.is_available())
+    if state.is_main_process:
+        if rows.unexplained:
+            print(f"{len(rows.unexplained)} images have no explanation and give no rows", file=sys.stderr)
+        plan.record.mkdir(parents=True, exist_ok=True)
+        _claim(plan, entries, len(rows.questions))
+        _forget_what_came_after(plan.record)
+    state.wait_for_everyone()
+    torch.set_num_threads(plan.threads)
+    trainer = sft.fine_tune(
+        _load(plan),
+        AutoProcessor.from_pretrained(plan.start.path),
+        rows.questions,
+        plan.start.card,
+        profile=plan.profile,
+        seed=plan.seed,
+        directory=plan.record,
+        threads=plan.threads,
+    )
+    last = resuming.last_checkpoint(plan.record)
+    with resuming.writing(f"the checkpoint in {plan.out}", f"{last} stays"):
+        _write(plan, trainer, digest(entries))
+
+
+def _load(plan: Plan) -> Qwen2_5_VLForConditionalGeneration:
+    logging.disable_progress_bar()
+    dtype = getattr(torch, plan.profile.dtype)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(plan.start.path, dtype=dtype)
+    if not torch.cuda.is_available():
+        architecture.embed_by_product(model)
+    return model
+
+
+def digest(entries: Sequence[Entry]) -> str:
+    """What a checkpoint was trained on."""
+    lines = "".join(entry.model_dump_json() + "\n" for entry in entries)
+    return f"sha256:{sha256(lines.encode()).hexdigest()}"
+
+
+def _claim(plan: Plan, entries: Sequence[Entry], rows: int) -> None:
+    """Writes what the run is; a directory of another run is refused.
+
+    Raises: BadSettings.
+    """
+    path = plan.record / "configuration.json"
+    said: dict[str, Any] = plan.resolved.as_json() | {
+        "seed": plan.seed,
+        "steps": plan.profile.steps(rows),
+        "start": {"name": plan.start.name, "revision": plan.start.revision},
+        "data": {"images": len(entries), "rows": rows, "digest": digest(entries)},
+    }
+    if path.exists() and json.loads(path.read_text()) != said:
+        raise BadSettings(f"{plan.record} holds another run that has not ended; delete it or name another --out")
+    path.write_text(json.dumps(said, indent=2) + "\n")
+
+
+def _forget_what_came_after(record: Path) -> None:
+    """After a kill: what was half written, and the log's lines of steps that will be taken again."""
+    resuming.forget_unfinished(record)
+    last = resuming.last_checkpoint(record)
+    RunLog(record / LOG_NAME).start_after(resuming.step_of(last) if last else 0)
+
+
+def _write(plan: Plan, trainer: sft.FineTuner, trained_on: str) -> None:
+    """The start's own files with new weights, and a card without what was measured on the old ones."""
+    made = plan.record / "made"
+    dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
+    if plan.profile.trained == "lora":
+        trainer.save_model(str(plan.record / ADAPTER))
+    else:
+        # Of all devices, so all take part; the first one gets the whole.
+        weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if not trainer.is_world_process_zero():
+        return
+    if plan.profile.trained == "lora":
+        adapters.merged(plan.start.path, plan.record / ADAPTER, dtype).save_pretrained(made)
+    else:
+        tied = trainer.model.all_tied_weights_keys
+        cast = {name: weight.to(dtype) for name, weight in weights.items() if name not in tied}
+        trainer.model.config.dtype = dtype
+        trainer.model.save_pretrained(made, state_dict=cast)
+    for file in plan.start.path.iterdir():
+        if file.is_file() and not (made / file.name).exists() and not file.name.endswith((*WEIGHTS_SUFFIXES, ".md")):
+            shutil.copyfile(file, made / file.name)
+    unmeasured = {"metrics": {}, "calibration": None, "uncertain_between": None, "trained_on": trained_on}
+    card = plan.start.card.model_copy(update=unmeasured)
+    (made / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
+    _publish(made, plan.out)
+    for path in [made, *plan.record.glob("checkpoint-*")]:
+        shutil.rmtree(path)
+
+
+def _publish(made: Path, out: Path) -> None:
+    """config.json comes last: with it the directory is a checkpoint."""
+    files = sorted((file for file in made.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
+    for file in files:
+        shutil.copyfile(file, out / file.name)
+
+
+def speed(plan: Plan) -> str:
+    """How fast the run went, the first step left out: for people."""
+    lines = [json.loads(line) for line in (plan.record / LOG_NAME).read_text().splitlines()]
+    steady = lines[1:] or lines
+    seconds = sum(line["step_s"] for line in steady)
+    tokens = sum(line["tokens"] for line in steady)
+    return f"{len(lines)} steps, {seconds / len(steady):.2f} s each, {tokens / seconds:,.0f} tokens/s"
