@@ -14,7 +14,7 @@ from pipeline.errors import BrokerUnavailable, InternalFault, ZoomInError
 from pipeline.messages import VerdictEvent
 from pipeline.record import Headers, RawRecord
 from worker.outgoing import Outgoing, dead_letter_message, verdict_message
-from worker.source import Membership, Partitions, Turn
+from worker.turn import Membership, Partitions, Turn
 
 LIMIT_BYTES = 1_048_588
 VERDICT_TOPIC = "zoomin.verdicts"

@@ -15,7 +15,7 @@ from pipeline.errors import BrokerUnavailable
 from pipeline.record import RawRecord
 from worker import telemetry
 from worker.outgoing import Compose, Outgoing
-from worker.source import Membership, Partitions, Turn
+from worker.turn import Membership, Partitions, Turn
 
 
 class Source(Protocol):

@@ -18,8 +18,8 @@ from worker.breaker import Breaker
 from worker.handler import Outcome
 from worker.ledger import OffsetLedger, Position
 from worker.settings import FlowSettings
-from worker.source import Turn
 from worker.telemetry import Metrics
+from worker.turn import Turn
 
 POLL_S = 0.1
 COMPLETION_WAIT_S = 0.5

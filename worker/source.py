@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -30,6 +29,7 @@ from worker.client_cures import (
 from worker.confined import ConfinedThread
 from worker.kafka_client import check_topics, connect, ms, unreachable
 from worker.settings import KafkaSettings
+from worker.turn import Membership, Partitions, Turn
 
 ASK_TIMEOUT_S = 3.0
 """how long one question or commit may keep the only consumer thread"""
@@ -37,36 +37,6 @@ PARTITION_FETCH_BYTES = 64 * 1024
 """20 to 200 events: a larger buffer would be drained whole before the next partition has its turn"""
 FETCH_WAIT_S = 0.1
 """a resumed partition waits for the fetch that is under way for the others"""
-
-Partitions = frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """Who we are in the group at one moment: by this the brokers know what a member sends that the group gave up."""
-
-    group_id: str
-    generation: int
-    member_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one poll brought. Drop `revoked` and `lost` first, then take up `assigned`, then read `records`.
-
-    `positions`: where each partition would go on reading, behind `records` and behind gaps that hold none; a partition
-        whose position is not known yet is missing. `skipped`: offsets that were deleted before we read them.
-    `membership`: None while we are not in the group; never newer than what `lost` and `revoked` tell.
-    """
-
-    records: list[RawRecord]
-    assigned: Partitions
-    revoked: Partitions
-    lost: Partitions
-    assignment: Partitions
-    positions: Mapping[int, int]
-    skipped: int = 0
-    membership: Membership | None = None
 
 
 class KafkaSource:

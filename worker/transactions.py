@@ -19,7 +19,7 @@ from worker.confined import ConfinedThread
 from worker.kafka_client import connect, message_limits, ms
 from worker.outgoing import Outgoing
 from worker.settings import KafkaSettings
-from worker.source import Membership
+from worker.turn import Membership
 
 STEP_TIMEOUT_S = 8.0
 """how long each step of a transaction may take: messages, offsets, commit"""

@@ -14,7 +14,8 @@ from tests.fakes_kafka import FakeBroker
 from tests.services import KafkaForTests
 from worker.ledger import OffsetLedger, Position
 from worker.settings import KafkaSettings
-from worker.source import KafkaSource, Partitions, Turn
+from worker.source import KafkaSource
+from worker.turn import Partitions, Turn
 
 NONE: Partitions = frozenset()
 PATIENCE_S = 30

@@ -11,8 +11,9 @@ from tests.services import KafkaForTests
 from worker.exactly_once import Transactions
 from worker.outgoing import Outgoing
 from worker.settings import KafkaSettings
-from worker.source import KafkaSource, Membership
+from worker.source import KafkaSource
 from worker.transactions import KafkaTransactions
+from worker.turn import Membership
 
 PATIENCE_S = 30
 

@@ -29,7 +29,8 @@ from tests.services import KafkaForTests
 from worker import client_cures, kafka_client
 from worker.client_cures import finish_joining, unpark
 from worker.settings import KafkaSettings
-from worker.source import KafkaSource, Turn
+from worker.source import KafkaSource
+from worker.turn import Turn
 
 Cure = Callable[[KafkaConsumer], None]
 

@@ -15,7 +15,8 @@ from worker import kafka_client
 from worker.client_cures import close_producer
 from worker.local import CACHE, KafkaBroker
 from worker.settings import KafkaSettings
-from worker.source import KafkaSource, Turn
+from worker.source import KafkaSource
+from worker.turn import Turn
 
 pytestmark = refused.MARKS
 

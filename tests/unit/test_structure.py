@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "worker/store.py": "tests/contract/test_store.py",
     "worker/calls.py": "tests/contract/test_store.py",
     "worker/source.py": "tests/contract/test_source.py",
+    "worker/turn.py": "tests/contract/test_source.py",
     "worker/publisher.py": "tests/contract/test_publisher.py",
     "worker/delivery.py": "tests/contract/test_publisher.py",
     "worker/transactions.py": "tests/contract/test_transactions.py",

@@ -10,8 +10,8 @@ from worker.handler import Outcome
 from worker.loop import WorkerLoop
 from worker.outgoing import Outgoing
 from worker.settings import FlowSettings
-from worker.source import Turn
 from worker.telemetry import Metrics
+from worker.turn import Turn
 
 NONE: frozenset[int] = frozenset()
 
