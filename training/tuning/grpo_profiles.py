@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pipeline.errors import BadSettings
+from training.tuning.bounds import out_of_bounds
 
 Name = Literal["paper", "production", "tiny"]
 Stage = Literal[1, 2]
@@ -30,14 +31,7 @@ OF_THE_MACHINE = ("micro_batch", "generation", "server_url", "validation_images"
 
 
 def _problems(profile: "Profile") -> Iterator[str]:
-    for entry in dataclasses.fields(profile):
-        value = getattr(profile, entry.name)
-        if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-            yield f"{entry.name} is {value}; it must be 0 or more"
-        if type(value) is int and value < 1:
-            yield f"{entry.name} is {value}; it must be 1 or more"
-        if entry.name.endswith("_fraction") and value > 1:
-            yield f"{entry.name} is {value}; it is a share, at most 1"
+    yield from out_of_bounds(profile)
     if profile.generations < 2:
         yield "generations is 1; answers are compared with each other, so ask for 2 or more"
     if profile.answers % profile.micro_batch:

@@ -11,20 +11,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 
-from pipeline.checkpoint import CARD_NAME, Checkpoint
+from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
 from training import manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
-from training.tuning import grpo, questions, resuming, run_log, validation
+from training.tuning import grpo, publishing, questions, resuming, run_log, validation
 from training.tuning.greedy import Reader
 from training.tuning.grpo_profiles import Profile, Resolved
 from training.tuning.questions import Question
@@ -32,7 +30,6 @@ from training.tuning.run_log import RunLog
 from training.tuning.validation import Result
 
 RECORD = "grpo"
-WEIGHTS_SUFFIXES = (".safetensors", ".safetensors.index.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def run(plan: Plan) -> Outcome:
         threads=plan.threads,
         validate=examiner.examine,
     )
-    return _finish(plan, model, examiner.results, _digest(entries))
+    return _finish(plan, model, examiner.results, publishing.digest(entries))
 
 
 def read_entries(directory: Path, split: Split) -> list[Entry]:
@@ -125,21 +122,13 @@ def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
 
     Raises: BadSettings.
     """
-    path = plan.record / "configuration.json"
-    said: dict[str, Any] = plan.resolved.as_json() | {
+    said = plan.resolved.as_json() | {
         "seed": plan.seed,
         "minutes": plan.minutes if math.isfinite(plan.minutes) else None,
         "start": {"name": plan.start.name, "revision": plan.start.revision},
-        "data": {"images": len(entries), "digest": _digest(entries)},
+        "data": {"images": len(entries), "digest": publishing.digest(entries)},
     }
-    if path.exists() and json.loads(path.read_text()) != said:
-        raise BadSettings(f"{plan.record} holds another run that has not ended; delete it or name another --out")
-    path.write_text(json.dumps(said, indent=2) + "\n")
-
-
-def _digest(entries: Sequence[Entry]) -> str:
-    lines = "".join(entry.model_dump_json() + "\n" for entry in entries)
-    return f"sha256:{sha256(lines.encode()).hexdigest()}"
+    publishing.claim(plan.record, said)
 
 
 def _asked(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[Question]:
@@ -214,7 +203,7 @@ def _finish(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, results: Sequ
         resuming.load_weights(str(_weights(plan, kept.step)), model)
         _write(plan, model, digest)
     else:
-        _publish(plan.start.path, plan.out)
+        publishing.publish(plan.start.path, plan.out)
     for path in [*plan.record.glob("checkpoint-*"), *plan.record.glob("weights-*")]:
         shutil.rmtree(path)
     refused = {new.step: validation.objections(stage, new, start) for new in results[1:]}
@@ -222,27 +211,9 @@ def _finish(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, results: Sequ
 
 
 def _write(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, digest: str) -> None:
-    """The start's own files with new weights, and a card without what was measured on the old ones."""
     made = plan.record / "made"
     dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
     model.to(dtype).save_pretrained(made)
-    for file in plan.start.path.iterdir():
-        if file.is_file() and not file.name.endswith((*WEIGHTS_SUFFIXES, ".md")):
-            shutil.copyfile(file, made / file.name)
-    unmeasured: dict[str, object] = {
-        "metrics": {},
-        "calibration": None,
-        "uncertain_between": None,
-        "trained_on": digest,
-    }
-    card = plan.start.card.model_copy(update=unmeasured)
-    (made / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
-    _publish(made, plan.out)
+    publishing.complete(made, plan.start, digest)
+    publishing.publish(made, plan.out)
     shutil.rmtree(made)
-
-
-def _publish(made: Path, out: Path) -> None:
-    """config.json comes last: with it the directory is a checkpoint."""
-    files = sorted((file for file in made.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
-    for file in files:
-        shutil.copyfile(file, out / file.name)

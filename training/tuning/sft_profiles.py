@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pipeline.errors import BadSettings
+from training.tuning.bounds import out_of_bounds
 from training.tuning.grpo_profiles import Value
 
 Name = Literal["paper", "production", "tiny"]
@@ -28,16 +29,11 @@ MAY_BE_ZERO = ("warm_up_fraction", "last_rate_fraction", "weight_decay", "lora_d
 
 
 def _problems(profile: "Profile") -> Iterator[str]:
+    yield from out_of_bounds(profile)
     for entry in dataclasses.fields(profile):
         value = getattr(profile, entry.name)
-        if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-            yield f"{entry.name} is {value}; it must be 0 or more"
-        elif isinstance(value, float) and not value and entry.name not in MAY_BE_ZERO:
+        if isinstance(value, float) and not value and entry.name not in MAY_BE_ZERO:
             yield f"{entry.name} is 0; it must be more"
-        if type(value) is int and value < 1:
-            yield f"{entry.name} is {value}; it must be 1 or more"
-        if entry.name.endswith("_fraction") and value > 1:
-            yield f"{entry.name} is {value}; it is a share, at most 1"
     if profile.micro_batch > 0 and profile.rows % profile.micro_batch:
         yield f"micro_batch is {profile.micro_batch}; it must divide rows, {profile.rows}"
     if profile.trained == "all" and profile.dtype == "bfloat16":

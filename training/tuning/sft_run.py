@@ -10,29 +10,26 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import PartialState
 from transformers import AutoConfig, AutoProcessor, Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
-from pipeline.checkpoint import CARD_NAME, Checkpoint
+from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from training import manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
 from training.tiny_model import architecture
-from training.tuning import adapters, dataset, resuming, sft
+from training.tuning import adapters, dataset, publishing, resuming, sft
 from training.tuning.run_log import RunLog
 from training.tuning.sft_journal import LOG_NAME
 from training.tuning.sft_profiles import Profile, Resolved
 
 RECORD = "sft"
 ADAPTER = "adapter"
-WEIGHTS_SUFFIXES = (".safetensors", ".safetensors.index.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def run(plan: Plan) -> None:
     )
     last = resuming.last_checkpoint(plan.record)
     with resuming.writing(f"the checkpoint in {plan.out}", f"{last} stays"):
-        _write(plan, trainer, digest(entries))
+        _write(plan, trainer, publishing.digest(entries))
 
 
 def _load(plan: Plan) -> Qwen2_5_VLForConditionalGeneration:
@@ -100,27 +97,18 @@ def _load(plan: Plan) -> Qwen2_5_VLForConditionalGeneration:
     return model
 
 
-def digest(entries: Sequence[Entry]) -> str:
-    """What a checkpoint was trained on."""
-    lines = "".join(entry.model_dump_json() + "\n" for entry in entries)
-    return f"sha256:{sha256(lines.encode()).hexdigest()}"
-
-
 def _claim(plan: Plan, entries: Sequence[Entry], rows: int) -> None:
     """Writes what the run is; a directory of another run is refused.
 
     Raises: BadSettings.
     """
-    path = plan.record / "configuration.json"
-    said: dict[str, Any] = plan.resolved.as_json() | {
+    said = plan.resolved.as_json() | {
         "seed": plan.seed,
         "steps": plan.profile.steps(rows),
         "start": {"name": plan.start.name, "revision": plan.start.revision},
-        "data": {"images": len(entries), "rows": rows, "digest": digest(entries)},
+        "data": {"images": len(entries), "rows": rows, "digest": publishing.digest(entries)},
     }
-    if path.exists() and json.loads(path.read_text()) != said:
-        raise BadSettings(f"{plan.record} holds another run that has not ended; delete it or name another --out")
-    path.write_text(json.dumps(said, indent=2) + "\n")
+    publishing.claim(plan.record, said)
 
 
 def _forget_what_came_after(record: Path) -> None:
@@ -131,7 +119,6 @@ def _forget_what_came_after(record: Path) -> None:
 
 
 def _write(plan: Plan, trainer: sft.FineTuner, trained_on: str) -> None:
-    """The start's own files with new weights, and a card without what was measured on the old ones."""
     made = plan.record / "made"
     dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
     if plan.profile.trained == "lora":
@@ -148,22 +135,10 @@ def _write(plan: Plan, trainer: sft.FineTuner, trained_on: str) -> None:
         cast = {name: weight.to(dtype) for name, weight in weights.items() if name not in tied}
         trainer.model.config.dtype = dtype
         trainer.model.save_pretrained(made, state_dict=cast)
-    for file in plan.start.path.iterdir():
-        if file.is_file() and not (made / file.name).exists() and not file.name.endswith((*WEIGHTS_SUFFIXES, ".md")):
-            shutil.copyfile(file, made / file.name)
-    unmeasured = {"metrics": {}, "calibration": None, "uncertain_between": None, "trained_on": trained_on}
-    card = plan.start.card.model_copy(update=unmeasured)
-    (made / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
-    _publish(made, plan.out)
+    publishing.complete(made, plan.start, trained_on)
+    publishing.publish(made, plan.out)
     for path in [made, *plan.record.glob("checkpoint-*")]:
         shutil.rmtree(path)
-
-
-def _publish(made: Path, out: Path) -> None:
-    """config.json comes last: with it the directory is a checkpoint."""
-    files = sorted((file for file in made.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
-    for file in files:
-        shutil.copyfile(file, out / file.name)
 
 
 def speed(plan: Plan) -> str:

@@ -11,7 +11,7 @@ from pipeline.checkpoint import Checkpoint
 from tests.training_runs import TIMEOUT_S, Ground, until
 from training import manifest
 from training.__main__ import main
-from training.tuning.sft_run import digest
+from training.tuning.publishing import digest
 
 STEPS = 12
 
