@@ -19,6 +19,7 @@ laptop and fails them where CI=true.
 
 import os
 import shutil
+import signal
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,9 @@ _BUILD_TIMEOUT_S = 1200  # the first test that wants versitygw builds it
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python 3.0 reads its message schemas in a way that Python 3.11 calls deprecated.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that runs us in the background has Ctrl-C ignored, and what we start would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
