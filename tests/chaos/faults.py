@@ -1,6 +1,7 @@
 """What each kind of fault does to the real processes: it begins, lasts, and is undone."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import Fault, Kind
 from worker.local import KafkaBroker, SeaweedFs
+
+MOMENT_S = 0.02
 
 
 def carry_out(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> None:
@@ -51,3 +54,24 @@ def _under_way(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> 
             s3.server.freeze()
             yield
             s3.server.thaw()
+        case Kind.S3_SLOWED:
+            with _slowed(s3):
+                yield
+
+
+@contextmanager
+def _slowed(s3: SeaweedFs) -> Iterator[None]:
+    """Bytes trickle: it runs for a moment, then sleeps for nine."""
+    over = threading.Event()
+
+    def stutter() -> None:
+        while not over.wait(MOMENT_S):
+            s3.server.freeze()
+            over.wait(9 * MOMENT_S)
+            s3.server.thaw()
+
+    stuttering = threading.Thread(target=stutter, name="s3-slowed", daemon=True)
+    stuttering.start()
+    yield
+    over.set()
+    stuttering.join()

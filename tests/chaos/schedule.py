@@ -19,6 +19,7 @@ class Kind(StrEnum):
     BROKER_FROZEN = "broker_frozen"
     S3_STOPPED = "s3_stopped"
     S3_FROZEN = "s3_frozen"
+    S3_SLOWED = "s3_slowed"
     MEMBER_JOINS = "member_joins"
 
 
@@ -33,6 +34,7 @@ LASTS_S = {
     Kind.BROKER_FROZEN: (2.0, 8.0),
     Kind.S3_STOPPED: (2.0, 6.0),
     Kind.S3_FROZEN: (2.0, 8.0),
+    Kind.S3_SLOWED: (3.0, 8.0),
     Kind.MEMBER_JOINS: (2.0, 5.0),
 }
 REST_S = (1.0, 4.0)
