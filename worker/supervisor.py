@@ -1,9 +1,9 @@
 """Owns the engine: starts and warms it, restarts it within a budget, and asks suspects alone.
 
 Invariant: a query is lost only with its event. Who was in flight when the engine died, or came while the next one
-started, is asked alone from then on, and the one that kills it again is poison. Events are asked in the order in which
-the loop admitted them, as their tasks' names have it: so what lies before a poisonous event is answered before it ends
-the next engine, and each life of a worker brings its group further.
+started, is asked alone from then on, and the one that kills it again is poison. They are asked in the order in which
+the loop admitted them, as their tasks' names have it, and with them whoever is older and comes later: so what lies
+before a poisonous event is answered before it ends the next engine, and each life of a worker brings its group further.
 """
 
 import asyncio
@@ -106,7 +106,7 @@ class Supervisor:
         event = asyncio.current_task()
         assert event is not None, "each event is a task"
         failed = False
-        if event not in self._suspects:
+        if event not in self._suspects and not self._isolation.younger_waits(event.get_name()):
             generation = self._generation
             async with self._isolation.together():
                 if generation == self._generation and self.ready:
@@ -243,6 +243,10 @@ class Isolation:
             self._waiting.remove(name)
             self._occupied = self._occupied and not entered
             await self._notify()
+
+    def younger_waits(self, name: str) -> bool:
+        """Whether one that wants to be alone comes after `name`, which it must not overtake."""
+        return any(name < other for other in self._waiting)
 
     def _is_turn_of(self, name: str) -> bool:
         return not self._occupied and self._together == 0 and name == min(self._waiting)

@@ -333,6 +333,28 @@ async def test_suspects_are_asked_to_their_end_in_the_order_of_their_names() -> 
     assert asked.index((1, 0, 2)) < asked.index((3, 0, 1)), "an older event's second query before a younger one's first"
 
 
+async def test_an_older_event_that_comes_later_is_asked_before_the_suspects_and_a_younger_one_waits_for_them() -> None:
+    asked: list[object] = []
+
+    async def before(to: Query) -> None:
+        asked_of = len(start.engines)
+        await asyncio.sleep(0)
+        if asked_of == 1:
+            raise EngineDead("killed")
+        asked.append(color_of(to))
+
+    async def event(number: int) -> None:
+        if number != 2:  # a picture that took longer to fetch
+            await start.restarting.wait()
+        await owner.ask(query((number, 0, 0)))
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    await asyncio.gather(*(asyncio.create_task(event(n), name=f"event {n}") for n in (1, 2, 3)))
+    assert asked == [(1, 0, 0), (2, 0, 0), (3, 0, 0)]
+
+
 async def test_closing_ends_a_restart_that_is_under_way() -> None:
     restarting = asyncio.Event()
 
