@@ -29,6 +29,7 @@ from training.tuning.sft_journal import Journal
 from training.tuning.sft_profiles import Profile
 
 ROWS = "rows"  # of a batch: the numbers of its rows
+ANEW = "start anew with a lower --learning-rate and another --out"  # a changed value is another run
 
 
 def fine_tune(
@@ -161,7 +162,7 @@ class FineTuner(SFTTrainer):
         if not bool(loss.isfinite()):
             raise TrainingFailed(
                 f"the loss is {loss.item()} in step {self.state.global_step + 1}, rows {numbers.tolist()}; "
-                f"{self._stays()}; look at those rows, or lower --learning-rate"
+                f"{self._stays()}; look at those rows, or {ANEW}"
             )
         self.journal.saw(self.accelerator.gather(numbers).tolist())
         return loss
@@ -170,8 +171,7 @@ class FineTuner(SFTTrainer):
         norm = super()._clip_grad_norm(model)
         if norm is not None and not bool(torch.as_tensor(norm).isfinite()):  # DeepSpeed may not know it yet
             raise TrainingFailed(
-                f"the gradient is {float(norm)} in step {self.state.global_step + 1}; {self._stays()}; "
-                "lower --learning-rate"
+                f"the gradient is {float(norm)} in step {self.state.global_step + 1}; {self._stays()}; {ANEW}"
             )
         return norm
 

@@ -106,8 +106,10 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_spoils_a_checkpoint(
     out = tmp_path / "out"
     assert main(ground.arguments(out, "--learning-rate", "1e30", "--save-every", "1")) == 1
     told = capsys.readouterr().err
-    assert "lower --learning-rate" in told
     assert "stays and the same command goes on from there" in told
+    assert "start anew with a lower --learning-rate and another --out" in told
+    assert main(ground.arguments(out, "--learning-rate", "1e-5", "--save-every", "1")) == 2
+    assert "name another --out" in capsys.readouterr().err
     weights = list((out / "sft").glob("checkpoint-*/model.safetensors"))
     assert weights
     assert all(bool(tensor.isfinite().all()) for path in weights for tensor in load_file(path).values())
