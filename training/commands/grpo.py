@@ -2,11 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
+from training.commands import values
 from training.commands.numbers import positive, training_seed
 from training.settings import TrainSettings
-from training.tuning.grpo_profiles import PROFILES, VALUES, Name, Stage, Value, resolve, weights
+from training.tuning.grpo_profiles import PROFILES, VALUES, Stage, resolve
 
 if TYPE_CHECKING:
     from training.tuning import grpo_run
@@ -25,9 +26,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stage", type=int, choices=get_args(Stage), required=True, help="1: Query 1; 2: Query 2")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the new checkpoint")
-    parser.add_argument(
-        "--profile", choices=get_args(Name), default="paper", help="where values come from (default %(default)s)"
-    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="set to learn from (default: scenes)")
     parser.add_argument(
         "--validation-data", type=Path, metavar="DIR", help="set that decides (default: --data's own split, or scenes)"
@@ -37,39 +35,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
     parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="at most (default: no limit)")
-    values = parser.add_argument_group("values of the profile, each to be changed by hand")
-    for value in VALUES:
-        values.add_argument(f"--{value.name.replace('_', '-')}", dest=value.name, **_option(value))
-
-
-def _option(value: Value) -> dict[str, Any]:
-    """How a value is typed: by its own type."""
-    standing = ", ".join(f"{name} {stage}: {_shown(getattr(of, value.name))}" for (name, stage), of in PROFILES.items())
-    option: dict[str, Any] = {"default": None, "help": f"{value.meaning} ({standing})"}
-    if value.choices:
-        return option | {"choices": value.choices}
-    if value.kind is bool:
-        return option | {"action": argparse.BooleanOptionalAction}
-    kind = value.kind if value.kind in (int, float, str) else weights
-    return option | {"type": kind, "metavar": value.name.rpartition("_")[2].upper()}
-
-
-def _shown(value: object) -> str:
-    return ",".join(f"{name}={weight:g}" for name, weight in value) if isinstance(value, tuple) else str(value)
+    values.add_profile(parser, VALUES, {f"{name} {stage}": profile for (name, stage), profile in PROFILES.items()})
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.tuning import grpo_run
 
-    changes = {value.name: typed for value in VALUES if (typed := getattr(args, value.name)) is not None}
-    resolved = resolve(args.profile, args.stage, changes)
+    resolved = resolve(args.profile, args.stage, values.changes(args, VALUES))
     start = Checkpoint.read(args.model)
     first = args.seed * 100_000 + FIRST_SCENE
     data = args.data or _scenes(settings, first, args.scenes)
     judged = args.validation_data or args.data
     plan = grpo_run.Plan(
         start=start,
+        stage=args.stage,
         resolved=resolved,
         data=data,
         validation=judged or _scenes(settings, VALIDATION_SCENE, resolved.values.validation_images),

@@ -5,10 +5,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from training.commands import values
 from training.commands.numbers import positive
-from training.commands.sft import add_profile, changes
 from training.settings import TrainSettings
-from training.tuning.sft_profiles import resolve
+from training.tuning.sft_profiles import PROFILES, VALUES, resolve
 
 HELP = "plan the memory of fine-tuning: GiB on each GPU, with the formula"
 EXAMPLE = "zoomin-train memory --size 32b --gpus 8 --profile production"
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--gpus", type=positive, default=8, metavar="N", help="that weights are sharded over (default %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, in bytes")
-    add_profile(parser)
+    values.add_profile(parser, VALUES, PROFILES)
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint, CheckpointCard
     from training.tuning import memory, qwen_sizes
 
-    profile = resolve(args.profile, changes(args)).values
+    profile = resolve(args.profile, values.changes(args, VALUES)).values
     config = qwen_sizes.config(args.size)
     card = CheckpointCard() if args.size in qwen_sizes.SIZES else Checkpoint.read(Path(args.size)).card
     rank = profile.lora_rank if profile.trained == "lora" else None

@@ -6,16 +6,15 @@ from the .72 that models/zoomin-tiny starts at, 29 steps of it lost .01 and 23 s
 Source: paper section 3.3 and appendix (ms-swift, two generations, learning rate 1e-5).
 """
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 from pipeline.errors import BadSettings
-from training.tuning.bounds import out_of_bounds
+from training.tuning import profiles
+from training.tuning.profiles import Dtype, LoraAlpha, LoraDropout, LoraRank, Name, Resolved, Trained
 
-Name = Literal["paper", "production", "tiny"]
 Stage = Literal[1, 2]
 Schedule = Literal["constant", "linear"]
 Loss = Literal["grpo", "dr_grpo", "dapo", "bnpo"]
@@ -31,7 +30,7 @@ OF_THE_MACHINE = ("micro_batch", "generation", "server_url", "validation_images"
 
 
 def _problems(profile: "Profile") -> Iterator[str]:
-    yield from out_of_bounds(profile)
+    yield from profiles.out_of_bounds(profile)
     if profile.generations < 2:
         yield "generations is 1; answers are compared with each other, so ask for 2 or more"
     if profile.answers % profile.micro_batch:
@@ -65,6 +64,11 @@ class Profile:
     iou_mode: Annotated[IouMode, "reading of equation 2; eq2 rises when boxes are left out"]
     own_boxes_fraction: Annotated[float, "stage 2: share of prompts with the model's own crops, the rest annotated"]
     scan_fraction: Annotated[float, "stage 2: share of Query 1 prompts among all, so that it is not forgotten"]
+    trained: Trained
+    lora_rank: LoraRank
+    lora_alpha: LoraAlpha
+    lora_dropout_fraction: LoraDropout
+    dtype: Dtype
     validation_tokens: Annotated[int, "at most, in validation"]
     micro_batch: Annotated[int, "answers in memory at once, for each device"]
     generation: Annotated[Generation, "who samples the answers; vLLM needs a GPU"]
@@ -108,6 +112,11 @@ _PAPER_SCAN = Profile(
     iou_mode="eq2",
     own_boxes_fraction=0.7,
     scan_fraction=0.0,
+    trained="all",
+    lora_rank=64,
+    lora_alpha=128,
+    lora_dropout_fraction=0.0,  # answers come from the whole adapter, so the whole one learns from them
+    dtype="float32",
     validation_tokens=512,
     micro_batch=4,
     generation="transformers",
@@ -140,6 +149,8 @@ _TINY_SCAN = replace(
     adam_beta2=0.99,
     answer_tokens=46,  # the explanation begins there, and the rewards are decided
     mask_truncated=False,
+    lora_rank=16,
+    lora_alpha=32,
     validation_tokens=100,
     micro_batch=64,
     validate_every=20,
@@ -164,52 +175,12 @@ PROFILES: Mapping[tuple[Name, Stage], Profile] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One value of a profile: its name, its type, and what it is for people."""
-
-    name: str
-    kind: Any
-    meaning: str
-
-    @property
-    def choices(self) -> tuple[Any, ...]:
-        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+VALUES = profiles.values_of(Profile)
 
 
-VALUES = tuple(
-    Value(name, hint.__origin__, hint.__metadata__[0])
-    for name, hint in get_type_hints(Profile, include_extras=True).items()
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A profile with what the command line changed."""
-
-    name: Name
-    stage: Stage
-    values: Profile
-    changed: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """For the record: every value, and which the paper gives, which we guessed, which were changed by hand."""
-        names = [value.name for value in VALUES if value.name not in OF_THE_MACHINE]
-        given = [name for name in GIVEN if self.name == "paper" and name not in self.changed]
-        return {
-            "profile": self.name,
-            "stage": self.stage,
-            "values": dataclasses.asdict(self.values) | {"stage_rewards": dict(self.values.stage_rewards)},
-            "given_by_the_paper": given,
-            "guessed": [name for name in names if name not in (*given, *self.changed)],
-            "changed": list(self.changed),
-        }
-
-
-def resolve(name: Name, stage: Stage, changes: Mapping[str, Any]) -> Resolved:
+def resolve(name: Name, stage: Stage, changes: Mapping[str, Any]) -> Resolved[Profile]:
     """Raises: BadSettings when the changed profile cannot work."""
-    values = replace(PROFILES[name, stage], **changes)
-    return Resolved(name, stage, values, tuple(sorted(changes)))
+    return profiles.resolve(name, PROFILES[name, stage], changes, given=GIVEN, of_the_machine=OF_THE_MACHINE)
 
 
 def weights(text: str) -> Weights:

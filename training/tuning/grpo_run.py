@@ -24,7 +24,8 @@ from training.magnifake.tuples import Split
 from training.manifest import Entry
 from training.tuning import grpo, publishing, questions, resuming, run_log, validation
 from training.tuning.greedy import Reader
-from training.tuning.grpo_profiles import Profile, Resolved
+from training.tuning.grpo_profiles import Profile, Stage
+from training.tuning.profiles import Resolved
 from training.tuning.questions import Question
 from training.tuning.run_log import RunLog
 from training.tuning.validation import Result
@@ -37,7 +38,8 @@ class Plan:
     """Which model, what it learns from, what decides, and by which profile."""
 
     start: Checkpoint
-    resolved: Resolved
+    stage: Stage
+    resolved: Resolved[Profile]
     data: Path
     validation: Path
     out: Path
@@ -97,7 +99,7 @@ def run(plan: Plan) -> Outcome:
         plan.start.card,
         profile=plan.profile,
         config=config,
-        title=f"GRPO stage {plan.resolved.stage}",
+        title=f"GRPO stage {plan.stage}",
         seconds=plan.minutes * 60,
         threads=plan.threads,
         validate=examiner.examine,
@@ -123,6 +125,7 @@ def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
     Raises: BadSettings.
     """
     said = plan.resolved.as_json() | {
+        "stage": plan.stage,
         "seed": plan.seed,
         "minutes": plan.minutes if math.isfinite(plan.minutes) else None,
         "start": {"name": plan.start.name, "revision": plan.start.revision},
@@ -132,7 +135,7 @@ def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
 
 
 def _asked(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[Question]:
-    if plan.resolved.stage == 1:
+    if plan.stage == 1:
         return questions.scans(plan.data, entries)
     return questions.checks(
         plan.data,
@@ -178,7 +181,7 @@ class _Examiner:
         print(f"validation at step {step}: {self.results[-1]}", file=sys.stderr)
         if validation.gamed(self.results[-1], self.results[0]):
             print("IoU rose because boxes are left out; train with --iou-mode f1", file=sys.stderr)
-        if step and validation.best(self._plan.resolved.stage, self.results).step == step:
+        if step and validation.best(self._plan.stage, self.results).step == step:
             self._keep(step)
 
     def _keep(self, step: int) -> None:
@@ -194,7 +197,7 @@ def _weights(plan: Plan, step: int) -> Path:
 
 
 def _finish(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, results: Sequence[Result], digest: str) -> Outcome:
-    stage, start = plan.resolved.stage, results[0]
+    stage, start = plan.stage, results[0]
     kept = validation.best(stage, results)
     log = RunLog(plan.record / grpo.LOG_NAME).read()
     if log:

@@ -10,17 +10,14 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 from pipeline.errors import BadSettings
-from training.tuning.bounds import out_of_bounds
-from training.tuning.grpo_profiles import Value
+from training.tuning import profiles
+from training.tuning.profiles import Dtype, LoraAlpha, LoraDropout, LoraRank, Name, Resolved, Trained
 
-Name = Literal["paper", "production", "tiny"]
 Variant = Literal["two_turn", "one_turn_e", "one_turn_eg"]
 Schedule = Literal["constant", "linear", "cosine"]
-Trained = Literal["all", "lora"]
-Dtype = Literal["float32", "bfloat16"]
 GIVEN = ("variant", "learning_rate", "trained")
 """what `paper` has from the paper"""
 OF_THE_MACHINE = ("micro_batch", "checkpointing", "save_every")
@@ -29,15 +26,13 @@ MAY_BE_ZERO = ("warm_up_fraction", "last_rate_fraction", "weight_decay", "lora_d
 
 
 def _problems(profile: "Profile") -> Iterator[str]:
-    yield from out_of_bounds(profile)
+    yield from profiles.out_of_bounds(profile)
     for entry in dataclasses.fields(profile):
         value = getattr(profile, entry.name)
         if isinstance(value, float) and not value and entry.name not in MAY_BE_ZERO:
             yield f"{entry.name} is 0; it must be more"
     if profile.micro_batch > 0 and profile.rows % profile.micro_batch:
         yield f"micro_batch is {profile.micro_batch}; it must divide rows, {profile.rows}"
-    if profile.trained == "all" and profile.dtype == "bfloat16":
-        yield "dtype is bfloat16, in which steps of this size are lost; with all parameters in training use float32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +49,11 @@ class Profile:
     weight_decay: Annotated[float, "of AdamW"]
     adam_beta2: Annotated[float, "second decay of AdamW"]
     max_gradient: Annotated[float, "norm that gradients are clipped to"]
-    trained: Annotated[Trained, "all parameters, or adapters that are merged at the end"]
-    lora_rank: Annotated[int, "lora: rank of an adapter"]
-    lora_alpha: Annotated[int, "lora: an adapter is scaled by alpha / rank"]
-    lora_dropout_fraction: Annotated[float, "lora: dropout before an adapter"]
-    dtype: Annotated[Dtype, "of the weights in training; on GPUs products are bfloat16 in either"]
+    trained: Trained
+    lora_rank: LoraRank
+    lora_alpha: LoraAlpha
+    lora_dropout_fraction: LoraDropout
+    dtype: Dtype
     box_grid: Annotated[int, "boxes are told in multiples of this"]
     micro_batch: Annotated[int, "rows in memory at once, for each device"]
     checkpointing: Annotated[bool, "keep a layer's input alone and compute it again: less memory, a third more time"]
@@ -126,37 +121,9 @@ PROFILES: Mapping[Name, Profile] = {
         save_every=20,
     ),
 }
-VALUES = tuple(
-    Value(name, hint.__origin__, hint.__metadata__[0])
-    for name, hint in get_type_hints(Profile, include_extras=True).items()
-)
+VALUES = profiles.values_of(Profile)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A profile with what the command line changed."""
-
-    name: Name
-    values: Profile
-    changed: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """For the record: every value, and which the paper gives, which we guessed, which were changed by hand."""
-        names = [value.name for value in VALUES if value.name not in OF_THE_MACHINE]
-        given = [name for name in GIVEN if self.name == "paper" and name not in self.changed]
-        return {
-            "profile": self.name,
-            "values": dataclasses.asdict(self.values),
-            "given_by_the_paper": given,
-            "guessed": [name for name in names if name not in (*given, *self.changed)],
-            "changed": list(self.changed),
-        }
-
-
-def resolve(name: Name, changes: Mapping[str, Any]) -> Resolved:
-    """Adapters train on weights that stay as they are: with them bfloat16 is enough, and half the memory.
-
-    Raises: BadSettings when the changed profile cannot work.
-    """
-    follows = {"dtype": "bfloat16"} if changes.get("trained") == "lora" and name != "tiny" else {}
-    return Resolved(name, replace(PROFILES[name], **(follows | dict(changes))), tuple(sorted(changes)))
+def resolve(name: Name, changes: Mapping[str, Any]) -> Resolved[Profile]:
+    """Raises: BadSettings when the changed profile cannot work."""
+    return profiles.resolve(name, PROFILES[name], changes, given=GIVEN, of_the_machine=OF_THE_MACHINE)

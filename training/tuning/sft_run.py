@@ -24,9 +24,10 @@ from training.magnifake.tuples import Split
 from training.manifest import Entry
 from training.tiny_model import architecture
 from training.tuning import adapters, dataset, publishing, resuming, sft
+from training.tuning.profiles import Resolved
 from training.tuning.run_log import RunLog
 from training.tuning.sft_journal import LOG_NAME
-from training.tuning.sft_profiles import Profile, Resolved
+from training.tuning.sft_profiles import Profile
 
 RECORD = "sft"
 ADAPTER = "adapter"
@@ -37,7 +38,7 @@ class Plan:
     """Which model, what it learns from, and by which profile."""
 
     start: Checkpoint
-    resolved: Resolved
+    resolved: Resolved[Profile]
     data: Path
     out: Path
     seed: int

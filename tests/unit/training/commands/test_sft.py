@@ -2,7 +2,8 @@ import argparse
 
 import pytest
 
-from training.commands import sft
+from training.commands import sft, values
+from training.tuning.sft_profiles import VALUES
 
 
 def typed(*arguments: str) -> argparse.Namespace:
@@ -12,8 +13,9 @@ def typed(*arguments: str) -> argparse.Namespace:
 
 
 def test_every_value_may_be_changed_and_only_what_was_typed_is_a_change() -> None:
-    assert sft.changes(typed()) == {}
-    assert sft.changes(typed("--lora", "--epochs", "0.5", "--no-checkpointing", "--variant", "one_turn_e")) == {
+    assert values.changes(typed(), VALUES) == {}
+    changed = typed("--lora", "--epochs", "0.5", "--no-checkpointing", "--variant", "one_turn_e")
+    assert values.changes(changed, VALUES) == {
         "trained": "lora",
         "epochs": 0.5,
         "checkpointing": False,

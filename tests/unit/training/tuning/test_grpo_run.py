@@ -43,6 +43,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plan(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, **changes: Any) -> Plan:
     return Plan(
         start=Checkpoint.read(start),
+        stage=stage,
         resolved=grpo_profiles.resolve("tiny", stage, SMALL | changes),
         data=directory,
         validation=directory,
