@@ -1,9 +1,9 @@
-"""S3: images in, within their limits, and label cases out. No exception of botocore or urllib3 goes further."""
+"""S3: images in, within their limits, and label cases out."""
 
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -15,7 +15,6 @@ from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
     NoCredentialsError,
-    ParamValidationError,
     PartialCredentialsError,
     SSLError,
 )
@@ -33,6 +32,7 @@ from pipeline.errors import (
 from pipeline.events import ImageRef
 from pipeline.urls import shown
 from worker.calls import BlockingCalls
+from worker.s3_errors import CREDENTIALS_REFUSED, DENIED, MISSING, code_of, translated
 from worker.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -47,24 +47,6 @@ LABEL_DEADLINE_S = 10.0  # who offers cases has a shorter one
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 10.0
 CHUNK_BYTES = 1 << 20
-
-CREDENTIALS_REFUSED = frozenset(
-    {
-        *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"),
-        *("RequestTimeTooSkewed", "AuthorizationHeaderMalformed", "NotSignedUp", "AccountProblem", "InvalidSecurity"),
-    }
-)
-MISSING = frozenset(
-    {
-        *("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound", "404"),
-        "MethodNotAllowed",  # the version is a delete marker
-        "InvalidArgument",  # a version id that this S3 never gave
-        *("InvalidBucketName", "InvalidURI", "KeyTooLongError"),
-        "InvalidRequest",  # SeaweedFS's word for a key that it does not take
-    }
-)
-CHANGED = frozenset({"PreconditionFailed", "412"})
-DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403", "InvalidObjectState"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +103,7 @@ class ImageStore:
     def _get(self, image: ImageRef, key: str) -> Fetched:
         deadline = time.monotonic() + self._settings.total_timeout_s
         place = f"object {shown(key)} of bucket {image.bucket}"
-        with _translated(place):
+        with translated(place):
             response = self._client.get_object(**_request(image, key))
             data = self._read(response, deadline, place)
         etag = response.get("ETag", "").strip('"') or None
@@ -153,7 +135,7 @@ class ImageStore:
         return b"".join(chunks)
 
     def _probe(self, bucket: str) -> None:
-        with _translated(f"bucket {bucket}"):
+        with translated(f"bucket {bucket}"):
             self._client.head_bucket(Bucket=bucket)
 
     def _check(self, bucket: str) -> str | None:
@@ -165,7 +147,7 @@ class ImageStore:
                 "no S3 credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             ) from error
         except ClientError as error:
-            code = _code(error)
+            code = code_of(error)
             if code in CREDENTIALS_REFUSED:
                 raise StoreDenied(f"S3 refuses our credentials or their region: {code}") from error
             if code in DENIED:
@@ -205,12 +187,12 @@ class LabelBucket:
         self._client.close()
 
     def _put_image(self, key: str, png: bytes) -> None:
-        with _translated(f"labeling bucket {self._bucket}"):
+        with translated(f"labeling bucket {self._bucket}"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=png, ContentType="image/png")
 
     def _put_case(self, key: str, body: bytes) -> None:
         try:
-            with _translated(f"labeling bucket {self._bucket}"):
+            with translated(f"labeling bucket {self._bucket}"):
                 self._client.put_object(
                     Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
                 )
@@ -229,7 +211,7 @@ def list_objects(settings: StoreSettings, bucket: str, prefix: str, *, after: st
 
     Raises: AccessDenied, ImageMissing (no such bucket), StoreUnavailable.
     """
-    with closing(_client(settings, 1)) as client, _translated(f"bucket {bucket}"):
+    with closing(_client(settings, 1)) as client, translated(f"bucket {bucket}"):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
         for page in pages:
             for found in page.get("Contents", []):
@@ -245,7 +227,7 @@ def create_bucket(settings: StoreSettings, bucket: str) -> None:
     if settings.endpoint_url is None and settings.region != "us-east-1":  # where AWS refuses to be told
         region = cast("BucketLocationConstraintType", settings.region)
         request["CreateBucketConfiguration"] = {"LocationConstraint": region}
-    with closing(_client(settings, 1)) as client, _translated(f"bucket {bucket}"):
+    with closing(_client(settings, 1)) as client, translated(f"bucket {bucket}"):
         try:
             client.create_bucket(**request)
         except (client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
@@ -277,28 +259,3 @@ def _request(image: ImageRef, key: str) -> "GetObjectRequestTypeDef":
     if image.etag:
         request["IfMatch"] = f'"{image.etag}"'
     return request
-
-
-@contextmanager
-def _translated(place: str) -> Iterator[None]:
-    """Foreign exceptions as ours; their own texts hold URLs with queries and go no further."""
-    try:
-        yield
-    except ClientError as error:
-        raise _error_of(_code(error))(f"{place}: S3 answers {_code(error)}") from error
-    except ParamValidationError as error:
-        raise ImageMissing(f"{place}: no such name is possible in S3") from error
-    except (BotoCoreError, HTTPError, OSError) as error:
-        raise StoreUnavailable(f"{place}: S3 does not answer ({type(error).__name__})") from error
-
-
-def _error_of(code: str) -> type[ZoomInError]:
-    if code in MISSING:
-        return ImageMissing
-    if code in CHANGED:
-        return ImageChanged
-    return AccessDenied if code in DENIED else StoreUnavailable
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code") or "an error without a code"

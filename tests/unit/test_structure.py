@@ -24,7 +24,7 @@ DOORS = {
     "vllm": ("pipeline/vllm_engine.py",),
     "kafka": KAFKA_DOORS + KAFKA_SHARED,
     "boto3": S3_DOORS,
-    "botocore": S3_DOORS,
+    "botocore": (*S3_DOORS, "worker/s3_errors.py"),
     "trl": ("training/tuning/sft.py", "training/tiny_model/weighted_sft.py", "training/tuning/grpo.py"),
     "openai": ("training/magnifake/endpoint.py",),
     "os.environ": ("worker/settings.py", "training/settings.py"),

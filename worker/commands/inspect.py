@@ -24,10 +24,10 @@ from pipeline.errors import BadSettings, EngineDead, FatalError, ImageMissing, I
 from pipeline.evidence import card
 from pipeline.messages import NAMESPACE, CheckEvidence, JudgedImage, RecordRef, ScanEvidence, VerdictEvent, judge
 from pipeline.verdict import RgbImage
-from worker.app import model_ref, start_vllm
 from worker.commands.cards import file_name
 from worker.commands.terminal import COLOR, console, visible
 from worker.decoding import DecodePool
+from worker.serving import model_ref, start_vllm
 from worker.settings import EngineSettings, Settings, worker_name
 from worker.supervisor import Engine
 

@@ -1,0 +1,62 @@
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from worker.stopping import done_before, stop_on_signals
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def handlers() -> AsyncIterator[None]:
+    yield
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().remove_signal_handler(number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_asks_and_the_second_cancels(number: signal.Signals) -> None:
+    stops: list[asyncio.Event] = []
+
+    async def program() -> None:
+        stops.append(stop_on_signals())
+        os.kill(os.getpid(), number)
+        await stops[0].wait()
+        os.kill(os.getpid(), number)
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(program())
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert stops[0].is_set()
+
+
+async def test_a_start_that_ends_first_is_done() -> None:
+    async def start() -> None:
+        await asyncio.sleep(0)
+
+    assert await done_before(asyncio.Event(), start())
+
+
+async def test_a_start_that_fails_says_so() -> None:
+    async def start() -> None:
+        raise OSError("no such device")
+
+    with pytest.raises(OSError, match="no such device"):
+        await done_before(asyncio.Event(), start())
+
+
+async def test_a_start_that_is_overtaken_by_a_stop_is_given_up() -> None:
+    stop, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def start() -> None:
+        stop.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    assert not await done_before(stop, start())
+    assert cancelled.is_set()
