@@ -106,10 +106,10 @@ class Supervisor:
         event = asyncio.current_task()
         assert event is not None, "each event is a task"
         failed = False
-        if event not in self._suspects and not self._isolation.younger_waits(event.get_name()):
+        if event not in self._suspects:
             generation = self._generation
-            async with self._isolation.together():
-                if generation == self._generation and self.ready:
+            async with self._isolation.together(event.get_name()) as admitted:
+                if admitted and generation == self._generation and self.ready:
                     answered = self._answered
                     try:
                         return await self._answer(query, temperature)
@@ -217,14 +217,16 @@ class Isolation:
         self._occupied = False
 
     @asynccontextmanager
-    async def together(self) -> AsyncIterator[None]:
+    async def together(self, name: str) -> AsyncIterator[bool]:
+        """False, at once, where a younger one wants to be alone: it must not be asked before us, so we go alone too."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._occupied and not self._waiting)
-            self._together += 1
+            await self._changed.wait_for(lambda: self._younger_waits(name) or not (self._occupied or self._waiting))
+            admitted = not self._waiting
+            self._together += admitted
         try:
-            yield
+            yield admitted
         finally:
-            self._together -= 1
+            self._together -= admitted
             await self._notify()
 
     @asynccontextmanager
@@ -233,6 +235,7 @@ class Isolation:
         self._waiting.append(name)
         entered = False
         try:
+            await self._notify()
             await after()
             async with self._changed:
                 await self._changed.wait_for(lambda: self._is_turn_of(name))
@@ -244,8 +247,7 @@ class Isolation:
             self._occupied = self._occupied and not entered
             await self._notify()
 
-    def younger_waits(self, name: str) -> bool:
-        """Whether one that wants to be alone comes after `name`, which it must not overtake."""
+    def _younger_waits(self, name: str) -> bool:
         return any(name < other for other in self._waiting)
 
     def _is_turn_of(self, name: str) -> bool:

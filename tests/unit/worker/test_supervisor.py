@@ -13,7 +13,7 @@ from worker.app import liveness
 from worker.loop import WorkerLoop
 from worker.retry import Retrier, RetryPolicy
 from worker.settings import FlowSettings
-from worker.supervisor import Supervisor
+from worker.supervisor import Isolation, Supervisor
 from worker.telemetry import Metrics
 
 Before = Callable[[Query], Awaitable[None]]
@@ -353,6 +353,44 @@ async def test_an_older_event_that_comes_later_is_asked_before_the_suspects_and_
     await owner.start()
     await asyncio.gather(*(asyncio.create_task(event(n), name=f"event {n}") for n in (1, 2, 3)))
     assert asked == [(1, 0, 0), (2, 0, 0), (3, 0, 0)]
+
+
+async def test_whoever_waits_for_the_suspects_goes_alone_when_a_younger_suspect_comes() -> None:
+    isolation, left = Isolation(), asyncio.Event()
+    order: list[str] = []
+
+    async def alone(name: str) -> None:
+        async with isolation.alone(name, after=no_wait):
+            order.append(name)
+            if name == "event 1":
+                await left.wait()
+
+    async def together(name: str) -> bool:
+        async with isolation.together(name) as admitted:
+            return admitted
+
+    first = asyncio.create_task(alone("event 1"))
+    await a_while()
+    second, fourth = asyncio.create_task(together("event 2")), asyncio.create_task(together("event 4"))
+    await a_while()
+    assert not second.done(), "it waits for the older one"
+    third = asyncio.create_task(alone("event 3"))
+    assert await second is False
+    await a_while()
+    assert not fourth.done()
+    left.set()
+    assert await fourth is True
+    await asyncio.gather(first, third)
+    assert order == ["event 1", "event 3"]
+
+
+async def no_wait() -> None:
+    pass
+
+
+async def a_while() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def test_closing_ends_a_restart_that_is_under_way() -> None:
