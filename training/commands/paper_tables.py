@@ -47,19 +47,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images of each of those at most (default 10000)",
     )
+    parser.add_argument(
+        "--trained-on",
+        type=Path,
+        metavar="SET",
+        help="the training set: what it holds of those is left out, and others are drawn in its place",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """What is asked: the set that all tables are about, and others for table 2, by name, with title and batches.
 
-    `name` is table 2's for the set: scenes, magnifake (what `zoomin-train build` made) or data.
+    `name` is table 2's for the set: scenes, magnifake (what `zoomin-train build` made) or data. `met` is how many
+    images of a published set are left out because the training set holds them, by reason; None: nobody looked.
     """
 
     name: str
     title: str
     samples: "list[Sample]"
     others: "Mapping[str, tuple[str, Iterable[list[Sample]]]]"
+    met: "Mapping[str, Mapping[str, int]] | None" = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,27 +104,49 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
     from training.magnifake import tuples
-    from training.measuring import benchmarks, paper_tables, samples
+    from training.measuring import paper_tables, samples
     from training.synthetic import unseen
 
-    given = [(name, title, getattr(args, name)) for name, title in BENCHMARKS.items() if getattr(args, name)]
-    # All are listed first: a folder of another layout is refused before the engine starts.
-    listed = {
-        name: (title, benchmarks.batches(benchmarks.LOADERS[name](directory, args.benchmark_count)))
-        for name, title, directory in given
-    }
+    listed, met = _published(args, settings)
     if args.data:
         own = samples.from_directory(args.data, args.count)
         name = (
             "scenes" if paper_tables.are_scenes(own) else "magnifake" if (args.data / tuples.NAME).is_file() else "data"
         )
-        return Job(name, args.data.resolve().name, own, listed)
+        return Job(name, args.data.resolve().name, own, listed, met)
     drawn = samples.held_out(args.count, settings.workers)
     scenes = {
         name: (f"Scenes with {name.replace('_', ' ')}", [samples.held_out(args.count, settings.workers, style=style)])
         for name, style in unseen.UNSEEN.items()
     }
-    return Job("scenes", "held-out scenes", drawn, scenes | listed)
+    return Job("scenes", "held-out scenes", drawn, scenes | listed, met)
+
+
+def _published(
+    args: argparse.Namespace, settings: TrainSettings
+) -> "tuple[dict[str, tuple[str, Iterable[list[Sample]]]], dict[str, Mapping[str, int]] | None]":
+    """The published sets that were given, and of each what is left out because it was trained on.
+
+    All are listed first: a folder of another layout is refused before the engine starts.
+    """
+    from training.measuring import benchmarks, trained_on
+
+    given = {name: directory for name in BENCHMARKS if (directory := getattr(args, name))}
+    if args.trained_on is None:
+        drawn = {name: benchmarks.LOADERS[name](place, args.benchmark_count) for name, place in given.items()}
+        return {name: (BENCHMARKS[name], benchmarks.batches(listed)) for name, listed in drawn.items()}, None
+    whole = {name: benchmarks.LOADERS[name](place, sys.maxsize) for name, place in given.items()}
+    training_set = trained_on.TrainedOn.read(args.trained_on, settings.workers)
+    sets: dict[str, tuple[str, Iterable[list[Sample]]]] = {}
+    met: dict[str, Mapping[str, int]] = {}
+    for name, listed in whole.items():
+        title = BENCHMARKS[name]
+        left, met[name] = trained_on.unmet(
+            listed, args.benchmark_count, training_set, title=title, workers=settings.workers
+        )
+        print(trained_on.told(title, len(left), met[name]), file=sys.stderr)
+        sets[name] = title, benchmarks.batches(left)
+    return sets, met
 
 
 async def _measure(checkpoint: "Checkpoint", job: Job, concurrency: int) -> Measured:
@@ -187,6 +217,7 @@ def of(
         "random_crop_cost": paper_tables.random_crop_cost(measured.judged),
         "largest_identity_gap": max(gaps, default=None),
         "table2": paper_tables.table_2(sets),
+        "met_in_training": job.met,
         "table3": paper_tables.table_3(measured.judged),
         "table4": paper_tables.table_4(measured.seconds, machine),
         "figure4_5": paper_tables.by_boxes(own),

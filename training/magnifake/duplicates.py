@@ -53,6 +53,18 @@ def groups(fingerprints: Sequence[Fingerprint], origins: Sequence[str]) -> list[
     return [_root(first, number) for number in range(len(first))]
 
 
+class Known:
+    """Pictures by their upright hashes, of which others may be near-duplicates."""
+
+    def __init__(self, hashes: Sequence[str]) -> None:
+        self._upright = _packed(hashes)
+
+    def holds(self, one: Fingerprint) -> bool:
+        """Whether a near-duplicate of `one` is among them, mirrored or not."""
+        turned = _packed([one.upright, one.mirrored])
+        return any(bool((_distance(self._upright, side) <= NEAR_BITS).any()) for side in turned)
+
+
 def distance(a: str, b: str) -> int:
     """Bits in which two perceptual hashes differ."""
     return (int(a, 16) ^ int(b, 16)).bit_count()

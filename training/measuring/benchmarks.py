@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import geometry, images
-from pipeline.errors import BadSettings, ZoomInError
+from pipeline import geometry
+from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from training.measuring.samples import MAX_PIXELS, SEED, Sample
+from training.measuring.samples import SEED, Sample, opened
 
 BATCH = 256
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
@@ -185,11 +185,7 @@ def batches(listed: Sequence[Listed], *, batch: int = BATCH) -> Iterator[list[Sa
 
 
 def _sample(number: int, one: Listed) -> Sample:
-    try:
-        image = images.decode(one.file.read_bytes(), max_pixels=MAX_PIXELS)
-    except ZoomInError as error:
-        error.detail = f"{one.file}: {error.detail}; repair or remove it"
-        raise
+    image = opened(one.file)
     bounds = ((min(p[::2]), min(p[1::2]), max(p[::2]), max(p[1::2])) for p in one.polygons)
     boxes = (geometry.clip(corners, image.size_px) for corners in bounds)
     return Sample(number, image, one.label, tuple(box for box in boxes if box), one.reference, one.source)

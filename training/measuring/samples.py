@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import images
-from pipeline.errors import BadSettings
+from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training import manifest
 from training.magnifake.tuples import Split
@@ -53,11 +53,22 @@ def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
     ]
 
 
+def opened(file: Path) -> RgbImage:
+    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, each with the file's name."""
+    try:
+        return images.decode(file.read_bytes(), max_pixels=MAX_PIXELS)
+    except OSError as error:
+        raise BadSettings(f"{file} cannot be read ({error.strerror}); repair it, or remove it from the set") from error
+    except ZoomInError as error:
+        error.detail = f"{file}: {error.detail}; repair it, or remove it from the set"
+        raise
+
+
 def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
     """At most `count` images of a manifest, in its order; of more, the same ones each time, drawn from the whole.
 
     Its first ones would be of one class where it is sorted by class. Of a built set only those of `split` are taken.
-    Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable.
+    Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name.
     """
     listed = [entry for entry in manifest.read(directory) if entry.split in (None, split)]
     if not listed:
@@ -67,7 +78,7 @@ def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) ->
     return [
         Sample(
             number,
-            images.decode((directory / entry.file).read_bytes(), max_pixels=MAX_PIXELS),
+            opened(directory / entry.file),
             entry.label,
             entry.regions,
             entry.explanations.check if entry.explanations else None,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import images
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Query
 from pipeline.errors import GenerationFailed
@@ -85,11 +86,35 @@ async def test_a_checkpoint_that_never_answers_has_its_report_too(tmp_path: Path
 
 def test_scenes_are_known_from_their_files_too(tmp_path: Path) -> None:
     manifest.write_scenes(tmp_path / "scenes", count=4, first_seed=scenes.HELD_OUT_SEED, workers=1)
-    asked = argparse.Namespace(
-        data=tmp_path / "scenes", count=3, genimage=None, mmfr=None, synthscars=None, benchmark_count=9
+    job = paper_tables._job(asked("--data", str(tmp_path / "scenes"), "--count", "3"), TrainSettings())
+    assert (job.name, job.title, len(job.samples), job.met) == ("scenes", "scenes", 3, None)
+
+
+def test_what_was_trained_on_is_left_out_of_published_sets_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = tmp_path / "trained"
+    manifest.write_scenes(trained, count=2, first_seed=scenes.HELD_OUT_SEED, workers=1)
+    for number, folder in enumerate(("ai", "nature")):
+        place = tmp_path / "genimage" / "ADM" / "val" / folder
+        place.mkdir(parents=True)
+        (file,) = trained.glob(f"scene-*{number}.png")
+        (place / "met.png").write_bytes(file.read_bytes())
+        (place / "new.png").write_bytes(images.png(scenes.make(scenes.HELD_OUT_SEED + 9 + number).image.pixels))
+    given = ("--genimage", str(tmp_path / "genimage"), "--trained-on", str(trained), "--count", "2")
+    job = paper_tables._job(asked(*given, "--data", str(trained)), TrainSettings())
+    title, batches = job.others["genimage"]
+    assert len([sample for batch in batches for sample in batch]) == 2
+    assert job.met == {"genimage": {"same_file": 2}}
+    assert f"{title}: 2 images are left out, the training set holds them (2 as same file); 2 stay" in (
+        capsys.readouterr().err
     )
-    job = paper_tables._job(asked, TrainSettings())
-    assert (job.name, job.title, len(job.samples)) == ("scenes", "scenes", 3)
+
+
+def asked(*given: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    paper_tables.configure(parser)
+    return parser.parse_args(["--model", str(MODEL), "--out", "out", *given])
 
 
 def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

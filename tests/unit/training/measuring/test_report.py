@@ -87,6 +87,7 @@ def numbers(evil: str = "Scenes") -> dict[str, object]:
                 "paper": {},
             },
         ],
+        "met_in_training": {"own": {"same_file": 2, "same_picture": 3}},
         "table3": [
             {
                 "degradation": "crop",
@@ -131,6 +132,9 @@ def test_the_page_says_where_a_row_comes_from() -> None:
     assert "--mmfr DIR" in text
     assert "generated images alone: recall" in text
     assert "0.250 ± 0.050 s" in text
+    assert "left out because the training set holds them: 5" in text
+    unlooked = numbers() | {"met_in_training": None}
+    assert "was not looked into" in Page(report.render(PAPER, unlooked, pictures=pictures(), kinds=report.KINDS)).text
 
 
 def test_without_scenes_nothing_is_said_of_construction() -> None:
