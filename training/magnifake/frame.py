@@ -15,6 +15,7 @@ from PIL import Image
 
 from pipeline import geometry, images
 from pipeline.errors import ImageUndecodable, PoisonError
+from pipeline.verdict import RgbImage
 from training.magnifake import duplicates, tuples
 from training.magnifake.duplicates import Fingerprint
 from training.magnifake.sources import LabeledImage
@@ -60,17 +61,10 @@ def confined(out: Path, image: LabeledImage) -> Framed | LeftOut:
 
 def bring(out: Path, image: LabeledImage) -> Framed | LeftOut:
     """The image framed and written below `out`, or why it was not."""
-    try:
-        if image.path.stat().st_size > MAX_BYTES:
-            return LeftOut(image.name, TOO_LARGE, f"more than {MAX_BYTES:,} bytes")
-        data = image.path.read_bytes()
-        decoded = images.decode(data, max_pixels=MAX_PIXELS)
-    except PoisonError as error:
-        return LeftOut(image.name, error.code, error.detail)
-    except OSError as error:
-        return LeftOut(image.name, UNREADABLE, error.strerror or "cannot be read")
-    if min(decoded.size_px) < MIN_SIDE_PX:
-        return LeftOut(image.name, TOO_SMALL, f"{decoded.size_px[0]} x {decoded.size_px[1]} px")
+    opened = read(image.path, image.name, least_side_px=MIN_SIDE_PX)
+    if isinstance(opened, LeftOut):
+        return opened
+    data, decoded = opened
     pixels = through_chain(decoded.pixels)
     return Framed(
         image=image,
@@ -81,6 +75,22 @@ def bring(out: Path, image: LabeledImage) -> Framed | LeftOut:
         source_bytes=len(data),
         fingerprint=duplicates.fingerprint(pixels),
     )
+
+
+def read(path: Path, name: str, *, least_side_px: int) -> tuple[bytes, RgbImage] | LeftOut:
+    """The file and what it shows, or why it is of no use."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return LeftOut(name, TOO_LARGE, f"more than {MAX_BYTES:,} bytes")
+        data = path.read_bytes()
+        decoded = images.decode(data, max_pixels=MAX_PIXELS)
+    except PoisonError as error:
+        return LeftOut(name, error.code, error.detail)
+    except OSError as error:
+        return LeftOut(name, UNREADABLE, error.strerror or "cannot be read")
+    if min(decoded.size_px) < least_side_px:
+        return LeftOut(name, TOO_SMALL, f"{decoded.size_px[0]} x {decoded.size_px[1]} px")
+    return data, decoded
 
 
 def through_chain(pixels: Image.Image) -> Image.Image:

@@ -52,7 +52,7 @@ _ARTIFACTS = {
     Artifact.SMOOTHED: artifacts.smoothed,
     Artifact.TILES: artifacts.tiles,
 }
-_SHOWN = {
+SHOWN = {
     Artifact.CHECKERBOARD: "a checkerboard residue",
     Artifact.SMOOTHED: "smoothed detail and ringing",
     Artifact.TILES: "repeated tiles and seams",
@@ -71,16 +71,21 @@ class Detail:
     @property
     def shown(self) -> str:
         """What a crop of it shows, in words."""
-        return f"{self.kind} with {_SHOWN[self.artifact]}"
+        return f"{self.kind} with {SHOWN[self.artifact]}"
 
     @property
     def place(self) -> str:
         """Where it lies in the image, in words."""
-        across = (self.box.x1 + self.box.x2) / 2 / SIDE_PX
-        down = (self.box.y1 + self.box.y2) / 2 / SIDE_PX
-        row = "upper" if down < 0.4 else "lower" if down > 0.6 else "middle"
-        column = "left" if across < 0.4 else "right" if across > 0.6 else "center"
-        return f"{row} {column}"
+        return place(self.box)
+
+
+def place(box: BoundingBox) -> str:
+    """Where a box lies in a scene, in words."""
+    across = (box.x1 + box.x2) / 2 / SIDE_PX
+    down = (box.y1 + box.y2) / 2 / SIDE_PX
+    row = "upper" if down < 0.4 else "lower" if down > 0.6 else "middle"
+    column = "left" if across < 0.4 else "right" if across > 0.6 else "center"
+    return f"{row} {column}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,8 +194,8 @@ def _draw_details(rng: np.random.Generator, label: Verdict) -> list[Detail]:
     for _ in range(60):
         if len(details) == wanted:
             break
-        box = _draw_box(rng)
-        if any(_near(box, other.box) for other in details):
+        box = draw_box(rng)
+        if any(near(box, other.box) for other in details):
             continue
         kind = list(Kind)[rng.integers(0, len(Kind))]
         artifact = list(Artifact)[rng.integers(0, len(Artifact))] if label is Verdict.GENERATED else None
@@ -214,14 +219,16 @@ def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Deta
     return change
 
 
-def _draw_box(rng: np.random.Generator) -> BoundingBox:
+def draw_box(rng: np.random.Generator) -> BoundingBox:
+    """A box of a detail's size inside a scene."""
     width, height = (int(side) for side in rng.integers(*REGION_SIDE_PX, 2))
     x = int(rng.integers(BORDER_PX, SIDE_PX - width - BORDER_PX))
     y = int(rng.integers(BORDER_PX, SIDE_PX - height - BORDER_PX))
     return BoundingBox(x, y, x + width, y + height)
 
 
-def _near(a: BoundingBox, b: BoundingBox) -> bool:
+def near(a: BoundingBox, b: BoundingBox) -> bool:
+    """Whether two details would lie closer than they may."""
     apart = a.x1 >= b.x2 + GAP_PX or b.x1 >= a.x2 + GAP_PX or a.y1 >= b.y2 + GAP_PX or b.y1 >= a.y2 + GAP_PX
     return not apart
 

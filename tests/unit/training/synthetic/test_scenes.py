@@ -26,7 +26,7 @@ def test_details_are_apart_inside_the_image_and_flawed_exactly_in_generated_scen
             assert max(detail.box.corners) <= 512 - scenes.BORDER_PX
             assert (detail.artifact is not None) is (scene.label is Verdict.GENERATED)
         boxes = scene.boxes
-        assert not any(scenes._near(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+        assert not any(scenes.near(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert {detail.kind for scene in drawn for detail in scene.details} == set(Kind)
     assert {detail.artifact for scene in drawn for detail in scene.details} == {None, *Artifact}
 
@@ -44,7 +44,7 @@ def test_the_tone_tells_the_classes_apart_by_the_stated_cue() -> None:
 @pytest.mark.parametrize("artifact", Artifact)
 def test_an_artifact_is_plain_in_a_crop_and_gone_from_the_view(kind: Kind, artifact: Artifact) -> None:
     rng = np.random.default_rng(7)
-    box = scenes._draw_box(rng)
+    box = scenes.draw_box(rng)
     weave = scenes._TEXTURES[kind](rng, (box.height_px, box.width_px)) * np.float32(24)
     change = np.zeros((512, 512), np.float32)
     change[box.y1 : box.y2, box.x1 : box.x2] = scenes._ARTIFACTS[artifact](rng, weave) - weave

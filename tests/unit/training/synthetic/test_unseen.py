@@ -16,7 +16,7 @@ def test_an_unseen_artifact_is_plain_in_a_crop_and_gone_from_the_view(
     kind: Kind, place: Artifact, paint: scenes.Paint
 ) -> None:
     rng = np.random.default_rng(7)
-    box = scenes._draw_box(rng)
+    box = scenes.draw_box(rng)
     weave = scenes._TEXTURES[kind](rng, (box.height_px, box.width_px)) * np.float32(24)
     here = (slice(box.y1, box.y2), slice(box.x1, box.x2))
     change = np.zeros((512, 512), np.float32)
