@@ -39,6 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also on JPEG 80 and 30, crops and half size, and on scenes of artifacts and grounds never trained on",
     )
+    parser.add_argument(
+        "--photographs",
+        type=Path,
+        metavar="DIR",
+        help="also on N frames of the real photographs there, half of them with the scenes' artifacts planted",
+    )
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument(
         "--write-card", action="store_true", help="write the figures into MODEL's zoomin.json and README.md"
@@ -47,19 +53,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.measuring import evaluate, figures, resampling, samples
-    from training.synthetic import unseen
+    from training.measuring import figures, resampling
 
     checkpoint = Checkpoint.read(args.model)
-    passes = {**evaluate.PASSES, **(evaluate.DEGRADED if args.degraded else {})}
-    if args.data:
-        jobs = [(samples.from_directory(args.data, args.count), passes)]
-    else:
-        jobs = [(samples.held_out(args.count, settings.workers), passes)]
-        for name, style in unseen.UNSEEN.items() if args.degraded else ():
-            drawn = samples.held_out(args.count, settings.workers, style=style)
-            jobs.append((drawn, {name: evaluate.Pass()}))
-    judged, engine = judge(checkpoint, jobs, settings.concurrency)
+    judged, engine = judge(checkpoint, jobs(args, settings), settings.concurrency)
     shown = figures.of_passes(judged, prevalence=args.prevalence)
     if args.write_card:
         from training.measuring import model_card
@@ -69,6 +66,26 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     if args.json:
         print(json.dumps(resampling.as_json(shown)))
     return 0
+
+
+def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[list[Sample], Mapping[str, Pass]]]":
+    """The images that are asked for, each set with its passes; the own one first."""
+    from training.measuring import evaluate, figures, samples
+    from training.synthetic import unseen
+
+    passes = {**evaluate.PASSES, **(evaluate.DEGRADED if args.degraded else {})}
+    asked: list[tuple[list[Sample], Mapping[str, Pass]]] = []
+    if args.data:
+        asked.append((samples.from_directory(args.data, args.count), passes))
+    else:
+        asked.append((samples.held_out(args.count, settings.workers), passes))
+        for name, style in unseen.UNSEEN.items() if args.degraded else ():
+            drawn = samples.held_out(args.count, settings.workers, style=style)
+            asked.append((drawn, {name: evaluate.Pass()}))
+    if args.photographs:
+        planted = samples.of_photographs(args.photographs, args.count, settings.workers)
+        asked.append((planted, {figures.PHOTOGRAPHS: evaluate.Pass()}))
+    return asked
 
 
 def judge(

@@ -1,4 +1,4 @@
-"""`zoomin-train scenes`: scenes with known truth as files."""
+"""`zoomin-train scenes`: scenes with known truth, or photographs with their artifacts planted, as files."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from training.commands.numbers import natural, positive
 from training.settings import TrainSettings
 from training.synthetic.scenes import HELD_OUT_SEED
 
-HELP = "draw scenes with known truth"
+HELP = "draw scenes with known truth, or plant their artifacts in photographs"
 EXAMPLE = "zoomin-train scenes --count 60 --out build/scenes"
 
 
@@ -15,12 +15,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", type=positive, default=60, metavar="N", help="how many (default 60), half of them real"
     )
-    parser.add_argument(
+    drawn = parser.add_mutually_exclusive_group()
+    drawn.add_argument(
         "--seed",
         type=natural,
         default=HELD_OUT_SEED,
         metavar="S",
         help=f"first seed (default {HELD_OUT_SEED}: held out)",
+    )
+    drawn.add_argument(
+        "--photographs",
+        type=Path,
+        metavar="DIR",
+        help="draw none: at most N frames of the real photographs there, in pairs, one of each with artifacts planted",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="directory for images and manifest.jsonl"
@@ -29,6 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training import manifest
+    from training.synthetic import photo_folder
 
+    if args.photographs:
+        print(photo_folder.write(args.out, args.photographs, args.count, settings.workers))
+        return 0
     print(manifest.write_scenes(args.out, count=args.count, first_seed=args.seed, workers=settings.workers))
     return 0

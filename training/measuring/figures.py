@@ -16,6 +16,8 @@ TEXT_READINGS: Mapping[str, Callable[[str, str], float | None]] = {
     "rouge_l": text_metrics.rouge_l,
 }
 
+PHOTOGRAPHS = "photographs"
+PLANTED = "Photographs with planted artifacts"
 ELSEWHERE = {
     "jpeg_80": "JPEG 80",
     "jpeg_30": "JPEG 30",
@@ -23,6 +25,7 @@ ELSEWHERE = {
     "half_size": "half size",
     "unseen_artifacts": "unseen artifacts",
     "unseen_grounds": "unseen grounds",
+    PHOTOGRAPHS: "photographs",
 }
 
 MEANINGS = {
@@ -78,7 +81,7 @@ def of_passes(judged: Mapping[str, Sequence[Judged]], *, prevalence: float | Non
         shown["acc_annotated_boxes"] = metrics.accuracy(judged["annotated"])
     for name in ELSEWHERE:
         if name in judged:
-            shown |= elsewhere(name, own, judged[name])
+            shown |= elsewhere(name, own, judged[name], paired=name != PHOTOGRAPHS)
     return shown
 
 
@@ -89,15 +92,20 @@ def text(reading: Callable[[str, str], float | None], judged: Sequence[Judged]) 
     return resampling.mean(np.array([score or 0.0 for score in each]), among=known)
 
 
-def elsewhere(name: str, own: Sequence[Judged], other: Sequence[Judged]) -> dict[str, Figure]:
-    """Acc and IoU of a pass over other images, as many, and how much less that is than on the own ones."""
+def elsewhere(name: str, own: Sequence[Judged], other: Sequence[Judged], *, paired: bool = True) -> dict[str, Figure]:
+    """Acc and IoU of a pass over other images, and how much less that is than on the own ones.
+
+    `paired`: image by image they are copies of the own ones or drawn like them, so that one resample serves both.
+    """
     acc, other_acc = (metrics.accuracy_of(judged) for judged in (own, other))
     iou, other_iou = (metrics.overlap_of(metrics.iou_of_regions, judged) for judged in (own, other))
+    minus = resampling.difference if paired else partial(resampling.apart, first=len(own))
+    images = len(own) if paired else len(own) + len(other)
     return {
         f"acc_{name}": metrics.accuracy(other),
-        f"acc_drop_{name}": resampling.figure(resampling.difference(acc, other_acc), images=len(own)),
+        f"acc_drop_{name}": resampling.figure(minus(acc, other_acc), images=images),
         f"iou_{name}": metrics.overlap(metrics.iou_of_regions, other),
-        f"iou_drop_{name}": resampling.figure(resampling.difference(iou, other_iou), images=len(own)),
+        f"iou_drop_{name}": resampling.figure(minus(iou, other_iou), images=images),
     }
 
 

@@ -66,6 +66,11 @@ def difference(one: Statistic, other: Statistic) -> Statistic:
     return lambda weights: one(weights) - other(weights)
 
 
+def apart(one: Statistic, other: Statistic, *, first: int) -> Statistic:
+    """One minus the other over images of their own: the `first` weights are of one's, the rest of the other's."""
+    return lambda weights: one(weights[:, :first]) - other(weights[:, first:])
+
+
 def ratio(part: Floats, whole: Floats) -> Floats:
     """NaN where the whole is nothing."""
     divided: Floats = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)

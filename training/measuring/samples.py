@@ -1,4 +1,4 @@
-"""Images to judge with their truth: held-out scenes, and sets on disk."""
+"""Images to judge with their truth: held-out scenes, photographs with planted artifacts, and sets on disk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from training import manifest
 from training.magnifake.tuples import Split
 from training.progress import Progress
 from training.spread import over_processes
-from training.synthetic import scenes
+from training.synthetic import photo_folder, scenes
 from training.synthetic.scenes import Scene, Style
 
 MAX_PIXELS = 100_000_000
@@ -62,6 +62,22 @@ def opened(file: Path) -> RgbImage:
     except ZoomInError as error:
         error.detail = f"{file}: {error.detail}; repair it, or remove it from the set"
         raise
+
+
+def of_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
+    """At most `count` frames of photographs in `directory`, in pairs: as they are, and with artifacts planted.
+
+    Raises: BadSettings where none can be used.
+    """
+    planted = [
+        one
+        for given in photo_folder.read(directory, count, workers, left_out=[])
+        for pair in given.pairs
+        for one in pair
+    ]
+    return [
+        Sample(number, one.image, one.label, one.boxes, one.check_explanation) for number, one in enumerate(planted)
+    ]
 
 
 def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:

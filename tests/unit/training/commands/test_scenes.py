@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.photographs import taken
 from training.__main__ import main
 
 
@@ -15,7 +16,31 @@ def test_scenes_are_written_where_asked(tmp_path: Path, capsys: pytest.CaptureFi
     ]
 
 
-@pytest.mark.parametrize("bad", [["--count", "0"], ["--count", "many"], ["--seed", "-1"]])
+def test_artifacts_are_planted_in_photographs_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    taken("aero").save(tmp_path / "mine" / "field.png")
+    out = tmp_path / "out"
+    assert main(["scenes", "--photographs", str(tmp_path / "mine"), "--count", "2", "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert said.out.strip() == str(out / "manifest.jsonl")
+    assert "pairs of frames: 1; photographs: 1; files left out: none" in said.err
+    assert len(list(out.glob("photo-*.png"))) == 2
+
+
+def test_a_folder_without_photographs_is_one_sentence_after_the_files_reasons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("none here")
+    assert main(["scenes", "--photographs", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("zoomin-train scenes: nothing to plant in below ")
+    assert "1 image_refused" in last
+    assert "name a folder of photographs of 384 px a side or more" in last
+
+
+@pytest.mark.parametrize(
+    "bad", [["--count", "0"], ["--count", "many"], ["--seed", "-1"], ["--seed", "1", "--photographs", "."]]
+)
 def test_bad_numbers_end_with_2(bad: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["scenes", "--out", "unused", *bad])

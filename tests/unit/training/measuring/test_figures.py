@@ -29,7 +29,7 @@ def test_explanations_are_scored_where_there_is_a_reference() -> None:
 
 
 def test_every_figure_has_a_meaning_and_the_table_shows_each() -> None:
-    everywhere = dict.fromkeys((*PASSES, *DEGRADED, *UNSEEN), OWN)
+    everywhere = dict.fromkeys((*PASSES, *DEGRADED, *UNSEEN, figures.PHOTOGRAPHS), OWN)
     shown = figures.of_passes(everywhere, prevalence=0.1)
     assert set(shown) == set(figures.MEANINGS)
     text = figures.table(shown)
@@ -46,6 +46,18 @@ def test_what_degraded_images_cost_is_paired() -> None:
     assert (shown["iou_jpeg_30"].value, shown["iou_drop_jpeg_30"].value) == pytest.approx((2 / 3, 1 / 3))
     unchanged = figures.of_passes({"own": OWN, "jpeg_30": OWN})["acc_drop_jpeg_30"]
     assert (unchanged.value, unchanged.low, unchanged.high) == (0.0, 0.0, 0.0)
+
+
+def test_what_photographs_cost_is_not_paired_as_they_are_others_and_of_another_number() -> None:
+    photographs = [judged(GENERATED), judged(REAL), judged(REAL, box=AWAY), judged(REAL)]
+    shown = figures.of_passes({"own": OWN, figures.PHOTOGRAPHS: photographs})
+    assert (shown["acc_photographs"].value, shown["acc_photographs"].n) == (0.25, 4)
+    assert shown["acc_drop_photographs"].value == pytest.approx(2 / 3 - 1 / 4)
+    assert shown["iou_drop_photographs"].value == pytest.approx(1 - 3 / 4)
+    same = figures.of_passes({"own": OWN * 20, figures.PHOTOGRAPHS: OWN * 20})["acc_drop_photographs"]
+    assert (same.value, same.n) == (0.0, 120)
+    assert same.low is not None
+    assert same.low < -0.05
 
 
 def test_precision_and_calibration_are_stated_for_one_prevalence() -> None:

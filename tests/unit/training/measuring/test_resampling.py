@@ -58,3 +58,15 @@ def test_a_figure_without_an_interval_is_its_value() -> None:
     assert resampling.as_json({"a": Figure(0.51239, None, None, 4)}) == {
         "a": {"value": 0.5124, "low": None, "high": None, "n": 4}
     }
+
+
+def test_a_difference_over_images_of_their_own_has_the_spread_of_both() -> None:
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(1, 1, 300), rng.normal(0, 2, 200)
+    drop = resampling.apart(resampling.mean_of(one), resampling.mean_of(other), first=300)
+    figure = resampling.figure(drop, images=500)
+    assert figure.value == pytest.approx(one.mean() - other.mean())
+    assert figure.low is not None
+    assert figure.high is not None
+    expected = 2 * 1.96 * math.sqrt(one.var() / 300 + other.var() / 200)
+    assert figure.high - figure.low == pytest.approx(expected, rel=0.1)

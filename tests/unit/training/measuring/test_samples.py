@@ -6,6 +6,7 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import Verdict
+from tests.photographs import taken
 from training import manifest
 from training.magnifake.tuples import Split
 from training.measuring import samples
@@ -25,6 +26,15 @@ def test_held_out_scenes_come_in_the_order_of_their_seeds_and_in_a_style() -> No
     assert [sample.label for sample in drawn] == [Verdict.REAL, Verdict.GENERATED]
     expected = scenes.make(samples.VALIDATION_SEED + 1, style)
     assert images.digest(drawn[1].image.pixels) == images.digest(expected.image.pixels)
+
+
+def test_photographs_are_judged_in_pairs_that_share_their_boxes(tmp_path: Path) -> None:
+    taken("camera").save(tmp_path / "a.png")
+    real, generated = samples.of_photographs(tmp_path, 9, 1)
+    assert (real.label, generated.label) == (Verdict.REAL, Verdict.GENERATED)
+    assert real.annotated == generated.annotated
+    assert (real.number, generated.number) == (0, 1)
+    assert generated.reference != real.reference == "Crop 1: texture with natural irregular detail."
 
 
 def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:

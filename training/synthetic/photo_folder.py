@@ -1,0 +1,122 @@
+"""A folder of photographs as pairs of frames: which files give some, which are left out and why; and as a set."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import images
+from pipeline.errors import BadSettings
+from training import manifest
+from training.magnifake import frame, tuples
+from training.magnifake.tuples import LeftOut
+from training.manifest import Entry, Explanations
+from training.progress import Progress
+from training.spread import over_processes
+from training.synthetic import photographs
+from training.synthetic.photographs import Pair, Planted
+
+SEED = 0
+BATCH = 32
+"""files whose frames are in memory at once, besides those that the caller keeps"""
+TOO_PLAIN, TWICE = "image_too_plain", "image_twice"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photograph:
+    """What one file gave; `digest` is that of its pixels."""
+
+    name: str
+    digest: str
+    pairs: tuple[Pair, ...]
+
+
+def read(directory: Path, count: int, workers: int, left_out: list[LeftOut]) -> Iterator[Photograph]:
+    """Photographs below `directory` until they have given `count` frames: of many, the same ones each time.
+
+    A file that gives none is added to `left_out`, and listed on stderr at the end.
+    Raises: BadSettings where no file gives any.
+    """
+    wanted = max(1, count // 2)
+    names: dict[str, str] = {}
+    given = 0
+    for one in _opened(directory, workers):
+        if isinstance(one, Photograph) and one.digest in names:
+            one = LeftOut(one.name, TWICE, f"the same pixels as {names[one.digest]}")
+        if isinstance(one, LeftOut):
+            left_out.append(one)
+            continue
+        names[one.digest] = one.name
+        pairs = one.pairs[: wanted - given]
+        given += len(pairs)
+        yield replace(one, pairs=pairs)
+        if given == wanted:
+            break
+    for one in left_out:
+        print(f"left out {one.name}: {one.reason}, {one.detail}", file=sys.stderr)
+    counted = ", ".join(f"{n} {reason}" for reason, n in tuples.reasons(left_out).items()) or "none"
+    if not given:
+        cure = f"name a folder of photographs of {photographs.LEAST_SIDE_PX} px a side or more"
+        raise BadSettings(f"nothing to plant in below {directory} (files left out: {counted}); {cure}")
+    print(f"pairs of frames: {given}; photographs: {len(names)}; files left out: {counted}", file=sys.stderr)
+
+
+def write(out: Path, directory: Path, count: int, workers: int) -> Path:
+    """The frames as lossless PNG files with their manifest, whose path is returned; it is written last.
+
+    What was left out is kept beside it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    left_out: list[LeftOut] = []
+    entries = [
+        _write(out, photograph, number, one)
+        for photograph in read(directory, count, workers, left_out)
+        for number, pair in enumerate(photograph.pairs)
+        for one in pair
+    ]
+    tuples.write_left_out(out, left_out)
+    path = out / manifest.NAME
+    path.write_text("".join(entry.model_dump_json(exclude_unset=True) + "\n" for entry in entries))
+    return path
+
+
+def _opened(directory: Path, workers: int) -> Iterator[Photograph | LeftOut]:
+    names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    drawn = [names[number] for number in np.random.default_rng(SEED).permutation(len(names))]
+    progress = Progress("files opened", len(drawn))
+    for start in range(0, len(drawn), BATCH):
+        batch = drawn[start : start + BATCH]
+        yield from over_processes(
+            partial(_open, directory), batch, min(workers, len(batch)), after_each=partial(_show, progress, start)
+        )
+
+
+def _show(progress: Progress, start: int, done: int) -> None:
+    progress.show(start + done)
+
+
+def _open(directory: Path, name: str) -> Photograph | LeftOut:
+    opened = frame.read(directory / name, name, least_side_px=photographs.LEAST_SIDE_PX)
+    if isinstance(opened, LeftOut):
+        return opened
+    _, photograph = opened
+    pairs = photographs.pairs(photograph)
+    if not pairs:
+        return LeftOut(name, TOO_PLAIN, "no detail for an artifact to act on, or no room beside black and white")
+    return Photograph(name, images.digest(photograph.pixels), tuple(pairs))
+
+
+def _write(out: Path, photograph: Photograph, number: int, one: Planted) -> Entry:
+    file = f"photo-{photograph.digest[:16]}-{number}-{one.label}.png"
+    (out / file).write_bytes(images.png(one.image.pixels))
+    return Entry(
+        file=file,
+        label=one.label,
+        boxes=[box.corners for box in one.boxes],
+        shown=list(one.shown),
+        explanations=Explanations(scan=one.scan_explanation, check=one.check_explanation),
+        origin=photograph.name,
+    )
