@@ -16,12 +16,14 @@ LABEL_FOLDERS = {
     **dict.fromkeys(("real", "nature", "0_real"), Verdict.REAL),
     **dict.fromkeys(("generated", "fake", "ai", "1_fake"), Verdict.GENERATED),
 }
+SPLIT_FOLDERS = frozenset({"train", "val", "validation", "test"})
 
 
 @dataclass(frozen=True, slots=True)
 class LabeledImage:
-    """A file and what is known of it; `name` is its path within the source, `origin` and `source` are a manifest's.
+    """A file and what is known of it; `name` is its path within the source, `origin` is a manifest's.
 
+    `source` is a manifest's too, or the folder that holds those of the classes: GenImage's and MMFR's generator.
     `boxes` (pixels of the upright file, unchecked) with what they show, and `explanation`, are there when people or a
     generator of scenes gave them.
     """
@@ -67,9 +69,12 @@ def _from_manifest(source: Path) -> Iterator[LabeledImage | LeftOut]:
 def _from_folders(source: Path) -> Iterator[LabeledImage | LeftOut]:
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
         inside = path.relative_to(source)
-        folders = (part.lower() for part in reversed(inside.parts[:-1]))
-        label = next((LABEL_FOLDERS[folder] for folder in folders if folder in LABEL_FOLDERS), None)
-        if label is None:
+        folders = [*inside.parent.parts]
+        while folders and folders[-1].lower() not in LABEL_FOLDERS:
+            folders.pop()
+        if not folders:
             yield LeftOut(inside.as_posix(), NO_LABEL, f"no folder above it is one of {', '.join(LABEL_FOLDERS)}")
         else:
-            yield LabeledImage(path, inside.as_posix(), label)
+            label = LABEL_FOLDERS[folders.pop().lower()]
+            named = [folder for folder in folders if folder.lower() not in SPLIT_FOLDERS]
+            yield LabeledImage(path, inside.as_posix(), label, source=named[-1] if named else None)

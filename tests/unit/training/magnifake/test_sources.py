@@ -27,6 +27,24 @@ def test_the_nearest_folder_that_names_a_class_labels_a_file(tmp_path: Path) -> 
     assert (without.name, without.reason) == ("notes.txt", "no_label")
 
 
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("ADM/val/ai/1.png", "ADM"),
+        ("evaluation_sets/sd3/0_real/cats/1.png", "sd3"),
+        ("web/real/1.png", "web"),
+        ("real/1.png", None),
+        ("train/generated/1.png", None),
+    ],
+)
+def test_the_folder_above_the_classes_names_the_source(tmp_path: Path, file: str, source: str | None) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_bytes(b"")
+    (found,) = sources.listed(tmp_path)
+    assert isinstance(found, LabeledImage)
+    assert found.source == source
+
+
 def test_a_manifest_brings_what_it_knows_unchecked(tmp_path: Path) -> None:
     (tmp_path / "manifest.jsonl").write_text(
         '{"file": "b.png", "label": "real", "origin": "reel 7", "source": "web"}\n'

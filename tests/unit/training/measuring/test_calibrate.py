@@ -1,12 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.checkpoint import CheckpointCard
+from pipeline.checkpoint import Calibration, CheckpointCard, Scaling
 from pipeline.confidence import logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.verdict import RgbImage, Verdict
-from training.measuring import calibrate, calibration_metrics
+from tests.builders import noise
+from tests.engines import DigestEngine
+from tests.tuples import tuple_number
+from training.magnifake import frame, tuples
+from training.magnifake.tuples import Split
+from training.measuring import calibrate, calibration_metrics, evaluate, samples
 from training.measuring.calibration_metrics import Told
 from training.measuring.metrics import Judged
 from training.measuring.samples import Sample
@@ -110,6 +117,22 @@ def test_a_source_with_enough_images_has_a_scaling_of_its_own() -> None:
     assert set(calibration.per_source) == {"web"}
     assert calibration.per_source["web"].temperature == pytest.approx(1.0, rel=0.2)
     assert calibration.temperature > 1.5
+
+
+@pytest.mark.parametrize("source", ["ADM", None])
+async def test_the_source_of_a_built_set_s_image_chooses_its_scaling_as_in_the_worker(
+    tmp_path: Path, source: str | None
+) -> None:
+    digest = frame.write(tmp_path, noise(512, 512))
+    tuples.write(tmp_path, [tuple_number(0, sha256=digest, source=source, split=Split.VALIDATION)])
+    drawn = samples.from_directory(tmp_path, 9, split=Split.VALIDATION)
+    own = Calibration(temperature=2.0, per_source={"ADM": Scaling(temperature=4.0, bias=1.0)})
+    card = CheckpointCard(calibration=own)
+    (judged,) = (await evaluate.judge(drawn, DigestEngine(card), concurrency=1, passes=evaluate.OWN))["own"]
+    assert judged.source == source
+    scaling = own.per_source["ADM"] if source else own
+    raw = judged.p_generated_raw or 0.0
+    assert judged.p_generated == sigmoid(logit(raw) / scaling.temperature + scaling.bias) == card.calibrate(raw, source)
 
 
 def told(*answers: tuple[float, bool]) -> Told:
