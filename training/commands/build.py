@@ -20,7 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "source",
         metavar="SOURCE",
         help="directory with folders real and generated (or nature and ai, 0_real and 1_fake; a folder above them "
-        "names the images' source, for calibration), or with manifest.jsonl; or s3://bucket, the labeling bucket, whose labeled cases are taken",
+        "names the images' source, for calibration), or with manifest.jsonl; or s3://bucket, the labeling "
+        "bucket, whose labeled cases are taken",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the finished set; run again to go on")
     parser.add_argument("--labels-only", action="store_true", help="ask no endpoint: labels and what SOURCE gives")
