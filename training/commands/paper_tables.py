@@ -38,6 +38,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
     parser.add_argument("--count", type=positive, default=400, metavar="N", help="images of that set (default 400)")
+    parser.add_argument(
+        "--photographs",
+        type=Path,
+        metavar="DIR",
+        help="real photographs to plant the scenes' artifacts in, for table 2: as many frames as images of that set",
+    )
     for name, title in BENCHMARKS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"{title} as published, for table 2")
     parser.add_argument(
@@ -104,10 +110,13 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
     from training.magnifake import tuples
-    from training.measuring import paper_tables, samples
+    from training.measuring import figures, paper_tables, samples
     from training.synthetic import unseen
 
     listed, met = _published(args, settings)
+    if args.photographs:
+        planted = samples.of_photographs(args.photographs, args.count, settings.workers)
+        listed |= {figures.PHOTOGRAPHS: (figures.PLANTED, [planted])}
     if args.data:
         own = samples.from_directory(args.data, args.count)
         name = (
@@ -216,7 +225,7 @@ def of(
         "table1": table_1,
         "random_crop_cost": paper_tables.random_crop_cost(measured.judged),
         "largest_identity_gap": max(gaps, default=None),
-        "table2": paper_tables.table_2(sets),
+        "table2": paper_tables.table_2(sets, own),
         "met_in_training": job.met,
         "table3": paper_tables.table_3(measured.judged),
         "table4": paper_tables.table_4(measured.seconds, machine),

@@ -11,6 +11,7 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Query
 from pipeline.errors import GenerationFailed
 from tests.engines import DigestEngine
+from tests.photographs import taken
 from training import manifest
 from training.__main__ import main
 from training.commands import paper_tables
@@ -115,6 +116,20 @@ def asked(*given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     paper_tables.configure(parser)
     return parser.parse_args(["--model", str(MODEL), "--out", "out", *given])
+
+
+async def test_photographs_are_a_set_of_table_2_with_their_drop(tmp_path: Path) -> None:
+    (tmp_path / "trip").mkdir()
+    taken("camera").save(tmp_path / "trip" / "camera.png")
+    job = paper_tables._job(asked("--count", "2", "--photographs", str(tmp_path / "trip")), TrainSettings(workers=1))
+    found = await measured(job)
+    numbers = paper_tables.of(Checkpoint.read(MODEL), job, found, {}, machine="a machine")
+    report.write(tmp_path, numbers, "paper.html.jinja", pictures=Pictures(found.examples), kinds=report.KINDS)
+    kept = json.loads((tmp_path / report.JSON_NAME).read_text())
+    row = next(row for row in kept["table2"] if row["set"] == "photographs")
+    assert (row["images"], row["generated"], row["acc_drop"]["n"]) == (2, 1, 4)
+    assert row["title"] in [one["title"] for one in kept["figure10_11"]]
+    assert "chance by construction" in (tmp_path / report.HTML_NAME).read_text()
 
 
 def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,12 +85,27 @@ def test_a_training_is_recorded_or_not_there_and_never_made_up() -> None:
 
 
 def test_table_2_names_the_sets_that_were_not_given() -> None:
-    rows = {row["set"]: row for row in paper_tables.table_2({"scenes": ("Scenes", OWN)})}
+    rows = {row["set"]: row for row in paper_tables.table_2({"scenes": ("Scenes", OWN)}, OWN)}
     assert list(rows) == ["genimage", "mmfr", "synthscars", "magnifake", "scenes"]
     assert rows["genimage"]["acc"] is None
     assert rows["genimage"]["paper"] == {"7B": 0.878, "32B": 0.915}
     assert (rows["scenes"]["acc"]["value"], rows["scenes"]["images"], rows["scenes"]["generated"]) == (0.75, 4, 2)
     assert rows["scenes"]["paper"] == {}
+
+
+def test_a_drop_is_against_the_own_set_where_there_are_both_classes() -> None:
+    other = [judged(G, R, R), judged(R, R, R)]
+    sets = {"scenes": ("Scenes", OWN), "photographs": ("Photographs", other), "synthscars": ("SynthScars", other[:1])}
+    rows = {row["set"]: row for row in paper_tables.table_2(sets, OWN)}
+    assert (rows["photographs"]["acc_drop"]["value"], rows["photographs"]["acc_drop"]["n"]) == (0.25, 6)
+    assert rows["scenes"]["acc_drop"] is rows["synthscars"]["acc_drop"] is rows["mmfr"]["acc_drop"] is None
+
+
+def test_planted_photographs_are_not_taken_for_scenes() -> None:
+    told = "Crop 1: texture with a checkerboard residue."
+    image = RgbImage(Image.new("RGB", (9, 9)), "png")
+    assert not paper_tables.are_scenes([Sample(0, image, G, (BOX,), told)])
+    assert paper_tables.are_scenes([Sample(0, image, G, (BOX,), told.replace("texture", "fabric"))])
 
 
 def test_table_3_swaps_the_formats_of_the_classes() -> None:
