@@ -1,9 +1,9 @@
 """Real photographs with the scenes' artifacts planted where they have detail, so that textures are ones nobody drew.
 
 Each frame of a photograph gives a pair: as it is (real), and with one artifact in each of its regions (generated). The
-views of both are the same to about half a gray level, and no tone is planted: who judges the view alone says the same
-of both and is right once, which is chance. All that is drawn is drawn from the frame's own pixels: a photograph gives
-the same pairs wherever it lies.
+views of both are the same but for what rounding leaves (a third of a gray level, a few beside pixels that are black or
+white), and no tone is planted: who judges the view alone says the same of both and is right once, which is chance. All
+that is drawn is drawn from the frame's own pixels: a photograph gives the same pairs wherever it lies.
 Shapes: brightness and changes of it are [height, width], pixels [height, width, 3], in gray levels.
 """
 
