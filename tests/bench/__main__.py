@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from tests.bench import delivery, engines, gpu, machine, memory, own, reuse
+from tests.bench import delivery, engines, evaluation, gpu, machine, memory, own, reuse
 from tests.bench.engine_host import EngineHost, engine_host
 from tests.bench.figures import table
 from tests.bench.ground import BenchFailed, Ground
 from tests.bench.job import SEQUENCES
-from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK
+from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK, WITHOUT_PICTURES
 from tests.bench.progress import Progress
 from tests.bench.report import Report
 from tests.bench.session import Session
@@ -24,7 +24,8 @@ from tests.worker_process import REAL
 
 ALONE = {"own": own.measure, "gpu": gpu.measure, "delivery": delivery.measure, "memory": memory.measure}
 """parts without an engine"""
-ENGINES = {"reusing": (), "forgetting": ("--no-reuse",)}
+ENGINES = {"reusing": (ON_ENGINES, ()), "forgetting": ({"reuse"}, ("--no-reuse",))}
+"""which parts want each, and how it starts"""
 
 
 def main() -> int:
@@ -71,10 +72,11 @@ def _run(options: argparse.Namespace) -> None:
         # Engines take a minute or two to start: they do it while the pictures are uploaded.
         hosts = {
             name: stack.enter_context(engine_host(checkpoint.path, logs / f"{name}.log", *how))
-            for name, how in ENGINES.items()
-            if set(parts) & ON_ENGINES
+            for name, (wanted, how) in ENGINES.items()
+            if wanted & set(parts)
         }
-        ground = stack.enter_context(Ground(checkpoint.path, pictures=plan.pictures, say=progress.say))
+        pictures = plan.pictures if set(parts) - WITHOUT_PICTURES else 0
+        ground = stack.enter_context(Ground(checkpoint.path, pictures=pictures, say=progress.say))
         session = Session(ground, checkpoint, plan, progress, Report(), options.profile)
         _measure(session, parts, hosts, stack)
         session.report.write(options.json, machine=described)
@@ -104,6 +106,9 @@ def _measure(session: Session, parts: Sequence[str], hosts: Mapping[str, EngineH
     if "reuse" in parts:
         begin("reuse")
         reuse.measure(session, hosts["reusing"], hosts["forgetting"])
+    if "evaluation" in parts:
+        begin("evaluation")
+        evaluation.measure(session, hosts["reusing"])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ class CountingEngine(VllmEngine):
         """Images that the vision encoder has computed since this was first asked."""
         return sum(await self._llm.collective_rpc(METHOD))
 
+    async def forget(self) -> None:
+        """Its caches are empty afterwards, as after a start."""
+        await self._llm.reset_prefix_cache()
+        await self._llm.reset_mm_cache()
+        await self._llm.reset_encoder_cache()
+
     def whole_shared_blocks(self, scan: Query, check: Query) -> int:
         """Tokens of the shared prefix of both queries, rounded down to a block."""
         ids = self._renderer.token_ids(scan), self._renderer.token_ids(check)

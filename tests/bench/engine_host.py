@@ -11,7 +11,7 @@ from subprocess import Popen
 
 from tests.bench.engine_process import READY
 from tests.bench.ground import BenchFailed
-from tests.bench.job import Job, PlainJob, Result
+from tests.bench.job import EvaluationJob, EvaluationResult, Job, PlainJob, Result
 from tests.bench.processes import ending
 
 
@@ -38,6 +38,11 @@ class EngineHost:
         self._tell(job)
         return Result(**json.loads(self._answer()))
 
+    def evaluate(self, job: EvaluationJob) -> EvaluationResult:
+        """Raises: BenchFailed."""
+        self._tell(job)
+        return EvaluationResult(**json.loads(self._answer()))
+
     @contextmanager
     def consuming(self, job: PlainJob) -> Iterator[None]:
         """Inside, it is a plain consumer; the end waits until it has answered all of its events."""
@@ -45,7 +50,7 @@ class EngineHost:
         yield
         self._answer()
 
-    def _tell(self, job: Job | PlainJob) -> None:
+    def _tell(self, job: Job | EvaluationJob | PlainJob) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asdict(job)) + "\n")
         self._process.stdin.flush()

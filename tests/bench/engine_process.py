@@ -14,7 +14,7 @@ from typing import TextIO
 
 from pipeline.checkpoint import Checkpoint
 from tests.bench.encoder_runs import CLASS
-from tests.bench.job import SEQUENCES, Job, PlainJob
+from tests.bench.job import SEQUENCES, EvaluationJob, Job, PlainJob
 from worker.settings import apply_process_environment
 
 READY = "ready"
@@ -38,6 +38,7 @@ def main() -> int:
 async def _serve(checkpoint: Checkpoint, *, reuse: bool, answers: TextIO) -> None:
     # Imported here: this takes half a minute, and wants the environment as it is now.
     from pipeline.vllm_engine import EngineOptions
+    from tests.bench import asked_again
     from tests.bench.bare import CountingEngine, perform
     from tests.bench.plain import consume
 
@@ -52,6 +53,9 @@ async def _serve(checkpoint: Checkpoint, *, reuse: bool, answers: TextIO) -> Non
             if "input_topic" in wanted:
                 await consume(PlainJob(**wanted), engine)
                 answers.write("{}\n")
+            elif "first_scene" in wanted:
+                evaluated = await asked_again.perform(EvaluationJob(**wanted), engine)
+                answers.write(json.dumps(asdict(evaluated)) + "\n")
             else:
                 answers.write(json.dumps(asdict(await perform(Job(**wanted), engine))) + "\n")
     finally:

@@ -17,6 +17,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationJob:
+    """Evaluate `images` scenes from number `first_scene` on, `concurrency` at once, and ask the same without it."""
+
+    first_scene: int
+    images: int
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlainJob:
     """Be a plain consumer of these Kafka topics and this S3 until `count` events are answered."""
 
@@ -46,3 +55,12 @@ class Result:
     prompt_tokens: int
     cached_tokens: int
     answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """Of an EvaluationJob: images/s of either way of asking, each of them twice; `queries` are those of one time."""
+
+    evaluated_per_s: list[float]
+    asked_per_s: list[float]
+    queries: int

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-PARTS = ("own", "gpu", "delivery", "memory", "engine", "plain", "reuse")
-ON_ENGINES = frozenset({"engine", "plain", "reuse"})
+PARTS = ("own", "gpu", "delivery", "memory", "engine", "plain", "reuse", "evaluation")
+ON_ENGINES = frozenset({"engine", "plain", "reuse", "evaluation"})
+WITHOUT_PICTURES = frozenset({"reuse", "evaluation"})
+"""parts whose images the engines draw themselves"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Plan:
     plain_images: int
     reuse_images: int
     alone_images: int
+    evaluated_images: int
     estimates_s: dict[str, float]
 
     @property
@@ -35,6 +38,7 @@ FULL = Plan(
     plain_images=40,
     reuse_images=64,
     alone_images=16,
+    evaluated_images=64,
     estimates_s={
         "prepare": 180,
         "own": 60,
@@ -44,6 +48,7 @@ FULL = Plan(
         "engine": 180,
         "plain": 80,
         "reuse": 160,
+        "evaluation": 140,
     },
 )
 QUICK = Plan(
@@ -55,6 +60,7 @@ QUICK = Plan(
     plain_images=7,
     reuse_images=20,
     alone_images=4,
+    evaluated_images=32,
     estimates_s={
         "prepare": 80,
         "own": 15,
@@ -64,5 +70,6 @@ QUICK = Plan(
         "engine": 30,
         "plain": 20,
         "reuse": 25,
+        "evaluation": 60,
     },
 )

@@ -1,7 +1,10 @@
 """`zoomin-train report`: two checkpoints side by side over the same images."""
 
 import argparse
+import asyncio
+import importlib
 import json
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.checkpoint import Checkpoint
-    from training.measuring.metrics import Judged
+    from training.measuring.examples import Pair, Side
     from training.measuring.paper_tables import Json
     from training.measuring.samples import Sample
 
-HELP = "set two checkpoints side by side: paired differences and McNemar's test"
+HELP = "set two checkpoints side by side: paired differences, McNemar's test, and images on which they differ"
 EXAMPLE = "zoomin-train report models/zoomin-tiny build/tiny --count 400 --out build/report"
 
 
@@ -41,20 +44,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.commands.evaluate import judge
-    from training.measuring import evaluate, report, samples
+    from training.measuring import examples, report, samples
 
-    checkpoints = [Checkpoint.read(path) for path in (args.a, args.b)]
+    a, b = Checkpoint.read(args.a), Checkpoint.read(args.b)
     if args.data:
         drawn, title = samples.from_directory(args.data, args.count), args.data.resolve().name
     else:
         drawn, title = samples.held_out(args.count, settings.workers), "held-out scenes"
-    said: list[Sequence[Judged]] = []
-    for checkpoint in checkpoints:
-        judged, engine = judge(checkpoint, [(drawn, evaluate.OWN)], settings.concurrency)
-        said.append(judged["own"])
-    numbers = of(*checkpoints, drawn, *said, title=title, engine=engine)
-    report.write(args.out, numbers, "comparison.html.jinja")
+    print("starting one engine after the other: a minute or two each on a CPU", file=sys.stderr)
+    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
+    sides, pairs = asyncio.run(_both(a, b, drawn, settings.concurrency))
+    numbers = of(*sides, drawn, title=title)
+    numbers |= {"galleries": {name: [one.number for one in pairs if one.kind == name] for name in examples.DIFFERENCES}}
+    report.write(args.out, numbers, "comparison.html.jinja", pairs=pairs, kinds=examples.DIFFERENCES)
     print(table(numbers))
     print(args.out / report.HTML_NAME)
     if args.json:
@@ -62,22 +64,39 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     return 0
 
 
-def of(
-    a: "Checkpoint",
-    b: "Checkpoint",
-    samples: "Sequence[Sample]",
-    said_a: "Sequence[Judged]",
-    said_b: "Sequence[Judged]",
-    *,
-    title: str,
-    engine: str,
-) -> "Json":
+async def _both(
+    a: "Checkpoint", b: "Checkpoint", samples: "Sequence[Sample]", concurrency: int
+) -> "tuple[tuple[Side, Side], list[Pair]]":
+    from training.measuring import examples
+
+    sides = await _side(a, samples, concurrency), await _side(b, samples, concurrency)
+    return sides, await examples.pairs(samples, *sides)
+
+
+async def _side(checkpoint: "Checkpoint", samples: "Sequence[Sample]", concurrency: int) -> "Side":
+    """Its engine is gone afterwards, and its answers stay."""
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+    from training.measuring import evaluate
+    from training.measuring.examples import Side
+
+    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
+    remembering = evaluate.Remembering(engine)
+    try:
+        judged = await evaluate.judge(samples, remembering, concurrency=concurrency, passes=evaluate.OWN)
+        return Side(checkpoint, remembering, engine.version, judged["own"])
+    finally:
+        await engine.close()
+
+
+def of(a: "Side", b: "Side", samples: "Sequence[Sample]", *, title: str) -> "Json":
     """The numbers of the report."""
     from pipeline.verdict import Verdict
     from training.measuring import comparison, paper_tables
 
     labels = Counter(sample.label for sample in samples)
-    models = {key: {"name": one.name, "revision": one.revision} for key, one in (("a", a), ("b", b))}
+    models = {
+        key: {"name": side.checkpoint.name, "revision": side.checkpoint.revision} for key, side in (("a", a), ("b", b))
+    }
     return {
         **models,
         "set": {
@@ -86,10 +105,10 @@ def of(
             "real": labels[Verdict.REAL],
             "generated": labels[Verdict.GENERATED],
         },
-        "engine": engine,
+        "engine": b.version,
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "figures": comparison.figures_of_both(said_a, said_b),
-        "mcnemar": comparison.mcnemar(said_a, said_b),
+        "figures": comparison.figures_of_both(a.said, b.said),
+        "mcnemar": comparison.mcnemar(a.said, b.said),
         # The cap of the view alone: the other lines are about passes that are not made here.
         "by_construction": paper_tables.by_construction(scenes_judged=paper_tables.are_scenes(samples))[:1],
     }

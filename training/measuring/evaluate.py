@@ -6,6 +6,7 @@ same pixels, so it is asked once.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,7 @@ from training.synthetic import album
 
 
 class Remembering:
-    """An engine that answers a greedy query which it was asked before from memory."""
+    """An engine that answers a query which it was asked before from memory, also when the engine is gone."""
 
     def __init__(self, engine: VisionEngine) -> None:
         self._engine = engine
@@ -36,11 +37,10 @@ class Remembering:
         return self._engine.card
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        if temperature:
-            return await self._engine.ask(query, temperature=temperature)
-        key = (query.instructions, *(p if isinstance(p, str) else images.digest(p) for p in query.content))
+        said = (p if isinstance(p, str) else images.digest(p) for p in query.content)
+        key = (str(temperature), query.instructions, *said)
         if key not in self._answers:
-            self._answers[key] = asyncio.create_task(self._engine.ask(query))
+            self._answers[key] = asyncio.create_task(self._engine.ask(query, temperature=temperature))
         return await self._answers[key]
 
 
@@ -90,25 +90,32 @@ async def judge(
     """
     slots = asyncio.Semaphore(concurrency)
     progress = Progress("judging", len(samples) * len(passes))
-    done = 0
+    began, done = time.perf_counter(), 0
 
-    async def all_passes(sample: Sample) -> list[Judged]:
+    async def one_pass(sample: Sample, remembering: Remembering, one: Pass) -> Judged:
         nonlocal done
-        judged = []
+        judged = await _judge(sample, remembering, one)
+        done += 1
+        progress.show(done, f"{done / len(passes) / (time.perf_counter() - began):.2f} images/s")
+        return judged
+
+    async def all_passes(sample: Sample) -> dict[str, Judged]:
+        plain = {name: one for name, one in passes.items() if one.degrade is None}
         async with slots:
             remembering = Remembering(engine)  # of this image alone: answers about others are of no use here
-            for one in passes.values():
-                judged.append(await _judge(sample, remembering, one))
-                done += 1
-                progress.show(done)
-        return judged
+            # All at once where pixels and scan are shared, so that the engine is busy until the last image is done.
+            judged = await asyncio.gather(*(one_pass(sample, remembering, one) for one in plain.values()))
+            said = dict(zip(plain, judged, strict=True))
+            for name in passes.keys() - plain.keys():  # each makes a copy of the image: one after the other
+                said[name] = await one_pass(sample, remembering, passes[name])
+        return said
 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(all_passes(sample)) for sample in samples]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
-    return {name: [task.result()[number] for task in tasks] for number, name in enumerate(passes)}
+    return {name: [task.result()[name] for task in tasks] for name in passes}
 
 
 async def _judge(sample: Sample, engine: VisionEngine, one: Pass) -> Judged:

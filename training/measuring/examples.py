@@ -1,6 +1,9 @@
-"""Images to look at: evidence cards of right, wrong, corrected and broken verdicts, and images with their boxes."""
+"""Images to look at: evidence cards of right, wrong, corrected and broken verdicts, and images with their boxes.
 
-from collections.abc import Mapping, Sequence
+Of two checkpoints: both cards of images on which one alone is right.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -17,6 +20,7 @@ from training.measuring.metrics import Judged
 from training.measuring.samples import Sample
 
 CARDS = 2
+PAIRS = 3
 TILES = 3
 TILE_PX = 256
 KINDS: Mapping[str, str] = {
@@ -25,6 +29,7 @@ KINDS: Mapping[str, str] = {
     "wrong": "Wrong, before and after",
     "broken": "Broken: zooming in turned a right verdict wrong",
 }
+DIFFERENCES: Mapping[str, str] = {"only_a": "Only A is right", "only_b": "Only B is right"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +40,27 @@ class Example:
     number: int
     truth: Verdict
     card: Image.Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """One image's evidence cards by two checkpoints of which one is right, with its truth."""
+
+    kind: str
+    number: int
+    truth: Verdict
+    a: Image.Image
+    b: Image.Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """One of two checkpoints: who answers, and what it said of all images."""
+
+    checkpoint: Checkpoint
+    engine: VisionEngine
+    version: str
+    said: Sequence[Judged]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +81,28 @@ def kind(truth: Verdict, v1: Verdict | None, v2: Verdict | None) -> str | None:
     return "corrected" if v2 is truth else "broken"
 
 
+def difference(a: Judged, b: Judged) -> str | None:
+    """Which gallery of two checkpoints an image belongs to; None where neither alone is right, or one is unread."""
+    if not (a.parsed and b.parsed) or a.v2 is b.v2:
+        return None
+    return "only_a" if a.v2 is a.label else "only_b"
+
+
 def pick(judged: Sequence[Judged], each: int) -> dict[str, list[int]]:
     """At most `each` images for each gallery, by number, both classes in turn as far as they reach."""
-    found: dict[str, dict[Verdict, list[int]]] = {name: {label: [] for label in Verdict} for name in KINDS}
-    for number, one in enumerate(judged):
-        name = kind(one.label, one.v1, one.v2)
+    return _picked([kind(one.label, one.v1, one.v2) for one in judged], judged, KINDS, each)
+
+
+def pick_differing(a: Sequence[Judged], b: Sequence[Judged], each: int) -> dict[str, list[int]]:
+    """The same of images on which one of two checkpoints alone is right."""
+    return _picked([difference(*both) for both in zip(a, b, strict=True)], a, DIFFERENCES, each)
+
+
+def _picked(
+    kinds: Sequence[str | None], judged: Sequence[Judged], names: Iterable[str], each: int
+) -> dict[str, list[int]]:
+    found: dict[str, dict[Verdict, list[int]]] = {name: {label: [] for label in Verdict} for name in names}
+    for number, (name, one) in enumerate(zip(kinds, judged, strict=True)):
         if name is not None:
             found[name][one.label].append(number)
     return {name: _in_turn(*by_label.values())[:each] for name, by_label in found.items()}
@@ -89,6 +132,25 @@ async def cards(
                 continue
             if inspection.check and kind(sample.label, inspection.scan.verdict, inspection.verdict) == name:
                 made.append(Example(name, number, sample.label, card(sample, inspection, checkpoint, version)))
+    return made
+
+
+async def pairs(samples: Sequence[Sample], a: Side, b: Side) -> list[Pair]:
+    """Both cards of images on which A and B differ; the engines are asked once more, what they said or from memory.
+
+    Raises: EngineDead.
+    """
+    made = []
+    for name, numbers in pick_differing(a.said, b.said, PAIRS).items():
+        for number in numbers:
+            sample = samples[number]
+            try:
+                first, second = [await inspect(sample.image, side.engine) for side in (a, b)]
+            except TransientError:
+                continue
+            if (first.verdict, second.verdict) == (a.said[number].v2, b.said[number].v2):
+                cards = [card(sample, i, s.checkpoint, s.version) for i, s in ((first, a), (second, b))]
+                made.append(Pair(name, number, sample.label, *cards))
     return made
 
 

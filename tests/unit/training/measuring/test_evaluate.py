@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from pipeline.errors import EngineDead, GenerationFailed, ZoomInError
 from pipeline.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from pipeline.zoomin import inspect
+from tests.builders import noise
+from tests.engines import DigestEngine
 from training.measuring import evaluate, figures
 from training.measuring.evaluate import Sample
 from training.measuring.resampling import Figure
@@ -91,6 +94,20 @@ async def test_query_1_is_asked_once_an_image() -> None:
     samples = [Sample(n, RgbImage(Image.new("RGB", (500, 500), (n, 0, 0)), "png"), Verdict.REAL, ()) for n in range(6)]
     await evaluate.judge(samples, engine, concurrency=3)
     assert engine.scans == 6
+
+
+async def test_an_image_s_own_passes_are_asked_at_once() -> None:
+    together = asyncio.Barrier(len(evaluate.PASSES))
+
+    async def wait_for_the_others(query: Query) -> None:
+        if query.grammar != prompts.SCAN_GRAMMAR:
+            await together.wait()
+
+    one = Sample(1, RgbImage(noise(300, 200), "png"), Verdict.REAL, (BoundingBox(5, 5, 90, 90),))
+    engine = DigestEngine(before=wait_for_the_others)
+    async with asyncio.timeout(20):
+        await evaluate.judge([one], engine, concurrency=1)
+    assert engine.asked == 4
 
 
 async def test_an_answer_that_cannot_be_read_is_wrong_in_every_pass() -> None:

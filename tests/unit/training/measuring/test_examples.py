@@ -10,6 +10,7 @@ from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from tests.engines import DigestEngine
 from training.measuring import evaluate, examples
+from training.measuring.examples import Side
 from training.measuring.metrics import Judged
 from training.measuring.samples import Sample
 
@@ -56,6 +57,43 @@ async def test_a_card_is_drawn_for_each_picked_image() -> None:
     assert {name: [one.number for one in made if one.kind == name] for name in picked} == picked
     assert all(one.truth is samples[one.number].label for one in made)
     assert all(one.card.width > 1000 for one in made)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        ((R, R), (G, G), "only_a"),
+        ((R, G), (G, R), "only_b"),
+        ((G, R), (R, R), None),
+        ((R, G), (G, G), None),
+        ((R, R), (G, None), None),
+        ((None, None), (R, R), None),
+    ],
+)
+def test_one_of_two_checkpoints_is_right_alone(
+    a: tuple[Verdict | None, Verdict | None], b: tuple[Verdict | None, Verdict | None], kind: str | None
+) -> None:
+    assert examples.difference(judged(R, *a), judged(R, *b)) == kind
+
+
+async def test_both_cards_are_drawn_where_one_alone_is_right_from_what_was_said() -> None:
+    samples = [
+        Sample(n, RgbImage(Image.new("RGB", (300, 200), (9 * n, n, 50)), "png"), Verdict(label), ())
+        for n, label in enumerate(["real", "generated"] * 6)
+    ]
+    sides = []
+    for card in (CheckpointCard(), CheckpointCard(scan_max_pixels=140 * 140)):  # another view: other answers
+        engine = DigestEngine(card)
+        remembering = evaluate.Remembering(engine)
+        own = (await evaluate.judge(samples, remembering, concurrency=2, passes=evaluate.OWN))["own"]
+        await engine.close()
+        sides.append(Side(Checkpoint(Path("m"), card, "sha256:1"), remembering, engine.version, own))
+    made = await examples.pairs(samples, *sides)
+    picked = examples.pick_differing(sides[0].said, sides[1].said, examples.PAIRS)
+    assert {name: [one.number for one in made if one.kind == name] for name in picked} == picked
+    assert all(picked.values())
+    assert all(one.truth is samples[one.number].label for one in made)
+    assert all(one.a.width == one.b.width > 1000 for one in made)
 
 
 async def test_an_answer_that_comes_out_otherwise_now_is_left_out() -> None:
