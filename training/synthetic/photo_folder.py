@@ -84,8 +84,8 @@ def write(out: Path, directory: Path, count: int, workers: int) -> Path:
 
 
 def _opened(directory: Path, workers: int) -> Iterator[Photograph | LeftOut]:
-    names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
-    drawn = [names[number] for number in np.random.default_rng(SEED).permutation(len(names))]
+    files = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    drawn = [files[number] for number in np.random.default_rng(SEED).permutation(len(files))]
     progress = Progress("files opened", len(drawn))
     for start in range(0, len(drawn), BATCH):
         batch = drawn[start : start + BATCH]
@@ -98,8 +98,9 @@ def _show(progress: Progress, start: int, done: int) -> None:
     progress.show(start + done)
 
 
-def _open(directory: Path, name: str) -> Photograph | LeftOut:
-    opened = frame.read(directory / name, name, least_side_px=photographs.LEAST_SIDE_PX)
+def _open(directory: Path, file: str) -> Photograph | LeftOut:
+    name = file.encode(errors="replace").decode()  # a name that is no UTF-8 can be opened, and neither printed nor kept
+    opened = frame.read(directory / file, name, least_side_px=photographs.LEAST_SIDE_PX)
     if isinstance(opened, LeftOut):
         return opened
     _, photograph = opened

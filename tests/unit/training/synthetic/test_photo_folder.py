@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_the_set_on_disk_is_read_like_any_other(folder: Path, tmp_path: Path) ->
         )
         assert images.digest(kept.pixels) == images.digest(source.pixels) != images.digest(planted.pixels)
     assert {one.name for one in read_left_out(tmp_path / "set")} > {"small.png", "night.png", "broken.png", "notes.txt"}
+
+
+def test_names_of_any_bytes_are_told_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    taken("aero").save(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
+    (tmp_path / "in" / os.fsdecode(b"caf\xe9.txt")).write_text("closed")
+    photo_folder.write(tmp_path / "out", tmp_path / "in", 2, 1)
+    assert {entry.origin for entry in manifest.read(tmp_path / "out")} == {"caf?.png"}
+    assert [one.name for one in read_left_out(tmp_path / "out")] in ([], ["caf?.txt"])
 
 
 def test_a_folder_of_which_nothing_can_be_used_is_refused_with_the_counts(
