@@ -56,6 +56,10 @@ COUNT ?= 200
 overlay: $(READY) ## verdicts that text drawn over images changes, for any checkpoint (MODEL= COUNT=)
 	$(BIN)/zoomin-train overlay $(MODEL) --count $(COUNT) $(ARGS)
 
+.PHONY: train-tiny
+train-tiny: $(READY) ## the tiny model from nothing to its end, into build/zoomin-tiny; goes on where it stopped (SEED= OUT=)
+	$(BIN)/zoomin-train tiny --to-the-end --seed $(or $(SEED),0) --out $(or $(OUT),build/zoomin-tiny) $(ARGS)
+
 .PHONY: schemas
 schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
 	$(BIN)/python -m pipeline.schemas

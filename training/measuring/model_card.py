@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
-from training.measuring import metrics, resampling
+from training.measuring import metrics, resampling, stages
 from training.measuring.figures import MEANINGS
 from training.measuring.resampling import Figure
+from training.measuring.stages import Record
 from training.synthetic import scenes
 
 TEXT = """\
@@ -34,16 +35,25 @@ a 95 % bootstrap.
 |---|---|---|---|
 {rows}
 
-    zoomin-train evaluate models/{name}      # prints them again
-    zoomin-train tiny --out build/{name}     # trains one like it
+    zoomin-train evaluate models/{name}    # prints them again
+    make train-tiny                        # trains one like it, to the end
 
 ## How it was trained
 
 Byte-level BPE over the queries and answers, coordinates 0 to 1000 in steps of 20 as one token each; a patch embedding
 that starts as a two-dimensional DCT, each channel whitened; a vision warm-up on dense targets; then supervised
 fine-tuning by TRL on both queries, with verdicts weighted 4 and coordinates 1.5.
-
+{stages}
 `zoomin.json` says how the checkpoint wants to be asked.
+"""
+
+STAGES = """
+Then GRPO on boxes (stage 1) and on verdict and words (stage 2), each kept only if its weights did better on the scenes
+that choose; then temperature, bias and the uncertain range, fitted to scenes of their own.
+
+## What each stage added
+
+{told}
 """
 
 
@@ -56,11 +66,19 @@ class Evaluation:
     engine: str
 
 
-def write(checkpoint: Checkpoint, evaluation: Evaluation) -> None:
-    """Into the checkpoint's directory; its revision stays, as it does not cover metrics."""
-    card = checkpoint.card.model_copy(update={"metrics": resampling.as_json(evaluation.shown)})
-    write_card(checkpoint.path, card)
-    (checkpoint.path / "README.md").write_text(render(checkpoint.path, evaluation))
+def write(checkpoint: Checkpoint, evaluation: Evaluation, record: Record | None = None) -> None:
+    """Into the checkpoint's directory; its revision stays, as it does not cover metrics.
+
+    What its stages added stays on the card too, unless there is a new `record` of it.
+    """
+    told = checkpoint.card.metrics.get(stages.NAME)
+    if record is None and told is not None:
+        record = Record.model_validate(told)
+    shown: dict[str, object] = {**resampling.as_json(evaluation.shown)}
+    if record:
+        shown[stages.NAME] = record.model_dump()
+    write_card(checkpoint.path, checkpoint.card.model_copy(update={"metrics": shown}))
+    (checkpoint.path / "README.md").write_text(render(checkpoint.path, evaluation, record))
 
 
 def write_card(directory: Path, card: CheckpointCard) -> None:
@@ -70,7 +88,7 @@ def write_card(directory: Path, card: CheckpointCard) -> None:
     unfinished.replace(directory / CARD_NAME)
 
 
-def render(directory: Path, evaluation: Evaluation) -> str:
+def render(directory: Path, evaluation: Evaluation, record: Record | None) -> str:
     """The model card as Markdown."""
     return TEXT.format(
         name=directory.name,
@@ -83,6 +101,7 @@ def render(directory: Path, evaluation: Evaluation) -> str:
         rows="\n".join(
             _row(meaning, evaluation.shown[name]) for name, meaning in MEANINGS.items() if name in evaluation.shown
         ),
+        stages=STAGES.format(told=stages.markdown(record)) if record else "",
     )
 
 

@@ -12,8 +12,9 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from pipeline.checkpoint import CARD_NAME, CheckpointCard
+from pipeline.checkpoint import CheckpointCard
 from pipeline.geometry import MIN_VIEW_PIXELS
+from training.measuring import model_card
 from training.progress import Progress
 from training.synthetic import album
 from training.synthetic.album import Page
@@ -84,7 +85,7 @@ CARD = {"box_frame": "thousand", "scan_max_pixels": 140 * 140, "crop_max_pixels"
 def write(
     model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, out: Path, card: CheckpointCard
 ) -> None:
-    """The directory that the engine serves: weights in bf16, tokenizer, processor, template, card."""
+    """The directory that the engine serves: weights in bf16, tokenizer, processor, template, and last the card."""
     out.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -92,7 +93,7 @@ def write(
     largest = max(card.scan_max_pixels, card.crop_max_pixels)
     # Wide enough that a view or crop passes as it is.
     Qwen2VLImageProcessorPil(min_pixels=MIN_VIEW_PIXELS, max_pixels=largest).save_pretrained(out)
-    (out / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
+    model_card.write_card(out, card)
 
 
 def _sample(pages: list[Page]) -> list[album.Pixels]:

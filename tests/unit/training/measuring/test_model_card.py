@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
-from training.measuring import figures, model_card
+from tests.unit.training.measuring.test_stages import record
+from training.measuring import figures, model_card, stages
 from training.measuring.resampling import Figure
 
 
@@ -21,3 +22,17 @@ def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> No
     assert "| C-Acc: Acc where it changed | none to judge | | 0 |" in text
     assert "0.2 million parameters" in text
     assert "Phi(d'/2) = 0.788" in text
+
+
+def test_what_the_stages_added_stays_when_the_figures_are_measured_again(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 400_000)
+    measured = model_card.Evaluation(dict.fromkeys(figures.MEANINGS, Figure(0.9, 0.8, 1.0, 10)), 10, "vllm 0")
+    model_card.write(Checkpoint.read(tmp_path), measured)
+    assert "What each stage added" not in (tmp_path / "README.md").read_text()
+    model_card.write(Checkpoint.read(tmp_path), measured, record())
+    told = (tmp_path / "README.md").read_text()
+    assert stages.markdown(record()) in told
+    model_card.write(Checkpoint.read(tmp_path), measured)
+    assert (tmp_path / "README.md").read_text() == told
+    assert Checkpoint.read(tmp_path).card.metrics["stages"] == record().model_dump()

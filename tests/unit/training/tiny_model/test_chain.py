@@ -1,0 +1,98 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pipeline.checkpoint import CARD_NAME, Calibration, Checkpoint, CheckpointCard
+from training.measuring import model_card
+from training.tiny_model import chain
+from training.tiny_model.chain import Chain
+
+PLAIN = CheckpointCard()
+
+
+def checkpoint(directory: Path, weights: bytes, card: CheckpointCard = PLAIN) -> Checkpoint:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "model.safetensors").write_bytes(weights)
+    (directory / CARD_NAME).write_text(card.model_dump_json())
+    (directory / "config.json").write_text("{}")
+    return Checkpoint.read(directory)
+
+
+@dataclass(slots=True)
+class Commands:
+    """`zoomin-train` without its work: each command leaves the directory that it would; the verb `fails` does not."""
+
+    fails: str = ""
+    asked: list[list[str]] = field(default_factory=list)
+
+    def __call__(self, arguments: list[str]) -> int:
+        self.asked.append(arguments)
+        if arguments[0] == self.fails:
+            return 7
+        if arguments[0] == "calibrate":
+            directory = Path(arguments[1])
+            card = Checkpoint.read(directory).card
+            model_card.write_card(directory, card.model_copy(update={"calibration": Calibration(bias=1)}))
+        else:
+            checkpoint(Path(arguments[arguments.index("--out") + 1]), " ".join(arguments[:2]).encode())
+        return 0
+
+    @property
+    def verbs(self) -> list[str]:
+        return [one[0] for one in self.asked]
+
+
+def way(tmp_path: Path, start: Checkpoint | None = None) -> Chain:
+    return Chain(work=tmp_path / "work", seed=3, minutes=5, sizes=chain.STANDARD, start=start)
+
+
+def test_each_stage_starts_from_the_one_before(tmp_path: Path) -> None:
+    commands, made = Commands(), way(tmp_path)
+    assert made.run(commands) == 0
+    assert commands.verbs == ["tiny", "grpo", "grpo", "calibrate"]
+    tiny, first, second, calibrate = commands.asked
+    assert tiny[1:5] == ["--seed", "3", "--minutes", "5"]
+    assert first[1:4] == [str(made.directory("sft")), "--stage", "1"]
+    assert second[1:4] == [str(made.directory("grpo_1")), "--stage", "2"]
+    for grpo in (first, second):
+        assert {"tiny", "3", "20"} < set(grpo), "profile, seed and minutes"
+    assert calibrate[2:] == ["--count", "1000"]
+    assert made.checkpoint("calibrated").card.calibration == Calibration(bias=1)
+    assert made.checkpoint("grpo_2").card.calibration is None, "what was trained stays as it was trained"
+
+
+@pytest.mark.parametrize("verb", ["tiny", "grpo", "calibrate"])
+def test_a_chain_that_failed_goes_on_at_its_stage(verb: str, tmp_path: Path) -> None:
+    failing, commands = Commands(fails=verb), Commands()
+    assert way(tmp_path).run(failing) == 7
+    assert way(tmp_path).run(commands) == 0
+    whole = ["tiny", "grpo", "grpo", "calibrate"]
+    assert commands.verbs == whole[whole.index(verb) :]
+    again = Commands()
+    assert way(tmp_path).run(again) == 0
+    assert again.asked == [], "what is finished is not done again"
+
+
+def test_half_a_directory_is_not_finished(tmp_path: Path) -> None:
+    made = way(tmp_path)
+    made.run(Commands())
+    (made.directory("grpo_2") / "config.json").unlink()
+    (made.directory("sft") / CARD_NAME).unlink()
+    commands = Commands()
+    made.run(commands)
+    assert [one[0] for one in commands.asked] == ["tiny", "grpo"]
+    assert "--stage 2" in " ".join(commands.asked[1])
+
+
+def test_a_start_is_the_first_stage_without_what_was_measured_and_fitted(tmp_path: Path) -> None:
+    card = CheckpointCard(box_frame="thousand", calibration=Calibration(bias=2), metrics={"acc": 1}, trained_on="set")
+    start = checkpoint(tmp_path / "start", b"fine-tuned", card)
+    (start.path / "README.md").write_text("figures of old")
+    commands, made = Commands(), way(tmp_path, start)
+    assert made.run(commands) == 0
+    assert commands.verbs == ["grpo", "grpo", "calibrate"]
+    adopted = made.checkpoint("sft")
+    assert adopted.card == CheckpointCard(box_frame="thousand", trained_on="set")
+    assert (adopted.path / "model.safetensors").read_bytes() == b"fine-tuned"
+    assert not (adopted.path / "README.md").exists()

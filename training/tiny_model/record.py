@@ -1,0 +1,112 @@
+"""From the stages' directories to one seed's record: each checkpoint judged once, and paired with the one before."""
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pipeline.checkpoint import Checkpoint, CheckpointCard
+from training.measuring import calibrate, calibration_metrics, comparison, evaluate, resampling, stages
+from training.measuring.evaluate import Pass
+from training.measuring.metrics import Judged
+from training.measuring.resampling import Figure
+from training.measuring.samples import Sample
+from training.measuring.stages import Looked, Record, Stage
+from training.tiny_model import chain
+from training.tiny_model.chain import Chain
+from training.tuning import grpo_run, validation
+from training.tuning.validation import Result
+
+Passes = Mapping[str, Sequence[Judged]]
+Judge = Callable[[Checkpoint, "list[tuple[list[Sample], Mapping[str, Pass]]]"], "tuple[dict[str, list[Judged]], str]"]
+"""every pass over its samples, and by which engine"""
+_KEPT = TypeAdapter(tuple[dict[str, list[Judged]], str])
+
+
+def judged(way: Chain, draw: Callable[[], list[Sample]], judge: Judge) -> tuple[dict[str, Passes], str]:
+    """What each stage's checkpoint says of the samples, and the engine; what was asked before is read from disk.
+
+    A stage that kept nothing has the checkpoint of the one before it, and calibration changes no answer.
+    """
+    samples: list[Sample] = []
+    said: dict[str, Passes] = {}
+    engine = ""
+    answering = {name: way.checkpoint(name) for name in (chain.SFT, chain.GRPO_1, chain.GRPO_2)}
+    last = answering[chain.GRPO_2].revision
+    for name, checkpoint in answering.items():
+        kept = way.work / f"judged-{checkpoint.revision.removeprefix('sha256:')[:12]}.json"
+        if not kept.exists():
+            samples = samples or draw()
+            passes = evaluate.PASSES if checkpoint.revision == last else evaluate.OWN
+            unfinished = kept.with_suffix(".part")
+            unfinished.write_bytes(_KEPT.dump_json(judge(checkpoint, [(samples, passes)])))
+            unfinished.replace(kept)
+        said[name], engine = _KEPT.validate_json(kept.read_bytes())
+    card = way.checkpoint(chain.CALIBRATED).card
+    said[chain.CALIBRATED] = {name: [one.under(card) for one in ones] for name, ones in said[chain.GRPO_2].items()}
+    return said, engine
+
+
+def of(way: Chain, said: Mapping[str, Passes]) -> Record:
+    """What each stage came to."""
+    own = {name: passes["own"] for name, passes in said.items()}
+    done = [Stage(name=chain.SFT, kept=True, figures=_figures(own[chain.SFT]), added={})]
+    for number, (before, name) in enumerate(((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)), start=1):
+        kept = way.checkpoint(name).revision != way.checkpoint(before).revision
+        looked = _looked(way.directory(name) / grpo_run.RECORD / "validations.jsonl", number)
+        added = _rows(own[before], own[name], "difference") if kept else {}
+        done.append(Stage(name=name, kept=kept, figures=_figures(own[name]), added=added, looked=looked))
+    done.append(_calibrated(own[chain.GRPO_2], way.checkpoint(chain.CALIBRATED).card))
+    return Record(
+        seed=way.seed,
+        commit=_commit(),
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        images=len(own[chain.SFT]),
+        stages=done,
+    )
+
+
+def _figures(judged: Sequence[Judged]) -> dict[str, Figure]:
+    return _rows(judged, judged, "a") | _rounded(calibration_metrics.figures(judged), stages.PROBABILITIES)
+
+
+def _rows(a: Sequence[Judged], b: Sequence[Judged], key: str) -> dict[str, Figure]:
+    rows = {row["figure"]: Figure(**row[key]) for row in comparison.figures_of_both(a, b)}
+    return {name: rows[name] for name in stages.ANSWERS}
+
+
+def _rounded(shown: Mapping[str, Figure], names: Sequence[str]) -> dict[str, Figure]:
+    return {name: Figure(**one) for name, one in resampling.as_json({name: shown[name] for name in names}).items()}
+
+
+def _calibrated(judged: Sequence[Judged], card: CheckpointCard) -> Stage:
+    uncalibrated = card.model_copy(update={"calibration": None, "uncertain_between": None})
+    _, after = calibrate.compare(judged, uncalibrated, card, prevalence=None)
+    figures = _rounded(after, stages.PROBABILITIES)
+    return Stage(name=chain.CALIBRATED, kept=True, figures=figures, added=_rounded(after, [stages.FALLS]))
+
+
+def _looked(file: Path, stage: int) -> list[Looked]:
+    results = [Result(**json.loads(line)) for line in file.read_text().splitlines()]
+    number: validation.Stage = 1 if stage == 1 else 2
+    return [_look(number, one, results[0]) for one in results]
+
+
+def _look(stage: validation.Stage, one: Result, start: Result) -> Looked:
+    figures = {name: round(value, 4) for name, value in dataclasses.asdict(one).items() if name != "step"}
+    objections = validation.objections(stage, one, start) if one.step else []
+    return Looked(step=one.step, figures=figures, objections=objections)
+
+
+def _commit() -> str:
+    """Of the code that trained, with a mark where files differ from it; unknown outside a checkout."""
+    git = ["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
+    try:
+        done = subprocess.run(git, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
