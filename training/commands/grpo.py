@@ -58,7 +58,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         minutes=args.minutes,
         threads=settings.threads,
     )
-    _tell(grpo_run.run(plan), plan)
+    if outcome := grpo_run.run(plan):
+        _tell(outcome, plan)
     return 0
 
 
@@ -74,8 +75,11 @@ def _scenes(settings: TrainSettings, first_seed: int, count: int) -> Path:
 
 
 def _tell(outcome: "grpo_run.Outcome", plan: "grpo_run.Plan") -> None:
+    from training.tuning import grpo_run, run_log
+
     for step, reasons in outcome.objections.items():
         print(f"step {step} was not kept: {'; '.join(reasons)}")
+    print(run_log.speed(grpo_run.log(plan).read()))
     print(f"start:   {outcome.start}")
     if outcome.improved:
         print(f"step {outcome.kept.step}: {outcome.kept}")

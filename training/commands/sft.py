@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.tuning import sft_run
+    from training.tuning import run_log, sft_run
 
     plan = sft_run.Plan(
         start=Checkpoint.read(args.model),
@@ -36,5 +36,6 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     )
     sft_run.run(plan)
     if (args.out / "config.json").exists():  # of several processes the first one writes
-        print(f"{args.out}: {sft_run.speed(plan)}; measure it with `zoomin-train evaluate {args.out} --write-card`")
+        speed = run_log.speed(sft_run.log(plan).read())
+        print(f"{args.out}: {speed}; measure it with `zoomin-train evaluate {args.out} --write-card`")
     return 0

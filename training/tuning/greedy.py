@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
 
 from pipeline.checkpoint import CheckpointCard
@@ -25,20 +27,26 @@ class Reader:
     max_tokens: int
 
     def answers(self, asked: Sequence[Question], after_each: Callable[[int], None]) -> list[Answered]:
-        """One answer a question, in their order; `after_each` batch is told how many are done."""
+        """One answer a question, in their order; `after_each` batch is told how many are done.
+
+        Of several processes each answers its share, and all get all answers.
+        """
+        state, answered = PartialState(), dict[int, Answered]()
         # Those with as many pictures as each other share a batch: less padding.
         order = sorted(range(len(asked)), key=lambda number: len(asked[number].crops or ()))
-        answered: dict[int, Answered] = {}
+        share = _share(order, state.process_index, state.num_processes)
         training = self.model.training
         self.model.eval()
         try:
-            for start in range(0, len(order), BATCH):
-                batch = order[start : start + BATCH]
+            for start in range(0, len(share), BATCH):
+                batch = share[start : start + BATCH]
                 answered.update(zip(batch, self._answer([asked[number] for number in batch]), strict=True))
-                after_each(len(answered))
+                if state.is_main_process:
+                    after_each(min(len(asked), len(answered) * state.num_processes))
         finally:
             self.model.train(training)
-        return [answered[number] for number in range(len(asked))]
+        gathered = dict(gather_object(list(answered.items())))
+        return [gathered[number] for number in range(len(asked))]
 
     @torch.no_grad()
     def _answer(self, asked: Sequence[Question]) -> list[Answered]:
@@ -60,6 +68,13 @@ class Reader:
             eos_token_id=self.tokenizer.eos_token_id,
             suppress_tokens=forbidden_tokens(self.tokenizer),
         )
+
+
+def _share(order: Sequence[int], process: int, processes: int) -> Sequence[int]:
+    """As long for each process: where weights are sharded, one that had less to do would leave the others waiting."""
+    longest = -(-len(order) // processes)
+    share = list(order[process::processes])
+    return share + list(order[-1:]) * (longest - len(share))
 
 
 def forbidden_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -5,6 +5,7 @@ the others of its group moves the weights.
 Source: paper section 3.3.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,16 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import DistributedType, PartialState
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
     PrinterCallback,
     ProcessorMixin,
     Qwen2_5_VLForConditionalGeneration,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
 )
 from transformers.utils import logging
 from trl import GRPOConfig, GRPOTrainer
@@ -29,17 +28,18 @@ from trl import GRPOConfig, GRPOTrainer
 from pipeline import prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings
-from training.progress import Progress
-from training.tuning import questions, resuming, rewards
+from training.tuning import adapters, questions, resuming, rewards
 from training.tuning.budget import Budget, Clock
 from training.tuning.greedy import forbidden_tokens
+from training.tuning.grpo_journal import Journal
 from training.tuning.grpo_profiles import Profile
 from training.tuning.questions import Posed, Question
 from training.tuning.rewards import Answered
-from training.tuning.run_log import Line, RunLog
+from training.tuning.run_log import RunLog
 
 Reward = Callable[..., list[float | None]]
 Score = Callable[[Answered, Question], float | None]
+Keep = Callable[[Path], None]
 LOG_NAME = "log.jsonl"
 POSED_KEPT = 256  # questions come once an answer, and again each time that a step's answers are split
 
@@ -55,30 +55,41 @@ def train(
     title: str,
     seconds: float,
     threads: int,
-    validate: Callable[[int], None],
+    validate: Callable[[int, Keep], None],
 ) -> None:
     """Train `model` in place; a run that was killed goes on from its last checkpoint in the configuration's directory.
 
-    `validate` is told the step, every `profile.validate_every` and at the end.
+    `validate` is told the step, every `profile.validate_every` and at the end, and what writes the weights of then.
     """
     directory = Path(config.output_dir)
     last = resuming.last_checkpoint(directory)
-    log = RunLog(directory / LOG_NAME)
-    log.start_after(resuming.step_of(last) if last else 0)
-    clock, budget = Clock(resuming.read_clock(last)), Budget(profile.steps, seconds)
+    clock, budget = Clock(resuming.read_clock(last), _first_process_s), Budget(profile.steps, seconds)
     trainer = _Trainer(
         model=model,
         args=config,
         reward_funcs=reward_functions(profile, processor.tokenizer.eos_token_id),
         train_dataset=_dataset(asked, card, order(len(asked), profile, config.seed)),
         processing_class=processor,
-        callbacks=[_Keeper(profile, title, budget, clock, log, validate)],
+        peft_config=adapters.config(profile),
     )
+    log = RunLog(directory / LOG_NAME)
+    if trainer.is_world_process_zero():
+        log.start_after(resuming.step_of(last) if last else 0)
+    trainer.add_callback(Journal(profile, title, budget, clock, log, lambda step: validate(step, trainer.keep)))
+    if trainer.is_fsdp_enabled:
+        # transformers marks what it shards itself; accelerate does not, and generation would end at different tokens.
+        model._is_fsdp_managed_module = True
     trainer.profile, trainer.budget, trainer.clock = profile, budget, clock
     trainer.remove_callback(PrinterCallback)  # ours shows progress
     # accelerate sets the number of threads to one when it starts.
     torch.set_num_threads(threads)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
+
+
+def _first_process_s() -> float:
+    """The first process's clock, which all ask at once: by their own ones they would learn at different rates."""
+    (now_s,) = broadcast_object_list([time.monotonic()])
+    return float(now_s)
 
 
 def quiet() -> None:
@@ -161,7 +172,7 @@ def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed
         max_steps=profile.steps,
         shuffle_dataset=False,  # `order` has
         per_device_train_batch_size=profile.micro_batch,
-        gradient_accumulation_steps=profile.answers // profile.micro_batch,
+        gradient_accumulation_steps=accumulation(profile, devices=PartialState().num_processes),
         num_generations=profile.generations,
         learning_rate=profile.learning_rate,
         temperature=profile.temperature,
@@ -180,6 +191,7 @@ def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed
         use_cpu=not on_gpu,
         bf16=on_gpu,
         gradient_checkpointing=on_gpu,
+        ddp_find_unused_parameters=False,  # each row has a picture, so each parameter a gradient
         save_steps=profile.save_every,
         save_total_limit=2,  # the newest may be half written when the run is killed
         logging_steps=1,
@@ -188,9 +200,20 @@ def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed
         dataloader_pin_memory=False,
         **_generation(profile, processor),
     )
-    if config.world_size > 1:
-        raise BadSettings("a stage runs in one process; start it without a launcher")
+    if config.n_gpu > 1:
+        raise BadSettings("one process sees several GPUs; start it with `accelerate launch`, or show it one of them")
     return config
+
+
+def accumulation(profile: Profile, *, devices: int) -> int:
+    """Batches of each device that make up a step. Raises: BadSettings when it does not come out even."""
+    each = profile.micro_batch * devices
+    if profile.answers % each:
+        raise BadSettings(
+            f"{profile.answers} answers a step cannot be shared by {devices} devices with {profile.micro_batch} at "
+            "once; change --prompts, --generations or --micro-batch"
+        )
+    return profile.answers // each
 
 
 def _generation(profile: Profile, processor: ProcessorMixin) -> dict[str, Any]:
@@ -218,8 +241,19 @@ class _Trainer(GRPOTrainer):
         )
         return self.lr_scheduler
 
+    def keep(self, directory: Path) -> None:
+        """Writes the weights as they are, of adapters alone where those are trained; all processes take part."""
+        weights = self.accelerator.get_state_dict(self.model_wrapped)
+        if self.is_world_process_zero():
+            self.model.save_pretrained(directory, state_dict=weights)
+        self.accelerator.wait_for_everyone()
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        resuming.load_weights(resume_from_checkpoint, model or self.model)
+        sharded = self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+        if self.profile.trained == "all" and not sharded:
+            resuming.load_weights(resume_from_checkpoint, model or self.model)
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def create_model_card(self, *_: object, **__: object) -> None:
         """None: the checkpoint card and the run's record say more."""
@@ -229,57 +263,3 @@ def rate(profile: Profile, *, step: int, fraction: float) -> float:
     """The share of the learning rate at `fraction` of the run: a ramp, then constant or linear to nothing."""
     left = max(0.0, 1 - fraction) if profile.schedule == "linear" else 1.0
     return min(1.0, (step + 1) / profile.warm_up_steps) * left
-
-
-class _Keeper(TrainerCallback):
-    """Ends the run in time, shows and logs how it goes, has it validated, and writes the clock into checkpoints."""
-
-    def __init__(
-        self,
-        profile: Profile,
-        title: str,
-        budget: Budget,
-        clock: Clock,
-        log: RunLog,
-        validate: Callable[[int], None],
-    ) -> None:
-        self._profile = profile
-        self._budget = budget
-        self._clock = clock
-        self._log = log
-        self._validate = validate
-        self._note = ""
-        self._progress = Progress(title, 1.0)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
-    ) -> TrainerControl:
-        del args
-        done = self._budget.fraction(state.global_step, self._clock.elapsed_s)
-        self._progress.show(min(1.0, done), f"step {state.global_step}{self._note}")
-        control.should_training_stop = control.should_training_stop or done >= 1
-        if done >= 1 or state.global_step % self._profile.validate_every == 0:
-            self._validate(state.global_step)
-        return control
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: object,
-    ) -> None:
-        del args, control
-        if logs and "reward" in logs:
-            self._note = _in_words(self._log.add(state.global_step, logs))
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        del control
-        checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        resuming.write_clock(checkpoint, self._clock.elapsed_s)
-
-
-def _in_words(line: Line) -> str:
-    shown = [name for name in line if name.startswith("r_")] + ["boxes", "zero_variance_share"]
-    return "".join(f", {name} {line[name]:.3f}" for name in shown if name in line)

@@ -1,7 +1,8 @@
 """A GRPO stage from start to served checkpoint: prompts, training, validation, and which weights are kept.
 
 `OUT` is a checkpoint to serve; `OUT/grpo` is the run's record (configuration.json, log.jsonl, log.png,
-validations.jsonl) and, until it has ended, what a killed run goes on from.
+validations.jsonl) and, until it has ended, what a killed run goes on from. On several devices every process runs
+this, answers its share of what is asked in validation, and decides by all answers; the first one writes.
 Invariant: `OUT` holds a config.json only when the run has ended.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 
 from pipeline.checkpoint import Checkpoint
@@ -22,8 +24,9 @@ from pipeline.verdict import BoundingBox
 from training import manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
-from training.tuning import grpo, publishing, questions, resuming, run_log, validation
+from training.tuning import adapters, grpo, publishing, questions, resuming, run_log, validation
 from training.tuning.greedy import Reader
+from training.tuning.grpo import Keep
 from training.tuning.grpo_profiles import Profile, Stage
 from training.tuning.profiles import Resolved
 from training.tuning.questions import Question
@@ -69,8 +72,11 @@ class Outcome:
         return self.kept.step > 0
 
 
-def run(plan: Plan) -> Outcome:
-    """Raises: BadSettings when the data or the directory cannot be used; what decoding an image of the data raises."""
+def run(plan: Plan) -> Outcome | None:
+    """None in a process that only helps the first one.
+
+    Raises: BadSettings when the data or the directory cannot be used; what decoding an image of the data raises.
+    """
     if (plan.out / "config.json").exists():
         raise BadSettings(f"{plan.out} holds a finished checkpoint; name another directory with --out")
     entries = read_entries(plan.data, Split.TRAIN)
@@ -83,15 +89,19 @@ def run(plan: Plan) -> Outcome:
         raise BadSettings(f"{plan.validation} has no image to validate on; name another with --validation-data")
     if plan.data == plan.validation and {entry.file for entry in entries} & {entry.file for entry in judged}:
         raise BadSettings(f"{plan.data} has no splits; name another set with --validation-data")
-    plan.record.mkdir(parents=True, exist_ok=True)
-    _claim(plan, entries)
+    state = PartialState(cpu=not torch.cuda.is_available())
+    if state.is_main_process:
+        plan.record.mkdir(parents=True, exist_ok=True)
+        _claim(plan, entries)
+        resuming.forget_unfinished(plan.record)
+    state.wait_for_everyone()
     torch.set_num_threads(plan.threads)
     grpo.quiet()
-    model, processor = _load(plan.start.path)
+    model, processor = _load(plan)
     config = grpo.configure(plan.profile, processor, plan.record, plan.seed)
     reader = Reader(model, processor.tokenizer, plan.start.card, plan.profile.validation_tokens)
     examiner = _Examiner(plan, reader, judged)
-    examiner.examine(0)
+    examiner.examine(0, keep=None)
     grpo.train(
         model,
         processor,
@@ -104,7 +114,11 @@ def run(plan: Plan) -> Outcome:
         threads=plan.threads,
         validate=examiner.examine,
     )
-    return _finish(plan, model, examiner.results, publishing.digest(entries))
+    outcome = _outcome(plan, examiner.results)
+    if state.is_main_process:
+        _finish(plan, outcome, publishing.digest(entries))
+    state.wait_for_everyone()
+    return outcome if state.is_main_process else None
 
 
 def read_entries(directory: Path, split: Split) -> list[Entry]:
@@ -112,11 +126,12 @@ def read_entries(directory: Path, split: Split) -> list[Entry]:
     return [entry for entry in manifest.read(directory) if entry.split in (None, split)]
 
 
-def _load(path: Path) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixin]:
-    """In full precision: steps of 1e-5 are lost in bfloat16. Padded on the left, as answers begin at one place."""
-    processor = AutoProcessor.from_pretrained(path, padding_side="left")
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), processor
+def _load(plan: Plan) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixin]:
+    """Padded on the left, as answers begin at one place."""
+    processor = AutoProcessor.from_pretrained(plan.start.path, padding_side="left")
+    dtype = getattr(torch, plan.profile.dtype)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(plan.start.path, dtype=dtype)
+    return model.to(PartialState().device), processor
 
 
 def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
@@ -149,12 +164,16 @@ def _asked(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[Questio
 
 def _own_boxes(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[tuple[BoundingBox, ...]]:
     """The start's own boxes on what it learns from, found once and frozen: a run that goes on reads them again."""
-    kept = plan.record / "own_boxes.json"
-    if not kept.exists():
+    kept, state = plan.record / "own_boxes.json", PartialState()
+    found = kept.exists()
+    state.wait_for_everyone()  # all have looked before the first one writes
+    if not found:
         _, boxes = validation.scan(reader, plan.data, entries, "the model's own boxes")
-        unfinished = kept.with_suffix(".part")
-        unfinished.write_text(json.dumps([[box.corners for box in some] for some in boxes]))
-        unfinished.replace(kept)
+        if state.is_main_process:
+            unfinished = kept.with_suffix(".part")
+            unfinished.write_text(json.dumps([[box.corners for box in some] for some in boxes]))
+            unfinished.replace(kept)
+        state.wait_for_everyone()
     return [tuple(BoundingBox(*corners) for corners in some) for some in json.loads(kept.read_text())]
 
 
@@ -166,27 +185,33 @@ class _Examiner:
         self._reader = reader
         self._entries = entries
         self._path = plan.record / "validations.jsonl"
+        self._writes = PartialState().is_main_process
         last = resuming.last_checkpoint(plan.record)
         reached = resuming.step_of(last) if last else 0
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         earlier = [Result(**json.loads(line)) for line in lines if line.endswith("}")]
         self.results = [one for one in earlier if one.step <= reached]
 
-    def examine(self, step: int) -> None:
+    def examine(self, step: int, keep: Keep | None) -> None:
         if any(one.step == step for one in self.results):
             return
         judged = validation.judge(self._reader, self._plan.validation, self._entries)
         self.results.append(validation.result(step, judged))
+        if self._writes:
+            self._tell(step)
+        if step and validation.best(self._plan.stage, self.results).step == step and keep:
+            self._keep(_weights(self._plan, step), keep)
+
+    def _tell(self, step: int) -> None:
         self._path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in self.results))
         print(f"validation at step {step}: {self.results[-1]}", file=sys.stderr)
         if validation.gamed(self.results[-1], self.results[0]):
             print("IoU rose because boxes are left out; train with --iou-mode f1", file=sys.stderr)
-        if step and validation.best(self._plan.stage, self.results).step == step:
-            self._keep(step)
 
-    def _keep(self, step: int) -> None:
-        weights = _weights(self._plan, step)
-        self._reader.model.save_pretrained(weights)
+    def _keep(self, weights: Path, keep: Keep) -> None:
+        keep(weights)
+        if not self._writes:
+            return
         for other in self._plan.record.glob("weights-*"):
             if other != weights:
                 shutil.rmtree(other)
@@ -196,27 +221,36 @@ def _weights(plan: Plan, step: int) -> Path:
     return plan.record / f"weights-{step}"
 
 
-def _finish(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, results: Sequence[Result], digest: str) -> Outcome:
-    stage, start = plan.stage, results[0]
-    kept = validation.best(stage, results)
-    log = RunLog(plan.record / grpo.LOG_NAME).read()
-    if log:
-        run_log.plot(log, f"GRPO stage {stage} of {plan.start.name}").save(plan.record / "log.png")
-    if kept.step:
-        resuming.load_weights(str(_weights(plan, kept.step)), model)
-        _write(plan, model, digest)
+def log(plan: Plan) -> RunLog:
+    """The run's steps, each with its speed."""
+    return RunLog(plan.record / grpo.LOG_NAME)
+
+
+def _outcome(plan: Plan, results: Sequence[Result]) -> Outcome:
+    start, kept = results[0], validation.best(plan.stage, results)
+    refused = {new.step: validation.objections(plan.stage, new, start) for new in results[1:]}
+    return Outcome(start, kept, {step: reasons for step, reasons in refused.items() if reasons})
+
+
+def _finish(plan: Plan, outcome: Outcome, digest: str) -> None:
+    if steps := log(plan).read():
+        run_log.plot(steps, f"GRPO stage {plan.stage} of {plan.start.name}").save(plan.record / "log.png")
+    if outcome.improved:
+        _write(plan, _weights(plan, outcome.kept.step), digest)
     else:
         publishing.publish(plan.start.path, plan.out)
     for path in [*plan.record.glob("checkpoint-*"), *plan.record.glob("weights-*")]:
         shutil.rmtree(path)
-    refused = {new.step: validation.objections(stage, new, start) for new in results[1:]}
-    return Outcome(start, kept, {step: reasons for step, reasons in refused.items() if reasons})
 
 
-def _write(plan: Plan, model: Qwen2_5_VLForConditionalGeneration, digest: str) -> None:
+def _write(plan: Plan, kept: Path, digest: str) -> None:
     made = plan.record / "made"
     dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
-    model.to(dtype).save_pretrained(made)
+    if plan.profile.trained == "lora":
+        whole = adapters.merged(plan.start.path, kept, dtype)
+    else:
+        whole = Qwen2_5_VLForConditionalGeneration.from_pretrained(kept, dtype=dtype)
+    whole.save_pretrained(made)
     publishing.complete(made, plan.start, digest)
     publishing.publish(made, plan.out)
     shutil.rmtree(made)

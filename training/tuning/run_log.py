@@ -24,6 +24,7 @@ FIGURES: Mapping[str, str] = {
     "sampling/sampling_logp_difference/mean": "sampling_logp_difference",
     "boxes": "boxes",
     "step_time": "step_s",
+    "tokens_per_s": "tokens_per_s",
 }
 REWARD_PREFIX, REWARD_SUFFIX = "rewards/r_", "/mean"
 Line = dict[str, float]
@@ -61,6 +62,14 @@ def _parse(text: str) -> Line | None:
         return dict(json.loads(text))
     except ValueError:
         return None
+
+
+def speed(lines: Sequence[Mapping[str, float]]) -> str:
+    """How fast a run went, the first step left out: for people."""
+    steady = lines[1:] or lines
+    seconds = sum(line["step_s"] for line in steady)
+    tokens = sum(line["step_s"] * line["tokens_per_s"] for line in steady)
+    return f"{len(lines)} steps, {seconds / len(steady):.2f} s each, {tokens / seconds:,.0f} tokens/s"
 
 
 def _reward_name(theirs: str) -> str | None:

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from accelerate import DistributedType
 from datasets import Dataset
-from peft import LoraConfig
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
     PrinterCallback,
@@ -57,7 +56,7 @@ def fine_tune(
         train_dataset=_dataset(asked, card, profile.box_grid),
         data_collator=_collator(processor),
         processing_class=processor,
-        peft_config=_lora(profile) if profile.trained == "lora" else None,
+        peft_config=adapters.config(profile),
         callbacks=[journal],
     )
     trainer.profile, trainer.steps, trainer.journal = profile, steps, journal
@@ -133,15 +132,6 @@ def accumulation(profile: Profile, *, devices: int) -> int:
             "change --rows or --micro-batch"
         )
     return profile.rows // each
-
-
-def _lora(profile: Profile) -> LoraConfig:
-    return LoraConfig(
-        r=profile.lora_rank,
-        lora_alpha=profile.lora_alpha,
-        lora_dropout=profile.lora_dropout_fraction,
-        target_modules=adapters.MODULES,
-    )
 
 
 class FineTuner(SFTTrainer):

@@ -5,7 +5,6 @@ what a killed run goes on from. On several devices every process runs this, and 
 Invariant: `OUT` holds a config.json only when the run has ended.
 """
 
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -142,10 +141,6 @@ def _write(plan: Plan, trainer: sft.FineTuner, trained_on: str) -> None:
         shutil.rmtree(path)
 
 
-def speed(plan: Plan) -> str:
-    """How fast the run went, the first step left out: for people."""
-    lines = [json.loads(line) for line in (plan.record / LOG_NAME).read_text().splitlines()]
-    steady = lines[1:] or lines
-    seconds = sum(line["step_s"] for line in steady)
-    tokens = sum(line["tokens"] for line in steady)
-    return f"{len(lines)} steps, {seconds / len(steady):.2f} s each, {tokens / seconds:,.0f} tokens/s"
+def log(plan: Plan) -> RunLog:
+    """The run's steps, each with its speed."""
+    return RunLog(plan.record / LOG_NAME)

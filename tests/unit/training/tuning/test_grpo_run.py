@@ -65,6 +65,7 @@ def test_both_stages_train_and_leave_a_checkpoint(directory: Path, tmp_path: Pat
     lines = [json.loads(line) for line in (first.record / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2]
     told = {"r_format", "r_iou", "r_verdict", "boxes", "kl", "zero_variance_share", "tokens", "truncated_share"}
+    told |= {"step_s", "tokens_per_s"}
     assert told < lines[0].keys()
     assert lines[1]["kl"] > 0, "the second step's answers come from weights that have moved"
     assert (first.record / "log.png").stat().st_size > 0
@@ -82,11 +83,12 @@ def test_both_stages_train_and_leave_a_checkpoint(directory: Path, tmp_path: Pat
 def test_the_chosen_weights_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
     made = plan(directory, tmp_path / "out", stage=1)
     made.record.mkdir(parents=True)
-    model, _ = grpo_run._load(MODEL)
+    model, _ = grpo_run._load(made)
     torch.nn.init.ones_(model.lm_head.weight)
     model.save_pretrained(grpo_run._weights(made, 20))
     start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
-    outcome = grpo_run._finish(made, grpo_run._load(MODEL)[0], [start, replace(start, step=20, iou_f1=0.7)], "sha256:0")
+    outcome = grpo_run._outcome(made, [start, replace(start, step=20, iou_f1=0.7)])
+    grpo_run._finish(made, outcome, "sha256:0")
     assert (outcome.improved, outcome.kept.step) == (True, 20)
     kept, before = Checkpoint.read(made.out), Checkpoint.read(MODEL)
     assert kept.revision != before.revision
@@ -105,7 +107,8 @@ def test_the_start_is_published_when_nothing_improved(directory: Path, tmp_path:
     made = plan(directory, tmp_path / "out", stage=1)
     made.record.mkdir(parents=True)
     start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
-    outcome = grpo_run._finish(made, grpo_run._load(MODEL)[0], [start, replace(start, step=20)], "sha256:0")
+    outcome = grpo_run._outcome(made, [start, replace(start, step=20)])
+    grpo_run._finish(made, outcome, "sha256:0")
     assert not outcome.improved
     assert outcome.objections == {20: ["IoU f1 did not rise"]}
     assert Checkpoint.read(made.out).revision == made.start.revision

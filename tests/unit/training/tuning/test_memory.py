@@ -105,7 +105,7 @@ def test_weights_gradients_and_optimizer_are_the_bytes_that_a_step_leaves(
     model = architecture.build(tokenizer, 0)
     counted = Counted.of(model, profile.lora_rank if trained == "lora" else None)
     planned = memory.plan(model.config, counted, in_hand(rows[0]), profile, devices=1, on_gpu=False)
-    one = get_peft_model(model, sft._lora(profile)) if trained == "lora" else model
+    one = get_peft_model(model, adapters.config(profile)) if trained == "lora" else model
     learned = [parameter for parameter in one.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned)
     one(**rows[0], labels=rows[0]["input_ids"]).loss.backward()

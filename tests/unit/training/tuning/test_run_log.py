@@ -35,3 +35,9 @@ def test_the_picture_has_a_curve_for_each_figure() -> None:
 
 def test_one_step_can_be_drawn() -> None:
     assert run_log.plot([{"step": 1, "reward": 1.0}], "short").height > run_log.PANEL[1]
+
+
+def test_the_speed_of_a_run_is_that_of_its_steady_steps() -> None:
+    lines = [{"step_s": step_s, "tokens_per_s": pace} for step_s, pace in ((9.0, 1.0), (1.0, 1000.0), (3.0, 2000.0))]
+    assert run_log.speed(lines) == "3 steps, 2.00 s each, 1,750 tokens/s"
+    assert run_log.speed(lines[:1]) == "1 steps, 9.00 s each, 1 tokens/s"
