@@ -39,25 +39,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    import torch
+    from accelerate import PartialState
+
     from pipeline.checkpoint import Checkpoint
     from training.tuning import grpo_run
 
     resolved = resolve(args.profile, args.stage, values.changes(args, VALUES))
     start = Checkpoint.read(args.model)
-    first = args.seed * 100_000 + FIRST_SCENE
-    data = args.data or _scenes(settings, first, args.scenes)
-    judged = args.validation_data or args.data
-    plan = grpo_run.Plan(
-        start=start,
-        stage=args.stage,
-        resolved=resolved,
-        data=data,
-        validation=judged or _scenes(settings, VALIDATION_SCENE, resolved.values.validation_images),
-        out=args.out,
-        seed=args.seed,
-        minutes=args.minutes,
-        threads=settings.threads,
-    )
+    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():  # what it draws, the others read
+        first = args.seed * 100_000 + FIRST_SCENE
+        data = args.data or _scenes(settings, first, args.scenes)
+        judged = args.validation_data or args.data
+        plan = grpo_run.Plan(
+            start=start,
+            stage=args.stage,
+            resolved=resolved,
+            data=data,
+            validation=judged or _scenes(settings, VALIDATION_SCENE, resolved.values.validation_images),
+            out=args.out,
+            seed=args.seed,
+            minutes=args.minutes,
+            threads=settings.threads,
+        )
     if outcome := grpo_run.run(plan):
         _tell(outcome, plan)
     return 0

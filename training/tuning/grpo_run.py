@@ -199,8 +199,8 @@ class _Examiner:
         self.results.append(validation.result(step, judged))
         if self._writes:
             self._tell(step)
-        if step and validation.best(self._plan.stage, self.results).step == step and keep:
-            self._keep(_weights(self._plan, step), keep)
+        if keep and validation.best(self._plan.stage, self.results).step == step:
+            self._keep(step, validation.best(self._plan.stage, self.results[:-1]).step, keep)
 
     def _tell(self, step: int) -> None:
         self._path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in self.results))
@@ -208,12 +208,12 @@ class _Examiner:
         if validation.gamed(self.results[-1], self.results[0]):
             print("IoU rose because boxes are left out; train with --iou-mode f1", file=sys.stderr)
 
-    def _keep(self, weights: Path, keep: Keep) -> None:
-        keep(weights)
-        if not self._writes:
-            return
-        for other in self._plan.record.glob("weights-*"):
-            if other != weights:
+    def _keep(self, step: int, before: int, keep: Keep) -> None:
+        """Beside the best before: a run that is killed before its next checkpoint may not come to these again."""
+        keep(_weights(self._plan, step))
+        kept = [_weights(self._plan, number) for number in (step, before)]
+        for other in self._plan.record.glob("weights-*") if self._writes else ():
+            if other not in kept:
                 shutil.rmtree(other)
 
 

@@ -14,6 +14,7 @@ from training import manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
 from training.tuning import grpo_profiles, grpo_run
+from training.tuning.greedy import Reader
 from training.tuning.grpo_profiles import Stage
 from training.tuning.grpo_run import Plan
 from training.tuning.validation import Result
@@ -113,6 +114,17 @@ def test_the_start_is_published_when_nothing_improved(directory: Path, tmp_path:
     assert outcome.objections == {20: ["IoU f1 did not rise"]}
     assert Checkpoint.read(made.out).revision == made.start.revision
     assert Checkpoint.read(made.out).card == made.start.card
+
+
+def test_weights_stay_until_others_have_been_better_twice(directory: Path, tmp_path: Path) -> None:
+    made = plan(directory, tmp_path / "out", stage=1)
+    made.record.mkdir(parents=True)
+    model, processor = grpo_run._load(made)
+    examiner = grpo_run._Examiner(made, Reader(model, processor.tokenizer, made.start.card, 4), [])
+    for step, before in ((10, 0), (20, 10), (30, 20)):
+        examiner._keep(step, before, Path.mkdir)
+        assert {path.name for path in made.record.iterdir()} >= {f"weights-{step}"}
+    assert {path.name for path in made.record.iterdir()} == {"weights-20", "weights-30"}
 
 
 def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp_path: Path) -> None:
