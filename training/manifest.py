@@ -15,7 +15,7 @@ from pipeline.verdict import BoundingBox, Verdict
 from training.magnifake import tuples
 from training.progress import Progress
 from training.spread import over_processes
-from training.synthetic import scenes
+from training.synthetic import album, scenes
 
 NAME = "manifest.jsonl"
 
@@ -59,6 +59,14 @@ def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) 
     path = directory / NAME
     path.write_text("".join(entry.model_dump_json(exclude_unset=True) + "\n" for entry in entries))
     return path
+
+
+def cached_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> Path:
+    """A directory of scenes as files, drawn where they are not there yet; the manifest comes last."""
+    directory = cache / f"scene-files-v{album.VERSION}-{first_seed}-{count}"
+    if not (directory / NAME).exists():
+        write_scenes(directory, count=count, first_seed=first_seed, workers=workers)
+    return directory
 
 
 def _write_scene(directory: Path, seed: int) -> Entry:

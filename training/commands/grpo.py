@@ -1,6 +1,7 @@
 """`zoomin-train grpo`: one of the paper's two stages of reinforcement learning."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -43,20 +44,21 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from accelerate import PartialState
 
     from pipeline.checkpoint import Checkpoint
+    from training import manifest
     from training.tuning import grpo_run
 
+    scenes = partial(manifest.cached_scenes, settings.cache_directory, workers=settings.workers)
     resolved = resolve(args.profile, args.stage, values.changes(args, VALUES))
     start = Checkpoint.read(args.model)
     with PartialState(cpu=not torch.cuda.is_available()).main_process_first():  # what it draws, the others read
-        first = args.seed * 100_000 + FIRST_SCENE
-        data = args.data or _scenes(settings, first, args.scenes)
+        data = args.data or scenes(first_seed=args.seed * 100_000 + FIRST_SCENE, count=args.scenes)
         judged = args.validation_data or args.data
         plan = grpo_run.Plan(
             start=start,
             stage=args.stage,
             resolved=resolved,
             data=data,
-            validation=judged or _scenes(settings, VALIDATION_SCENE, resolved.values.validation_images),
+            validation=judged or scenes(first_seed=VALIDATION_SCENE, count=resolved.values.validation_images),
             out=args.out,
             seed=args.seed,
             minutes=args.minutes,
@@ -65,17 +67,6 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     if outcome := grpo_run.run(plan):
         _tell(outcome, plan)
     return 0
-
-
-def _scenes(settings: TrainSettings, first_seed: int, count: int) -> Path:
-    """Scenes as files in the cache, drawn where they are not there yet; the manifest comes last."""
-    from training import manifest
-    from training.synthetic import album
-
-    directory = settings.cache_directory / f"scene-files-v{album.VERSION}-{first_seed}-{count}"
-    if not (directory / manifest.NAME).exists():
-        manifest.write_scenes(directory, count=count, first_seed=first_seed, workers=settings.workers)
-    return directory
 
 
 def _tell(outcome: "grpo_run.Outcome", plan: "grpo_run.Plan") -> None:

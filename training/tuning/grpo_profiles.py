@@ -20,6 +20,8 @@ Schedule = Literal["constant", "linear"]
 Loss = Literal["grpo", "dr_grpo", "dapo", "bnpo"]
 Scaling = Literal["group", "batch", "none"]
 IouMode = Literal["eq2", "recall", "f1"]
+BoxSource = Literal["model", "none"]
+Kept = Literal["best", "last"]
 Generation = Literal["transformers", "vllm_colocate", "vllm_server"]
 Weights = tuple[tuple[str, float], ...]
 REWARDS = ("format", "iou", "verdict", "bleu")
@@ -62,6 +64,7 @@ class Profile:
     mask_truncated: Annotated[bool, "answers that ran out of tokens train nothing"]
     stage_rewards: Annotated[Weights, "weights of format, iou, verdict and bleu, as in iou=1,verdict=0.25"]
     iou_mode: Annotated[IouMode, "reading of equation 2; eq2 rises when boxes are left out"]
+    box_source: Annotated[BoxSource, "stage 2: crops at the model's boxes, or none: Query 2 alone, for one turn"]
     own_boxes_fraction: Annotated[float, "stage 2: share of prompts with the model's own crops, the rest annotated"]
     scan_fraction: Annotated[float, "stage 2: share of Query 1 prompts among all, so that it is not forgotten"]
     trained: Trained
@@ -74,6 +77,7 @@ class Profile:
     generation: Annotated[Generation, "who samples the answers; vLLM needs a GPU"]
     server_url: Annotated[str, "where vllm_server listens"]
     validation_images: Annotated[int, "images that decide which weights are kept"]
+    kept: Annotated[Kept, "weights: the best on validation, or the last whatever they do"]
     validate_every: Annotated[int, "steps between validations"]
     save_every: Annotated[int, "steps between checkpoints that a killed run goes on from"]
 
@@ -110,6 +114,7 @@ _PAPER_SCAN = Profile(
     mask_truncated=False,
     stage_rewards=(("format", 1.0), ("iou", 1.0)),
     iou_mode="eq2",
+    box_source="model",
     own_boxes_fraction=0.7,
     scan_fraction=0.0,
     trained="all",
@@ -122,6 +127,7 @@ _PAPER_SCAN = Profile(
     generation="transformers",
     server_url="http://127.0.0.1:8000",
     validation_images=200,
+    kept="best",
     validate_every=50,
     save_every=25,
 )

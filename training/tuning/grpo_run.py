@@ -58,6 +58,15 @@ class Plan:
     def profile(self) -> Profile:
         return self.resolved.values
 
+    @property
+    def in_one_turn(self) -> bool:
+        """Whether Query 2 is all that is asked, without crops."""
+        return self.stage == 2 and self.profile.box_source == "none"
+
+    def chosen(self, results: Sequence[Result]) -> Result:
+        """Whose weights are kept, of results whose first is the start's."""
+        return results[-1] if self.profile.kept == "last" else validation.best(self.stage, results)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -152,6 +161,8 @@ def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
 def _asked(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[Question]:
     if plan.stage == 1:
         return questions.scans(plan.data, entries)
+    if plan.in_one_turn:
+        return questions.uncropped(plan.data, entries)
     return questions.checks(
         plan.data,
         entries,
@@ -195,12 +206,13 @@ class _Examiner:
     def examine(self, step: int, keep: Keep | None) -> None:
         if any(one.step == step for one in self.results):
             return
-        judged = validation.judge(self._reader, self._plan.validation, self._entries)
+        judge = validation.judge_one_turn if self._plan.in_one_turn else validation.judge
+        judged = judge(self._reader, self._plan.validation, self._entries)
         self.results.append(validation.result(step, judged))
         if self._writes:
             self._tell(step)
-        if keep and validation.best(self._plan.stage, self.results).step == step:
-            self._keep(step, validation.best(self._plan.stage, self.results[:-1]).step, keep)
+        if keep and self._plan.chosen(self.results).step == step:
+            self._keep(step, self._plan.chosen(self.results[:-1]).step, keep)
 
     def _tell(self, step: int) -> None:
         self._path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in self.results))
@@ -227,8 +239,8 @@ def log(plan: Plan) -> RunLog:
 
 
 def _outcome(plan: Plan, results: Sequence[Result]) -> Outcome:
-    start, kept = results[0], validation.best(plan.stage, results)
-    refused = {new.step: validation.objections(plan.stage, new, start) for new in results[1:]}
+    start, kept = results[0], plan.chosen(results)
+    refused = {new.step: validation.objections(plan.stage, new, start) for new in results[1:] if new != kept}
     return Outcome(start, kept, {step: reasons for step, reasons in refused.items() if reasons})
 
 

@@ -1,7 +1,7 @@
 """The prompts of each GRPO stage, with what their answers are rewarded by: serving's own queries, posed on demand."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,11 @@ def scans(directory: Path, entries: Iterable[Entry]) -> list[Question]:
         )
         for entry in entries
     ]
+
+
+def uncropped(directory: Path, entries: Iterable[Entry]) -> list[Question]:
+    """Stage 2 in one turn: Query 2 on the image without crops, of which it is to say what Query 1 would."""
+    return [replace(question, crops=()) for question in scans(directory, entries)]
 
 
 def checks(

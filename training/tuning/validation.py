@@ -80,6 +80,24 @@ def judge(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Jud
     ]
 
 
+def judge_one_turn(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Judged]:
+    """Query 2 without crops on each image; its one verdict stands as both."""
+    asked = questions.uncropped(directory, entries)
+    answers = reader.answers(asked, Progress("validation, one turn", len(asked)).show)
+    return [
+        Judged(
+            entry.label,
+            answer.verdict,
+            answer.verdict,
+            (),
+            entry.regions,
+            explanation=answer.explanation,
+            reference=question.reference or None,
+        )
+        for entry, question, answer in zip(entries, asked, answers, strict=True)
+    ]
+
+
 def result(step: int, judged: Sequence[Judged]) -> Result:
     shown = metrics.figures(judged)
     bleu = [text_metrics.bleu(one.explanation, one.reference or "", order=2) for one in judged]

@@ -37,3 +37,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real"}\n{"file": "b.png", "label": "fake"}\n')
     with pytest.raises(BadSettings, match=r"manifest\.jsonl, line 2: "):
         list(manifest.read(tmp_path))
+
+
+def test_scenes_of_the_cache_are_drawn_once(tmp_path: Path) -> None:
+    drawn = manifest.cached_scenes(tmp_path, first_seed=7, count=2, workers=1)
+    entries = list(manifest.read(drawn))
+    assert [entry.file for entry in entries] == ["scene-0000007.png", "scene-0000008.png"]
+    (drawn / entries[0].file).write_bytes(b"")
+    assert manifest.cached_scenes(tmp_path, first_seed=7, count=2, workers=1) == drawn
+    assert not (drawn / entries[0].file).read_bytes(), "nothing was drawn again"

@@ -73,3 +73,7 @@ def test_a_reward_without_weight_is_not_computed() -> None:
 def test_every_value_says_what_it_is() -> None:
     assert all(value.meaning for value in VALUES)
     assert [value.name for value in VALUES] == list(Profile.__dataclass_fields__)
+
+
+def test_only_table_1_s_trainings_leave_crops_or_validation_out() -> None:
+    assert {(profile.box_source, profile.kept) for profile in PROFILES.values()} == {("model", "best")}

@@ -127,6 +127,22 @@ def test_weights_stay_until_others_have_been_better_twice(directory: Path, tmp_p
     assert {path.name for path in made.record.iterdir()} == {"weights-20", "weights-30"}
 
 
+@pytest.mark.timeout(300)
+def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(directory: Path, tmp_path: Path) -> None:
+    rewards = (("format", 1.0), ("verdict", 1.0), ("bleu", 1.0))
+    changes = {"box_source": "none", "scan_fraction": 0.0, "stage_rewards": rewards, "learning_rate": 1e-2}
+    made = plan(directory, tmp_path / "out", stage=2, kept="last", **changes)
+    outcome = grpo_run.run(made)
+    lines = [json.loads(line) for line in (made.record / "log.jsonl").read_text().splitlines()]
+    assert {"r_format", "r_verdict", "r_bleu"} < lines[0].keys()
+    assert "boxes" not in lines[0], "Query 1 is never asked"
+    assert not (made.record / "own_boxes.json").exists()
+    assert outcome.kept.step == 2
+    assert outcome.kept.i_acc == outcome.kept.acc, "there is one verdict"
+    assert outcome.objections == {}, "what was kept was not refused"
+    assert Checkpoint.read(made.out).revision != made.start.revision
+
+
 def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="holds a finished checkpoint"):
         grpo_run.run(plan(directory, MODEL, stage=1))

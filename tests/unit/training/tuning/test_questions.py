@@ -51,6 +51,16 @@ def test_stage_2_asks_query_2_of_crops_as_serving_cuts_them(directory: Path, ent
     assert posed.read(prompts.render_check(Verdict.REAL, "words"), truncated=False).explanation == "words"
 
 
+def test_one_turn_asks_query_2_of_the_image_alone(directory: Path, entries: list[Entry]) -> None:
+    asked = questions.uncropped(directory, entries)
+    assert [question.crops for question in asked] == [()] * 3
+    posed = questions.pose(asked[0], CARD)
+    assert (len(posed.query.images), posed.query.grammar) == (1, prompts.CHECK_GRAMMAR)
+    assert [question.reference for question in asked] == [
+        entry.explanations.scan for entry in entries if entry.explanations
+    ]
+
+
 def test_crops_come_from_the_model_s_boxes_or_the_annotated_ones(directory: Path, entries: list[Entry]) -> None:
     own = [(AWAY,)] * 3
     annotated = questions.checks(directory, entries, own, own_fraction=0.0, scan_fraction=0.0, seed=0)

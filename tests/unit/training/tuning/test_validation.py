@@ -1,10 +1,15 @@
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline.verdict import BoundingBox, Verdict
+from training.manifest import Entry, Explanations
 from training.measuring.metrics import Judged
 from training.tuning import validation
+from training.tuning.questions import Question
+from training.tuning.rewards import Answered
 from training.tuning.validation import Result
 
 START = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.55, iou_f1=0.57, boxes=1.9, unparsed=0.0, bleu2=0.5)
@@ -64,3 +69,18 @@ def test_rising_equation_2_by_leaving_boxes_out_is_told_and_not_kept() -> None:
     assert validation.gamed(fewer, START)
     assert not validation.gamed(later(20, iou=0.68, iou_recall=0.6, iou_f1=0.64, boxes=1.85), START)
     assert validation.best(1, [START, fewer]) == START
+
+
+def test_one_turn_has_one_verdict(tmp_path: Path) -> None:
+    class Reader:
+        def answers(self, asked: list[Question], after_each: Callable[[int], None]) -> list[Answered]:
+            after_each(len(asked))
+            assert [question.crops for question in asked] == [(), ()]
+            return [Answered(Verdict.GENERATED, explanation="a seam"), Answered(None)]
+
+    said = Explanations(scan="a seam", check="Crop 1: a seam")
+    entries = [Entry(file=f"{n}.png", label=Verdict.GENERATED, explanations=said) for n in range(2)]
+    judged = validation.judge_one_turn(Reader(), tmp_path, entries)
+    result = validation.result(0, judged)
+    assert (result.acc, result.i_acc, result.unparsed) == (0.5, 0.5, 0.5)
+    assert result.bleu2 == pytest.approx(0.5)
