@@ -38,18 +38,19 @@ async def inspect(
     # Resizing lets go of the interpreter's lock: a large photograph must not hold up the other events.
     view = await asyncio.to_thread(images.view, image, engine.card.scan_max_pixels)
     with stage("scan"):
-        scan = await _global_scan(image, view, engine)
+        scan = await global_scan(image, view, engine)
     with stage("check"):
         boxes = choose(scan.regions, image.size_px, engine.card.max_crops)
         crops = await asyncio.to_thread(_crops, image, boxes, engine.card.crop_max_pixels)
         try:
-            check = await _local_check(view, crops, engine)
+            check = await local_check(view, crops, engine)
         except TransientError:
             check = None
     return Inspection(scan, crops, check)
 
 
-async def _global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
+async def global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
+    """Query 1 alone. Raises: AnswerUnreadable and the engine's errors."""
     query = prompts.global_scan(view, engine.card.box_frame)
     answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.global_scan)
     regions = place(numbers, frame=engine.card.box_frame, view=view.size, image=image.size_px)
@@ -60,7 +61,8 @@ def _crops(image: RgbImage, boxes: Sequence[BoundingBox], max_pixels: int) -> tu
     return tuple(images.crop(image, box, max_pixels) for box in boxes)
 
 
-async def _local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
+async def local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
+    """Query 2 alone. Raises: AnswerUnreadable and the engine's errors."""
     query = prompts.local_check(view, [crop.pixels for crop in crops], engine.card.box_frame)
     answer, (verdict, explanation) = await _ask(engine, query, parse.local_check)
     return LocalCheck(verdict, answer.p_generated, explanation, answer.truncated)

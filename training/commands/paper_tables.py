@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands import trained_rows
 from training.commands.numbers import positive
 from training.measuring.published import BENCHMARKS
 from training.settings import TrainSettings
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from training.measuring.heatmap import Scanned
     from training.measuring.metrics import Judged
     from training.measuring.paper_tables import Json, Seconds
+    from training.measuring.recorded import Recorded
     from training.measuring.samples import Sample
-    from training.measuring.variants import Recorded
 
 HELP = "make the paper's tables and figures for a checkpoint"
 EXAMPLE = "zoomin-train paper-tables --model models/zoomin-tiny --out build/paper --count 200"
@@ -59,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="the training set: what it holds of those is left out, and others are drawn in its place",
     )
+    trained_rows.configure(parser)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,11 +92,15 @@ class Measured:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.measuring import examples, heatmap, report, seconds, variants
+    from training.measuring import examples, heatmap, recorded, report, seconds
 
     checkpoint = Checkpoint.read(args.model)
-    trained = variants.recorded(args.model.resolve().parent / variants.NAME)
+    kept = args.model.resolve().parent / recorded.NAME
+    recorded.read(kept)  # one that cannot be read is refused before anything starts
     job = _job(args, settings)
+    if args.train is not None:
+        trained_rows.run(args, settings, job.samples, kept)
+    trained = recorded.read(kept)
     print("starting the engine: a minute or two on a CPU", file=sys.stderr)
     importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
     measured = asyncio.run(_measure(checkpoint, job, settings.concurrency))
@@ -223,6 +229,7 @@ def of(
         "machine": machine,
         "by_construction": paper_tables.by_construction(scenes_judged=job.name == "scenes"),
         "table1": table_1,
+        "table1_equal_budget": paper_tables.of_equal_budget(trained),
         "random_crop_cost": paper_tables.random_crop_cost(measured.judged),
         "largest_identity_gap": max(gaps, default=None),
         "table2": paper_tables.table_2(sets, own),

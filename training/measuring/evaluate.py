@@ -10,19 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from pipeline import geometry, images
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query, VisionEngine
 from pipeline.errors import TransientError
-from pipeline.verdict import BoundingBox, Inspection
+from pipeline.verdict import Inspection
 from pipeline.zoomin import inspect
+from training.measuring import boxes, one_turn
 from training.measuring.degrade import DEGRADATIONS, Degrade
 from training.measuring.metrics import Judged
+from training.measuring.one_turn import OneTurn
 from training.measuring.samples import Sample
 from training.progress import Progress
-from training.synthetic import album
 
 
 class Remembering:
@@ -44,22 +43,6 @@ class Remembering:
         return await self._answers[key]
 
 
-def random_boxes(seed: int) -> geometry.Choose:
-    """As many boxes as the model's own, one at least, of a detail's size, anywhere."""
-
-    def choose(regions: Sequence[BoundingBox], size: geometry.Size, max_crops: int) -> Sequence[BoundingBox]:
-        rng = np.random.default_rng(seed)
-        wanted = max(1, len(geometry.zoomable(regions, size, max_crops)))
-        return [album.random_box(rng, size) for _ in range(wanted)]
-
-    return choose
-
-
-def annotated_boxes(boxes: Sequence[BoundingBox]) -> geometry.Choose:
-    """The boxes of the truth, whatever the model says."""
-    return lambda _regions, size, max_crops: geometry.zoomable(boxes, size, max_crops)
-
-
 def _own_boxes(_sample: Sample) -> geometry.Choose:
     return geometry.zoomable
 
@@ -70,13 +53,15 @@ class Pass:
 
     choose: Callable[[Sample], geometry.Choose] = _own_boxes
     degrade: Degrade | None = None
+    one_turn: OneTurn | None = None
+    """how it is asked instead, where the checkpoint was trained for one turn"""
 
 
 OWN: Mapping[str, Pass] = {"own": Pass()}
 PASSES: Mapping[str, Pass] = {
     **OWN,
-    "random": Pass(lambda sample: random_boxes(sample.number)),
-    "annotated": Pass(lambda sample: annotated_boxes(sample.annotated)),
+    "random": Pass(boxes.anywhere),
+    "annotated": Pass(boxes.annotated),
 }
 DEGRADED: Mapping[str, Pass] = {name: Pass(degrade=degrade) for name, degrade in DEGRADATIONS.items()}
 
@@ -122,6 +107,8 @@ async def _judge(sample: Sample, engine: VisionEngine, one: Pass) -> Judged:
     if one.degrade:
         image, annotated = await asyncio.to_thread(one.degrade, sample.image, sample.annotated, sample.number)
         sample = replace(sample, image=image, annotated=annotated)
+    if one.one_turn:
+        return await one_turn.judge(sample, engine, one.one_turn)
     try:
         inspection = await inspect(sample.image, engine, one.choose(sample))
     except TransientError:  # no readable answer, for whatever reason: wrong, not left out

@@ -25,7 +25,10 @@ VALIDATION_SEED = 8_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One image to judge, with its truth: `reference` is what Query 2's explanation is held against."""
+    """One image to judge, with its truth: references are what explanations are held against.
+
+    `reference` is for Query 2's, `reference_scan` for that of a model which is asked in one turn.
+    """
 
     number: int
     image: RgbImage
@@ -33,6 +36,7 @@ class Sample:
     annotated: tuple[BoundingBox, ...]
     reference: str | None = None
     source: str | None = None
+    reference_scan: str | None = None
 
 
 def held_out(
@@ -48,7 +52,14 @@ def held_out(
 def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
     """Scenes with the explanation of all their details: what is missed costs, as with a set on disk."""
     return [
-        Sample(number, scene.image, scene.label, scene.boxes, scenes.explain_check(scene.details))
+        Sample(
+            number,
+            scene.image,
+            scene.label,
+            scene.boxes,
+            scenes.explain_check(scene.details),
+            reference_scan=scenes.explain_scan(scene.label, scene.details),
+        )
         for number, scene in enumerate(drawn)
     ]
 
@@ -99,6 +110,7 @@ def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) ->
             entry.regions,
             entry.explanations.check if entry.explanations else None,
             entry.source,
+            entry.explanations.scan if entry.explanations else None,
         )
         for number, entry in enumerate(entries)
     ]

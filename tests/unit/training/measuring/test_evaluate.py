@@ -188,9 +188,12 @@ async def judged_by_worker(one: Sample, engine: RedFinder) -> VerdictEvent:
     )
 
 
-def test_random_boxes_are_as_many_as_the_model_s_and_repeat() -> None:
-    two = [BoundingBox(0, 0, 50, 50), BoundingBox(100, 0, 150, 50)]
-    choose = evaluate.random_boxes(3)
-    assert len(choose(two, (500, 500), 8)) == 2
-    assert len(choose([], (500, 500), 8)) == 1
-    assert choose(two, (500, 500), 8) == choose(two, (500, 500), 8) != evaluate.random_boxes(4)(two, (500, 500), 8)
+async def test_a_pass_in_one_turn_asks_one_query() -> None:
+    finder = RedFinder((200, 200, 400, 400))
+    passes = {"own": evaluate.Pass(one_turn="one_turn_eg"), "plain": evaluate.Pass(one_turn="one_turn_e")}
+    judged = await evaluate.judge([sample(0, generated=True)], finder, concurrency=1, passes=passes)
+    assert finder.scans == 1
+    assert [(one.v1, one.v2) for one in judged["own"]] == [(Verdict.REAL, Verdict.REAL)]
+    assert [one.explanation for one in judged["own"]] == ["Plain."]
+    assert judged["own"][0].regions == (TRUTH,)
+    assert judged["plain"][0].regions == ()

@@ -8,9 +8,9 @@ from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.measuring import paper_tables, variants
 from training.measuring.metrics import Judged
 from training.measuring.paper_tables import Seconds
+from training.measuring.recorded import Recorded
 from training.measuring.resampling import Figure
 from training.measuring.samples import Sample
-from training.measuring.variants import Recorded
 
 R, G = Verdict.REAL, Verdict.GENERATED
 BOX = BoundingBox(10, 10, 60, 60)
@@ -73,15 +73,24 @@ def test_random_crops_are_held_against_the_boxes_that_query_2_saw() -> None:
 
 
 def test_a_training_is_recorded_or_not_there_and_never_made_up() -> None:
-    kept = Recorded({"acc": Figure(0.7, 0.6, 0.8, 100)}, "abc", 3, "2026-01-01")
+    kept = Recorded({"acc": Figure(0.7, 0.6, 0.8, 100)}, "abc", 3, "2026-01-01", "zoomin-tiny sha256:0", ["GRPO"])
     row = table_1(sft=kept)["sft"]
     assert (row["state"], row["commit"], row["seed"]) == ("recorded", "abc", 3)
     assert row["acc"] == {"value": 0.7, "low": 0.6, "high": 0.8, "n": 100}
     assert row["iou"] is None
     missing = table_1()["sft"]
-    assert (missing["state"], table_1()["base"]["state"]) == ("not trained yet", "not measured yet")
+    assert (missing["state"], table_1()["no_bleu"]["state"]) == ("not measured yet", "not trained yet")
     assert all(missing[name] is None for name in (*variants.COLUMNS, "identity_gap"))
     assert missing["paper"]["7B"]["acc"] == 0.719
+
+
+def test_the_own_row_is_live_and_stands_beside_its_training_with_the_rows_budget() -> None:
+    kept = Recorded({"acc": Figure(0.7, 0.6, 0.8, 100)}, "abc", 3, "2026-01-01", "zoomin-tiny sha256:0", ["GRPO"])
+    assert table_1(two_turn=kept)["two_turn"]["state"] == "live"
+    beside = paper_tables.of_equal_budget({"two_turn": kept})
+    assert beside is not None
+    assert (beside["state"], beside["acc"]["value"], beside["phases"]) == ("recorded", 0.7, ["GRPO"])
+    assert paper_tables.of_equal_budget({"sft": kept}) is None
 
 
 def test_table_2_names_the_sets_that_were_not_given() -> None:

@@ -31,6 +31,15 @@ class Page(HTMLParser):
         self.text += data
 
 
+RECORDED = {
+    "commit": "abcdef0123456789",
+    "seed": 3,
+    "date": "2026-01-01",
+    "phases": ["SFT", "GRPO"],
+    "unparsed": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 8},
+}
+
+
 def row(variant: str, state: str, **more: object) -> dict[str, object]:
     paper = {"7B": dict.fromkeys(COLUMNS, 0.123), "32B": dict.fromkeys(COLUMNS)}
     shown = FIGURE if state == "live" else None
@@ -59,9 +68,10 @@ def numbers(evil: str = "Scenes") -> dict[str, object]:
         "made_at": "2026-01-01T00:00:00Z",
         "machine": "a machine",
         "by_construction": [evil],
+        "table1_equal_budget": row("two_turn", "recorded", **(RECORDED | {"commit": "abcdef0123456789-dirty"})),
         "table1": [
             row("sft", "not trained yet"),
-            row("no_bleu", "recorded", commit="abcdef0123456789", seed=3, date="2026-01-01"),
+            row("no_bleu", "recorded", **RECORDED),
             row("two_turn", "live"),
         ],
         "random_crop_cost": FIGURE,
@@ -129,7 +139,10 @@ def test_the_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
 def test_the_page_says_where_a_row_comes_from() -> None:
     text = Page(report.render(PAPER, numbers(), pictures=pictures(), kinds=report.KINDS)).text
     assert "not trained yet" in text
-    assert "commit abcdef0123, seed 3, 2026-01-01" in text
+    assert "commit abcdef0123, seed 3, 2026-01-01; SFT, then GRPO" in text
+    assert "commit abcdef0123-dirty" in text
+    assert "with the budget of the recorded rows" in text
+    assert "of the answers could not be read" in text
     assert "What holds by construction" in text
     assert "--mmfr DIR" in text
     assert "generated images alone: recall" in text

@@ -1,0 +1,211 @@
+"""`zoomin-train paper-tables --train`: the rows of table 1 that are trainings, one at a time, and what they came to."""
+
+import argparse
+import asyncio
+import importlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, get_args
+
+from pipeline.errors import BadSettings
+from training.commands.numbers import positive, training_seed
+from training.settings import TrainSettings
+from training.tuning import trainings
+from training.tuning.profiles import Name
+from training.tuning.trainings import OWN, TRAININGS, UNTRAINED, Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pipeline.checkpoint import Checkpoint
+    from pipeline.engine import VisionEngine
+    from training.measuring.metrics import Judged
+    from training.measuring.recorded import Recorded
+    from training.measuring.samples import Sample
+    from training.tuning import trainings_run
+    from training.tuning.trainings import Training
+
+    class Engine(VisionEngine, Protocol):
+        async def close(self) -> None: ...
+
+    Start = Callable[[Checkpoint, int], Awaitable[Engine]]
+
+UNKNOWN = "unknown"
+VALIDATION_SCENES = 200
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    options = parser.add_argument_group("rows that are other trainings; their figures are kept in variants.json")
+    options.add_argument(
+        "--train",
+        nargs="*",
+        choices=list(TRAININGS),
+        metavar="ROW",
+        help=f"train and judge them first: these, or all that are not recorded yet ({', '.join(TRAININGS)}; "
+        f"{OWN} is the model's own row with the budget of the others)",
+    )
+    options.add_argument(
+        "--start", type=Path, metavar="DIR", help="the fine-tuned checkpoint that all start from (default: MODEL)"
+    )
+    options.add_argument(
+        "--base", type=Path, metavar="DIR", help="the untrained checkpoint (with profile tiny: made from nothing)"
+    )
+    options.add_argument("--train-data", type=Path, metavar="DIR", help="set to learn from (default: scenes)")
+    options.add_argument(
+        "--profile", choices=get_args(Name), default="tiny", help="where values come from (default %(default)s)"
+    )
+    options.add_argument(
+        "--steps", type=positive, metavar="N", help="GRPO steps of a row (default: both stages of the profile)"
+    )
+    options.add_argument("--prompts", type=positive, metavar="N", help="prompts a step (default: the profile's)")
+    options.add_argument("--generations", type=positive, metavar="N", help="answers a prompt (default: the profile's)")
+    options.add_argument("--seed", type=training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What is to be done for the rows: how they are trained, what they are judged on, where figures are kept."""
+
+    plan: "trainings_run.Plan"
+    base: Path | None
+    samples: "Sequence[Sample]"
+    file: Path
+
+
+def run(
+    args: argparse.Namespace,
+    settings: TrainSettings,
+    samples: "Sequence[Sample]",
+    file: Path,
+    start_engine: "Start | None" = None,
+) -> None:
+    """Trains and judges what is asked for, and writes `file` after each row; what is recorded stays when it is killed.
+
+    Raises: BadSettings, TrainingFailed, EngineDead; what decoding an image of the data raises.
+    """
+    from training.measuring import recorded
+
+    work = _work(args, settings, samples, file)
+    commit = _commit()
+    rows = args.train or [name for name in TRAININGS if not _is_recorded(work, name)]
+    print(f"{len(rows)} rows to train and judge: {', '.join(rows) or 'none is missing'}", file=sys.stderr)
+    for number, name in enumerate(rows, start=1):
+        print(f"row {number} of {len(rows)}: {name}", file=sys.stderr)
+        row = _row(work, name, settings, commit, start_engine or _vllm)
+        recorded.write(file, name, row)
+        print(f"{name}: Acc {row.figures['acc']}")
+
+
+def _work(args: argparse.Namespace, settings: TrainSettings, samples: "Sequence[Sample]", file: Path) -> Work:
+    from pipeline.checkpoint import Checkpoint
+    from training import manifest
+    from training.commands import grpo
+    from training.tuning import trainings_run
+
+    scenes = partial(manifest.cached_scenes, settings.cache_directory, workers=settings.workers)
+    plan = trainings_run.Plan(
+        start=Checkpoint.read(args.start or args.model),
+        data=args.train_data or scenes(first_seed=args.seed * 100_000 + grpo.FIRST_SCENE, count=grpo.SCENES),
+        validation=args.train_data or scenes(first_seed=grpo.VALIDATION_SCENE, count=VALIDATION_SCENES),
+        budget=Budget.of(args.profile, steps=args.steps, prompts=args.prompts, generations=args.generations),
+        seed=args.seed,
+        threads=settings.threads,
+        cache=settings.cache_directory,
+    )
+    return Work(plan, args.base, samples, file)
+
+
+def _is_recorded(work: Work, name: str) -> bool:
+    """With this start, budget and seed; figures of another one do not stand for it."""
+    from training.measuring import recorded
+
+    kept = recorded.read(work.file).get(name)
+    phases = trainings.in_words(TRAININGS[name], work.plan.budget)
+    same_start = name == UNTRAINED or (kept is not None and kept.start == _said(work.plan.start))
+    return kept is not None and same_start and (kept.phases, kept.seed) == (phases, work.plan.seed)
+
+
+def _row(work: Work, name: str, settings: TrainSettings, commit: str, start_engine: "Start") -> "Recorded":
+    from training.measuring import variants
+    from training.measuring.recorded import Recorded
+    from training.tuning import trainings_run
+
+    training = TRAININGS[name]
+    start = _base(work, settings) if name == UNTRAINED else work.plan.start
+    checkpoint = start if name == UNTRAINED else trainings_run.train(work.plan, training)
+    if start_engine is _vllm:
+        print("starting the engine: a minute or two on a CPU", file=sys.stderr)
+        importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
+    judged = asyncio.run(judge(start_engine, checkpoint, training, work.samples, settings.concurrency))
+    return Recorded(
+        variants.of_training(training.variant, judged),
+        commit,
+        work.plan.seed,
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        _said(start),
+        trainings.in_words(training, work.plan.budget),
+    )
+
+
+def _base(work: Work, settings: TrainSettings) -> "Checkpoint":
+    from pipeline.checkpoint import Checkpoint
+    from training.tiny_model import untrained
+
+    if work.base:
+        return Checkpoint.read(work.base)
+    if work.plan.budget.profile != "tiny":
+        raise BadSettings("the row base needs the untrained checkpoint; name its directory with --base")
+    made = settings.cache_directory / "variants" / f"untrained-{work.plan.seed}"
+    if not made.is_dir():
+        untrained.make(made, seed=work.plan.seed, cache=settings.cache_directory, workers=settings.workers)
+    return Checkpoint.read(made)
+
+
+def _said(checkpoint: "Checkpoint") -> str:
+    return f"{checkpoint.name} {checkpoint.revision}"
+
+
+async def judge(
+    start_engine: "Start",
+    checkpoint: "Checkpoint",
+    training: "Training",
+    samples: "Sequence[Sample]",
+    concurrency: int,
+) -> "Sequence[Judged]":
+    """A row's checkpoint over the images, asked as it was trained.
+
+    Raises: EngineDead.
+    """
+    from training.measuring import evaluate
+
+    variant = training.variant
+    asked = evaluate.Pass(one_turn=None if variant == "two_turn" else variant)
+    engine = await start_engine(checkpoint, concurrency)
+    try:
+        judged = await evaluate.judge(samples, engine, concurrency=concurrency, passes={variant: asked})
+        return judged[variant]
+    finally:
+        await engine.close()
+
+
+async def _vllm(checkpoint: "Checkpoint", concurrency: int) -> "Engine":
+    from pipeline.vllm_engine import EngineOptions, VllmEngine
+
+    return await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
+
+
+def _commit() -> str:
+    """Of the code that runs; one that was changed since says so."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or UNKNOWN

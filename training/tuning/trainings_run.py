@@ -1,0 +1,78 @@
+"""A row of table 1 trained: its phases one after the other, each kept in the cache and never done twice.
+
+A phase's directory is named after everything that decides its result, so rows that begin alike share it, and a changed
+value, seed or start is another directory. Phases that were killed go on where their runs allow.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from pipeline.checkpoint import Checkpoint
+from training import manifest
+from training.tuning import grpo_run, publishing, sft_run, trainings
+from training.tuning.trainings import Budget, FineTuning, Phase, Training
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all rows share: where they start, what they learn from, what they may spend."""
+
+    start: Checkpoint
+    data: Path
+    validation: Path
+    budget: Budget
+    seed: int
+    threads: int
+    cache: Path
+
+
+def train(plan: Plan, training: Training) -> Checkpoint:
+    """The row's checkpoint.
+
+    Raises: BadSettings, TrainingFailed; what decoding an image of the data raises.
+    """
+    reached = plan.start
+    for number, phase in enumerate(training.phases, start=1):
+        out = directory(plan, reached, phase)
+        done = (out / "config.json").is_file()
+        how = "done before" if done else f"in {out}"
+        print(f"phase {number} of {len(training.phases)}, {phase.name}: {how}", file=sys.stderr)
+        if not done:
+            _run(plan, reached, phase, out)
+        reached = Checkpoint.read(out)
+    return reached
+
+
+def directory(plan: Plan, reached: Checkpoint, phase: Phase) -> Path:
+    """Of the phase that goes on from `reached`."""
+    said = {
+        "start": reached.revision,
+        "seed": plan.seed,
+        "data": publishing.digest(list(manifest.read(plan.data))),
+        **trainings.as_json(phase, plan.budget),
+    }
+    digest = sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return plan.cache / "variants" / f"{phase.name}-{digest[:12]}"
+
+
+def _run(plan: Plan, reached: Checkpoint, phase: Phase, out: Path) -> None:
+    if isinstance(phase, FineTuning):
+        resolved = trainings.fine_tuning(phase, plan.budget)
+        sft_run.run(sft_run.Plan(reached, resolved, plan.data, out, plan.seed, plan.threads))
+        return
+    grpo_run.run(
+        grpo_run.Plan(
+            start=reached,
+            stage=phase.stage,
+            resolved=trainings.grpo(phase, plan.budget),
+            data=plan.data,
+            validation=plan.validation,
+            out=out,
+            seed=plan.seed,
+            minutes=float("inf"),
+            threads=plan.threads,
+        )
+    )
