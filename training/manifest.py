@@ -93,11 +93,15 @@ def read(directory: Path) -> Iterator[Entry]:
         return
     if not path.is_file():
         raise BadSettings(f"no {NAME} in {directory}; make one with `zoomin-train scenes --out {directory}`")
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             yield Entry.model_validate_json(line)
         except ValidationError as error:
-            raise BadSettings(f"{path}, line {number}: {error.errors()[0]['msg']}") from error
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise BadSettings(
+                f"{path}, line {number}: {place}{': ' if place else ''}{first['msg']}; mend it"
+            ) from error
 
 
 def _of_tuple(one: tuples.Tuple) -> Entry:

@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
+from training import faults
 from training.magnifake import duplicates, frame, journal, sources, splits, tuples
 from training.magnifake.annotator import Annotated, Annotator
 from training.magnifake.endpoint import Endpoint, Spent, VisionChat
@@ -28,9 +29,7 @@ from training.magnifake.tuples import LeftOut, Split, Tuple
 from training.progress import Progress
 from training.spread import over_processes
 
-DUPLICATE, MIXED_LABELS = "duplicate", "mixed_labels"
-LEAST_SHARE = 0.2
-"""of the smaller class: below it a model learns the larger one's name"""
+DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def without_repeats(framed: Sequence[Framed]) -> tuple[list[Framed], list[LeftOu
         first, *others = same
         if len({one.image.label for one in same}) > 1:
             names = ", ".join(f"{one.image.name} ({one.image.label})" for one in same)
-            left_out += [LeftOut(one.image.name, MIXED_LABELS, f"one picture: {names}") for one in same]
+            left_out += [LeftOut(one.image.name, faults.MIXED_LABELS, f"one picture: {names}") for one in same]
             continue
         kept.append(first)
         left_out += [LeftOut(one.image.name, DUPLICATE, f"the same picture as {first.image.name}") for one in others]
@@ -137,14 +136,12 @@ def without_repeats(framed: Sequence[Framed]) -> tuple[list[Framed], list[LeftOu
 
 def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOut]) -> None:
     """Raises: BadSettings, with the counts, for a set that is too small or too one-sided to train on."""
-    total = sum(counts.values())
     shown = ", ".join(f"{counts[label]} {label}" for label in Verdict)
     without = "; ".join(f"{n} {reason}" for reason, n in tuples.reasons(left_out).items())
-    told = f"{shown} (left out: {without or 'none'})"
+    note = f" (left out: {without or 'none'})"
     if min(counts[label] for label in Verdict) < least:
-        raise BadSettings(f"too few images to train on: {told}; each class needs {least}, or set --least")
-    if min(counts[label] for label in Verdict) < LEAST_SHARE * total:
-        raise BadSettings(f"too one-sided to train on: {told}; the smaller class needs {LEAST_SHARE:.0%} of all")
+        raise BadSettings(f"too few images to train on: {shown}{note}; each class needs {least}, or set --least")
+    faults.refuse_one_sided(counts, note)
 
 
 def refuse_empty_split(built: Sequence[Tuple]) -> None:

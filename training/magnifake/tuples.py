@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import geometry
+from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, Verdict
 
 if TYPE_CHECKING:
@@ -97,9 +98,15 @@ def write(directory: Path, tuples: Sequence[Tuple]) -> Path:
 
 
 def read(directory: Path) -> Iterator[Tuple]:
+    """Raises: BadSettings when the manifest is no such file, or broken."""
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(directory / NAME) as file:
+    path = directory / NAME
+    try:
+        opened = pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowException as error:
+        raise BadSettings(f"{path} is broken ({str(error).splitlines()[0][:200]}); build the set again") from error
+    with opened as file:
         for batch in file.iter_batches(ROWS_AT_ONCE):
             for row in batch.to_pylist():
                 yield _tuple(row)

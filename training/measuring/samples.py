@@ -10,14 +10,13 @@ import numpy as np
 from pipeline import images
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
-from training import manifest
+from training import faults, manifest
 from training.magnifake.tuples import Split
 from training.progress import Progress
 from training.spread import over_processes
 from training.synthetic import photo_folder, scenes
 from training.synthetic.scenes import Scene, Style
 
-MAX_PIXELS = 100_000_000
 SEED = 0
 VALIDATION_SEED = 8_000_000
 """the first of the seeds whose scenes only calibration sees; test scenes begin at `scenes.HELD_OUT_SEED`"""
@@ -64,17 +63,6 @@ def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
     ]
 
 
-def opened(file: Path) -> RgbImage:
-    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, each with the file's name."""
-    try:
-        return images.decode(file.read_bytes(), max_pixels=MAX_PIXELS)
-    except OSError as error:
-        raise BadSettings(f"{file} cannot be read ({error.strerror}); repair it, or remove it from the set") from error
-    except ZoomInError as error:
-        error.detail = f"{file}: {error.detail}; repair it, or remove it from the set"
-        raise
-
-
 def of_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
     """At most `count` frames of photographs in `directory`, in pairs: as they are, and with artifacts planted.
 
@@ -91,11 +79,22 @@ def of_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
     ]
 
 
+def opened(file: Path) -> RgbImage:
+    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, each with the file's name."""
+    try:
+        return images.decode(file.read_bytes(), max_pixels=faults.MAX_PIXELS)
+    except OSError as error:
+        raise BadSettings(f"{file} cannot be read ({error.strerror}); repair it, or remove it from the set") from error
+    except ZoomInError as error:
+        error.detail = f"{file}: {error.detail}; repair it, or remove it from the set"
+        raise
+
+
 def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
     """At most `count` images of a manifest, in its order; of more, the same ones each time, drawn from the whole.
 
     Its first ones would be of one class where it is sorted by class. Of a built set only those of `split` are taken.
-    Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name.
+    Raises: BadSettings, with the counts of what cannot be used.
     """
     listed = [entry for entry in manifest.read(directory) if entry.split in (None, split)]
     if not listed:
@@ -105,12 +104,12 @@ def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) ->
     return [
         Sample(
             number,
-            opened(directory / entry.file),
+            image,
             entry.label,
             entry.regions,
             entry.explanations.check if entry.explanations else None,
             entry.source,
             entry.explanations.scan if entry.explanations else None,
         )
-        for number, entry in enumerate(entries)
+        for number, (entry, image) in enumerate(faults.checked(directory, entries))
     ]

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from transformers import AutoConfig, AutoProcessor, Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
-from training import manifest
+from training import faults, manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
 from training.tiny_model import architecture
-from training.tuning import adapters, dataset, publishing, resuming, sft
+from training.tuning import adapters, dataset, processes, publishing, resuming, sft
 from training.tuning.profiles import Resolved
 from training.tuning.run_log import RunLog
 from training.tuning.sft_journal import LOG_NAME
@@ -57,6 +56,7 @@ def run(plan: Plan) -> None:
     if (plan.out / "config.json").exists():
         raise BadSettings(f"{plan.out} holds a finished checkpoint; name another directory with --out")
     entries = [one for one in manifest.read(plan.data) if one.split in (None, Split.TRAIN)]
+    faults.refuse_unfit(plan.data, entries)
     rows = dataset.rows(plan.data, entries, plan.profile.variant, plan.start.card.max_crops)
     if len(rows.questions) < plan.profile.rows:
         raise BadSettings(
@@ -64,7 +64,7 @@ def run(plan: Plan) -> None:
             f"images have no explanation); a step takes {plan.profile.rows}: explain more with `zoomin-train build`, "
             "or lower --rows"
         )
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = processes.join()
     if state.is_main_process:
         if rows.unexplained:
             print(f"{len(rows.unexplained)} images have no explanation and give no rows", file=sys.stderr)

@@ -35,7 +35,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="zoomin-train scenes --out"):
         list(manifest.read(tmp_path))
     (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real"}\n{"file": "b.png", "label": "fake"}\n')
-    with pytest.raises(BadSettings, match=r"manifest\.jsonl, line 2: "):
+    with pytest.raises(BadSettings, match=r"manifest\.jsonl, line 2: label: Input should be 'real' or 'generated'"):
+        list(manifest.read(tmp_path))
+    (tmp_path / manifest.NAME).write_bytes(b"\xff\xfe\n")
+    with pytest.raises(BadSettings, match=r"manifest\.jsonl, line 1: Invalid JSON"):
         list(manifest.read(tmp_path))
 
 

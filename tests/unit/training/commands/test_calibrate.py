@@ -21,12 +21,13 @@ def test_a_set_that_is_too_small_is_refused_before_the_engine_starts(
     (tmp_path / "config.json").write_text("{}")
     pixel = bytes.fromhex("424d3a0000000000000036000000280000000100000001000000010018000000000004000000") + bytes(20)
     (tmp_path / "a.bmp").write_bytes(pixel)
-    lines = ['{"file": "a.bmp", "label": "real"}'] * 120 + ['{"file": "a.bmp", "label": "generated"}'] * 8
+    (tmp_path / "b.bmp").write_bytes(pixel + b"another")
+    lines = ['{"file": "a.bmp", "label": "real"}'] * 120 + ['{"file": "b.bmp", "label": "generated"}'] * 8
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
     assert main(["calibrate", str(tmp_path), "--data", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert "the images of one half of 128 are 60 real and 4 generated; calibration needs 50 of each label" in said
-    assert said.count("\n") == 1
+    assert "Traceback" not in said
 
 
 def test_the_report_says_what_changed_and_what_follows() -> None:

@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
+
 from pipeline import geometry
+from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, Verdict
 from tests.tuples import PLAIN, tuple_number
 from training import manifest
@@ -30,6 +33,12 @@ def test_a_built_set_is_read_as_any_manifest(tmp_path: Path) -> None:
     assert first.explanations is not None
     assert first.explanations.scan == first.explanations.check == PLAIN.explanation
     assert second.explanations is None
+
+
+def test_a_broken_manifest_is_one_sentence_with_its_cure(tmp_path: Path) -> None:
+    (tmp_path / tuples.NAME).write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(BadSettings, match=r"manifest\.parquet is broken \(.*\); build the set again"):
+        list(manifest.read(tmp_path))
 
 
 def test_reasons_are_counted_and_each_file_is_named(tmp_path: Path) -> None:

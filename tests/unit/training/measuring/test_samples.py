@@ -39,9 +39,10 @@ def test_photographs_are_judged_in_pairs_that_share_their_boxes(tmp_path: Path) 
 
 def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
     Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (40, 30), "blue").save(tmp_path / "b.png")
     lines = [
         '{"file": "a.png", "label": "generated", "boxes": [[1, 2, 3, 4]], "explanations": {"scan": "s", "check": "c"}}',
-        '{"file": "a.png", "label": "real", "source": "web"}',
+        '{"file": "b.png", "label": "real", "source": "web"}',
     ]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
     first, second = samples.from_directory(tmp_path, 2)
@@ -51,8 +52,9 @@ def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
 
 
 def test_of_a_sorted_manifest_both_classes_are_drawn_the_same_each_time(tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    lines = [f'{{"file": "a.png", "label": "{label}"}}' for label in ["real"] * 30 + ["generated"] * 30]
+    for label in Verdict:
+        Image.new("RGB", (8, 8), "red" if label is Verdict.REAL else "blue").save(tmp_path / f"{label}.png")
+    lines = [f'{{"file": "{label}.png", "label": "{label}"}}' for label in ["real"] * 30 + ["generated"] * 30]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
     labels = [sample.label for sample in samples.from_directory(tmp_path, 20)]
     assert len(labels) == 20
@@ -77,8 +79,21 @@ def test_nothing_to_judge_is_said(tmp_path: Path) -> None:
         samples.from_directory(tmp_path, 1)
 
 
-def test_a_file_that_is_no_image_is_named_by_its_error(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_counted_and_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real"}\n')
-    with pytest.raises(ImageUndecodable):
-        samples.from_directory(tmp_path, 1)
+    Image.new("RGB", (40, 30)).save(tmp_path / "b.png")
+    lines = ['{"file": "a.png", "label": "real"}', '{"file": "b.png", "label": "real", "boxes": [[9, 9, 3, 3]]}']
+    (tmp_path / manifest.NAME).write_text("\n".join(lines))
+    with pytest.raises(
+        BadSettings, match=r"2 of 2 images .*1 image_undecodable: a\.png, 1 box_inverted_or_empty: b\.png"
+    ):
+        samples.from_directory(tmp_path, 9)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ImageUndecodable) as refused:
+        samples.opened(tmp_path / "a.png")
+    assert refused.value.detail.startswith(f"{tmp_path / 'a.png'}: ")
+    with pytest.raises(BadSettings, match=r"none\.png cannot be read"):
+        samples.opened(tmp_path / "none.png")

@@ -163,6 +163,17 @@ def test_a_set_too_small_for_a_step_is_refused(directory: Path, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_set_of_one_class_is_refused_and_so_is_one_with_faults(directory: Path, tmp_path: Path) -> None:
+    entries = [one.model_copy(update={"label": Verdict.REAL, "split": None}) for one in manifest.read(directory)]
+    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    one_class = replace(plan(directory, tmp_path / "out", stage=1), data=tmp_path)
+    with pytest.raises(BadSettings, match=f"too one-sided to train on: {len(entries)} real, 0 generated"):
+        grpo_run.run(one_class)
+    with pytest.raises(BadSettings, match="file_unreadable"):
+        grpo_run.run(replace(one_class, data=directory, validation=tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
 def test_vllm_without_a_gpu_is_refused(directory: Path, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

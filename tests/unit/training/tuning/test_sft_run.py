@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.checkpoint import Checkpoint
+from pipeline.verdict import Verdict
 from tests.training_runs import TIMEOUT_S, Ground, until
 from training import manifest
 from training.__main__ import main
@@ -126,12 +127,32 @@ def test_adapters_are_part_of_the_weights_at_the_end(ground: Ground, tmp_path: P
     assert not any("norm" in name or "embed" in name or "bias" in name for name in changed)
 
 
+def test_a_set_of_one_class_is_refused_and_so_is_one_with_faults(
+    ground: Ground, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = list(manifest.read(ground.data))
+    given = Ground(ground.model, tmp_path)
+
+    def told(lines: list[manifest.Entry]) -> str:
+        (tmp_path / manifest.NAME).write_text("".join(line.model_dump_json() + "\n" for line in lines))
+        assert main(given.arguments(tmp_path / "out")) == 2
+        return capsys.readouterr().err
+
+    one_class = [one.model_copy(update={"label": Verdict.REAL}) for one in entries]
+    assert "too one-sided to train on: 8 real, 0 generated; the smaller class needs 20% of all" in told(one_class)
+    assert "8 of 8 images of" in (said := told(entries))
+    assert "8 file_unreadable" in said
+
+
 def test_a_set_that_nobody_explained_is_refused(
     ground: Ground, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    lines = [one.model_copy(update={"explanations": None}) for one in manifest.read(ground.data)]
+    unexplained = [
+        (one, {"file": str(ground.data / one.file), "explanations": None}) for one in manifest.read(ground.data)
+    ]
+    lines = [one.model_copy(update=fields) for one, fields in unexplained]
     (data / manifest.NAME).write_text("".join(line.model_dump_json() + "\n" for line in lines))
     assert main(Ground(ground.model, data).arguments(tmp_path / "out")) == 2
     assert "8 of 8 images have no explanation" in capsys.readouterr().err
