@@ -5,6 +5,7 @@ import asyncio
 import importlib
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 
 from pipeline.errors import BadSettings
 from training.commands.numbers import positive, training_seed
+from training.progress import spell
 from training.settings import TrainSettings
 from training.tuning import trainings
 from training.tuning.profiles import Name
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     Start = Callable[[Checkpoint, int], Awaitable[Engine]]
 
 UNKNOWN = "unknown"
+CODE = ("pipeline", "training")
 VALIDATION_SCENES = 200
 
 
@@ -91,11 +94,13 @@ def run(
     from training.measuring import recorded
 
     work = _work(args, settings, samples, file)
-    commit = _commit()
-    rows = args.train or [name for name in TRAININGS if not _is_recorded(work, name)]
-    print(f"{len(rows)} rows to train and judge: {', '.join(rows) or 'none is missing'}", file=sys.stderr)
-    for number, name in enumerate(rows, start=1):
-        print(f"row {number} of {len(rows)}: {name}", file=sys.stderr)
+    commit = commit_of(Path(__file__).parents[2])
+    rows = args.train or _missing(work)
+    began = time.monotonic()
+    for done, name in enumerate(rows):
+        pace_s = (time.monotonic() - began) / max(1, done)
+        left = f"about {spell(pace_s * (len(rows) - done))} left" if done else "time left unknown yet"
+        print(f"row {done + 1} of {len(rows)}, {name}: {left}", file=sys.stderr)
         row = _row(work, name, settings, commit, start_engine or _vllm)
         recorded.write(file, name, row)
         print(f"{name}: Acc {row.figures['acc']}")
@@ -120,14 +125,25 @@ def _work(args: argparse.Namespace, settings: TrainSettings, samples: "Sequence[
     return Work(plan, args.base, samples, file)
 
 
-def _is_recorded(work: Work, name: str) -> bool:
-    """With this start, budget and seed; figures of another one do not stand for it."""
+def _missing(work: Work) -> list[str]:
+    """The rows that are not recorded; of those that are, it tells which do not belong with them."""
     from training.measuring import recorded
 
-    kept = recorded.read(work.file).get(name)
+    kept = recorded.read(work.file)
+    others = [name for name, row in kept.items() if not _belongs(work, name, row)]
+    if others:
+        print(
+            f"recorded from another start, or with another budget or seed: {', '.join(others)}; "
+            "name them after --train to train them anew",
+            file=sys.stderr,
+        )
+    return [name for name in TRAININGS if name not in kept]
+
+
+def _belongs(work: Work, name: str, row: "Recorded") -> bool:
+    same_start = name == UNTRAINED or row.start == _said(work.plan.start)
     phases = trainings.in_words(TRAININGS[name], work.plan.budget)
-    same_start = name == UNTRAINED or (kept is not None and kept.start == _said(work.plan.start))
-    return kept is not None and same_start and (kept.phases, kept.seed) == (phases, work.plan.seed)
+    return same_start and (row.phases, row.seed) == (phases, work.plan.seed)
 
 
 def _row(work: Work, name: str, settings: TrainSettings, commit: str, start_engine: "Start") -> "Recorded":
@@ -199,13 +215,17 @@ async def _vllm(checkpoint: "Checkpoint", concurrency: int) -> "Engine":
     return await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
 
 
-def _commit() -> str:
-    """Of the code that runs; one that was changed since says so."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or UNKNOWN
+def commit_of(checkout: Path) -> str:
+    """The commit of the code that runs; with changes to it since, it says so."""
+
+    def git(*asked: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *asked], cwd=checkout, capture_output=True, text=True, check=False)
+
+    try:
+        head = git("rev-parse", "HEAD")
+    except FileNotFoundError:
+        return UNKNOWN
+    if head.returncode:
+        return UNKNOWN
+    changed = git("diff", "--quiet", "HEAD", "--", *CODE).returncode
+    return f"{head.stdout.strip()}{'-dirty' if changed else ''}"

@@ -1,6 +1,7 @@
 """Which rows are trained and judged, and what is kept of them; the trainings themselves run in tests/integration."""
 
 import argparse
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,6 @@ def test_a_row_is_kept_with_where_it_comes_from(data: Path, tmp_path: Path) -> N
     assert row.start == f"zoomin-tiny {Checkpoint.read(MODEL).revision}"
     assert row.figures["acc"].n == row.figures["i_acc"].n == len(DRAWN)
     assert row.figures["identity_gap"].value == pytest.approx(0, abs=1e-9)
-    assert len(row.commit.removesuffix("-dirty")) == 40 or row.commit == trained_rows.UNKNOWN
 
 
 def test_what_is_missing_is_done_row_by_row_and_what_is_there_stays(
@@ -52,19 +52,30 @@ def test_what_is_missing_is_done_row_by_row_and_what_is_there_stays(
     file = tmp_path / recorded.NAME
     train(data, file, "--train", "sft")
     before = recorded.read(file)["sft"]
+    capsys.readouterr()
     with pytest.raises(BadSettings, match="has 2 images to train on"):
         train(data, file, "--train")
     assert set(recorded.read(file)) == {"base", "sft"}, "the base was done before the row that could not be trained"
     assert recorded.read(file)["sft"] == before
-    assert "7 rows to train and judge: base, two_turn" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert [line.partition(": ")[0] for line in said.splitlines() if line.startswith("row ")] == [
+        "row 1 of 7, base",
+        "row 2 of 7, two_turn",
+    ]
+    assert " left" in said
+    assert "another budget" not in said
 
 
-def test_figures_of_another_seed_or_start_do_not_stand_for_a_row(data: Path, tmp_path: Path) -> None:
+def test_rows_of_another_seed_are_named_and_stay_until_they_are_asked_for(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / recorded.NAME
     train(data, file, "--train", "sft", "base")
     with pytest.raises(BadSettings):
         train(data, file, "--train", "--seed", "1")
-    assert {row.seed for row in recorded.read(file).values()} == {1}
+    assert "another budget or seed: base, sft; name them after --train" in capsys.readouterr().err
+    train(data, file, "--train", "sft", "--seed", "1")
+    assert {name: row.seed for name, row in recorded.read(file).items()} == {"base": 0, "sft": 1}
 
 
 def test_a_large_model_s_base_has_to_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,3 +91,22 @@ def test_a_row_that_there_is_not_is_refused(tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit):
         main(["paper-tables", "--model", str(MODEL), "--out", str(tmp_path), "--train", "largest_4"])
     assert "invalid choice: 'largest_4'" in capsys.readouterr().err
+
+
+def test_the_commit_says_whether_the_code_was_changed_since(tmp_path: Path) -> None:
+    def git(*asked: str) -> None:
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *who, *asked], cwd=tmp_path, check=True, capture_output=True)
+
+    assert trained_rows.commit_of(tmp_path) == trained_rows.UNKNOWN
+    (tmp_path / "training").mkdir()
+    code, other = tmp_path / "training" / "code.py", tmp_path / "variants.json"
+    for file in (code, other):
+        file.write_text("1")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    other.write_text("2")
+    assert len(trained_rows.commit_of(tmp_path)) == 40
+    code.write_text("2")
+    assert trained_rows.commit_of(tmp_path).endswith("-dirty")
