@@ -75,7 +75,8 @@ def of_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
         for one in pair
     ]
     return [
-        Sample(number, one.image, one.label, one.boxes, one.check_explanation) for number, one in enumerate(planted)
+        Sample(number, one.image, one.label, one.boxes, one.check_explanation, reference_scan=one.scan_explanation)
+        for number, one in enumerate(planted)
     ]
 
 

@@ -35,6 +35,7 @@ def test_photographs_are_judged_in_pairs_that_share_their_boxes(tmp_path: Path) 
     assert real.annotated == generated.annotated
     assert (real.number, generated.number) == (0, 1)
     assert generated.reference != real.reference == "Crop 1: texture with natural irregular detail."
+    assert generated.reference_scan == real.reference_scan == "The view tells nothing; check texture lower right."
 
 
 def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
