@@ -79,16 +79,17 @@ def _tell(way: "Chain", args: argparse.Namespace, settings: TrainSettings) -> in
     """Measures every stage, and writes the checkpoint with its card and the record."""
     from pipeline.checkpoint import Checkpoint
     from training.commands.evaluate import judge
+    from training.commands.trained_rows import commit_of
     from training.measuring import figures, model_card, samples, stages
     from training.tiny_model import chain, record
     from training.tuning import publishing
 
     said, engine = record.judged(
         way,
-        lambda: samples.held_out(way.sizes.images, settings.workers),
+        lambda: samples.held_out(way.sizes.judged_on, settings.workers),
         lambda checkpoint, jobs: judge(checkpoint, jobs, settings.concurrency),
     )
-    made = record.of(way, said)
+    made = record.of(way, said, commit=commit_of(Path(__file__).parents[2]))
     if not args.trial:
         made = stages.keep(args.record, made)
     args.out.mkdir(parents=True, exist_ok=True)

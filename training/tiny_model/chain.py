@@ -22,22 +22,26 @@ Command = Callable[[list[str]], int]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much the stages after fine-tuning do: scenes to learn from, images to measure on, values of GRPO by stage."""
+    """How much the stages after fine-tuning do: scenes for GRPO and its values by stage, scenes to fit and judge by."""
 
     scenes: int
-    images: int
+    calibrated_on: int
+    judged_on: int
     values: Mapping[str, tuple[str, ...]]
 
 
 # The profile's rates are for a model that names worse boxes: from an IoU of .72 both stages lost by them.
 STANDARD = Sizes(
-    scenes=1500, images=1000, values={GRPO_1: ("--learning-rate", "3e-5"), GRPO_2: ("--learning-rate", "2e-5")}
+    scenes=1500,
+    calibrated_on=1000,
+    judged_on=1000,
+    values={GRPO_1: ("--learning-rate", "3e-5"), GRPO_2: ("--learning-rate", "2e-5")},
 )
 _FEW = (
     *("--steps", "2", "--prompts", "2", "--generations", "4", "--micro-batch", "4", "--warm-up-steps", "1"),
     *("--validation-images", "8", "--save-every", "1"),
 )
-TRIAL = Sizes(scenes=8, images=200, values={GRPO_1: _FEW, GRPO_2: _FEW})
+TRIAL = Sizes(scenes=8, calibrated_on=200, judged_on=40, values={GRPO_1: _FEW, GRPO_2: _FEW})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Chain:
         return ["--profile", "tiny", "--seed", str(self.seed), *sizes, *self.sizes.values[stage]]
 
     def _calibrate(self, directory: Path) -> list[str]:
-        return ["calibrate", str(directory), "--count", str(self.sizes.images)]
+        return ["calibrate", str(directory), "--count", str(self.sizes.calibrated_on)]
 
     def _copy(self, source: Path, stage: str, change: Callable[[Path], int]) -> int:
         """A checkpoint under a stage's name, once `change` is done with it; without what was measured or fitted."""

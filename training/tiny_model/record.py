@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,8 +50,8 @@ def judged(way: Chain, draw: Callable[[], list[Sample]], judge: Judge) -> tuple[
     return said, engine
 
 
-def of(way: Chain, said: Mapping[str, Passes]) -> Record:
-    """What each stage came to."""
+def of(way: Chain, said: Mapping[str, Passes], *, commit: str) -> Record:
+    """What each stage came to; `commit` is the code's."""
     own = {name: passes["own"] for name, passes in said.items()}
     done = [Stage(name=chain.SFT, kept=True, figures=_figures(own[chain.SFT]), added={})]
     for number, (before, name) in enumerate(((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)), start=1):
@@ -63,7 +62,7 @@ def of(way: Chain, said: Mapping[str, Passes]) -> Record:
     done.append(_calibrated(own[chain.GRPO_2], way.checkpoint(chain.CALIBRATED).card))
     return Record(
         seed=way.seed,
-        commit=_commit(),
+        commit=commit,
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         images=len(own[chain.SFT]),
         stages=done,
@@ -100,13 +99,3 @@ def _look(stage: validation.Stage, one: Result, start: Result) -> Looked:
     figures = {name: round(value, 4) for name, value in dataclasses.asdict(one).items() if name != "step"}
     objections = validation.objections(stage, one, start) if one.step else []
     return Looked(step=one.step, figures=figures, objections=objections)
-
-
-def _commit() -> str:
-    """Of the code that trained, with a mark where files differ from it; unknown outside a checkout."""
-    git = ["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
-    try:
-        done = subprocess.run(git, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"

@@ -81,9 +81,8 @@ def test_each_weights_are_judged_once_and_not_again(way: Chain) -> None:
 
 
 def test_a_record_says_what_each_stage_added_and_why_not(way: Chain) -> None:
-    made = record.of(way, record.judged(way, list, Judge())[0])
-    assert (made.seed, made.images) == (2, 20)
-    assert made.commit
+    made = record.of(way, record.judged(way, list, Judge())[0], commit="abc")
+    assert (made.seed, made.commit, made.images) == (2, "abc", 20)
     sft, first, second, calibrated = made.stages
     assert (sft.kept, first.kept, second.kept) == (True, True, False)
     assert (sft.figures["acc"].value, sft.added) == (0.8, {})
