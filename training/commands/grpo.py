@@ -40,17 +40,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
-    import torch
-    from accelerate import PartialState
-
     from pipeline.checkpoint import Checkpoint
     from training import manifest
-    from training.tuning import grpo_run
+    from training.tuning import grpo_run, processes
 
     scenes = partial(manifest.cached_scenes, settings.cache_directory, workers=settings.workers)
     resolved = resolve(args.profile, args.stage, values.changes(args, VALUES))
     start = Checkpoint.read(args.model)
-    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():  # what it draws, the others read
+    with processes.join().main_process_first():  # what it draws, the others read
         data = args.data or scenes(first_seed=args.seed * 100_000 + FIRST_SCENE, count=args.scenes)
         judged = args.validation_data or args.data
         plan = grpo_run.Plan(

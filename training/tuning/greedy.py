@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from accelerate import PartialState
 from accelerate.utils import gather_object
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
 
 from pipeline.checkpoint import CheckpointCard
 from training.tiny_model import tensors, vocabulary
-from training.tuning import questions
+from training.tuning import processes, questions
 from training.tuning.questions import Question
 from training.tuning.rewards import Answered
 
@@ -31,10 +30,10 @@ class Reader:
 
         Of several processes each answers its share, and all get all answers.
         """
-        state, answered = PartialState(), dict[int, Answered]()
+        state, answered = processes.join(), dict[int, Answered]()
         # Those with as many pictures as each other share a batch: less padding.
         order = sorted(range(len(asked)), key=lambda number: len(asked[number].crops or ()))
-        share = _share(order, state.process_index, state.num_processes)
+        share = processes.share(order, state.process_index, state.num_processes)
         training = self.model.training
         self.model.eval()
         try:
@@ -68,13 +67,6 @@ class Reader:
             eos_token_id=self.tokenizer.eos_token_id,
             suppress_tokens=forbidden_tokens(self.tokenizer),
         )
-
-
-def _share(order: Sequence[int], process: int, processes: int) -> Sequence[int]:
-    """As long for each process: where weights are sharded, one that had less to do would leave the others waiting."""
-    longest = -(-len(order) // processes)
-    share = list(order[process::processes])
-    return share + list(order[-1:]) * (longest - len(share))
 
 
 def forbidden_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -5,7 +5,6 @@ the others of its group moves the weights.
 Source: paper section 3.3.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import DistributedType, PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate import DistributedType
 from datasets import Dataset
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
@@ -28,7 +26,7 @@ from trl import GRPOConfig, GRPOTrainer
 from pipeline import prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings
-from training.tuning import adapters, questions, resuming, rewards
+from training.tuning import adapters, processes, questions, resuming, rewards
 from training.tuning.budget import Budget, Clock
 from training.tuning.greedy import forbidden_tokens
 from training.tuning.grpo_journal import Journal
@@ -63,7 +61,7 @@ def train(
     """
     directory = Path(config.output_dir)
     last = resuming.last_checkpoint(directory)
-    clock, budget = Clock(resuming.read_clock(last), _first_process_s), Budget(profile.steps, seconds)
+    clock, budget = Clock(resuming.read_clock(last), processes.first_s), Budget(profile.steps, seconds)
     trainer = _Trainer(
         model=model,
         args=config,
@@ -84,12 +82,6 @@ def train(
     # accelerate sets the number of threads to one when it starts.
     torch.set_num_threads(threads)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
-
-
-def _first_process_s() -> float:
-    """The first process's clock, which all ask at once: by their own ones they would learn at different rates."""
-    (now_s,) = broadcast_object_list([time.monotonic()])
-    return float(now_s)
 
 
 def quiet() -> None:
@@ -172,7 +164,7 @@ def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed
         max_steps=profile.steps,
         shuffle_dataset=False,  # `order` has
         per_device_train_batch_size=profile.micro_batch,
-        gradient_accumulation_steps=accumulation(profile, devices=PartialState().num_processes),
+        gradient_accumulation_steps=accumulation(profile, devices=processes.join().num_processes),
         num_generations=profile.generations,
         learning_rate=profile.learning_rate,
         temperature=profile.temperature,

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 
 from pipeline.checkpoint import Checkpoint
@@ -24,7 +23,7 @@ from pipeline.verdict import BoundingBox
 from training import faults, manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
-from training.tuning import adapters, grpo, publishing, questions, resuming, run_log, validation
+from training.tuning import adapters, grpo, processes, publishing, questions, resuming, run_log, validation
 from training.tuning.greedy import Reader
 from training.tuning.grpo import Keep
 from training.tuning.grpo_profiles import Profile, Stage
@@ -100,7 +99,7 @@ def run(plan: Plan) -> Outcome | None:
         raise BadSettings(f"{plan.data} has no splits; name another set with --validation-data")
     faults.refuse_unfit(plan.data, entries)
     faults.refuse_unusable(plan.validation, judged)
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = processes.join()
     if state.is_main_process:
         plan.record.mkdir(parents=True, exist_ok=True)
         _claim(plan, entries)
@@ -142,7 +141,7 @@ def _load(plan: Plan) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixi
     processor = AutoProcessor.from_pretrained(plan.start.path, padding_side="left")
     dtype = getattr(torch, plan.profile.dtype)
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(plan.start.path, dtype=dtype)
-    return model.to(PartialState().device), processor
+    return model.to(processes.join().device), processor
 
 
 def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
@@ -177,7 +176,7 @@ def _asked(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[Questio
 
 def _own_boxes(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[tuple[BoundingBox, ...]]:
     """The start's own boxes on what it learns from, found once and frozen: a run that goes on reads them again."""
-    kept, state = plan.record / "own_boxes.json", PartialState()
+    kept, state = plan.record / "own_boxes.json", processes.join()
     found = kept.exists()
     state.wait_for_everyone()  # all have looked before the first one writes
     if not found:
@@ -198,7 +197,7 @@ class _Examiner:
         self._reader = reader
         self._entries = entries
         self._path = plan.record / "validations.jsonl"
-        self._writes = PartialState().is_main_process
+        self._writes = processes.join().is_main_process
         last = resuming.last_checkpoint(plan.record)
         reached = resuming.step_of(last) if last else 0
         lines = self._path.read_text().splitlines() if self._path.exists() else []

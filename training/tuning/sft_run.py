@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from transformers import AutoConfig, AutoProcessor, Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
@@ -22,7 +21,7 @@ from training import faults, manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
 from training.tiny_model import architecture
-from training.tuning import adapters, dataset, publishing, resuming, sft
+from training.tuning import adapters, dataset, processes, publishing, resuming, sft
 from training.tuning.profiles import Resolved
 from training.tuning.run_log import RunLog
 from training.tuning.sft_journal import LOG_NAME
@@ -65,7 +64,7 @@ def run(plan: Plan) -> None:
             f"images have no explanation); a step takes {plan.profile.rows}: explain more with `zoomin-train build`, "
             "or lower --rows"
         )
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = processes.join()
     if state.is_main_process:
         if rows.unexplained:
             print(f"{len(rows.unexplained)} images have no explanation and give no rows", file=sys.stderr)

@@ -47,14 +47,6 @@ def test_a_batch_changes_no_answer(reader: Reader, asked: list[Question]) -> Non
     assert together == alone
 
 
-@pytest.mark.parametrize(("count", "processes"), [(7, 2), (8, 2), (1, 3), (0, 2)])
-def test_processes_share_the_questions_in_equal_parts(count: int, processes: int) -> None:
-    shares = [greedy._share(range(count), process, processes) for process in range(processes)]
-    assert len({len(share) for share in shares}) == 1
-    assert {number for share in shares for number in share} == set(range(count))
-    assert sum(len(share) for share in shares) < count + processes
-
-
 def test_queries_are_padded_on_the_left(reader: Reader, asked: list[Question]) -> None:
     posed = [questions.pose(question, reader.card) for question in asked[3:5]]
     collator = tensors.Collator(reader.tokenizer)

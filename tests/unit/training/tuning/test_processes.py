@@ -1,0 +1,22 @@
+import pytest
+
+from training.tuning import processes
+
+
+@pytest.mark.parametrize(("count", "several"), [(7, 2), (8, 2), (1, 3), (0, 2)])
+def test_all_get_equal_parts_of_what_is_to_be_done(count: int, several: int) -> None:
+    shares = [processes.share(range(count), process, several) for process in range(several)]
+    assert len({len(share) for share in shares}) == 1
+    assert {number for share in shares for number in share} == set(range(count))
+    assert sum(len(share) for share in shares) < count + several
+
+
+def test_who_was_started_alone_is_the_first_and_has_it_all() -> None:
+    state = processes.join()
+    assert (state.is_main_process, state.num_processes) == (True, 1)
+    assert state.device.index is None or state.device.type != "cpu"
+    assert processes.share([3, 1, 2], state.process_index, state.num_processes) == [3, 1, 2]
+
+
+def test_the_clock_goes_on() -> None:
+    assert 0 < processes.first_s() <= processes.first_s()
