@@ -16,7 +16,7 @@ from training.measuring.samples import Sample
 from training.tuning.sft_profiles import Variant
 
 TITLES: Mapping[str, str] = {
-    "base": "Base (untrained)",
+    "base": "Base (one turn, untrained)",
     "sft": "SFT alone",
     "one_turn_e": "E (one turn, explanation)",
     "one_turn_eg": "E+G (one turn, explanation and boxes)",

@@ -2,7 +2,7 @@
 
 Every row has the same number of GRPO steps of the same number of answers: one turn spends them at once, two turns spend
 half on each stage. A row is its last weights, whatever they do: a choice by validation would hide what a reward does.
-Source: paper section 4.3; where it is silent about a row, what its name says.
+Source: paper sections 4.1 and 4.3; where they are silent about a row, what its name says.
 """
 
 import math
@@ -59,7 +59,7 @@ _STAGE_1 = Grpo("stage_1", 1, _equal("format", "iou"))
 _STAGE_2 = Grpo("stage_2", 2, _equal("verdict", "bleu"))
 UNTRAINED, OWN = "base", "two_turn"
 TRAININGS: Mapping[str, Training] = {
-    UNTRAINED: Training("two_turn"),
+    UNTRAINED: Training("one_turn_e"),
     "sft": Training("two_turn"),
     OWN: Training("two_turn", (_STAGE_1, _STAGE_2)),
     "no_bleu": Training("two_turn", (_STAGE_1, Grpo("no_bleu", 2, _equal("verdict")))),

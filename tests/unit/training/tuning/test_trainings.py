@@ -6,7 +6,7 @@ import pytest
 from training.measuring import variants
 from training.tuning import trainings
 from training.tuning.profiles import Name
-from training.tuning.trainings import TRAININGS, Budget, FineTuning, Grpo
+from training.tuning.trainings import TRAININGS, Budget, FineTuning, Grpo, Training
 
 BUDGET = Budget.of("tiny", steps=33)
 
@@ -30,8 +30,8 @@ def test_the_rows_are_what_the_paper_says() -> None:
     assert rewards("one_turn_e") == [{"format", "verdict", "bleu"}]
     assert rewards("one_turn_eg") == [{"format", "iou", "verdict", "bleu"}]
     assert rewards("verdict_only") == [{"verdict"}]
-    assert not TRAININGS["base"].phases
-    assert not TRAININGS["sft"].phases
+    assert TRAININGS["base"] == Training("one_turn_e"), "the untrained model is a baseline of one turn"
+    assert TRAININGS["sft"] == Training("two_turn")
 
 
 @pytest.mark.parametrize("name", get_args(Name))
@@ -53,6 +53,8 @@ def test_a_budget_that_is_not_said_is_the_profile_s() -> None:
 
 def test_one_turn_is_asked_as_it_was_fine_tuned() -> None:
     for row, training in TRAININGS.items():
+        if row == "base":
+            continue
         tuned = [phase.variant for phase in training.phases if isinstance(phase, FineTuning)]
         assert tuned == ([] if training.variant == "two_turn" else [training.variant]), row
         for phase in stages(row):
