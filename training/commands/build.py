@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from training.commands.numbers import natural, positive
 from training.settings import TrainSettings
@@ -78,7 +79,7 @@ def _source(named: str, out: Path, settings: TrainSettings) -> Path:
 def endpoints(settings: TrainSettings) -> "tuple[Endpoint | None, Endpoint | None]":
     """Who explains and who grounds; None where the settings name no address.
 
-    Raises: BadSettings for an address without a model.
+    Raises: BadSettings for what is no address, or one without a model.
     """
     from pipeline.errors import BadSettings
     from training.magnifake.endpoint import Endpoint
@@ -96,6 +97,16 @@ def endpoints(settings: TrainSettings) -> "tuple[Endpoint | None, Endpoint | Non
     ):
         if url and not model:
             raise BadSettings(f"ZOOMIN_TRAIN_{role.upper()}_URL is set and names no model: set _MODEL too")
+        if url and not _is_address(url):
+            raise BadSettings(f"ZOOMIN_TRAIN_{role.upper()}_URL is {url!r}, which is no address: https://host/v1")
         endpoint = Endpoint(role, url, key, model, price, settings.endpoint_timeout_s, settings.endpoint_attempts)
         found.append(endpoint if url else None)
     return found[0], found[1]
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False

@@ -57,7 +57,9 @@ def figures(own: Sequence[Judged], *, prevalence: float | None = None) -> dict[s
     second = right([one.v2 for one in own], own)
     changed = np.array([one.v1 is not one.v2 for one in own], float)
     generated = positives(own)
-    share = float(generated.mean()) if prevalence is None else prevalence
+    # Images of one class cannot be weighed against others, so that nothing is stated for another share than theirs.
+    own_share = float(generated.mean())
+    share = own_share if prevalence is None or own_share in (0, 1) else prevalence
     tpr, tnr = (resampling.mean_of(second, among=among) for among in (generated, 1 - generated))
     count = len(own)
     return {

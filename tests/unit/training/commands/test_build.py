@@ -36,3 +36,14 @@ def test_an_address_without_a_model_is_named(
     monkeypatch.setenv("ZOOMIN_TRAIN_GROUND_URL", "http://127.0.0.1:9/v1")
     assert main(["build", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "ZOOMIN_TRAIN_GROUND_URL is set and names no model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://host/v1", "http://", "http://host:99999/v1", "http://host:port/v1"])
+def test_what_is_no_address_is_refused_before_anything_is_framed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_URL", url)
+    monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_MODEL", "some-model")
+    assert main(["build", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert said == f"zoomin-train build: ZOOMIN_TRAIN_EXPLAIN_URL is {url!r}, which is no address: https://host/v1\n"

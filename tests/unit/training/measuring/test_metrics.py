@@ -88,6 +88,8 @@ def test_precision_is_stated_for_a_prevalence() -> None:
     stated = metrics.precision(FIVE, 0.1)
     assert stated.value == pytest.approx(0.1 * 1.0 / (0.1 * 1.0 + 0.9 / 3))
     assert metrics.figures(FIVE, prevalence=0.1)["prevalence"].value == 0.1
+    one_class = metrics.figures(FIVE[:2], prevalence=0.1)
+    assert (one_class["prevalence"].value, one_class["tnr"].value, one_class["precision"].value) == (1.0, None, None)
     assert metrics.precision([Judged(REAL, REAL, REAL, (), ())], 0.1).value is None
 
 
