@@ -5,7 +5,7 @@ import asyncio
 import importlib
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What is asked: the set that all tables are about, and others for table 2, by name, with title and batches.
+    """What is asked: the set that all tables are about, and others for table 2, by name, with their titles.
 
     `name` is table 2's for the set: scenes, magnifake (what `zoomin-train build` made) or data. `met` is how many
     images of a published set are left out because the training set holds them, by reason; None: nobody looked.
@@ -74,7 +74,7 @@ class Job:
     name: str
     title: str
     samples: "list[Sample]"
-    others: "Mapping[str, tuple[str, Iterable[list[Sample]]]]"
+    others: "Mapping[str, tuple[str, Sequence[Sample]]]"
     met: "Mapping[str, Mapping[str, int]] | None" = None
 
 
@@ -122,7 +122,7 @@ def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
     listed, met = _published(args, settings)
     if args.photographs:
         planted = samples.of_photographs(args.photographs, args.count, settings.workers)
-        listed |= {figures.PHOTOGRAPHS: (figures.PLANTED, [planted])}
+        listed |= {figures.PHOTOGRAPHS: (figures.PLANTED, planted)}
     if args.data:
         own = samples.from_directory(args.data, args.count)
         name = (
@@ -131,7 +131,7 @@ def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
         return Job(name, args.data.resolve().name, own, listed, met)
     drawn = samples.held_out(args.count, settings.workers)
     scenes = {
-        name: (f"Scenes with {name.replace('_', ' ')}", [samples.held_out(args.count, settings.workers, style=style)])
+        name: (f"Scenes with {name.replace('_', ' ')}", samples.held_out(args.count, settings.workers, style=style))
         for name, style in unseen.UNSEEN.items()
     }
     return Job("scenes", "held-out scenes", drawn, scenes | listed, met)
@@ -139,7 +139,7 @@ def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
 
 def _published(
     args: argparse.Namespace, settings: TrainSettings
-) -> "tuple[dict[str, tuple[str, Iterable[list[Sample]]]], dict[str, Mapping[str, int]] | None]":
+) -> "tuple[dict[str, tuple[str, Sequence[Sample]]], dict[str, Mapping[str, int]] | None]":
     """The published sets that were given, and of each what is left out because it was trained on.
 
     All are listed first: a folder of another layout is refused before the engine starts.
@@ -149,10 +149,10 @@ def _published(
     given = {name: directory for name in BENCHMARKS if (directory := getattr(args, name))}
     if args.trained_on is None:
         drawn = {name: benchmarks.LOADERS[name](place, args.benchmark_count) for name, place in given.items()}
-        return {name: (BENCHMARKS[name], benchmarks.batches(listed)) for name, listed in drawn.items()}, None
+        return {name: (BENCHMARKS[name], benchmarks.OnDisk(listed)) for name, listed in drawn.items()}, None
     whole = {name: benchmarks.LOADERS[name](place, sys.maxsize) for name, place in given.items()}
     training_set = trained_on.TrainedOn.read(args.trained_on, settings.workers)
-    sets: dict[str, tuple[str, Iterable[list[Sample]]]] = {}
+    sets: dict[str, tuple[str, Sequence[Sample]]] = {}
     met: dict[str, Mapping[str, int]] = {}
     for name, listed in whole.items():
         title = BENCHMARKS[name]
@@ -160,7 +160,7 @@ def _published(
             listed, args.benchmark_count, training_set, title=title, workers=settings.workers
         )
         print(trained_on.told(title, len(left), met[name]), file=sys.stderr)
-        sets[name] = title, benchmarks.batches(left)
+        sets[name] = title, benchmarks.OnDisk(left)
     return sets, met
 
 
@@ -185,11 +185,10 @@ async def measure(
 
     took = await seconds.measure(job.samples[:TIMED], engine)
     judged = await evaluate.judge(job.samples, engine, concurrency=concurrency, passes=paper_tables.PASSES)
-    others: dict[str, tuple[str, list[Judged]]] = {name: (title, []) for name, (title, _) in job.others.items()}
-    for name, (_, batches) in job.others.items():
-        for batch in batches:
-            said = await evaluate.judge(batch, engine, concurrency=concurrency, passes=evaluate.OWN)
-            others[name][1].extend(said["own"])
+    others: dict[str, tuple[str, Sequence[Judged]]] = {}
+    for name, (title, samples) in job.others.items():
+        said = await evaluate.judge(samples, engine, concurrency=concurrency, passes=evaluate.OWN)
+        others[name] = title, said["own"]
     own_judged = judged[variants.OWN]
     cards = await examples.cards(job.samples, own_judged, checkpoint, engine, version=version)
     picked = examples.pick(own_judged, LOOKED_AT)

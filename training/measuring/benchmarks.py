@@ -4,10 +4,11 @@ Source: paper table 2. A folder of another layout is refused with what was expec
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.measuring.samples import SEED, Sample, opened
 
-BATCH = 256
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
 GENIMAGE = "<Generator>/val/{ai,nature}/ with images"
 MMFR = "evaluation_sets/<generator>/{0_real,1_fake}/ with images, and <generator>_reasoning.json beside or in it"
@@ -175,13 +175,26 @@ def _evenly(groups: Sequence[Sequence[Listed]], count: int) -> list[Listed]:
     return [one for turn in zip_longest(*drawn) for one in turn if one is not None][:count]
 
 
-def batches(listed: Sequence[Listed], *, batch: int = BATCH) -> Iterator[list[Sample]]:
-    """The images, `batch` of them in memory at once.
+class OnDisk(Sequence[Sample]):
+    """Listed images, each decoded when it is taken, so that not all are in memory.
 
-    Raises: ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name.
+    Taking one raises ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name.
     """
-    for start in range(0, len(listed), batch):
-        yield [_sample(number, listed[number]) for number in range(start, min(start + batch, len(listed)))]
+
+    def __init__(self, listed: Sequence[Listed]) -> None:
+        self._listed = listed
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+    @overload
+    def __getitem__(self, number: int) -> Sample: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, number: int | slice) -> Sample | Sequence[Sample]:
+        if isinstance(number, slice):
+            return OnDisk(self._listed[number])
+        return _sample(number, self._listed[number])
 
 
 def _sample(number: int, one: Listed) -> Sample:

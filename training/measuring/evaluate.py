@@ -6,6 +6,7 @@ same pixels, so it is asked once.
 """
 
 import asyncio
+import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -69,9 +70,9 @@ DEGRADED: Mapping[str, Pass] = {name: Pass(degrade=degrade) for name, degrade in
 async def judge(
     samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int, passes: Mapping[str, Pass] = PASSES
 ) -> dict[str, list[Judged]]:
-    """All samples in each of `passes`, at most `concurrency` images at once.
+    """All samples in each of `passes`, at most `concurrency` images at once; each is taken when its turn comes.
 
-    Raises: EngineDead.
+    Raises: EngineDead; what taking a sample raises, which may be decoding it.
     """
     slots = asyncio.Semaphore(concurrency)
     progress = Progress("judging", len(samples) * len(passes))
@@ -84,9 +85,10 @@ async def judge(
         progress.show(done, f"{done / len(passes) / (time.perf_counter() - began):.2f} images/s")
         return judged
 
-    async def all_passes(sample: Sample) -> dict[str, Judged]:
+    async def all_passes(number: int) -> dict[str, Judged]:
         plain = {name: one for name, one in passes.items() if one.degrade is None}
         async with slots:
+            sample = await asyncio.to_thread(operator.getitem, samples, number)
             remembering = Remembering(engine)  # of this image alone: answers about others are of no use here
             # All at once where pixels and scan are shared, so that the engine is busy until the last image is done.
             judged = await asyncio.gather(*(one_pass(sample, remembering, one) for one in plain.values()))
@@ -97,7 +99,7 @@ async def judge(
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(all_passes(sample)) for sample in samples]
+            tasks = [group.create_task(all_passes(number)) for number in range(len(samples))]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
     return {name: [task.result()[name] for task in tasks] for name in passes}

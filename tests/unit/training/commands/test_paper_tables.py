@@ -39,7 +39,7 @@ async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> 
         "scenes",
         "held-out scenes",
         drawn(0, 8),
-        {"unseen_grounds": ("Unseen grounds", [drawn(8, 2), drawn(10, 2)])},
+        {"unseen_grounds": ("Unseen grounds", drawn(8, 4))},
     )
     found = await measured(job)
     numbers = paper_tables.of(Checkpoint.read(MODEL), job, found, {}, machine="a machine")
@@ -104,8 +104,8 @@ def test_what_was_trained_on_is_left_out_of_published_sets_and_told(
         (place / "new.png").write_bytes(images.png(scenes.make(scenes.HELD_OUT_SEED + 9 + number).image.pixels))
     given = ("--genimage", str(tmp_path / "genimage"), "--trained-on", str(trained), "--count", "2")
     job = paper_tables._job(asked(*given, "--data", str(trained)), TrainSettings())
-    title, batches = job.others["genimage"]
-    assert len([sample for batch in batches for sample in batch]) == 2
+    title, left = job.others["genimage"]
+    assert len(left) == 2
     assert job.met == {"genimage": {"same_file": 2}}
     assert f"{title}: 2 images are left out, the training set holds them (2 as same file); 2 stay" in (
         capsys.readouterr().err

@@ -21,7 +21,7 @@ def picture(file: Path, shade: int = 0, size: tuple[int, int] = (60, 40)) -> Non
 
 
 def read(listed: list[Listed]) -> list[Sample]:
-    return [sample for batch in benchmarks.batches(listed) for sample in batch]
+    return list(benchmarks.OnDisk(listed))
 
 
 def genimage(root: Path) -> Path:
@@ -156,6 +156,12 @@ def test_a_broken_image_is_not_skipped(tmp_path: Path) -> None:
     assert "0.PNG" in broken.value.detail
 
 
-def test_images_come_in_batches(tmp_path: Path) -> None:
+def test_an_image_is_decoded_when_it_is_taken(tmp_path: Path) -> None:
     listed = benchmarks.genimage(genimage(tmp_path), 5)
-    assert [[one.number for one in batch] for batch in benchmarks.batches(listed, batch=2)] == [[0, 1], [2, 3], [4]]
+    listed[3].file.unlink()
+    on_disk = benchmarks.OnDisk(listed)
+    assert len(on_disk) == 5
+    assert (on_disk[4].number, on_disk[4].source) == (4, listed[4].source)
+    assert [one.label for one in on_disk[:2]] == [one.label for one in listed[:2]]
+    with pytest.raises(BadSettings, match="cannot be read"):
+        on_disk[3]

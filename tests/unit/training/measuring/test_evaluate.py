@@ -110,6 +110,26 @@ async def test_an_image_s_own_passes_are_asked_at_once() -> None:
     assert engine.asked == 4
 
 
+async def test_an_image_is_taken_when_its_turn_comes() -> None:
+    inside = most = 0
+
+    class Taken(list[Sample]):
+        def __getitem__(self, number: int) -> Sample:  # type: ignore[override]
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            return super().__getitem__(number)
+
+    async def leave(query: Query) -> None:
+        nonlocal inside
+        inside -= query.grammar != prompts.SCAN_GRAMMAR
+
+    taken = Taken(Sample(n, RgbImage(noise(300, 200, seed=n), "png"), Verdict.REAL, ()) for n in range(9))
+    judged = await evaluate.judge(taken, DigestEngine(before=leave), concurrency=2, passes=evaluate.OWN)
+    assert most <= 2
+    assert len(judged["own"]) == 9
+
+
 async def test_an_answer_that_cannot_be_read_is_wrong_in_every_pass() -> None:
     shown = await judge(RedFinder((200, 200, 400, 400), mute=True), 4)
     assert shown["unparsed"].value == 1.0
