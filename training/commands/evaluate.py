@@ -68,15 +68,15 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     return 0
 
 
-def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[list[Sample], Mapping[str, Pass]]]":
+def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[Sequence[Sample], Mapping[str, Pass]]]":
     """The images that are asked for, each set with its passes; the own one first."""
     from training.measuring import evaluate, figures, samples
     from training.synthetic import unseen
 
     passes = {**evaluate.PASSES, **(evaluate.DEGRADED if args.degraded else {})}
-    asked: list[tuple[list[Sample], Mapping[str, Pass]]] = []
+    asked: list[tuple[Sequence[Sample], Mapping[str, Pass]]] = []
     if args.data:
-        asked.append((samples.from_directory(args.data, args.count), passes))
+        asked.append((samples.on_disk(args.data, args.count), passes))
     else:
         asked.append((samples.held_out(args.count, settings.workers), passes))
         for name, style in unseen.UNSEEN.items() if args.degraded else ():
@@ -89,7 +89,7 @@ def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[list[
 
 
 def judge(
-    checkpoint: "Checkpoint", jobs: "Sequence[tuple[list[Sample], Mapping[str, Pass]]]", concurrency: int
+    checkpoint: "Checkpoint", jobs: "Sequence[tuple[Sequence[Sample], Mapping[str, Pass]]]", concurrency: int
 ) -> "tuple[dict[str, list[Judged]], str]":
     """Every pass over its samples on one engine, and which engine that was."""
     print("starting the engine: a minute or two on a CPU", file=sys.stderr)
@@ -98,7 +98,7 @@ def judge(
 
 
 async def _judge(
-    checkpoint: "Checkpoint", jobs: "Sequence[tuple[list[Sample], Mapping[str, Pass]]]", concurrency: int
+    checkpoint: "Checkpoint", jobs: "Sequence[tuple[Sequence[Sample], Mapping[str, Pass]]]", concurrency: int
 ) -> "tuple[dict[str, list[Judged]], str]":
     from pipeline.vllm_engine import EngineOptions, VllmEngine
     from training.measuring import evaluate

@@ -149,7 +149,7 @@ def _published(
     given = {name: directory for name in BENCHMARKS if (directory := getattr(args, name))}
     if args.trained_on is None:
         drawn = {name: benchmarks.LOADERS[name](place, args.benchmark_count) for name, place in given.items()}
-        return {name: (BENCHMARKS[name], benchmarks.OnDisk(listed)) for name, listed in drawn.items()}, None
+        return {name: (BENCHMARKS[name], benchmarks.on_disk(listed)) for name, listed in drawn.items()}, None
     whole = {name: benchmarks.LOADERS[name](place, sys.maxsize) for name, place in given.items()}
     training_set = trained_on.TrainedOn.read(args.trained_on, settings.workers)
     sets: dict[str, tuple[str, Sequence[Sample]]] = {}
@@ -160,7 +160,7 @@ def _published(
             listed, args.benchmark_count, training_set, title=title, workers=settings.workers
         )
         print(trained_on.told(title, len(left), met[name]), file=sys.stderr)
-        sets[name] = title, benchmarks.OnDisk(left)
+        sets[name] = title, benchmarks.on_disk(left)
     return sets, met
 
 

@@ -6,16 +6,16 @@ Source: paper table 2. A folder of another layout is refused with what was expec
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 
 from pipeline import geometry
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from training.measuring.samples import SEED, Sample, opened
+from training.measuring.samples import SEED, OnDisk, Sample, opened
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
 GENIMAGE = "<Generator>/val/{ai,nature}/ with images"
@@ -175,26 +175,8 @@ def _evenly(groups: Sequence[Sequence[Listed]], count: int) -> list[Listed]:
     return [one for turn in zip_longest(*drawn) for one in turn if one is not None][:count]
 
 
-class OnDisk(Sequence[Sample]):
-    """Listed images, each decoded when it is taken, so that not all are in memory.
-
-    Taking one raises ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name.
-    """
-
-    def __init__(self, listed: Sequence[Listed]) -> None:
-        self._listed = listed
-
-    def __len__(self) -> int:
-        return len(self._listed)
-
-    @overload
-    def __getitem__(self, number: int) -> Sample: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Sample]: ...
-    def __getitem__(self, number: int | slice) -> Sample | Sequence[Sample]:
-        if isinstance(number, slice):
-            return OnDisk(self._listed[number])
-        return _sample(number, self._listed[number])
+def on_disk(listed: Sequence[Listed]) -> OnDisk:
+    return OnDisk([partial(_sample, number, one) for number, one in enumerate(listed)])
 
 
 def _sample(number: int, one: Listed) -> Sample:

@@ -1,9 +1,10 @@
 """Images to judge with their truth: held-out scenes, photographs with planted artifacts, and sets on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training import faults, manifest
 from training.magnifake.tuples import Split
+from training.manifest import Entry
 from training.progress import Progress
 from training.spread import over_processes
 from training.synthetic import photo_folder, scenes
@@ -91,26 +93,63 @@ def opened(file: Path) -> RgbImage:
         raise
 
 
+class OnDisk(Sequence[Sample]):
+    """Images that are decoded when they are taken, so that not all are in memory; `takes` are functions that do it.
+
+    Taking one raises ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name.
+    """
+
+    def __init__(self, takes: Sequence[Callable[[], Sample]]) -> None:
+        self._takes = takes
+
+    def __len__(self) -> int:
+        return len(self._takes)
+
+    @overload
+    def __getitem__(self, number: int) -> Sample: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, number: int | slice) -> Sample | Sequence[Sample]:
+        return OnDisk(self._takes[number]) if isinstance(number, slice) else self._takes[number]()
+
+
 def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
     """At most `count` images of a manifest, in its order; of more, the same ones each time, drawn from the whole.
 
     Its first ones would be of one class where it is sorted by class. Of a built set only those of `split` are taken.
     Raises: BadSettings, with the counts of what cannot be used.
     """
+    entries = _drawn(directory, count, split)
+    return [_of_entry(n, entry, image) for n, (entry, image) in enumerate(faults.checked(directory, entries))]
+
+
+def on_disk(directory: Path, count: int, *, split: Split = Split.TEST) -> OnDisk:
+    """The same, not kept in memory. Raises: BadSettings, with the counts of what cannot be used."""
+    entries = _drawn(directory, count, split)
+    faults.refuse_unusable(directory, entries)
+    return OnDisk([partial(_taken, directory, number, entry) for number, entry in enumerate(entries)])
+
+
+def _drawn(directory: Path, count: int, split: Split) -> list[Entry]:
     listed = [entry for entry in manifest.read(directory) if entry.split in (None, split)]
     if not listed:
         raise BadSettings(f"{directory} holds no image to judge; its manifest has to name some, in split {split}")
     drawn = np.random.default_rng(SEED).permutation(len(listed))[:count]
-    entries = [listed[number] for number in sorted(drawn)]
-    return [
-        Sample(
-            number,
-            image,
-            entry.label,
-            entry.regions,
-            entry.explanations.check if entry.explanations else None,
-            entry.source,
-            entry.explanations.scan if entry.explanations else None,
-        )
-        for number, (entry, image) in enumerate(faults.checked(directory, entries))
-    ]
+    return [listed[number] for number in sorted(drawn)]
+
+
+def _taken(directory: Path, number: int, entry: Entry) -> Sample:
+    return _of_entry(number, entry, opened(directory / entry.file))
+
+
+def _of_entry(number: int, entry: Entry, image: RgbImage) -> Sample:
+    said = entry.explanations
+    return Sample(
+        number,
+        image,
+        entry.label,
+        entry.regions,
+        said.check if said else None,
+        entry.source,
+        said.scan if said else None,
+    )

@@ -21,7 +21,7 @@ def picture(file: Path, shade: int = 0, size: tuple[int, int] = (60, 40)) -> Non
 
 
 def read(listed: list[Listed]) -> list[Sample]:
-    return list(benchmarks.OnDisk(listed))
+    return list(benchmarks.on_disk(listed))
 
 
 def genimage(root: Path) -> Path:
@@ -159,7 +159,7 @@ def test_a_broken_image_is_not_skipped(tmp_path: Path) -> None:
 def test_an_image_is_decoded_when_it_is_taken(tmp_path: Path) -> None:
     listed = benchmarks.genimage(genimage(tmp_path), 5)
     listed[3].file.unlink()
-    on_disk = benchmarks.OnDisk(listed)
+    on_disk = benchmarks.on_disk(listed)
     assert len(on_disk) == 5
     assert (on_disk[4].number, on_disk[4].source) == (4, listed[4].source)
     assert [one.label for one in on_disk[:2]] == [one.label for one in listed[:2]]

@@ -52,6 +52,21 @@ def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
     assert (second.annotated, second.reference, second.source) == ((), None, "web")
 
 
+def test_what_stays_on_disk_is_the_same_and_decoded_when_it_is_taken(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    lines = [f'{{"file": "{n}.png", "label": "real", "source": "s{n}", "boxes": [[1, 2, 3, 4]]}}' for n in range(3)]
+    (tmp_path / manifest.NAME).write_text("\n".join(lines))
+    on_disk = samples.on_disk(tmp_path, 2)
+    in_memory = samples.from_directory(tmp_path, 2)
+    told = [[(one.number, one.label, one.source, one.annotated) for one in some] for some in (on_disk, in_memory)]
+    assert told[0] == told[1]
+    assert len(on_disk[:1]) == 1
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(BadSettings, match="1 file_unreadable"):
+        list(samples.on_disk(tmp_path, 3))
+
+
 def test_of_a_sorted_manifest_both_classes_are_drawn_the_same_each_time(tmp_path: Path) -> None:
     for label in Verdict:
         Image.new("RGB", (8, 8), "red" if label is Verdict.REAL else "blue").save(tmp_path / f"{label}.png")
