@@ -54,8 +54,30 @@ def refuse_unfit(directory: Path, entries: Sequence[Entry]) -> None:
 
 def refuse_unusable(directory: Path, entries: Sequence[Entry]) -> None:
     """Raises: BadSettings for what cannot be used; a built set is not read again."""
-    for _ in checked(directory, [entry for entry in entries if entry.split is None]):
-        pass
+    if not _built(directory):
+        for _ in checked(directory, entries):
+            pass
+
+
+def refuse_shared(directory: Path, entries: Sequence[Entry], other: Path, others: Sequence[Entry]) -> None:
+    """Raises: BadSettings with the count of images that are in both sets, byte for byte: one is to prove the other."""
+    known = {_digest(directory, entry) for entry in entries}
+    shared = [entry.file for entry in others if _digest(other, entry) in known]
+    if shared:
+        raise BadSettings(
+            f"{len(shared)} of {len(others)} images of {other} are in {directory} too ({shared[0]}); name a set that "
+            "shares none"
+        )
+
+
+def _digest(directory: Path, entry: Entry) -> str:
+    """Files of a built set are named by it."""
+    file = directory / entry.file
+    return file.stem if _built(directory) else hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _built(directory: Path) -> bool:
+    return (directory / tuples.NAME).is_file()
 
 
 def _opened(file: Path, entry: Entry, labeled: dict[str, Entry]) -> RgbImage | LeftOut:

@@ -99,6 +99,7 @@ def run(plan: Plan) -> Outcome | None:
         raise BadSettings(f"{plan.data} has no splits; name another set with --validation-data")
     faults.refuse_unfit(plan.data, entries)
     faults.refuse_unusable(plan.validation, judged)
+    faults.refuse_shared(plan.data, entries, plan.validation, judged)
     state = processes.join()
     if state.is_main_process:
         plan.record.mkdir(parents=True, exist_ok=True)

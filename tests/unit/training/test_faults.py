@@ -7,8 +7,9 @@ from pipeline import images
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.builders import noise
-from training import faults
-from training.magnifake.tuples import Split
+from tests.tuples import tuple_number
+from training import faults, manifest
+from training.magnifake import tuples
 from training.manifest import Entry
 
 R, G = Verdict.REAL, Verdict.GENERATED
@@ -72,5 +73,27 @@ def test_a_set_of_one_class_is_refused_with_its_counts(tmp_path: Path) -> None:
 
 
 def test_a_built_set_is_not_read_again(tmp_path: Path) -> None:
-    built = [Entry(file="none.png", label=label, split=Split.TRAIN) for label in (R, G)]
+    tuples.write(tmp_path, [tuple_number(1), tuple_number(2)])
+    built = list(manifest.read(tmp_path))
     faults.refuse_unfit(tmp_path, built)
+    with pytest.raises(BadSettings, match="2 file_unreadable"):
+        list(faults.checked(tmp_path, built))
+
+
+def test_sets_that_share_an_image_do_not_prove_each_other(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for directory in (one, two):
+        directory.mkdir()
+    entries = [entry(one, f"{seed}.png", R, seed=seed) for seed in range(3)]
+    others = [entry(two, f"other-{seed}.png", R, seed=seed) for seed in (2, 3)]
+    faults.refuse_shared(one, entries[:2], two, others)
+    with pytest.raises(BadSettings, match=r"1 of 2 images of .*two are in .*one too \(other-2\.png\)"):
+        faults.refuse_shared(one, entries, two, others)
+
+
+def test_images_of_built_sets_are_known_by_their_names(tmp_path: Path) -> None:
+    tuples.write(tmp_path, [tuple_number(number) for number in range(3)])
+    one, *others = manifest.read(tmp_path)
+    faults.refuse_shared(tmp_path, [one], tmp_path, others)
+    with pytest.raises(BadSettings, match="1 of 3 images"):
+        faults.refuse_shared(tmp_path, [one], tmp_path, [one, *others])

@@ -171,6 +171,10 @@ def test_a_set_of_one_class_is_refused_and_so_is_one_with_faults(directory: Path
         grpo_run.run(one_class)
     with pytest.raises(BadSettings, match="file_unreadable"):
         grpo_run.run(replace(one_class, data=directory, validation=tmp_path))
+    both = [entry.model_copy(update={"file": str(directory / entry.file)}) for entry in entries]
+    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in both))
+    with pytest.raises(BadSettings, match=r"\d of \d images of .* are in .* too"):
+        grpo_run.run(replace(one_class, data=directory, validation=tmp_path))
     assert not (tmp_path / "out").exists()
 
 
