@@ -44,6 +44,22 @@ class Remembering:
         return await self._answers[key]
 
 
+class AtMost:
+    """An engine that is asked `queries` at once: what waited in its own queue would wait against its deadline."""
+
+    def __init__(self, engine: VisionEngine, queries: int) -> None:
+        self._engine = engine
+        self._slots = asyncio.Semaphore(queries)
+
+    @property
+    def card(self) -> CheckpointCard:
+        return self._engine.card
+
+    async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
+        async with self._slots:
+            return await self._engine.ask(query, temperature=temperature)
+
+
 def _own_boxes(_sample: Sample) -> geometry.Choose:
     return geometry.zoomable
 
@@ -70,11 +86,11 @@ DEGRADED: Mapping[str, Pass] = {name: Pass(degrade=degrade) for name, degrade in
 async def judge(
     samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int, passes: Mapping[str, Pass] = PASSES
 ) -> dict[str, list[Judged]]:
-    """All samples in each of `passes`, at most `concurrency` images at once; each is taken when its turn comes.
+    """All samples in each of `passes`, at most `concurrency` images and queries at once; each is taken at its turn.
 
     Raises: EngineDead; what taking a sample raises, which may be decoding it.
     """
-    slots = asyncio.Semaphore(concurrency)
+    slots, limited = asyncio.Semaphore(concurrency), AtMost(engine, concurrency)
     progress = Progress("judging", len(samples) * len(passes))
     began, done = time.perf_counter(), 0
 
@@ -89,7 +105,7 @@ async def judge(
         plain = {name: one for name, one in passes.items() if one.degrade is None}
         async with slots:
             sample = await asyncio.to_thread(operator.getitem, samples, number)
-            remembering = Remembering(engine)  # of this image alone: answers about others are of no use here
+            remembering = Remembering(limited)  # of this image alone: answers about others are of no use here
             # All at once where pixels and scan are shared, so that the engine is busy until the last image is done.
             judged = await asyncio.gather(*(one_pass(sample, remembering, one) for one in plain.values()))
             said = dict(zip(plain, judged, strict=True))

@@ -106,8 +106,23 @@ async def test_an_image_s_own_passes_are_asked_at_once() -> None:
     one = Sample(1, RgbImage(noise(300, 200), "png"), Verdict.REAL, (BoundingBox(5, 5, 90, 90),))
     engine = DigestEngine(before=wait_for_the_others)
     async with asyncio.timeout(20):
-        await evaluate.judge([one], engine, concurrency=1)
+        await evaluate.judge([one], engine, concurrency=len(evaluate.PASSES))
     assert engine.asked == 4
+
+
+async def test_no_more_is_asked_at_once_than_the_engine_takes() -> None:
+    inside = most = 0
+
+    async def count(_query: Query) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.to_thread(int)  # others may come meanwhile
+        inside -= 1
+
+    many = [Sample(n, RgbImage(noise(300, 200, seed=n), "png"), Verdict.REAL, ()) for n in range(6)]
+    await evaluate.judge(many, DigestEngine(before=count), concurrency=2)
+    assert most <= 2
 
 
 async def test_an_image_is_taken_when_its_turn_comes() -> None:
