@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 from accelerate.utils import gather_object
-from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
+from peft import PeftModel
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.checkpoint import CheckpointCard
 from training.tiny_model import tensors, vocabulary
@@ -20,7 +21,7 @@ BATCH = 32
 class Reader:
     """A model with what it is asked by."""
 
-    model: Qwen2_5_VLForConditionalGeneration
+    model: PreTrainedModel | PeftModel
     tokenizer: PreTrainedTokenizerBase
     card: CheckpointCard
     max_tokens: int

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from accelerate import DistributedType
 from datasets import Dataset
+from peft import PeftModel
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
+    PreTrainedModel,
     PrinterCallback,
     ProcessorMixin,
     Qwen2_5_VLForConditionalGeneration,
@@ -53,11 +55,12 @@ def train(
     title: str,
     seconds: float,
     threads: int,
-    validate: Callable[[int, Keep], None],
+    validate: Callable[[int, PreTrainedModel | PeftModel, Keep], None],
 ) -> None:
     """Train `model` in place; a run that was killed goes on from its last checkpoint in the configuration's directory.
 
-    `validate` is told the step, every `profile.validate_every` and at the end, and what writes the weights of then.
+    `validate` is told the step, every `profile.validate_every` and at the end, who answers then, and what
+    writes its weights.
     """
     directory = Path(config.output_dir)
     last = resuming.last_checkpoint(directory)
@@ -73,7 +76,9 @@ def train(
     log = RunLog(directory / LOG_NAME)
     if trainer.is_world_process_zero():
         log.start_after(resuming.step_of(last) if last else 0)
-    trainer.add_callback(Journal(profile, title, budget, clock, log, lambda step: validate(step, trainer.keep)))
+    trainer.add_callback(
+        Journal(profile, title, budget, clock, log, lambda step: validate(step, trainer.model, trainer.keep))
+    )
     if trainer.is_fsdp_enabled:
         # transformers marks what it shards itself; accelerate does not, and generation would end at different tokens.
         model._is_fsdp_managed_module = True

@@ -11,11 +11,18 @@ import math
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
+from peft import PeftModel
+from transformers import (
+    AutoConfig,
+    AutoProcessor,
+    PreTrainedModel,
+    ProcessorMixin,
+    Qwen2_5_VLForConditionalGeneration,
+)
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
@@ -112,7 +119,7 @@ def run(plan: Plan) -> Outcome | None:
     config = grpo.configure(plan.profile, processor, plan.record, plan.seed)
     reader = Reader(model, processor.tokenizer, plan.start.card, plan.profile.validation_tokens)
     examiner = _Examiner(plan, reader, judged)
-    examiner.examine(0, keep=None)
+    examiner.examine(0, model, keep=None)
     grpo.train(
         model,
         processor,
@@ -205,11 +212,11 @@ class _Examiner:
         earlier = [Result(**json.loads(line)) for line in lines if line.endswith("}")]
         self.results = [one for one in earlier if one.step <= reached]
 
-    def examine(self, step: int, keep: Keep | None) -> None:
+    def examine(self, step: int, model: PreTrainedModel | PeftModel, keep: Keep | None) -> None:
         if any(one.step == step for one in self.results):
             return
         judge = validation.judge_one_turn if self._plan.in_one_turn else validation.judge
-        judged = judge(self._reader, self._plan.validation, self._entries)
+        judged = judge(replace(self._reader, model=model), self._plan.validation, self._entries)
         self.results.append(validation.result(step, judged))
         if self._writes:
             self._tell(step)

@@ -10,10 +10,7 @@ from accelerate.utils import broadcast_object_list
 
 def join() -> PartialState:
     """This process among those that a launcher started; alone where none did."""
-    state = PartialState(cpu=not torch.cuda.is_available())
-    if state.device.type == "cpu":
-        state.device = torch.device("cpu")  # accelerate calls it cpu:0, which torch.load does not know
-    return state
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def share(order: Sequence[int], process: int, processes: int) -> Sequence[int]:
