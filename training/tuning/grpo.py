@@ -161,7 +161,7 @@ def _dataset(asked: Sequence[Question], card: CheckpointCard, numbers: Sequence[
 
 def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed: int) -> GRPOConfig:
     """The profile in the trainer's words. Raises: BadSettings where this machine cannot do it."""
-    on_gpu = torch.cuda.is_available()
+    on_gpu, devices = torch.cuda.is_available(), processes.join().num_processes
     if profile.generation != "transformers" and not on_gpu:
         raise BadSettings(f"{profile.generation} needs a GPU, and there is none; take --generation transformers")
     config = GRPOConfig(
@@ -169,7 +169,7 @@ def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed
         max_steps=profile.steps,
         shuffle_dataset=False,  # `order` has
         per_device_train_batch_size=profile.micro_batch,
-        gradient_accumulation_steps=accumulation(profile, devices=processes.join().num_processes),
+        gradient_accumulation_steps=processes.batches(profile.answers, at_once=profile.micro_batch, devices=devices),
         num_generations=profile.generations,
         learning_rate=profile.learning_rate,
         temperature=profile.temperature,
@@ -200,17 +200,6 @@ def configure(profile: Profile, processor: ProcessorMixin, directory: Path, seed
     if config.n_gpu > 1:
         raise BadSettings("one process sees several GPUs; start it with `accelerate launch`, or show it one of them")
     return config
-
-
-def accumulation(profile: Profile, *, devices: int) -> int:
-    """Batches of each device that make up a step. Raises: BadSettings when it does not come out even."""
-    each = profile.micro_batch * devices
-    if profile.answers % each:
-        raise BadSettings(
-            f"{profile.answers} answers a step cannot be shared by {devices} devices with {profile.micro_batch} at "
-            "once; change --prompts, --generations or --micro-batch"
-        )
-    return profile.answers // each
 
 
 def _generation(profile: Profile, processor: ProcessorMixin) -> dict[str, Any]:

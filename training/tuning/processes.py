@@ -7,6 +7,8 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
+from pipeline.errors import BadSettings
+
 
 def join() -> PartialState:
     """This process among those that a launcher started; alone where none did."""
@@ -18,6 +20,16 @@ def share(order: Sequence[int], process: int, processes: int) -> Sequence[int]:
     longest = -(-len(order) // processes)
     own = list(order[process::processes])
     return own + list(order[-1:]) * (longest - len(own))
+
+
+def batches(rows: int, *, at_once: int, devices: int) -> int:
+    """Batches of each device that make up a step. Raises: BadSettings when it does not come out even."""
+    if rows % (at_once * devices):
+        raise BadSettings(
+            f"a step's {rows} rows cannot be shared by {devices} devices with {at_once} at once; change --micro-batch, "
+            "or how many rows a step has"
+        )
+    return rows // (at_once * devices)
 
 
 def first_s() -> float:

@@ -21,7 +21,7 @@ from pipeline import prompts
 from pipeline.checkpoint import CheckpointCard
 from training.errors import TrainingFailed
 from training.tiny_model import tensors
-from training.tuning import adapters, dataset, resuming
+from training.tuning import adapters, dataset, processes, resuming
 from training.tuning.budget import Clock
 from training.tuning.questions import Question
 from training.tuning.sft_journal import Journal
@@ -119,19 +119,10 @@ def _config(profile: Profile, steps: int, directory: Path, seed: int) -> SFTConf
         dataloader_drop_last=True,
         dataloader_pin_memory=on_gpu,
     )
-    config.gradient_accumulation_steps = accumulation(profile, devices=config.world_size)
+    config.gradient_accumulation_steps = processes.batches(
+        profile.rows, at_once=profile.micro_batch, devices=config.world_size
+    )
     return config
-
-
-def accumulation(profile: Profile, *, devices: int) -> int:
-    """Batches of each device that make up a step. Raises: TrainingFailed when it does not come out even."""
-    each = profile.micro_batch * devices
-    if profile.rows % each:
-        raise TrainingFailed(
-            f"{profile.rows} rows a step cannot be shared by {devices} devices with {profile.micro_batch} at once; "
-            "change --rows or --micro-batch"
-        )
-    return profile.rows // each
 
 
 class FineTuner(SFTTrainer):

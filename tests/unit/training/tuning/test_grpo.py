@@ -6,7 +6,6 @@ from trl.data_utils import prepare_multimodal_messages
 
 from pipeline import prompts
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, Verdict
 from training import manifest
 from training.tiny_model import tensors, vocabulary
@@ -109,13 +108,6 @@ def test_weights_go_with_their_rewards() -> None:
     assert [reward.__name__ for reward in grpo.reward_functions(tried, EOS)] == ["r_verdict", "r_iou"]
     assert config.reward_weights == [0.25, 1.0]
     assert config.gradient_accumulation_steps * config.per_device_train_batch_size == tried.answers
-
-
-def test_devices_share_a_step() -> None:
-    tried = profile(prompts=8, generations=4, micro_batch=4)
-    assert [grpo.accumulation(tried, devices=devices) for devices in (1, 2, 8)] == [8, 4, 1]
-    with pytest.raises(BadSettings, match="32 answers a step cannot be shared by 3 devices with 4 at once"):
-        grpo.accumulation(tried, devices=3)
 
 
 @pytest.mark.parametrize("generation", ["vllm_colocate", "vllm_server"])

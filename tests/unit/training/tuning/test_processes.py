@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.errors import BadSettings
 from training.tuning import processes
 
 
@@ -9,6 +10,12 @@ def test_all_get_equal_parts_of_what_is_to_be_done(count: int, several: int) -> 
     assert len({len(share) for share in shares}) == 1
     assert {number for share in shares for number in share} == set(range(count))
     assert sum(len(share) for share in shares) < count + several
+
+
+def test_devices_take_a_step_s_rows_in_equal_parts() -> None:
+    assert [processes.batches(32, at_once=4, devices=devices) for devices in (1, 2, 8)] == [8, 4, 1]
+    with pytest.raises(BadSettings, match="32 rows cannot be shared by 3 devices with 4 at once"):
+        processes.batches(32, at_once=4, devices=3)
 
 
 def test_who_was_started_alone_is_the_first_and_has_it_all() -> None:

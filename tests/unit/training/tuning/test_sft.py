@@ -8,7 +8,6 @@ from pipeline import prompts
 from pipeline.checkpoint import CheckpointCard
 from tests import qwen
 from training import manifest
-from training.errors import TrainingFailed
 from training.tiny_model import architecture, tensors, tiny
 from training.tuning import dataset, sft, sft_profiles
 
@@ -47,9 +46,7 @@ def test_each_crop_follows_its_caption_and_loss_falls_on_the_answer(
     assert batch["image_grid_thw"].shape[0] == len(row.query.images) + 1
 
 
-def test_rows_that_cannot_be_shared_by_the_devices_are_refused(tmp_path: Path) -> None:
+def test_a_step_has_the_profile_s_rows(tmp_path: Path) -> None:
     profile = sft_profiles.resolve("tiny", {"rows": 4, "micro_batch": 2}).values
     config = sft._config(profile, 3, tmp_path, seed=0)
     assert (config.gradient_accumulation_steps, config.max_steps, config.max_length) == (2, 3, None)
-    with pytest.raises(TrainingFailed, match="4 rows a step cannot be shared by 3 devices"):
-        sft.accumulation(profile, devices=3)
