@@ -5,13 +5,16 @@ has to be tuned.
 """
 
 import math
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
+from sklearn.metrics import recall_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.naive_bayes import CategoricalNB
 
 from pipeline.verdict import Verdict
 from training.magnifake.tuples import Tuple
@@ -24,6 +27,7 @@ SEED = 0
 Z_95 = 1.96
 HEAD_BYTES = 41  # of a PNG: all that stands before its pixels
 Features = Mapping[str, str | float]
+Codes = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +66,17 @@ def of_file(path: Path) -> Features:
 def measure(features: Sequence[Features], labels: Sequence[Verdict]) -> Leak:
     """Each image is judged by what the other folds show; folds hold both classes in their shares.
 
-    Raises: ValueError where a class has no image.
+    Raises: ValueError where a class has less than two images.
     """
-    if set(labels) != set(Verdict):
-        raise ValueError("both classes are needed")
-    names = list(features[0]) if features else []
-    binned = {name: _binned([one[name] for one in features]) for name in names}
-    folds = _folds(labels)
-    alone = {name: _balanced(_right({name: binned[name]}, labels, folds), labels).value or 0.0 for name in names}
-    return Leak(_balanced(_right(binned, labels, folds), labels), alone)
+    generated = np.array([label is Verdict.GENERATED for label in labels])
+    smallest = min(generated.sum(), (~generated).sum())
+    if smallest < 2:
+        raise ValueError("two images of both classes are needed")
+    names = list(features[0])
+    codes = np.column_stack([_codes([one[name] for one in features]) for name in names])
+    folds = StratifiedKFold(min(FOLDS, int(smallest)), shuffle=True, random_state=SEED)
+    alone = {name: _judged(codes[:, [i]], generated, folds).value or 0.0 for i, name in enumerate(names)}
+    return Leak(_judged(codes, generated, folds), alone)
 
 
 def of_source(one: Tuple) -> Features:
@@ -90,65 +96,30 @@ def _head(path: Path) -> str:
         return stream.read(HEAD_BYTES).hex()
 
 
-def _right(binned: Mapping[str, Sequence[object]], labels: Sequence[Verdict], folds: Sequence[int]) -> list[bool]:
-    right = [False] * len(labels)
-    for fold in range(FOLDS):
-        judge = _Judge(binned, labels, [i for i, other in enumerate(folds) if other != fold])
-        for i in (i for i, own in enumerate(folds) if own == fold):
-            right[i] = judge.says({name: values[i] for name, values in binned.items()}) is labels[i]
-    return right
-
-
-class _Judge:
-    """Counts of each feature's values by class, with one added everywhere; classes weigh the same."""
-
-    def __init__(self, binned: Mapping[str, Sequence[object]], labels: Sequence[Verdict], known: Sequence[int]) -> None:
-        self._totals = Counter(labels[i] for i in known)
-        self._seen: dict[tuple[str, object], Counter[Verdict]] = defaultdict(Counter)
-        self._kinds = {name: len(set(values)) for name, values in binned.items()}
-        for name, values in binned.items():
-            for i in known:
-                self._seen[name, values[i]][labels[i]] += 1
-
-    def says(self, features: Mapping[str, object]) -> Verdict:
-        odds = sum(
-            self._log_share(name, value, Verdict.GENERATED) - self._log_share(name, value, Verdict.REAL)
-            for name, value in features.items()
-        )
-        return Verdict.GENERATED if odds > 0 else Verdict.REAL
-
-    def _log_share(self, name: str, value: object, label: Verdict) -> float:
-        counts = self._seen.get((name, value), Counter())
-        return math.log((counts[label] + 1) / (self._totals[label] + self._kinds[name]))
-
-
-def _binned(values: Sequence[str | float]) -> list[object]:
-    """Words as they are; numbers of many values by their tenths."""
+def _codes(values: Sequence[str | float]) -> Codes:
+    """Words by their number; numbers of many values by their tenths."""
+    codes: Codes
     if any(isinstance(value, str) for value in values) or len(set(values)) <= BINS:
-        return list(values)
-    edges = np.quantile(np.array(values, float), np.linspace(0, 1, BINS + 1)[1:-1])
-    return [int(place) for place in np.searchsorted(edges, np.array(values, float))]
+        codes = np.unique(np.array(values, object).astype(str), return_inverse=True)[1]
+    else:
+        edges = np.quantile(np.array(values, float), np.linspace(0, 1, BINS + 1)[1:-1])
+        codes = np.searchsorted(edges, np.array(values, float))
+    return codes
 
 
-def _folds(labels: Sequence[Verdict]) -> list[int]:
-    rng = np.random.default_rng(SEED)
-    folds = [0] * len(labels)
-    for label in Verdict:
-        own = rng.permutation([i for i, other in enumerate(labels) if other is label])
-        for place, i in enumerate(own):
-            folds[int(i)] = place % FOLDS
-    return folds
+def _judged(codes: Codes, generated: npt.NDArray[np.bool_], folds: StratifiedKFold) -> Figure:
+    """Both classes weigh the same, however many images they have."""
+    judge = CategoricalNB(fit_prior=False, min_categories=codes.max(0) + 1)
+    said = cross_val_predict(judge, codes, generated, cv=folds)
+    return _balanced(said, generated)
 
 
-def _balanced(right: Sequence[bool], labels: Sequence[Verdict]) -> Figure:
+def _balanced(said: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> Figure:
     """The mean of both classes' shares of right ones; the interval is Agresti and Coull's, for two classes."""
-    value = middle = variance = 0.0
-    for label in Verdict:
-        hits = [hit for hit, other in zip(right, labels, strict=True) if other is label]
-        share = (sum(hits) + 2) / (len(hits) + 4)
-        value += sum(hits) / len(hits) / 2
-        middle += share / 2
-        variance += share * (1 - share) / (len(hits) + 4) / 4
-    spread = Z_95 * math.sqrt(variance)
+    shares = recall_score(generated, said, average=None)
+    counts = np.bincount(generated)
+    middles = (shares * counts + 2) / (counts + 4)
+    spread = Z_95 * math.sqrt((middles * (1 - middles) / (counts + 4)).sum()) / 2
+    value, middle = float(shares.mean()), float(middles.mean())
     low, high = max(0.0, middle - spread), min(1.0, middle + spread)
-    return Figure(value, min(low, value), max(high, value), len(right))
+    return Figure(value, min(low, value), max(high, value), len(said))

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score, roc_curve
 
 from pipeline.verdict import Verdict
 from training.measuring import calibration_metrics as told_metrics
@@ -76,6 +77,21 @@ def test_ranking_and_coverage_are_what_brute_force_says(seed: int, levels: int |
         if (told.right[told.confidence >= least] == 0).sum() <= 0.05 * (told.confidence >= least).sum()
     ]
     assert value(told_metrics.coverage(told, 0.05), count=count) == pytest.approx(max(covered, default=0.0))
+
+
+@pytest.mark.parametrize("prevalence", [None, 0.1])
+@pytest.mark.parametrize(("seed", "levels"), [(21, None), (22, 10), (23, 3)])
+def test_they_are_scikit_learn_s(seed: int, levels: int | None, prevalence: float | None) -> None:
+    ones = random_set(seed, levels=levels)
+    told, count = Told.by(ones, prevalence=prevalence), len(ones)
+    said = {"y_true": told.generated, "sample_weight": told.shares}
+    given = np.clip(told.p, told_metrics.IMPOSSIBLE, 1 - told_metrics.IMPOSSIBLE)
+    assert value(told_metrics.auroc(told), count=count) == pytest.approx(roc_auc_score(y_score=told.p, **said))
+    assert value(told_metrics.brier(told), count=count) == pytest.approx(brier_score_loss(y_proba=told.p, **said))
+    assert value(told_metrics.nll(told), count=count) == pytest.approx(log_loss(y_proba=given, **said))
+    fpr, tpr, _ = roc_curve(y_score=told.p, drop_intermediate=False, **said)
+    for most in (0.01, 0.05, 0.2):
+        assert value(told_metrics.tpr_at_fpr(told, most), count=count) == pytest.approx(tpr[fpr <= most].max())
 
 
 def test_the_calibration_error_is_what_equal_bins_say() -> None:

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_score, recall_score
+from torchvision.ops import box_iou
 
 from pipeline.verdict import BoundingBox, Verdict
 from training.measuring import metrics
@@ -54,6 +57,37 @@ def test_the_identity_is_checked_on_readable_answers_alone() -> None:
 
 def test_an_unreadable_answer_is_wrong() -> None:
     assert metrics.accuracy([Judged(REAL, None, None, (), ())]).value == 0.0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_they_are_scikit_learn_s(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    many = [Judged(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(211)]
+    truth, first, last = (
+        [verdict is GENERATED for verdict in column]
+        for column in zip(*((one.label, one.v1, one.v2) for one in many), strict=True)
+    )
+    shown = metrics.figures(many, prevalence=float(np.mean(truth)))
+    assert shown["acc"].value == pytest.approx(accuracy_score(truth, last))
+    assert shown["i_acc"].value == pytest.approx(accuracy_score(truth, first))
+    assert shown["balanced_acc"].value == pytest.approx(balanced_accuracy_score(truth, last))
+    assert shown["tpr"].value == pytest.approx(recall_score(truth, last))
+    assert shown["tnr"].value == pytest.approx(recall_score(truth, last, pos_label=False))
+    assert shown["precision"].value == pytest.approx(precision_score(truth, last))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_overlaps_are_torchvision_s(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def boxes(count: int) -> list[BoundingBox]:
+        corners = rng.integers(0, 60, (count, 2)), rng.integers(1, 60, (count, 2))
+        return [BoundingBox(*map(int, (*start, *(start + side)))) for start, side in zip(*corners, strict=True)]
+
+    named, annotated = boxes(5), boxes(4)
+    pairs = box_iou(*(torch.tensor([box.corners for box in some]) for some in (named, annotated)))
+    assert metrics.iou_of_regions(named, annotated) == pytest.approx(pairs.max(1).values.mean().item())
+    assert metrics.iou_recall(named, annotated) == pytest.approx(pairs.max(0).values.mean().item())
 
 
 def test_equation_2() -> None:
