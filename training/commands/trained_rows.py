@@ -183,7 +183,9 @@ def _base(work: Work, settings: TrainSettings) -> "Checkpoint":
 
 
 def _said(checkpoint: "Checkpoint") -> str:
-    return f"{checkpoint.name} {checkpoint.revision}"
+    from training.tuning import trainings_run
+
+    return f"{checkpoint.name}, weights {trainings_run.weights(checkpoint)}"
 
 
 async def judge(

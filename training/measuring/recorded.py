@@ -42,7 +42,7 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A row's figures as its training left them; `start` names the checkpoint it went out from, with its revision."""
+    """A row's figures as its training left them; `start` names the checkpoint it went out from, with its weights."""
 
     figures: Mapping[str, Figure]
     commit: str

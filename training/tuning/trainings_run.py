@@ -7,7 +7,7 @@ value, seed or start is another directory. Phases that were killed go on where t
 import json
 import sys
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
@@ -49,13 +49,22 @@ def train(plan: Plan, training: Training) -> Checkpoint:
 def directory(plan: Plan, reached: Checkpoint, phase: Phase) -> Path:
     """Of the phase that goes on from `reached`."""
     said = {
-        "start": reached.revision,
+        "start": weights(reached),
         "seed": plan.seed,
         "data": publishing.digest(list(manifest.read(plan.data))),
         **trainings.as_json(phase, plan.budget),
     }
     digest = sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     return plan.cache / "variants" / f"{phase.name}-{digest[:12]}"
+
+
+def weights(checkpoint: Checkpoint) -> str:
+    """A digest of the weights alone: a checkpoint that has been calibrated since is the same start."""
+    digest = sha256()
+    for file in sorted(checkpoint.path.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            digest.update(file_digest(stream, "sha256").digest())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _run(plan: Plan, reached: Checkpoint, phase: Phase, out: Path) -> None:

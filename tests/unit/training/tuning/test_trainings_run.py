@@ -33,12 +33,20 @@ def test_rows_that_begin_alike_share_their_first_phase(plan: Plan) -> None:
 def test_whatever_decides_a_result_has_a_directory_of_its_own(plan: Plan, tmp_path: Path) -> None:
     phase = TRAININGS["two_turn"].phases[0]
     other = manifest.write_scenes(tmp_path / "other", count=2, first_seed=9, workers=1).parent
+    copytree(MODEL, tmp_path / "start")
+    same, card = Checkpoint.read(tmp_path / "start"), tmp_path / "start" / "zoomin.json"
+    card.write_text(same.card.model_copy(update={"uncertain_between": (0.4, 0.6)}).model_dump_json())
+    calibrated = Checkpoint.read(tmp_path / "start")
+    assert calibrated.revision != same.revision
+    assert trainings_run.directory(plan, calibrated, phase) == trainings_run.directory(plan, plan.start, phase)
+    (tmp_path / "start" / "model.safetensors").write_bytes(b"other")
+    other_weights = Checkpoint.read(tmp_path / "start")
     changed = [
         plan,
         replace(plan, seed=1),
         replace(plan, data=other),
         replace(plan, budget=Budget.of("tiny", steps=4)),
-        replace(plan, start=replace(plan.start, revision="sha256:other")),
+        replace(plan, start=other_weights),
     ]
     assert len({trainings_run.directory(one, one.start, phase) for one in changed}) == len(changed)
     assert trainings_run.directory(replace(plan, threads=2), plan.start, phase) == trainings_run.directory(
