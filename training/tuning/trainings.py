@@ -137,7 +137,8 @@ def in_words(training: Training, budget: Budget) -> list[str]:
     said = []
     for phase in training.phases:
         if isinstance(phase, FineTuning):
-            said.append(f"SFT in one turn, {fine_tuning(phase, budget).values.epochs:g} epoch")
+            epochs = fine_tuning(phase, budget).values.epochs
+            said.append(f"SFT in one turn, {epochs:g} epoch{'s' if epochs != 1 else ''}")
         else:
             values = grpo(phase, budget).values
             rewards = " + ".join(name for name, _ in phase.rewards)

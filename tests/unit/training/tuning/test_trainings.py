@@ -73,6 +73,7 @@ def test_a_row_is_told_in_words() -> None:
         "SFT in one turn, 1 epoch",
         "GRPO with verdict, 33 steps of 128 answers",
     ]
+    assert trainings.in_words(TRAININGS["one_turn_e"], Budget.of("paper"))[0] == "SFT in one turn, 2 epochs"
 
 
 def test_what_decides_a_phase_s_result_is_in_its_record() -> None:
