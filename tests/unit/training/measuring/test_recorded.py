@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadSettings
-from training.measuring import recorded
+from training.measuring import recorded, variants
 from training.measuring.recorded import Recorded
 from training.measuring.resampling import Figure
 
@@ -54,6 +54,13 @@ def test_rows_are_read_as_they_were_written_in_the_table_s_order(tmp_path: Path)
     assert recorded.read(file) == {"base": row(0.5), "two_turn": row(0.875)}
     assert list(recorded.read(file)) == ["base", "two_turn"]
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_file_beside_the_tiny_model_holds_every_row() -> None:
+    kept = recorded.read(Path(__file__).parents[4] / "models" / recorded.NAME)
+    assert set(kept) == set(variants.TRAINED)
+    assert not [name for name, one in kept.items() if one.commit.endswith("-dirty")]
+    assert len({one.start for name, one in kept.items() if name != "base"}) == 1, "they share their start"
 
 
 def test_a_file_that_cannot_be_read_is_not_overwritten(tmp_path: Path) -> None:
