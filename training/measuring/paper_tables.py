@@ -79,7 +79,8 @@ def of_equal_budget(trained: Mapping[str, Recorded]) -> Json | None:
     if variants.OWN not in trained:
         return None
     kept = trained[variants.OWN]
-    return _recorded(kept) | _columns(kept.figures)
+    title = f"{variants.TITLES[variants.OWN]}, with the budget of the recorded rows"
+    return {"variant": variants.OWN, "title": title} | _recorded(kept) | _columns(kept.figures)
 
 
 def _recorded(kept: Recorded) -> Json:

@@ -16,7 +16,7 @@ from training import manifest
 from training.__main__ import main
 from training.commands import paper_tables
 from training.commands.paper_tables import Job, Measured
-from training.measuring import report, samples
+from training.measuring import recorded, report, samples, variants
 from training.measuring.report import Pictures
 from training.settings import TrainSettings
 from training.synthetic import scenes
@@ -54,6 +54,22 @@ async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> 
     assert sum(row["images"] for row in kept["figure4_5"]) == sum(kept["gallery_counts"].values()) == 8
     assert kept["by_construction"]
     assert found.scanned
+
+
+async def test_the_rows_that_are_recorded_are_shown_with_the_live_ones(tmp_path: Path) -> None:
+    job = Job("scenes", "held-out scenes", drawn(0, 4), {})
+    found = await measured(job)
+    trained = recorded.read(MODEL.parent / recorded.NAME)
+    numbers = paper_tables.of(Checkpoint.read(MODEL), job, found, trained, machine="a machine")
+    report.write(tmp_path, numbers, "paper.html.jinja", pictures=Pictures(found.examples), kinds=report.KINDS)
+    kept = json.loads((tmp_path / report.JSON_NAME).read_text())
+    states = {row["variant"]: row["state"] for row in kept["table1"]}
+    assert set(states) == set(variants.TITLES)
+    assert {name for name, state in states.items() if state == "live"} == set(variants.QUESTIONS)
+    assert {state for name, state in states.items() if name not in variants.QUESTIONS} == {"recorded"}
+    page = (tmp_path / report.HTML_NAME).read_text()
+    assert page.count("recorded</span>") == len(trained)
+    assert "ZoomIn (two turns), with the budget of the recorded rows" in page
 
 
 async def test_a_set_of_one_s_own_is_not_called_scenes() -> None:

@@ -141,7 +141,6 @@ def test_the_page_says_where_a_row_comes_from() -> None:
     assert "not trained yet" in text
     assert "commit abcdef0123, seed 3, 2026-01-01; SFT, then GRPO" in text
     assert "commit abcdef0123-dirty" in text
-    assert "with the budget of the recorded rows" in text
     assert "of the answers could not be read" in text
     assert "What holds by construction" in text
     assert "--mmfr DIR" in text
