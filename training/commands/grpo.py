@@ -11,7 +11,7 @@ from training.settings import TrainSettings
 from training.tuning.grpo_profiles import PROFILES, VALUES, Stage, resolve
 
 if TYPE_CHECKING:
-    from training.tuning import grpo_run
+    from training.tuning import grpo_plan, grpo_run
 
 HELP = "raise a checkpoint's rewards: boxes in stage 1, verdict and words in stage 2"
 EXAMPLE = "zoomin-train grpo models/zoomin-tiny --stage 1 --profile tiny --out build/tiny-grpo-1"
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training import manifest
-    from training.tuning import grpo_run, processes
+    from training.tuning import grpo_plan, grpo_run, processes
 
     scenes = partial(manifest.cached_scenes, settings.cache_directory, workers=settings.workers)
     resolved = resolve(args.profile, args.stage, values.changes(args, VALUES))
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     with processes.join().main_process_first():  # what it draws, the others read
         data = args.data or scenes(first_seed=args.seed * 100_000 + FIRST_SCENE, count=args.scenes)
         judged = args.validation_data or args.data
-        plan = grpo_run.Plan(
+        plan = grpo_plan.Plan(
             start=start,
             stage=args.stage,
             resolved=resolved,
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     return 0
 
 
-def _tell(outcome: "grpo_run.Outcome", plan: "grpo_run.Plan") -> None:
+def _tell(outcome: "grpo_run.Outcome", plan: "grpo_plan.Plan") -> None:
     from training.tuning import grpo_run, run_log
 
     for step, reasons in outcome.objections.items():

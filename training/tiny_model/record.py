@@ -17,7 +17,7 @@ from training.measuring.samples import Sample
 from training.measuring.stages import Looked, Record, Stage
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
-from training.tuning import grpo_run, validation
+from training.tuning import grpo_plan, validation
 from training.tuning.validation import Result
 
 Passes = Mapping[str, Sequence[Judged]]
@@ -56,7 +56,7 @@ def of(way: Chain, said: Mapping[str, Passes], *, commit: str) -> Record:
     done = [Stage(name=chain.SFT, kept=True, figures=_figures(own[chain.SFT]), added={})]
     for number, (before, name) in enumerate(((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)), start=1):
         kept = way.checkpoint(name).revision != way.checkpoint(before).revision
-        looked = _looked(way.directory(name) / grpo_run.RECORD / "validations.jsonl", number)
+        looked = _looked(way.directory(name) / grpo_plan.RECORD / "validations.jsonl", number)
         added = _rows(own[before], own[name], "difference") if kept else {}
         done.append(Stage(name=name, kept=kept, figures=_figures(own[name]), added=added, looked=looked))
     done.append(_calibrated(own[chain.GRPO_2], way.checkpoint(chain.CALIBRATED).card))

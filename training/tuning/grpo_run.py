@@ -9,69 +9,25 @@ Invariant: `OUT` holds a config.json only when the run has ended.
 import json
 import math
 import shutil
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import PeftModel
-from transformers import (
-    AutoConfig,
-    AutoProcessor,
-    PreTrainedModel,
-    ProcessorMixin,
-    Qwen2_5_VLForConditionalGeneration,
-)
+from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 
-from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
 from training import faults, manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
 from training.tuning import adapters, grpo, processes, publishing, questions, resuming, run_log, validation
+from training.tuning.examiner import Examiner
 from training.tuning.greedy import Reader
-from training.tuning.grpo import Keep
-from training.tuning.grpo_profiles import Profile, Stage
-from training.tuning.profiles import Resolved
+from training.tuning.grpo_plan import Plan
 from training.tuning.questions import Question
 from training.tuning.run_log import RunLog
 from training.tuning.validation import Result
-
-RECORD = "grpo"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Which model, what it learns from, what decides, and by which profile."""
-
-    start: Checkpoint
-    stage: Stage
-    resolved: Resolved[Profile]
-    data: Path
-    validation: Path
-    out: Path
-    seed: int
-    minutes: float
-    threads: int
-
-    @property
-    def record(self) -> Path:
-        return self.out / RECORD
-
-    @property
-    def profile(self) -> Profile:
-        return self.resolved.values
-
-    @property
-    def in_one_turn(self) -> bool:
-        """Whether Query 2 is all that is asked, without crops."""
-        return self.stage == 2 and self.profile.box_source == "none"
-
-    def chosen(self, results: Sequence[Result]) -> Result:
-        """Whose weights are kept, of results whose first is the start's."""
-        return results[-1] if self.profile.kept == "last" else validation.best(self.stage, results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +50,7 @@ def run(plan: Plan) -> Outcome | None:
     """
     if (plan.out / "config.json").exists():
         raise BadSettings(f"{plan.out} holds a finished checkpoint; name another directory with --out")
-    entries = read_entries(plan.data, Split.TRAIN)
-    if len(entries) < plan.profile.prompts:
-        raise BadSettings(
-            f"{plan.data} has {len(entries)} images to train on; a step takes {plan.profile.prompts}: lower --prompts"
-        )
-    judged = read_entries(plan.validation, Split.VALIDATION)[: plan.profile.validation_images]
-    if not judged:
-        raise BadSettings(f"{plan.validation} has no image to validate on; name another with --validation-data")
-    if plan.data == plan.validation and {entry.file for entry in entries} & {entry.file for entry in judged}:
-        raise BadSettings(f"{plan.data} has no splits; name another set with --validation-data")
-    faults.refuse_unfit(plan.data, entries)
-    faults.refuse_unusable(plan.validation, judged)
-    faults.refuse_shared(plan.data, entries, plan.validation, judged)
+    entries, judged = _sets(plan)
     state = processes.join()
     if state.is_main_process:
         plan.record.mkdir(parents=True, exist_ok=True)
@@ -118,7 +62,7 @@ def run(plan: Plan) -> Outcome | None:
     model, processor = _load(plan)
     config = grpo.configure(plan.profile, processor, plan.record, plan.seed)
     reader = Reader(model, processor.tokenizer, plan.start.card, plan.profile.validation_tokens)
-    examiner = _Examiner(plan, reader, judged)
+    examiner = Examiner(plan, reader, judged)
     examiner.examine(0, model, keep=None)
     grpo.train(
         model,
@@ -137,6 +81,24 @@ def run(plan: Plan) -> Outcome | None:
         _finish(plan, outcome, publishing.digest(entries))
     state.wait_for_everyone()
     return outcome if state.is_main_process else None
+
+
+def _sets(plan: Plan) -> tuple[list[Entry], list[Entry]]:
+    """What is learned from, and what decides. Raises: BadSettings where they cannot serve."""
+    entries = read_entries(plan.data, Split.TRAIN)
+    if len(entries) < plan.profile.prompts:
+        raise BadSettings(
+            f"{plan.data} has {len(entries)} images to train on; a step takes {plan.profile.prompts}: lower --prompts"
+        )
+    judged = read_entries(plan.validation, Split.VALIDATION)[: plan.profile.validation_images]
+    if not judged:
+        raise BadSettings(f"{plan.validation} has no image to validate on; name another with --validation-data")
+    if plan.data == plan.validation and {entry.file for entry in entries} & {entry.file for entry in judged}:
+        raise BadSettings(f"{plan.data} has no splits; name another set with --validation-data")
+    faults.refuse_unfit(plan.data, entries)
+    faults.refuse_unusable(plan.validation, judged)
+    faults.refuse_shared(plan.data, entries, plan.validation, judged)
+    return entries, judged
 
 
 def read_entries(directory: Path, split: Split) -> list[Entry]:
@@ -197,51 +159,6 @@ def _own_boxes(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[tup
     return [tuple(BoundingBox(*corners) for corners in some) for some in json.loads(kept.read_text())]
 
 
-class _Examiner:
-    """Validates weights as training goes on, and keeps those on disk that would be chosen now."""
-
-    def __init__(self, plan: Plan, reader: Reader, entries: Sequence[Entry]) -> None:
-        self._plan = plan
-        self._reader = reader
-        self._entries = entries
-        self._path = plan.record / "validations.jsonl"
-        self._writes = processes.join().is_main_process
-        last = resuming.last_checkpoint(plan.record)
-        reached = resuming.step_of(last) if last else 0
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        earlier = [Result(**json.loads(line)) for line in lines if line.endswith("}")]
-        self.results = [one for one in earlier if one.step <= reached]
-
-    def examine(self, step: int, model: PreTrainedModel | PeftModel, keep: Keep | None) -> None:
-        if any(one.step == step for one in self.results):
-            return
-        judge = validation.judge_one_turn if self._plan.in_one_turn else validation.judge
-        judged = judge(replace(self._reader, model=model), self._plan.validation, self._entries)
-        self.results.append(validation.result(step, judged))
-        if self._writes:
-            self._tell(step)
-        if keep and self._plan.chosen(self.results).step == step:
-            self._keep(step, self._plan.chosen(self.results[:-1]).step, keep)
-
-    def _tell(self, step: int) -> None:
-        self._path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in self.results))
-        print(f"validation at step {step}: {self.results[-1]}", file=sys.stderr)
-        if validation.gamed(self.results[-1], self.results[0]):
-            print("IoU rose because boxes are left out; train with --iou-mode f1", file=sys.stderr)
-
-    def _keep(self, step: int, before: int, keep: Keep) -> None:
-        """Beside the best before: a run that is killed before its next checkpoint may not come to these again."""
-        keep(_weights(self._plan, step))
-        kept = [_weights(self._plan, number) for number in (step, before)]
-        for other in self._plan.record.glob("weights-*") if self._writes else ():
-            if other not in kept:
-                shutil.rmtree(other)
-
-
-def _weights(plan: Plan, step: int) -> Path:
-    return plan.record / f"weights-{step}"
-
-
 def log(plan: Plan) -> RunLog:
     """The run's steps, each with its speed."""
     return RunLog(plan.record / grpo.LOG_NAME)
@@ -257,7 +174,7 @@ def _finish(plan: Plan, outcome: Outcome, digest: str) -> None:
     if steps := log(plan).read():
         run_log.plot(steps, f"GRPO stage {plan.stage} of {plan.start.name}").save(plan.record / "log.png")
     if outcome.improved:
-        _write(plan, _weights(plan, outcome.kept.step), digest)
+        _write(plan, plan.weights(outcome.kept.step), digest)
     else:
         publishing.publish(plan.start.path, plan.out)
     for path in [*plan.record.glob("checkpoint-*"), *plan.record.glob("weights-*")]:

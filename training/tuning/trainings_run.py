@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
 from training import manifest
-from training.tuning import grpo_run, publishing, sft_run, trainings
+from training.tuning import grpo_plan, grpo_run, publishing, sft_run, trainings
 from training.tuning.trainings import Budget, FineTuning, Phase, Training
 
 
@@ -73,7 +73,7 @@ def _run(plan: Plan, reached: Checkpoint, phase: Phase, out: Path) -> None:
         sft_run.run(sft_run.Plan(reached, resolved, plan.data, out, plan.seed, plan.threads))
         return
     grpo_run.run(
-        grpo_run.Plan(
+        grpo_plan.Plan(
             start=reached,
             stage=phase.stage,
             resolved=trainings.grpo(phase, plan.budget),

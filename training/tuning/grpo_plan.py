@@ -1,0 +1,49 @@
+"""What one GRPO run is: which model, by which profile, from which sets, and where its parts lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.checkpoint import Checkpoint
+from training.tuning import validation
+from training.tuning.grpo_profiles import Profile, Stage
+from training.tuning.profiles import Resolved
+from training.tuning.validation import Result
+
+RECORD = "grpo"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which model, what it learns from, what decides, and by which profile."""
+
+    start: Checkpoint
+    stage: Stage
+    resolved: Resolved[Profile]
+    data: Path
+    validation: Path
+    out: Path
+    seed: int
+    minutes: float
+    threads: int
+
+    @property
+    def record(self) -> Path:
+        return self.out / RECORD
+
+    @property
+    def profile(self) -> Profile:
+        return self.resolved.values
+
+    def weights(self, step: int) -> Path:
+        """Where those of a step are while the run may still choose them."""
+        return self.record / f"weights-{step}"
+
+    @property
+    def in_one_turn(self) -> bool:
+        """Whether Query 2 is all that is asked, without crops."""
+        return self.stage == 2 and self.profile.box_source == "none"
+
+    def chosen(self, results: Sequence[Result]) -> Result:
+        """Whose weights are kept, of results whose first is the start's."""
+        return results[-1] if self.profile.kept == "last" else validation.best(self.stage, results)
