@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadSettings
+from training import provenance
 from training.commands.numbers import training_seed
 from training.settings import TrainSettings
 
@@ -79,7 +80,6 @@ def _tell(way: "Chain", args: argparse.Namespace, settings: TrainSettings) -> in
     """Measures every stage, and writes the checkpoint with its card and the record."""
     from pipeline.checkpoint import Checkpoint
     from training.commands.evaluate import judge
-    from training.commands.trained_rows import commit_of
     from training.measuring import figures, model_card, samples, stages
     from training.tiny_model import chain, record
     from training.tuning import publishing
@@ -89,7 +89,7 @@ def _tell(way: "Chain", args: argparse.Namespace, settings: TrainSettings) -> in
         lambda: samples.held_out(way.sizes.judged_on, settings.workers),
         lambda checkpoint, jobs: judge(checkpoint, jobs, settings.concurrency),
     )
-    made = record.of(way, said, commit=commit_of(Path(__file__).parents[2]))
+    made = record.of(way, said, commit=provenance.commit_of(provenance.CHECKOUT))
     if not args.trial:
         made = stages.keep(args.record, made)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import importlib
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, get_args
 
 from pipeline.errors import BadSettings
+from training import provenance
 from training.commands.numbers import positive, training_seed
 from training.progress import spell
 from training.settings import TrainSettings
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     Start = Callable[[Checkpoint, int], Awaitable[Engine]]
 
-UNKNOWN = "unknown"
-CODE = ("pipeline", "training")
 VALIDATION_SCENES = 200
 
 
@@ -94,7 +92,7 @@ def run(
     from training.measuring import recorded
 
     work = _work(args, settings, samples, file)
-    commit = commit_of(Path(__file__).parents[2])
+    commit = provenance.commit_of(provenance.CHECKOUT)
     rows = args.train or _missing(work)
     began = time.monotonic()
     for done, name in enumerate(rows):
@@ -215,19 +213,3 @@ async def _vllm(checkpoint: "Checkpoint", concurrency: int) -> "Engine":
     from pipeline.vllm_engine import EngineOptions, VllmEngine
 
     return await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
-
-
-def commit_of(checkout: Path) -> str:
-    """The commit of the code that runs; with changes to it since, it says so."""
-
-    def git(*asked: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", *asked], cwd=checkout, capture_output=True, text=True, check=False)
-
-    try:
-        head = git("rev-parse", "HEAD")
-    except FileNotFoundError:
-        return UNKNOWN
-    if head.returncode:
-        return UNKNOWN
-    changed = git("diff", "--quiet", "HEAD", "--", *CODE).returncode
-    return f"{head.stdout.strip()}{'-dirty' if changed else ''}"

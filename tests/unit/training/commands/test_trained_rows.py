@@ -1,7 +1,6 @@
 """Which rows are trained and judged, and what is kept of them; the trainings themselves run in tests/integration."""
 
 import argparse
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -91,22 +90,3 @@ def test_a_row_that_there_is_not_is_refused(tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit):
         main(["paper-tables", "--model", str(MODEL), "--out", str(tmp_path), "--train", "largest_4"])
     assert "invalid choice: 'largest_4'" in capsys.readouterr().err
-
-
-def test_the_commit_says_whether_the_code_was_changed_since(tmp_path: Path) -> None:
-    def git(*asked: str) -> None:
-        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", *who, *asked], cwd=tmp_path, check=True, capture_output=True)
-
-    assert trained_rows.commit_of(tmp_path) == trained_rows.UNKNOWN
-    (tmp_path / "training").mkdir()
-    code, other = tmp_path / "training" / "code.py", tmp_path / "variants.json"
-    for file in (code, other):
-        file.write_text("1")
-    git("init")
-    git("add", ".")
-    git("commit", "-m", "first")
-    other.write_text("2")
-    assert len(trained_rows.commit_of(tmp_path)) == 40
-    code.write_text("2")
-    assert trained_rows.commit_of(tmp_path).endswith("-dirty")
