@@ -27,6 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stage", type=int, choices=get_args(Stage), required=True, help="1: Query 1; 2: Query 2")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the new checkpoint")
+    parser.add_argument(
+        "--refused", type=Path, metavar="DIR", help="where the last weights go, to be measured, when the start is kept"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="set to learn from (default: scenes)")
     parser.add_argument(
         "--validation-data", type=Path, metavar="DIR", help="set that decides (default: --data's own split, or scenes)"
@@ -60,6 +63,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
             seed=args.seed,
             minutes=args.minutes,
             threads=settings.threads,
+            refused=args.refused,
         )
     if outcome := grpo_run.run(plan):
         _tell(outcome, plan)
@@ -78,3 +82,5 @@ def _tell(outcome: "grpo_run.Outcome", plan: "grpo_plan.Plan") -> None:
         print(f"{plan.out}: measure it with `zoomin-train evaluate {plan.out} --write-card`")
     else:
         print(f"{plan.out} is the start unchanged: nothing that was trained did better on validation")
+        if plan.refused:
+            print(f"{plan.refused} holds the last weights; hold both against each other with `zoomin-train report`")

@@ -92,7 +92,6 @@ def _tell(way: "Chain", args: argparse.Namespace, settings: TrainSettings) -> in
     made = record.of(way, said, commit=provenance.commit_of(provenance.CHECKOUT))
     if not args.trial:
         made = stages.keep(args.record, made)
-    args.out.mkdir(parents=True, exist_ok=True)
     publishing.publish(way.directory(chain.CALIBRATED), args.out)
     passes = said[chain.CALIBRATED]
     shown = figures.of_passes(passes)

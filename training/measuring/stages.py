@@ -32,7 +32,10 @@ class Looked(BaseModel):
 
 
 class Stage(BaseModel):
-    """A stage's figures on held-out scenes, and paired what it added to those of the stage before, if it was kept."""
+    """A stage's figures on held-out scenes, and paired what its trained weights added to the stage before.
+
+    If those were not `kept`, the figures are still the stage's before; what they added may be unknown.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
@@ -87,7 +90,7 @@ def markdown(record: Record) -> str:
 def _lines(stages: Mapping[str, Stage], record: Record) -> Iterator[str]:
     tuned = [stage for name, stage in stages.items() if name != "calibrated"]
     yield f"The same {record.images:,} held-out scenes for all, which chose nothing; what a stage added is paired, with"
-    yield "a 95 % bootstrap interval.\n"
+    yield "a 95 % bootstrap interval. Of a stage that was not kept, it is what its last weights would have added.\n"
     yield "| figure | " + " | ".join(_head(stage, first=stage is tuned[0]) for stage in tuned) + " |"
     yield "|---" * (1 + len(tuned)) + "|"
     for name in ANSWERS:
@@ -110,7 +113,8 @@ def _whole(figure: Figure) -> str:
 
 
 def _added(stage: Stage, name: str) -> str:
-    return _spelled(stage.added[name], "{:+.3f}") if stage.kept else "not kept"
+    said = [_spelled(stage.added[name], "{:+.3f}")] if stage.added else []
+    return ", ".join(said if stage.kept else [*said, "not kept"])
 
 
 def _spelled(figure: Figure, form: str) -> str:

@@ -57,6 +57,10 @@ class Chain:
     def directory(self, stage: str) -> Path:
         return self.work / stage
 
+    def refused(self, stage: str) -> Path:
+        """Where a stage of GRPO that left the model as it was puts what it had trained."""
+        return self.work / f"{stage}-refused"
+
     def checkpoint(self, stage: str) -> Checkpoint:
         return Checkpoint.read(self.directory(stage))
 
@@ -84,7 +88,8 @@ class Chain:
 
     def _grpo(self, stage: str) -> list[str]:
         sizes = ["--minutes", str(GRPO_MINUTES), "--scenes", str(self.sizes.scenes)]
-        return ["--profile", "tiny", "--seed", str(self.seed), *sizes, *self.sizes.values[stage]]
+        places = ["--refused", str(self.refused(stage))]
+        return ["--profile", "tiny", "--seed", str(self.seed), *sizes, *places, *self.sizes.values[stage]]
 
     def _calibrate(self, directory: Path) -> list[str]:
         return ["calibrate", str(directory), "--count", str(self.sizes.calibrated_on)]

@@ -29,12 +29,15 @@ _KEPT = TypeAdapter(tuple[dict[str, list[Judged]], str])
 def judged(way: Chain, draw: Callable[[], list[Sample]], judge: Judge) -> tuple[dict[str, Passes], str]:
     """What each stage's checkpoint says of the samples, and the engine; what was asked before is read from disk.
 
-    A stage that kept nothing has the checkpoint of the one before it, and calibration changes no answer.
+    A stage that kept nothing has the checkpoint of the one before it, and what it refused is judged beside it;
+    calibration changes no answer.
     """
     samples: list[Sample] = []
     said: dict[str, Passes] = {}
     engine = ""
     answering = {name: way.checkpoint(name) for name in (chain.SFT, chain.GRPO_1, chain.GRPO_2)}
+    refused = [way.refused(name) for name in (chain.GRPO_1, chain.GRPO_2) if chain.finished(way.refused(name))]
+    answering |= {directory.name: Checkpoint.read(directory) for directory in refused}
     last = answering[chain.GRPO_2].revision
     for name, checkpoint in answering.items():
         kept = way.work / f"judged-{checkpoint.revision.removeprefix('sha256:')[:12]}.json"
@@ -57,7 +60,8 @@ def of(way: Chain, said: Mapping[str, Passes], *, commit: str) -> Record:
     for number, (before, name) in enumerate(((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)), start=1):
         kept = way.checkpoint(name).revision != way.checkpoint(before).revision
         looked = _looked(way.directory(name) / grpo_plan.RECORD / "validations.jsonl", number)
-        added = _rows(own[before], own[name], "difference") if kept else {}
+        trained = own.get(name if kept else way.refused(name).name)
+        added = _rows(own[before], trained, "difference") if trained else {}
         done.append(Stage(name=name, kept=kept, figures=_figures(own[name]), added=added, looked=looked))
     done.append(_calibrated(own[chain.GRPO_2], way.checkpoint(chain.CALIBRATED).card))
     return Record(

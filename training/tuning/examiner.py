@@ -37,11 +37,15 @@ class Examiner:
             return
         judge = validation.judge_one_turn if self._plan.in_one_turn else validation.judge
         judged = judge(replace(self._reader, model=model), self._plan.validation, self._entries)
-        self.results.append(validation.result(step, judged))
+        self._note(validation.result(step, judged), keep)
+
+    def _note(self, result: Result, keep: Keep | None) -> None:
+        self.results.append(result)
         if self._writes:
-            self._tell(step)
-        if keep and self._plan.chosen(self.results).step == step:
-            self._keep(step, self._plan.chosen(self.results[:-1]).step, keep)
+            self._tell(result.step)
+        if keep and result.step in (wanted := self._wanted()):
+            keep(self._plan.weights(result.step))
+            self._remove_but(wanted)
 
     def _tell(self, step: int) -> None:
         self._path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in self.results))
@@ -49,10 +53,17 @@ class Examiner:
         if validation.gamed(self.results[-1], self.results[0]):
             print("IoU rose because boxes are left out; train with --iou-mode f1", file=sys.stderr)
 
-    def _keep(self, step: int, before: int, keep: Keep) -> None:
-        """Beside the best before: a run that is killed before its next checkpoint may not come to these again."""
-        keep(self._plan.weights(step))
-        kept = [self._plan.weights(number) for number in (step, before)]
+    def _wanted(self) -> set[int]:
+        """The steps whose weights would be written now, and those that would have been at the validation before.
+
+        A run that is killed before its next checkpoint may not come to the newer ones again.
+        """
+        told = (self.results, self.results[:-1])
+        wanted = {self._plan.chosen(results).step for results in told}
+        return wanted | {results[-1].step for results in told} if self._plan.refused else wanted
+
+    def _remove_but(self, wanted: set[int]) -> None:
+        kept = [self._plan.weights(step) for step in wanted]
         for other in self._plan.record.glob("weights-*") if self._writes else ():
             if other not in kept:
                 shutil.rmtree(other)

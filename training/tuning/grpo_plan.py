@@ -15,7 +15,10 @@ RECORD = "grpo"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which model, what it learns from, what decides, and by which profile."""
+    """Which model, what it learns from, what decides, and by which profile.
+
+    `refused` is where the last weights go when the start is kept; None: nowhere.
+    """
 
     start: Checkpoint
     stage: Stage
@@ -26,6 +29,7 @@ class Plan:
     seed: int
     minutes: float
     threads: int
+    refused: Path | None = None
 
     @property
     def record(self) -> Path:

@@ -48,8 +48,9 @@ def run(plan: Plan) -> Outcome | None:
 
     Raises: BadSettings when the data or the directory cannot be used; what decoding an image of the data raises.
     """
-    if (plan.out / "config.json").exists():
-        raise BadSettings(f"{plan.out} holds a finished checkpoint; name another directory with --out")
+    for directory, option in ((plan.out, "--out"), (plan.refused, "--refused")):
+        if directory and (directory / "config.json").exists():
+            raise BadSettings(f"{directory} holds a finished checkpoint; name another directory with {option}")
     entries, judged = _sets(plan)
     state = processes.join()
     if state.is_main_process:
@@ -125,6 +126,7 @@ def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
         "minutes": plan.minutes if math.isfinite(plan.minutes) else None,
         "start": {"name": plan.start.name, "revision": plan.start.revision},
         "data": {"images": len(entries), "digest": publishing.digest(entries)},
+        "refused": plan.refused is not None,
     }
     publishing.claim(plan.record, said)
 
@@ -174,15 +176,17 @@ def _finish(plan: Plan, outcome: Outcome, digest: str) -> None:
     if steps := log(plan).read():
         run_log.plot(steps, f"GRPO stage {plan.stage} of {plan.start.name}").save(plan.record / "log.png")
     if outcome.improved:
-        _write(plan, plan.weights(outcome.kept.step), digest)
+        _write(plan, outcome.kept.step, plan.out, digest)
     else:
+        if plan.refused and outcome.objections:
+            _write(plan, max(outcome.objections), plan.refused, digest)
         publishing.publish(plan.start.path, plan.out)
     for path in [*plan.record.glob("checkpoint-*"), *plan.record.glob("weights-*")]:
         shutil.rmtree(path)
 
 
-def _write(plan: Plan, kept: Path, digest: str) -> None:
-    made = plan.record / "made"
+def _write(plan: Plan, step: int, out: Path, digest: str) -> None:
+    kept, made = plan.weights(step), plan.record / "made"
     dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
     if plan.profile.trained == "lora":
         whole = adapters.merged(plan.start.path, kept, dtype)
@@ -190,5 +194,5 @@ def _write(plan: Plan, kept: Path, digest: str) -> None:
         whole = Qwen2_5_VLForConditionalGeneration.from_pretrained(kept, dtype=dtype)
     whole.save_pretrained(made)
     publishing.complete(made, plan.start, digest)
-    publishing.publish(made, plan.out)
+    publishing.publish(made, out)
     shutil.rmtree(made)

@@ -43,6 +43,7 @@ def complete(made: Path, start: Checkpoint, trained_on: str) -> None:
 
 def publish(made: Path, out: Path) -> None:
     """config.json comes last: with it the directory is a checkpoint."""
+    out.mkdir(parents=True, exist_ok=True)
     files = sorted((file for file in made.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
     for file in files:
         shutil.copyfile(file, out / file.name)

@@ -55,6 +55,9 @@ def test_the_card_tells_what_was_added_and_what_was_refused() -> None:
     assert "| figure | fine-tuning | GRPO stage 1 added | GRPO stage 2 added |\n|---|---|---|---|\n" in told
     row = "| Acc: verdict after Query 2 | 0.900 (0.850 to 0.950) | not kept | -0.012 (-0.030 to +0.010) |"
     assert row in told.splitlines()
+    measured = record().stages[1].model_copy(update={"added": MORE})
+    told_of_both = stages.markdown(record().model_copy(update={"stages": [record().stages[0], measured]}))
+    assert "| -0.012 (-0.030 to +0.010), not kept |" in told_of_both
     refused = told[told.index("GRPO stage 1 kept none") : told.index("GRPO stage 2 kept its best")]
     assert "| figure | start | step 20 |\n|---|---|---|\n" in refused
     assert "| Acc: verdict after Query 2 | 0.910 | 0.880 |" in refused

@@ -57,6 +57,7 @@ def test_each_stage_starts_from_the_one_before(tmp_path: Path) -> None:
     assert second[1:4] == [str(made.directory("grpo_1")), "--stage", "2"]
     for grpo in (first, second):
         assert {"tiny", "3", "20"} < set(grpo), "profile, seed and minutes"
+        assert grpo[grpo.index("--refused") + 1] == f"{grpo[grpo.index('--out') + 1]}-refused"
     assert calibrate[2:] == ["--count", "1000"]
     assert made.checkpoint("calibrated").card.calibration == Calibration(bias=1)
     assert made.checkpoint("grpo_2").card.calibration is None, "what was trained stays as it was trained"

@@ -80,6 +80,15 @@ def test_each_weights_are_judged_once_and_not_again(way: Chain) -> None:
     assert len(judge.asked) == 2
 
 
+def test_what_was_refused_is_measured_too_and_stays_out_of_the_model(way: Chain) -> None:
+    checkpoint(way.refused("grpo_2"), b"one")
+    said, _ = record.judged(way, list, Judge())
+    assert said["grpo_2-refused"].keys() == {"own"}
+    _, first, second, _ = record.of(way, said, commit="abc").stages
+    assert (second.kept, second.added["acc"].value) == (False, -0.1)
+    assert second.figures == first.figures
+
+
 def test_a_record_says_what_each_stage_added_and_why_not(way: Chain) -> None:
     made = record.of(way, record.judged(way, list, Judge())[0], commit="abc")
     assert (made.seed, made.commit, made.images) == (2, "abc", 20)

@@ -28,12 +28,22 @@ def made(tmp_path: Path) -> Plan:
     return made
 
 
-def test_weights_stay_until_others_have_been_better_twice(made: Plan, reader: Reader) -> None:
-    examiner = Examiner(made, reader, [])
-    for step, before in ((10, 0), (20, 10), (30, 20)):
-        examiner._keep(step, before, Path.mkdir)
-        assert {path.name for path in made.record.iterdir()} >= {f"weights-{step}"}
-    assert {path.name for path in made.record.iterdir()} == {"weights-20", "weights-30"}
+@pytest.mark.parametrize(
+    ("refused", "kept"),
+    [
+        (None, [{10}, {10, 20}, {10, 20}, {10, 20}, {20, 50}]),
+        (Path("refused"), [{10}, {10, 20}, {20, 30}, {20, 30, 40}, {20, 40, 50}]),
+    ],
+)
+def test_weights_stay_until_others_have_been_better_twice(
+    refused: Path | None, kept: list[set[int]], made: Plan, reader: Reader
+) -> None:
+    examiner = Examiner(replace(made, refused=refused), reader, [])
+    examiner.results.append(START)
+    f1 = {10: 0.75, 20: 0.8, 30: 0.6, 40: 0.6, 50: 0.9}
+    for (step, iou_f1), wanted in zip(f1.items(), kept, strict=True):
+        examiner._note(replace(START, step=step, iou_f1=iou_f1), Path.mkdir)
+        assert {int(path.name.removeprefix("weights-")) for path in made.record.glob("weights-*")} == wanted
 
 
 def test_after_a_kill_what_was_validated_beyond_the_last_checkpoint_is_validated_again(

@@ -115,6 +115,22 @@ def test_the_start_is_published_when_nothing_improved(directory: Path, tmp_path:
     assert Checkpoint.read(made.out).card == made.start.card
 
 
+def test_what_was_refused_can_be_measured(directory: Path, tmp_path: Path) -> None:
+    made = replace(plan(directory, tmp_path / "out", stage=1), refused=tmp_path / "refused")
+    made.record.mkdir(parents=True)
+    model, _ = grpo_run._load(made)
+    torch.nn.init.ones_(model.lm_head.weight)
+    model.save_pretrained(made.weights(40))
+    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    worse = [replace(start, step=step) for step in (20, 40)]
+    grpo_run._finish(made, grpo_run._outcome(made, [start, *worse]), "sha256:0")
+    assert Checkpoint.read(made.out).revision == made.start.revision
+    assert Checkpoint.read(tmp_path / "refused").card.trained_on == "sha256:0"
+    assert (weights(tmp_path / "refused")["model.embed_tokens.weight"] == 1).all()
+    with pytest.raises(BadSettings, match="refused holds a finished checkpoint; name another directory with --refused"):
+        grpo_run.run(replace(made, out=tmp_path / "other"))
+
+
 @pytest.mark.timeout(300)
 def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(directory: Path, tmp_path: Path) -> None:
     rewards = (("format", 1.0), ("verdict", 1.0), ("bleu", 1.0))
