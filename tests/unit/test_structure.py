@@ -57,6 +57,7 @@ TESTED_ELSEWHERE = {
     "training/magnifake/endpoint.py": "tests/integration/test_build.py",
     "training/magnifake/annotator.py": "tests/integration/test_build.py",
     "training/bucket.py": "tests/integration/test_bucket.py",
+    "training/commands/engine.py": "tests/integration/test_trained_rows.py",
     # What puts everything together, as a process.
     "worker/__main__.py": "tests/integration/test_worker.py",
     "worker/app.py": "tests/integration/test_worker.py",

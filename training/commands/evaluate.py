@@ -1,19 +1,18 @@
 """`zoomin-train evaluate`: a checkpoint's figures on held-out images."""
 
 import argparse
-import asyncio
-import importlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands.engine import on_engine
 from training.commands.numbers import fraction, positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
+    from pipeline.vllm_engine import VllmEngine
     from training.measuring.evaluate import Pass
     from training.measuring.metrics import Judged
     from training.measuring.samples import Sample
@@ -56,12 +55,12 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training.measuring import figures, resampling
 
     checkpoint = Checkpoint.read(args.model)
-    judged, engine = judge(checkpoint, jobs(args, settings), settings.concurrency)
+    judged, version = judge(checkpoint, jobs(args, settings), settings.concurrency)
     shown = figures.of_passes(judged, prevalence=args.prevalence)
     if args.write_card:
         from training.measuring import model_card
 
-        model_card.write(checkpoint, model_card.Evaluation(shown, len(judged["own"]), engine))
+        model_card.write(checkpoint, model_card.Evaluation(shown, len(judged["own"]), version))
     print(figures.table(shown))
     if args.json:
         print(json.dumps(resampling.as_json(shown)))
@@ -92,22 +91,12 @@ def judge(
     checkpoint: "Checkpoint", jobs: "Sequence[tuple[Sequence[Sample], Mapping[str, Pass]]]", concurrency: int
 ) -> "tuple[dict[str, list[Judged]], str]":
     """Every pass over its samples on one engine, and which engine that was."""
-    print("starting the engine: a minute or two on a CPU", file=sys.stderr)
-    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
-    return asyncio.run(_judge(checkpoint, jobs, concurrency))
-
-
-async def _judge(
-    checkpoint: "Checkpoint", jobs: "Sequence[tuple[Sequence[Sample], Mapping[str, Pass]]]", concurrency: int
-) -> "tuple[dict[str, list[Judged]], str]":
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
     from training.measuring import evaluate
 
-    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
-    judged: dict[str, list[Judged]] = {}
-    try:
+    async def work(engine: "VllmEngine") -> "tuple[dict[str, list[Judged]], str]":
+        judged: dict[str, list[Judged]] = {}
         for samples, passes in jobs:
             judged |= await evaluate.judge(samples, engine, concurrency=concurrency, passes=passes)
         return judged, engine.version
-    finally:
-        await engine.close()
+
+    return on_engine(checkpoint, concurrency, work)

@@ -1,20 +1,13 @@
 """`zoomin-train overlay`: how often text drawn over images changes a checkpoint's verdicts."""
 
 import argparse
-import asyncio
-import importlib
 import json
-import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from training.commands.engine import on_engine
 from training.commands.numbers import positive
 from training.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from pipeline.checkpoint import Checkpoint
-    from training.measuring.overlay import Verdicts
-    from training.measuring.samples import Sample
 
 HELP = "measure how often text drawn over images changes a checkpoint's verdicts"
 EXAMPLE = "zoomin-train overlay models/zoomin-tiny --count 50 --json"
@@ -38,23 +31,10 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         chosen = samples.from_directory(args.data, args.count)
     else:
         chosen = samples.held_out(args.count, settings.workers)
-    print("starting the engine: a minute or two on a CPU", file=sys.stderr)
-    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
-    said = asyncio.run(_judge(checkpoint, chosen, settings.concurrency))
+    said = on_engine(checkpoint, settings.concurrency, partial(overlay.judge, chosen, concurrency=settings.concurrency))
     acc, found = overlay.effects(chosen, said)
     reads = overlay.can_read(checkpoint.path)
     print(overlay.table(acc, found, reads=reads))
     if args.json:
         print(json.dumps(overlay.as_json(acc, found, reads=reads)))
     return 0
-
-
-async def _judge(checkpoint: "Checkpoint", samples: "list[Sample]", concurrency: int) -> "Verdicts":
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
-    from training.measuring import overlay
-
-    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
-    try:
-        return await overlay.judge(samples, engine, concurrency=concurrency)
-    finally:
-        await engine.close()

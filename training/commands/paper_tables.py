@@ -1,8 +1,6 @@
 """`zoomin-train paper-tables`: the paper's tables and figures for a checkpoint, as a page and as JSON."""
 
 import argparse
-import asyncio
-import importlib
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.commands import trained_rows
+from training.commands.engine import on_engine
 from training.commands.numbers import positive
 from training.measuring.published import BENCHMARKS
 from training.settings import TrainSettings
@@ -19,6 +18,7 @@ from training.settings import TrainSettings
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
     from pipeline.engine import VisionEngine
+    from pipeline.vllm_engine import VllmEngine
     from training.measuring.examples import Example
     from training.measuring.heatmap import Scanned
     from training.measuring.metrics import Judged
@@ -101,9 +101,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     if args.train is not None:
         trained_rows.run(args, settings, job.samples, kept)
     trained = recorded.read(kept)
-    print("starting the engine: a minute or two on a CPU", file=sys.stderr)
-    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
-    measured = asyncio.run(_measure(checkpoint, job, settings.concurrency))
+    measured = _measured(checkpoint, job, settings.concurrency)
     maps = heatmap.draw(checkpoint, measured.scanned)
     captioned = [(heat.caption, heatmap.picture(heat)) for heat in maps]
     pictures = report.Pictures(measured.examples, examples.tiles(job.samples), captioned)
@@ -164,14 +162,11 @@ def _published(
     return sets, met
 
 
-async def _measure(checkpoint: "Checkpoint", job: Job, concurrency: int) -> Measured:
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
-
-    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
-    try:
+def _measured(checkpoint: "Checkpoint", job: Job, concurrency: int) -> Measured:
+    async def work(engine: "VllmEngine") -> Measured:
         return await measure(checkpoint, job, engine, concurrency=concurrency, version=engine.version)
-    finally:
-        await engine.close()
+
+    return on_engine(checkpoint, concurrency, work)
 
 
 async def measure(

@@ -2,14 +2,13 @@
 
 import argparse
 import asyncio
-import importlib
 import json
-import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands.engine import on_engine
 from training.commands.numbers import positive
 from training.settings import TrainSettings
 
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.checkpoint import Checkpoint
-    from training.measuring.examples import Pair, Side
+    from pipeline.vllm_engine import VllmEngine
+    from training.measuring.examples import Side
     from training.measuring.paper_tables import Json
     from training.measuring.samples import Sample
 
@@ -51,9 +51,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         drawn, title = samples.from_directory(args.data, args.count), args.data.resolve().name
     else:
         drawn, title = samples.held_out(args.count, settings.workers), "held-out scenes"
-    print("starting one engine after the other: a minute or two each on a CPU", file=sys.stderr)
-    importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
-    sides, pairs = asyncio.run(_both(a, b, drawn, settings.concurrency))
+    sides = _side(a, drawn, settings.concurrency), _side(b, drawn, settings.concurrency)
+    pairs = asyncio.run(examples.pairs(drawn, *sides))
     numbers = of(*sides, drawn, title=title)
     numbers |= {"galleries": {name: [one.number for one in pairs if one.kind == name] for name in examples.DIFFERENCES}}
     report.write(args.out, numbers, "comparison.html.jinja", pairs=pairs, kinds=examples.DIFFERENCES)
@@ -64,28 +63,17 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     return 0
 
 
-async def _both(
-    a: "Checkpoint", b: "Checkpoint", samples: "Sequence[Sample]", concurrency: int
-) -> "tuple[tuple[Side, Side], list[Pair]]":
-    from training.measuring import examples
-
-    sides = await _side(a, samples, concurrency), await _side(b, samples, concurrency)
-    return sides, await examples.pairs(samples, *sides)
-
-
-async def _side(checkpoint: "Checkpoint", samples: "Sequence[Sample]", concurrency: int) -> "Side":
+def _side(checkpoint: "Checkpoint", samples: "Sequence[Sample]", concurrency: int) -> "Side":
     """Its engine is gone afterwards, and its answers stay."""
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
     from training.measuring import evaluate
     from training.measuring.examples import Side
 
-    engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
-    remembering = evaluate.Remembering(engine)
-    try:
+    async def work(engine: "VllmEngine") -> Side:
+        remembering = evaluate.Remembering(engine)
         judged = await evaluate.judge(samples, remembering, concurrency=concurrency, passes=evaluate.OWN)
         return Side(checkpoint, remembering, engine.version, judged["own"])
-    finally:
-        await engine.close()
+
+    return on_engine(checkpoint, concurrency, work)
 
 
 def of(a: "Side", b: "Side", samples: "Sequence[Sample]", *, title: str) -> "Json":

@@ -1,8 +1,6 @@
 """`zoomin-train paper-tables --train`: the rows of table 1 that are trainings, one at a time, and what they came to."""
 
 import argparse
-import asyncio
-import importlib
 import sys
 import time
 from collections.abc import Sequence
@@ -10,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
 
 from pipeline.errors import BadSettings
 from training import provenance
+from training.commands.engine import on_engine
 from training.commands.numbers import positive, training_seed
 from training.progress import spell
 from training.settings import TrainSettings
@@ -30,12 +29,17 @@ if TYPE_CHECKING:
     from training.measuring.recorded import Recorded
     from training.measuring.samples import Sample
     from training.tuning import trainings_run
-    from training.tuning.trainings import Training
+    from training.tuning.sft_profiles import Variant
 
-    class Engine(VisionEngine, Protocol):
-        async def close(self) -> None: ...
+    T = TypeVar("T")
 
-    Start = Callable[[Checkpoint, int], Awaitable[Engine]]
+    class OnEngine(Protocol):
+        """`training.commands.engine.on_engine`, or what stands in for it."""
+
+        def __call__(
+            self, checkpoint: Checkpoint, concurrency: int, work: Callable[[VisionEngine], Awaitable[T]]
+        ) -> T: ...
+
 
 VALIDATION_SCENES = 200
 
@@ -83,7 +87,7 @@ def run(
     settings: TrainSettings,
     samples: "Sequence[Sample]",
     file: Path,
-    start_engine: "Start | None" = None,
+    on_engine: "OnEngine" = on_engine,
 ) -> None:
     """Trains and judges what is asked for, and writes `file` after each row; what is recorded stays when it is killed.
 
@@ -99,7 +103,7 @@ def run(
         pace_s = (time.monotonic() - began) / max(1, done)
         left = f"about {spell(pace_s * (len(rows) - done))} left" if done else "time left unknown yet"
         print(f"row {done + 1} of {len(rows)}, {name}: {left}", file=sys.stderr)
-        row = _row(work, name, settings, commit, start_engine or _vllm)
+        row = _row(work, name, settings, commit, on_engine)
         recorded.write(file, name, row)
         print(f"{name}: Acc {row.figures['acc']}")
 
@@ -144,7 +148,7 @@ def _belongs(work: Work, name: str, row: "Recorded") -> bool:
     return same_start and (row.phases, row.seed) == (phases, work.plan.seed)
 
 
-def _row(work: Work, name: str, settings: TrainSettings, commit: str, start_engine: "Start") -> "Recorded":
+def _row(work: Work, name: str, settings: TrainSettings, commit: str, on_engine: "OnEngine") -> "Recorded":
     from training.measuring import variants
     from training.measuring.recorded import Recorded
     from training.tuning import trainings_run
@@ -152,10 +156,8 @@ def _row(work: Work, name: str, settings: TrainSettings, commit: str, start_engi
     training = TRAININGS[name]
     start = _base(work, settings) if name == UNTRAINED else work.plan.start
     checkpoint = start if name == UNTRAINED else trainings_run.train(work.plan, training)
-    if start_engine is _vllm:
-        print("starting the engine: a minute or two on a CPU", file=sys.stderr)
-        importlib.import_module("pipeline.vllm_engine")  # takes seconds, in which asyncio would not hear Ctrl-C
-    judged = asyncio.run(judge(start_engine, checkpoint, training, work.samples, settings.concurrency))
+    asked = partial(judge, training.variant, work.samples, concurrency=settings.concurrency)
+    judged = on_engine(checkpoint, settings.concurrency, asked)
     return Recorded(
         variants.of_training(training.variant, judged),
         commit,
@@ -187,29 +189,14 @@ def _said(checkpoint: "Checkpoint") -> str:
 
 
 async def judge(
-    start_engine: "Start",
-    checkpoint: "Checkpoint",
-    training: "Training",
-    samples: "Sequence[Sample]",
-    concurrency: int,
+    variant: "Variant", samples: "Sequence[Sample]", engine: "VisionEngine", *, concurrency: int
 ) -> "Sequence[Judged]":
-    """A row's checkpoint over the images, asked as it was trained.
+    """The images, asked as the engine's checkpoint was trained.
 
     Raises: EngineDead.
     """
     from training.measuring import evaluate
 
-    variant = training.variant
     asked = evaluate.Pass(one_turn=None if variant == "two_turn" else variant)
-    engine = await start_engine(checkpoint, concurrency)
-    try:
-        judged = await evaluate.judge(samples, engine, concurrency=concurrency, passes={variant: asked})
-        return judged[variant]
-    finally:
-        await engine.close()
-
-
-async def _vllm(checkpoint: "Checkpoint", concurrency: int) -> "Engine":
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
-
-    return await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
+    judged = await evaluate.judge(samples, engine, concurrency=concurrency, passes={variant: asked})
+    return judged[variant]

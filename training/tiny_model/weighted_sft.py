@@ -64,7 +64,7 @@ def run(
         train_dataset=Dataset.from_dict({"step": range(budget.steps)}),
         data_collator=collate,
         processing_class=tokenizer,
-        callbacks=[_Keeper(budget, clock)],
+        callbacks=[_Timekeeper(budget, clock), resuming.KeepClock(clock)],
     )
     trainer.budget, trainer.clock = budget, clock
     trainer.remove_callback(PrinterCallback)  # ours shows progress
@@ -176,8 +176,8 @@ def last_hidden(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch)
     return rest.last_hidden_state, start
 
 
-class _Keeper(TrainerCallback):
-    """Ends the run in time, shows progress, and writes the clock into each checkpoint."""
+class _Timekeeper(TrainerCallback):
+    """Ends the run in time, and shows progress."""
 
     def __init__(self, budget: Budget, clock: Clock) -> None:
         self._budget = budget
@@ -205,8 +205,3 @@ class _Keeper(TrainerCallback):
         del args, state, control
         if logs and "loss" in logs:
             self._loss = f", loss {float(logs['loss']):.3f}"
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        del control
-        checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        resuming.write_clock(checkpoint, self._clock.elapsed_s)

@@ -76,6 +76,7 @@ def train(
     log = RunLog(directory / LOG_NAME)
     if trainer.is_world_process_zero():
         log.start_after(resuming.step_of(last) if last else 0)
+    trainer.add_callback(resuming.KeepClock(clock))
     trainer.add_callback(
         Journal(profile, title, budget, clock, log, lambda step: validate(step, trainer.model, trainer.keep))
     )

@@ -1,12 +1,10 @@
 """What happens between the steps of a GRPO run: its line in the log and for people, its validation, its end in time."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training.progress import Progress
-from training.tuning import resuming
 from training.tuning.budget import Budget, Clock
 from training.tuning.grpo_profiles import Profile
 from training.tuning.run_log import Line, RunLog
@@ -65,12 +63,6 @@ class Journal(TrainerCallback):
         tokens, self._tokens_seen = state.num_input_tokens_seen - self._tokens_seen, state.num_input_tokens_seen
         speed = {"tokens_per_s": tokens / logs["step_time"]}
         self._note = _in_words(self._log.add(state.global_step, logs | speed))
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        del control
-        elapsed_s = self._clock.elapsed_s
-        if state.is_world_process_zero:
-            resuming.write_clock(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", elapsed_s)
 
 
 def _in_words(line: Line) -> str:

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import Qwen2_5_VLForConditionalGeneration
+from transformers import (
+    Qwen2_5_VLForConditionalGeneration,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from training.errors import TrainingFailed
+from training.tuning.budget import Clock
 
 CLOCK_NAME = "clock.json"
 
@@ -27,6 +34,19 @@ def step_of(checkpoint: Path) -> int:
 
 def write_clock(checkpoint: Path, elapsed_s: float) -> None:
     (checkpoint / CLOCK_NAME).write_text(json.dumps({"elapsed_s": elapsed_s}))
+
+
+class KeepClock(TrainerCallback):
+    """Writes the time spent into each checkpoint, last of all. Every process runs it: the clock may be a shared one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        del control
+        elapsed_s = self._clock.elapsed_s
+        if state.is_world_process_zero:
+            write_clock(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", elapsed_s)
 
 
 def read_clock(checkpoint: Path | None) -> float:

@@ -49,7 +49,8 @@ def fine_tune(
     logging.set_verbosity_error()
     steps = profile.steps(len(asked))
     last = resuming.last_checkpoint(directory)
-    journal = Journal(directory, Clock(resuming.read_clock(last)), steps)
+    clock = Clock(resuming.read_clock(last))
+    journal = Journal(directory, clock, steps)
     trainer = FineTuner(
         model=model,
         args=_config(profile, steps, directory, seed),
@@ -57,7 +58,7 @@ def fine_tune(
         data_collator=_collator(processor),
         processing_class=processor,
         peft_config=adapters.config(profile),
-        callbacks=[journal],
+        callbacks=[journal, resuming.KeepClock(clock)],
     )
     trainer.profile, trainer.steps, trainer.journal = profile, steps, journal
     trainer.remove_callback(PrinterCallback)  # the journal shows progress

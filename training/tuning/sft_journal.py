@@ -6,14 +6,13 @@ from pathlib import Path
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training.progress import Progress
-from training.tuning import resuming
 from training.tuning.budget import Clock
 
 LOG_NAME = "log.jsonl"
 
 
 class Journal(TrainerCallback):
-    """Lines are written as steps end; a checkpoint gets its clock last, which makes it whole."""
+    """Lines are written as steps end."""
 
     def __init__(self, directory: Path, clock: Clock, steps: int) -> None:
         self._path = directory / LOG_NAME
@@ -55,9 +54,3 @@ class Journal(TrainerCallback):
             stream.write(json.dumps(line) + "\n")
         speed = f"{step_s:.2f} s a step, {tokens / step_s:,.0f} tokens/s"
         self._progress.show(state.global_step, f"step {state.global_step}, loss {logs['loss']:.3f}, {speed}")
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        del control
-        if state.is_world_process_zero:
-            checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-            resuming.write_clock(checkpoint, self._clock.elapsed_s)

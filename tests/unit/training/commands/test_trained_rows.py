@@ -1,11 +1,15 @@
 """Which rows are trained and judged, and what is kept of them; the trainings themselves run in tests/integration."""
 
 import argparse
+import asyncio
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from pipeline.checkpoint import Checkpoint
+from pipeline.engine import VisionEngine
 from pipeline.errors import BadSettings
 from tests.engines import DigestEngine
 from training import manifest
@@ -15,12 +19,13 @@ from training.measuring import recorded, samples
 from training.settings import TrainSettings
 from training.synthetic import scenes
 
+T = TypeVar("T")
 MODEL = Path(__file__).parents[4] / "models/zoomin-tiny"
 DRAWN = samples.of_scenes([scenes.make(scenes.HELD_OUT_SEED + number) for number in range(3)])
 
 
-async def stand_in(checkpoint: Checkpoint, _concurrency: int) -> DigestEngine:
-    return DigestEngine(checkpoint.card)
+def stand_in(checkpoint: Checkpoint, _concurrency: int, work: Callable[[VisionEngine], Coroutine[Any, Any, T]]) -> T:
+    return asyncio.run(work(DigestEngine(checkpoint.card)))
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, TrainerControl, TrainerState, TrainingArguments
 
 from training.errors import TrainingFailed
 from training.tiny_model import architecture
 from training.tuning import resuming
+from training.tuning.budget import Clock
 
 
 def test_only_whole_checkpoints_are_resumed(tmp_path: Path) -> None:
@@ -21,6 +22,17 @@ def test_only_whole_checkpoints_are_resumed(tmp_path: Path) -> None:
     assert resuming.step_of(last) == 900
     assert resuming.read_clock(last) == 90
     assert resuming.read_clock(None) == 0
+
+
+def test_the_clock_makes_a_checkpoint_whole_and_the_first_process_writes_it(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-3").mkdir()
+    args, control = TrainingArguments(output_dir=str(tmp_path), use_cpu=True), TrainerControl()
+    keeper = resuming.KeepClock(Clock(7.0, now=lambda: 1.0))
+    keeper.on_save(args, TrainerState(global_step=3, is_world_process_zero=False), control)
+    assert resuming.last_checkpoint(tmp_path) is None
+    keeper.on_save(args, TrainerState(global_step=3), control)
+    assert resuming.last_checkpoint(tmp_path) == tmp_path / "checkpoint-3"
+    assert resuming.read_clock(tmp_path / "checkpoint-3") == 7
 
 
 def test_every_weight_is_loaded(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:

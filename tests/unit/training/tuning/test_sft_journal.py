@@ -3,7 +3,6 @@ from pathlib import Path
 
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from training.tuning import resuming
 from training.tuning.budget import Clock
 from training.tuning.sft_journal import LOG_NAME, Journal
 
@@ -21,12 +20,3 @@ def test_a_step_s_line_has_its_rows_and_its_pace(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / LOG_NAME).read_text().splitlines()]
     assert [line["rows"] for line in lines] == [[1, 11], [2, 12]]
     assert [(line["tokens"], line["tokens_per_s"], line["step_s"]) for line in lines] == [(400, 200, 2), (600, 300, 2)]
-
-
-def test_the_clock_makes_a_checkpoint_whole(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint-3").mkdir()
-    args, control = TrainingArguments(output_dir=str(tmp_path), use_cpu=True), TrainerControl()
-    assert resuming.last_checkpoint(tmp_path) is None
-    Journal(tmp_path, Clock(7.0, now=lambda: 1.0), steps=9).on_save(args, TrainerState(global_step=3), control)
-    assert resuming.last_checkpoint(tmp_path) == tmp_path / "checkpoint-3"
-    assert resuming.read_clock(tmp_path / "checkpoint-3") == 7
