@@ -49,6 +49,14 @@ class Started:
         return self.engines[-1]
 
 
+async def first_dies(start: Started) -> None:
+    """The first engine does, once all that were asked together have come to it."""
+    asked_of = len(start.engines)
+    await asyncio.sleep(0)
+    if asked_of == 1:
+        raise EngineDead("killed")
+
+
 def supervisor(
     start: Callable[[], Awaitable[DigestEngine]], *, restarts: int = 3, start_deadline_s: float = 60.0
 ) -> Supervisor:
@@ -82,10 +90,7 @@ async def test_bad_luck_is_tried_again_on_the_same_engine() -> None:
 
 async def test_a_death_is_answered_by_one_new_engine_and_everyone_asks_again() -> None:
     async def before(_query: Query) -> None:
-        asked_of = len(start.engines)
-        await asyncio.sleep(0)
-        if asked_of == 1:
-            raise EngineDead("killed")
+        await first_dies(start)
 
     start = Started(before)
     owner = supervisor(start)
@@ -119,10 +124,7 @@ async def test_suspects_are_asked_one_at_a_time() -> None:
 
     async def before(_query: Query) -> None:
         nonlocal at_once, most
-        asked_of = len(start.engines)
-        await asyncio.sleep(0)
-        if asked_of == 1:
-            raise EngineDead("killed")
+        await first_dies(start)
         at_once += 1
         most = max(most, at_once)
         await asyncio.sleep(0)
@@ -200,10 +202,7 @@ async def test_a_timeout_while_nobody_finishes_is_the_engine() -> None:
 
 async def test_an_event_that_is_dropped_during_the_restart_leaves_the_others_an_engine() -> None:
     async def before(_query: Query) -> None:
-        asked_of = len(start.engines)
-        await asyncio.sleep(0)
-        if asked_of == 1:
-            raise EngineDead("killed")
+        await first_dies(start)
 
     start = Started(before)
     owner = supervisor(start)
@@ -316,10 +315,7 @@ async def test_suspects_are_asked_to_their_end_in_the_order_of_their_names() -> 
     asked: list[object] = []
 
     async def before(to: Query) -> None:
-        asked_of = len(start.engines)
-        await asyncio.sleep(0)
-        if asked_of == 1:
-            raise EngineDead("killed")
+        await first_dies(start)
         asked.append(color_of(to))
 
     async def event(number: int) -> None:
@@ -337,10 +333,7 @@ async def test_an_older_event_that_comes_later_is_asked_before_the_suspects_and_
     asked: list[object] = []
 
     async def before(to: Query) -> None:
-        asked_of = len(start.engines)
-        await asyncio.sleep(0)
-        if asked_of == 1:
-            raise EngineDead("killed")
+        await first_dies(start)
         asked.append(color_of(to))
 
     async def event(number: int) -> None:
