@@ -5,7 +5,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import LocalStackFailed
@@ -19,6 +19,7 @@ _ASK_EVERY_S = 0.1
 _LOG_LINES = 15
 # Below the range from which the kernel takes ports for outgoing connections.
 _PORTS = range(20000, 32000)
+_CHOSEN: set[int] = set()  # their servers may not listen yet
 
 
 class LocalServer:
@@ -118,16 +119,21 @@ def _settled_ports(file: Path, names: Sequence[str], fixed: Mapping[str, int]) -
     saved: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
     ports: dict[str, int] = {}
     for name in names:
-        ports[name] = fixed.get(name) or saved.get(name) or _free_port(taken=ports.values())
+        ports[name] = fixed.get(name) or saved.get(name) or free_port()
     file.write_text(json.dumps(ports))
     return ports
 
 
-def _free_port(*, taken: Iterable[int]) -> int:
+def free_port() -> int:
+    """A port on loopback where nobody listens, and that was not chosen before in this process.
+
+    Raises: LocalStackFailed.
+    """
     candidates = (random.choice(_PORTS) for _ in range(len(_PORTS)))
-    port = next((port for port in candidates if port not in taken and _is_free(port)), None)
+    port = next((port for port in candidates if port not in _CHOSEN and _is_free(port)), None)
     if port is None:
         raise LocalStackFailed(f"no free port on {_HOST} between {_PORTS.start} and {_PORTS.stop}")
+    _CHOSEN.add(port)
     return port
 
 

@@ -1,3 +1,4 @@
+import random
 import socket
 from pathlib import Path
 
@@ -12,6 +13,17 @@ def test_ports_are_distinct_and_remembered(tmp_path: Path) -> None:
     ports = LocalServer("Server", tmp_path, ports=names).ports
     assert len(set(ports.values())) == 3
     assert LocalServer("Server", tmp_path, ports=names).ports == ports
+
+
+def test_servers_that_do_not_listen_yet_have_different_ports(tmp_path: Path) -> None:
+    state, ports = random.getstate(), []
+    try:
+        for name in ("one", "other"):
+            random.seed(1)  # both would choose the same
+            ports += LocalServer(name, tmp_path / name, ports=["a", "b"]).ports.values()
+    finally:
+        random.setstate(state)
+    assert len(set(ports)) == 4
 
 
 def test_a_port_that_the_user_fixed_wins_over_the_remembered_one(tmp_path: Path) -> None:
