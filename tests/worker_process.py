@@ -15,6 +15,7 @@ REAL = ("worker", "run")
 STANDIN = ("tests.standin_worker",)
 START_TIMEOUT_S = 600  # an engine on a busy machine
 ENDING_S = 60
+ANSWER_S = 30
 
 
 class WorkerProcess:
@@ -42,8 +43,8 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """What it logged so far."""
-        for line in self.log.read_text().splitlines():
+        """What it logged so far; the last line may be half written."""
+        for line in self.log.read_text().rpartition("\n")[0].splitlines():
             if line.startswith("{"):
                 yield json.loads(line)
 
@@ -55,19 +56,19 @@ class WorkerProcess:
     def logged(self, event: str, timeout_s: float) -> dict[str, Any]:
         """Waits for a log line of this name."""
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+        running = True
+        while running and time.monotonic() < deadline:
+            running = self.running  # asked first: what it says last is still read
             for line in self.lines():
                 if line["event"] == event:
                     return line
-            if not self.running:
-                break
             time.sleep(0.1)
         raise AssertionError(f"no {event} in the log:\n{self.log.read_text()[-4000:]}")
 
     def get(self, path: str) -> str:
         """The answer of its HTTP port."""
-        port = self.logged("worker_started", 1)["http_port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+        port = self.logged("worker_started", ANSWER_S)["http_port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=ANSWER_S) as response:
             return str(response.read().decode())
 
     def signal(self, number: signal.Signals) -> None:
