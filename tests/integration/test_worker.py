@@ -166,7 +166,7 @@ def test_events_that_are_none_of_our_business_are_ignored_and_closed(kafka: Kafk
 def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site, delivery: str) -> None:
     alone.settings |= {"ZOOMIN_FLOW__MAX_IN_FLIGHT": "8", "ZOOMIN_KAFKA__DELIVERY": delivery}
     urls = [alone.upload(f"{i}.png", encoded(noise(seed=i), "PNG")) for i in range(60)]
-    with alone.worker(*STANDIN, "--images-per-s", "20", "--concurrency", "8") as first:
+    with alone.worker(*STANDIN, "--images-per-s", "3", "--concurrency", "8") as first:  # 17 s for the other 50
         first.started()
         alone.send(*({"schema_version": 1, "url": url, "id": url} for url in urls))
         eventually(lambda: len(alone.verdicts()) >= 10)
@@ -189,9 +189,9 @@ def test_a_second_signal_leaves_at_once_and_nothing_is_lost(alone: Site, deliver
     with alone.worker(*STANDIN, *STUCK) as stuck:
         fill(alone, stuck, urls)
         stuck.signal(signal.SIGTERM)
-        stuck.logged("stop_requested", 5)
+        stuck.logged("stop_requested", 30)
         stuck.signal(signal.SIGTERM)
-        assert stuck.ended(15) != 0
+        assert stuck.ended() != 0, "a worker that drains, in vain, leaves with 0"
     assert answered_by_another(alone) == sorted(urls)
 
 
@@ -230,13 +230,17 @@ def test_a_worker_holds_no_more_than_its_slots(alone: Site) -> None:
         worker.started()
         eventually(lambda: "zoomin_in_flight 4.0" in worker.get("/metrics"))
         eventually(lambda: "zoomin_paused 2.0" in worker.get("/metrics"))
-        metrics = worker.get("/metrics")
-        span = float(next(line for line in metrics.splitlines() if line.startswith("zoomin_span ")).split()[1])
-        assert span <= 8, "nothing is read ahead of the slots"
+        lines = worker.get("/metrics").splitlines()
+        span, answered = (
+            sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+            for name in ("zoomin_span ", "zoomin_events_total{")
+        )
+        # What is answered stays in the span until it is committed, and while the metrics are told more may be.
+        assert span - answered <= 2 * 4, "nothing is read ahead of the slots"
 
 
 def test_low_confidence_cases_reach_the_labeling_bucket(alone: Site) -> None:
-    labels = alone.s3.bucket("labels")
+    labels = alone.s3.labeling_bucket()
     alone.settings |= {"ZOOMIN_SAMPLING__BUCKET": labels, "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1"}
     image = noise(100, 80)
     url = alone.upload("case.jpg", encoded(image, "JPEG", quality=90))
