@@ -7,7 +7,6 @@ looked for in everything but that.
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
@@ -21,7 +20,7 @@ from tests.chaos.store_front import BUSY, Front, store_front
 from tests.collector import Collector, collector
 from tests.planted import leaks
 from tests.secured import SecuredKafka
-from tests.services import KafkaForTests, S3ForTests
+from tests.services import KafkaForTests, S3ForTests, eventually
 from tests.site import Site, headers
 from tests.worker_process import STANDIN
 from worker.local_s3 import s3_client
@@ -78,7 +77,7 @@ def _site(
         "OTEL_EXPORTER_OTLP_HEADERS": trace_headers,
         "ZOOMIN_STORE__ENDPOINT_URL": front.url,
         "ZOOMIN_SAMPLING__SALT": ours["salt"],
-        "ZOOMIN_SAMPLING__BUCKET": s3.bucket("labels"),
+        "ZOOMIN_SAMPLING__BUCKET": s3.labeling_bucket(),
         "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1",
         "ZOOMIN_RETRY__PATIENCE_S": "1",
         "ZOOMIN_TELEMETRY__LOG_LEVEL": "debug",
@@ -98,6 +97,7 @@ def _a_day(site: Site, front: Front) -> tuple[dict[str, str], Places]:
         worker.started()
         site.send(*events)
         site.answered(len(events))
+        assert eventually(lambda: len(_labels(site)) >= 2)  # a case is written after its verdict: not into the outage
         front.refused["/"] = BUSY
         site.send(good["good.png"])
         worker.logged("outage_began", 30)
@@ -114,7 +114,7 @@ def _a_day(site: Site, front: Front) -> tuple[dict[str, str], Places]:
         "verdicts": b"".join(map(_whole, site.kafka.records(site.verdict_topic))),
         "headers of letters": b"".join(b"%s %s\n" % (n.encode(), v) for letter in letters for n, v in letter.headers),
         "letters as they came": b"".join(map(_whole, letters)),
-        "label cases": b"".join(_objects(site, site.settings["ZOOMIN_SAMPLING__BUCKET"])),
+        "label cases": b"".join(key.encode() + body for key, body in _labels(site).items()),
     }
 
 
@@ -194,7 +194,8 @@ def _whole(record: ConsumerRecord) -> bytes:
     )
 
 
-def _objects(site: Site, bucket: str) -> Iterator[bytes]:
-    for found in site.s3.client.list_objects_v2(Bucket=bucket)["Contents"]:
-        yield found["Key"].encode()
-        yield site.s3.client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+def _labels(site: Site) -> dict[str, bytes]:
+    """What the labeling bucket holds, by key."""
+    bucket = site.settings["ZOOMIN_SAMPLING__BUCKET"]
+    keys = [found["Key"] for found in site.s3.client.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    return {key: site.s3.client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}

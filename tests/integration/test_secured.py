@@ -68,7 +68,7 @@ def test_images_are_fetched_from_an_s3_with_a_private_authority(
 ) -> None:
     settings = {"ZOOMIN_STORE__ENDPOINT_URL": secured_s3.url, "AWS_CA_BUNDLE": str(authority.file)}
     site = Site(kafka, secured_s3.s3, tmp_path, settings=settings)
-    labels = secured_s3.s3.bucket("labels")
+    labels = secured_s3.s3.labeling_bucket()
     site.settings |= {"ZOOMIN_SAMPLING__BUCKET": labels, "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1"}
     site.upload("a.png", encoded(noise(), "PNG"))
     site.send({"schema_version": 1, "url": f"{secured_s3.url}/{site.bucket}/a.png?X-Amz-Expires=9", "id": "a"})
