@@ -14,6 +14,7 @@ MAY_IMPORT = {"pipeline": {"pipeline"}, "worker": {"worker", "pipeline"}, "train
 S3_DOORS = ("worker/store.py", "worker/local*.py", "training/bucket.py")
 KAFKA_DOORS = (
     "worker/source.py",
+    "worker/consumer.py",
     "worker/delivery.py",
     "worker/transactions.py",
     "worker/local*.py",
@@ -44,6 +45,7 @@ TESTED_ELSEWHERE = {
     "worker/store.py": "tests/contract/test_store.py",
     "worker/calls.py": "tests/contract/test_store.py",
     "worker/source.py": "tests/contract/test_source.py",
+    "worker/consumer.py": "tests/contract/test_source.py",
     "worker/turn.py": "tests/contract/test_source.py",
     "worker/publisher.py": "tests/contract/test_publisher.py",
     "worker/delivery.py": "tests/contract/test_publisher.py",
