@@ -30,17 +30,24 @@ class RetryPolicy:
 
 @dataclass(slots=True)
 class _Refusals:
-    """What one call has seen: tries in all, bad luck, and since when it is refused without a break."""
+    """What one call has seen: tries in all, bad luck, and since when it is refused without a break.
+
+    `alone_since`: its last refusal that may have been everyone's.
+    """
 
     tries: int = 0
     unlucky: int = 0
     streak: int = 0
     first_at: float = 0.0
     last_at: float = 0.0
+    alone_since: float = 0.0
 
 
 class Retrier:
-    """Remembers when its dependency last served anyone; `probe` stands for someone else when nobody else asks."""
+    """Remembers when its dependency last served anyone; `probe` stands for someone else when nobody else is served.
+
+    It is asked once patience has passed, so an event that is alone is given up after twice that time.
+    """
 
     def __init__(
         self,
@@ -98,10 +105,12 @@ class Retrier:
 
     def _refused(self, refusal: OutageError, seen: _Refusals, served_before_at: float) -> float:
         now = self._clock()
-        # Someone must have been served between two tries of this event: a dependency that has only just come back would
-        # otherwise condemn every event that was under way at that moment.
-        others_served = served_before_at >= seen.last_at
-        if seen.streak > 0 and others_served and now - seen.first_at >= self._policy.patience_s:
+        # Someone must have been served between each two tries of this event, as long as patience lasts: a dependency
+        # that comes back by and by would otherwise condemn every event that the outage has kept waiting.
+        others_served = seen.streak > 0 and served_before_at >= seen.last_at
+        if not others_served:
+            seen.alone_since = now
+        elif now - seen.alone_since >= self._policy.patience_s:
             self._set_outage(False)
             poison = refusal.alone()
             poison.attempts, poison.stage = seen.tries, refusal.stage
@@ -134,7 +143,7 @@ class Retrier:
             await self._probe()
         except ZoomInError:
             return
-        self._served()
+        self._served_at = self._clock()  # and no more: an outage ends when an event is served
 
     def _served(self) -> None:
         self._served_at = self._clock()

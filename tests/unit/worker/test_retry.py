@@ -218,8 +218,27 @@ async def test_probe_stands_for_someone_else_when_nobody_asks() -> None:
 
     with pytest.raises(PersistentRefusal):
         await world.retrier(probe=probe).call(refusing(lambda: BrokerUnavailable("refused")))
-    assert probes == 1
-    assert sum(world.slept) >= POLICY.patience_s
+    assert probes > 0
+    assert sum(world.slept) >= 2 * POLICY.patience_s - POLICY.max_wait_s
+    assert sum(world.slept) <= 2 * (POLICY.patience_s + POLICY.max_wait_s)
+
+
+async def test_a_store_that_is_listed_before_it_serves_anyone_condemns_nobody() -> None:
+    """As one comes up after a long outage: for seconds buckets are found, and every object is refused."""
+    world = World()
+    up_at_s = world.now_s + 10 * POLICY.patience_s
+
+    async def probe() -> None:
+        if world.now_s < up_at_s:
+            raise down()
+
+    async def operation() -> str:
+        if world.now_s < up_at_s + POLICY.patience_s / 2:
+            raise down()
+        return "done"
+
+    assert await world.retrier(probe=probe).call(operation) == "done"
+    assert world.outages == [True, False]
 
 
 async def test_failing_probe_leaves_it_an_outage() -> None:
