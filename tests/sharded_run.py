@@ -3,19 +3,25 @@
     python -m tests.sharded_run infra/accelerate/eight_gpus_fsdp2.yaml sft MODEL ...
 
 accelerate shards where it finds GPUs. Here it is told that it may, and given what the configuration says; all that
-follows is its own: FSDP2 over gloo.
+follows is its own: FSDP2 over gloo. With HOLD_AFTER_STEP, fine-tuning goes no further than that step, so that whoever
+kills it finds it there.
 """
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import yaml
 from accelerate import DistributedType
 from accelerate.state import AcceleratorState
 from accelerate.utils import FullyShardedDataParallelPlugin
+from transformers import TrainerState
 
 from training.__main__ import main
+from training.tuning.sft_journal import Journal
+
+HOLD = "HOLD_AFTER_STEP"
 
 
 def shard(configuration: Path) -> None:
@@ -39,6 +45,19 @@ def shard(configuration: Path) -> None:
     AcceleratorState.__init__ = begin_sharded  # type: ignore[method-assign]
 
 
+def hold_after(step: int) -> None:
+    write = Journal.on_log
+
+    def write_and_hold(self: Journal, args: object, state: TrainerState, *rest: object, **more: object) -> None:
+        write(self, args, state, *rest, **more)
+        if state.global_step >= step:
+            threading.Event().wait()
+
+    Journal.on_log = write_and_hold  # type: ignore[method-assign, assignment]
+
+
 if __name__ == "__main__":
     shard(Path(sys.argv[1]))
+    if HOLD in os.environ:
+        hold_after(int(os.environ[HOLD]))
     sys.exit(main(sys.argv[2:]))

@@ -12,7 +12,7 @@ from pipeline.checkpoint import CheckpointCard
 from training import manifest
 from training.tiny_model import architecture, tiny, vocabulary
 
-TIMEOUT_S = 120.0
+TIMEOUT_S = 240.0  # two processes that import all of training, on a busy machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from training.commands.paper_tables import Job
 from training.measuring import heatmap, samples
 from training.synthetic import scenes
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 IMAGES = 32
 

@@ -13,7 +13,7 @@ from training.measuring import evaluate, figures
 from training.measuring.metrics import Judged
 from training.settings import TrainSettings
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 
 async def test_a_checkpoint_is_tried_on_real_textures_with_the_drop(vllm_engine: VllmEngine, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +13,12 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
 
+from tests.sharded_run import HOLD
 from tests.training_runs import TIMEOUT_S, Ground, until
 from training import manifest
 from training.__main__ import main
 from training.tuning.run_log import RunLog
+from worker.local_server import free_port
 
 CONFIGURATIONS = Path(__file__).parents[2] / "infra" / "accelerate"
 FSDP2 = CONFIGURATIONS / "eight_gpus_fsdp2.yaml"
@@ -41,16 +42,15 @@ def test_what_is_sharded_are_the_layers_of_the_model() -> None:
     assert all(hasattr(modeling_qwen2_5_vl, name) for name in named)
 
 
-def two_processes(arguments: list[str], *command: str) -> list[subprocess.Popen[str]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+def two_processes(arguments: list[str], *command: str, **more: str) -> list[subprocess.Popen[str]]:
+    """`more` is added to their environment."""
+    port = str(free_port())
     started = []
     for rank in ("0", "1"):
         world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         # accelerate would call the processor cpu:0, which torch.load does not know when a run goes on.
         quiet = {"ZOOMIN_TRAIN_THREADS": "1", "OMP_NUM_THREADS": "1", "ACCELERATE_TORCH_DEVICE": "cpu"}
-        environment = os.environ | world | quiet
+        environment = os.environ | world | quiet | more
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         line = [sys.executable, "-m", *command, *arguments]
         started.append(subprocess.Popen(line, env=environment, text=True, **pipes))
@@ -68,16 +68,16 @@ def log(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOOMIN_TRAIN_THREADS", "1")
     ground, out, alone = Ground.at(tmp_path), tmp_path / "out", tmp_path / "alone"
     more = ["--rows", "4", "--epochs", "1"]
-    processes = two_processes(ground.arguments(out, *more), *SHARDED)
+    processes = two_processes(ground.arguments(out, *more), *SHARDED, **{HOLD: "3"})
     try:
-        until(processes[0], lambda: len(log(out)) >= 3)
+        until(processes[0], lambda: len(log(out)) == 3)
     finally:
         kill(processes)
     shards = sorted((out / "sft" / "checkpoint-2" / "pytorch_model_fsdp_0").glob("*.distcp"))
@@ -98,7 +98,7 @@ def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
     assert all(torch.allclose(sharded[name].float(), single[name].float(), atol=2e-3) for name in single)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("command", "trained"),
     [(WHOLE, "lora"), (SHARDED, "lora"), (SHARDED, "all")],
