@@ -3,12 +3,13 @@
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.builders import encoded, noise
 from tests.chaos import topics
@@ -20,14 +21,19 @@ from tests.chaos.store_front import BUSY, DENIED, EXPIRED, SICK, store_front
 from tests.services import KafkaForTests, S3ForTests, eventually
 from tests.site import Site, headers
 from tests.worker_process import STANDIN, WorkerProcess
+from worker import telemetry
+from worker.labels import PAUSE_AFTER_FAILURE_S
 from worker.local import SeaweedFs
 from worker.local_s3 import identities
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(240)]
 
+SLOTS = 8
+SOON_S = 60.0
+"""for what a worker does by itself within seconds, on a machine that others keep busy"""
 SETTINGS = {
     "ZOOMIN_KAFKA__SESSION_TIMEOUT_S": f"{SESSION_TIMEOUT_S:g}",
-    "ZOOMIN_FLOW__MAX_IN_FLIGHT": "8",
+    "ZOOMIN_FLOW__MAX_IN_FLIGHT": str(SLOTS),
     "ZOOMIN_RETRY__ATTEMPTS": "3",
     "ZOOMIN_RETRY__MAX_WAIT_S": "1",
 }
@@ -56,11 +62,12 @@ def send(site: Site, *keys: str, times: int = 1) -> None:
 
 @dataclass(frozen=True)
 class Illness:
-    """Of the S3 of `site`, which is well until it `begins` and again once it has `ended`."""
+    """Of the S3 of `site`, which is well until it `begins` and again `heals_within_s` after it has `ended`."""
 
     site: Site
     begins: Callable[[], object]
     ended: Callable[[], object]
+    heals_within_s: float = 2.0
 
 
 @pytest.fixture(params=["away", "busy", "expired", "revoked"])
@@ -78,20 +85,35 @@ def illness(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> Itera
         stack.callback(store.client.close)
         site = Site(site.kafka, store, tmp_path, partitions=3, settings=dict(SETTINGS))
         if request.param == "away":
-            yield Illness(site, own.stop, own.start)
+            # For some of these seconds it finds buckets and no object.
+            yield Illness(site, own.stop, own.start, heals_within_s=30.0)
         else:
-            yield Illness(site, lambda: _expect(own, "another-key"), lambda: _expect(own, own.secret_key))
+            yield Illness(site, lambda: _revoke(own, site), lambda: _expect(own, own.secret_key))
+
+
+def _revoke(weed: SeaweedFs, site: Site) -> None:
+    """Returns when the key is good for nothing: until then what is sent would be served."""
+    _expect(weed, "another-key")
+    assert eventually(lambda: not _serves(site), within_s=30)
 
 
 def _expect(weed: SeaweedFs, secret_key: str) -> None:
-    """It reads its users anew; the worker goes on with the key it has."""
+    """It reads its users anew, soon; the worker goes on with the key it has."""
     (weed.server.directory / "s3.json").write_text(identities(weed.access_key, secret_key))
     weed.server.process.send(signal.SIGHUP)
 
 
+def _serves(site: Site) -> bool:
+    try:
+        site.s3.client.list_objects_v2(Bucket=site.bucket)
+    except ClientError:
+        return False
+    return True
+
+
 def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(illness: Illness) -> None:
     site = illness.site
-    site.settings["ZOOMIN_RETRY__PATIENCE_S"] = "2"
+    site.settings["ZOOMIN_RETRY__PATIENCE_S"] = f"{illness.heals_within_s:g}"
     site.upload("a.png", encoded(noise(), "PNG"))
     with site.worker(*STANDIN) as worker:
         worker.started()
@@ -99,18 +121,19 @@ def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(i
         site.answered(1)
         illness.begins()
         send(site, "a.png", times=60)
-        assert eventually(lambda: metric(worker, "zoomin_in_flight") == 8, within_s=20)
-        assert eventually(lambda: metric(worker, "zoomin_outage") >= 1)
-        assert eventually(lambda: metric(worker, "zoomin_paused") > 0)
+        assert eventually(lambda: metric(worker, "zoomin_in_flight") == SLOTS, within_s=SOON_S)
+        assert eventually(lambda: metric(worker, "zoomin_outage") >= 1, within_s=SOON_S)
+        assert eventually(lambda: metric(worker, "zoomin_paused") > 0, within_s=SOON_S)
         before = metric(worker, "zoomin_rebalances_total")
-        time.sleep(SESSION_TIMEOUT_S + 1)  # longer than patience, and than the group waits for a silent member
+        # Longer than the group waits for a silent member, and, but for a server that is away, than patience lasts.
+        time.sleep(SESSION_TIMEOUT_S + 1)
         assert metric(worker, "zoomin_rebalances_total") == before
         assert "ok" in worker.get("/livez")
         assert (len(site.verdicts()), site.dead_letters()) == (1, [])
         illness.ended()
         verdicts, letters = site.answered(61)
         assert metric(worker, "zoomin_outage") == 0
-    assert letters == []
+    assert [headers(letter)["zoomin-dlt-detail"] for letter in letters] == []
     assert len(verdicts) == 61
 
 
@@ -155,52 +178,78 @@ def test_a_labeling_bucket_that_does_not_answer_holds_up_no_verdict(site: Site) 
         verdicts, letters = site.answered(150)
         took_s = time.monotonic() - began
         failures = metric(worker, "zoomin_label_write_failures_total")
+        waits = [line for line in worker.lines() if line["event"] == telemetry.LABEL_WRITE_FAILED]
         worker.signal(signal.SIGKILL)
     assert (len(verdicts), letters) == (150, [])
-    assert failures >= 100
-    assert took_s < 30, "150 writes of 2 s in 8 slots would take 37 s"
+    assert failures >= 150 - SLOTS, "the last ones may be waiting still"
+    assert 0 < len(waits) <= SLOTS * (1 + took_s / PAUSE_AFTER_FAILURE_S), "each slot waits once, then all pause"
 
 
 def test_a_member_that_slept_past_its_session_drops_what_it_had_and_rejoins(site: Site) -> None:
     site.upload("a.png", encoded(noise(), "PNG"))
-    slow = (*STANDIN, "--delay-s", "0.4")
-    with site.worker(*slow) as sleeper, site.worker(*slow) as other:
-        sleeper.started()
-        other.started()
-        assert eventually(lambda: _moves(sleeper, "assigned") and _moves(other, "assigned"), within_s=20)
+    with store_front(site.s3.endpoint_url) as front, ExitStack() as stack:
+        site.settings["ZOOMIN_STORE__ENDPOINT_URL"] = front.url
+        sleeper = stack.enter_context(site.worker(*STANDIN)).started()
+        other = stack.enter_context(site.worker(*STANDIN)).started()
+        assert eventually(lambda: _moves(sleeper, "assigned") and _moves(other, "assigned"), within_s=SOON_S)
+        front.refused["/"] = BUSY  # what it has in flight stays there until it sleeps
         send(site, "a.png", times=60)
-        assert eventually(lambda: metric(sleeper, "zoomin_in_flight") > 0)
+        assert eventually(lambda: metric(sleeper, "zoomin_in_flight") > 0, within_s=SOON_S)
         sleeper.signal(signal.SIGSTOP)
-        time.sleep(SESSION_TIMEOUT_S + 2)
+        taken_over = len(_moves(other, "assigned"))
+        front.refused.clear()
+        assert eventually(lambda: len(_moves(other, "assigned")) > taken_over, within_s=SOON_S)
         sleeper.signal(signal.SIGCONT)
-        assert eventually(lambda: _moves(sleeper, "lost"), within_s=20), "it did not notice that it was fenced"
+        assert eventually(lambda: _moves(sleeper, "lost"), within_s=SOON_S), "it did not notice that it was fenced"
         assert eventually(
-            lambda: {v.event_id for v in site.verdicts()} == {f"a.png-{n}" for n in range(60)}, within_s=30
+            lambda: {v.event_id for v in site.verdicts()} == {f"a.png-{n}" for n in range(60)}, within_s=SOON_S
         )
-        assert eventually(lambda: _moves(sleeper, "assigned")[-1] >= _moves(sleeper, "lost")[0], within_s=20)
+        assert eventually(lambda: _moves(sleeper, "assigned")[-1] >= _moves(sleeper, "lost")[0], within_s=SOON_S)
         assert site.dead_letters() == []
         assert (sleeper.stop(), other.stop()) == (0, 0)
 
 
 def test_a_rolling_restart_of_three_workers_loses_nothing_and_leaves_no_gap(site: Site) -> None:
+    patient_s, span, slots = 45, 4, 4
+    site.settings |= {
+        # Whoever goes without a word is waited for; 45 s cannot be taken for a busy machine's pause.
+        "ZOOMIN_KAFKA__SESSION_TIMEOUT_S": str(patient_s),
+        "ZOOMIN_KAFKA__COMMIT_INTERVAL_S": "0.5",
+        "ZOOMIN_FLOW__MAX_SPAN": str(span),
+        "ZOOMIN_FLOW__MAX_IN_FLIGHT": str(slots),
+    }
     events = planned(site, 150, seed=5)
-    pool = Pool(lambda: site.worker(*STANDIN, "--delay-s", "0.05"), size=3)
+    started: list[WorkerProcess] = []
+
+    def start() -> WorkerProcess:
+        started.append(site.worker(*STANDIN, "--delay-s", "0.05"))
+        return started[-1]
+
+    pool = Pool(start, size=3)
     try:
+        assert eventually(lambda: all(_moves(worker, "assigned") for worker in started), within_s=SOON_S)
+        moved_before = _partitions_taken(started)
         with closing(Sender(site, events, over_s=15)) as sender:
             sender.start()
             for slot in range(3):
                 pool.stop(slot)
                 pool.replace(slot)
             sent = sender.sent()
-            site.answered(150)
+            topics.wait_until_answered(site, sent, within_s=SOON_S)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
         judgement = judge(sent, topics.answers(site), commits)
     finally:
         pool.end()
-    assert judgement.broken(silence_limit_s=10) == []
+    assert judgement.broken(silence_limit_s=patient_s - 10) == []
     assert pool.ended_badly == []
-    assert judgement.repeats <= 2 * 8, "at most what was under way where partitions moved"
+    moved = _partitions_taken(started) - moved_before
+    assert judgement.repeats <= moved * (span + slots - 1), "at most what was read of a partition since its last commit"
+
+
+def _partitions_taken(workers: Iterable[WorkerProcess]) -> int:
+    """From workers that were running on; whoever stops has answered and committed everything."""
+    return sum(len(line.get(how, ())) for worker in workers for line in worker.lines() for how in ("revoked", "lost"))
 
 
 def _moves(worker: WorkerProcess, kind: str) -> list[int]:

@@ -6,11 +6,12 @@ a commit that went too far is found although later answers have made up for it.
 
 import json
 import struct
+import time
 from collections.abc import Iterable
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from tests.chaos.judge import Answer, Commit
+from tests.chaos.judge import Answer, Commit, Sent
 from tests.services import KafkaForTests
 from tests.site import Site, headers
 
@@ -29,6 +30,15 @@ def answers(site: Site, *, isolation_level: str = "read_committed") -> list[Answ
         for topic in (site.verdict_topic, site.dead_letter_topic)
     )
     return [*map(_verdict, verdicts), *map(_letter, letters)]
+
+
+def wait_until_answered(site: Site, sent: Iterable[Sent], *, within_s: float) -> None:
+    """Until each has an answer: their number says nothing, for some may be repeats."""
+    places = {event.place for event in sent}
+    deadline = time.monotonic() + within_s
+    while left := places - {answer.place for answer in answers(site)}:
+        assert time.monotonic() < deadline, f"{len(left)} events are not answered"
+        time.sleep(0.5)
 
 
 def commits(kafka: KafkaForTests, group: str, topic: str) -> list[Commit]:
