@@ -68,7 +68,7 @@ class Site:
     def dead_letters(self) -> list[ConsumerRecord]:
         return self.kafka.records(self.dead_letter_topic)
 
-    def answered(self, count: int, timeout_s: float = 60) -> tuple[list[VerdictEvent], list[ConsumerRecord]]:
+    def answered(self, count: int, timeout_s: float = 120) -> tuple[list[VerdictEvent], list[ConsumerRecord]]:
         """Waits until verdicts and dead letters together are `count`."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -14,7 +14,7 @@ from typing import Any, Self
 REAL = ("worker", "run")
 STANDIN = ("tests.standin_worker",)
 START_TIMEOUT_S = 600  # an engine on a busy machine
-ENDING_S = 60
+ENDING_S = 120
 ANSWER_S = 30
 
 

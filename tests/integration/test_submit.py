@@ -106,7 +106,7 @@ def test_ctrl_c_keeps_what_was_acknowledged_and_the_next_run_sends_the_rest(
             assert child.poll() is None
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=20)
+        _, errors = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "Traceback" not in errors
     done = json.loads(state.read_text())["prefixes"][f"s3://{bucket}/"]["events"]

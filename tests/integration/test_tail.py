@@ -156,7 +156,7 @@ def test_verdicts_come_as_they_are_published_and_ctrl_c_ends_it_at_once(kafka, t
         publish(kafka, topic, verdict_event(event_id="after"))
         assert json.loads(child.stdout.readline())["event_id"] == "after"
         child.send_signal(signal.SIGINT)
-        output, errors = child.communicate(timeout=20)
+        output, errors = child.communicate(timeout=60)
     assert (child.returncode, output, errors) == (130, "", "")
 
 
@@ -166,7 +166,7 @@ def test_a_reader_that_leaves_the_pipe_ends_it_quietly(kafka, topic):
         assert json.loads(child.stdout.readline())["event_id"] == "one"
         child.stdout.close()
         publish(kafka, topic, verdict_event(event_id="two"))
-        assert child.wait(timeout=20) in (0, 120)
+        assert child.wait(timeout=60) in (0, 120)
         assert child.stderr.read() == ""
 
 

@@ -48,7 +48,7 @@ def letter_for(site: Site, event_id: str) -> dict[str, str]:
     return eventually(found)[0]
 
 
-def eventually(found, timeout_s: float = 30):  # type: ignore[no-untyped-def]
+def eventually(found, timeout_s: float = 60):  # type: ignore[no-untyped-def]
     """What `found` returns once it is not empty."""
     import time
 
