@@ -99,6 +99,8 @@ class KafkaForTests:
             isolation_level=isolation_level,
         )
         try:
+            # Of several brokers, the one that is asked may not have heard of a new topic yet.
+            assert eventually(lambda: bool(consumer.partitions_for_topic(topic))), f"no broker knows {topic}"
             partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
