@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 LOOK_EVERY_S = 0.2
+SPEAKS_WITHIN_S = 10.0
 
 
 class ForbiddenListener:
@@ -44,7 +45,7 @@ class ForbiddenListener:
             except TimeoutError:
                 continue
             with connection:
-                connection.settimeout(1)
+                connection.settimeout(SPEAKS_WITHIN_S)
                 try:
                     self.requests.append(connection.recv(200))
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -10,7 +10,8 @@ from tests.hostile.corpus import answers
 from tests.hostile.entries import HostileAnswer
 
 CORPUS = answers()
-AT_MOST_S = 1.0
+AT_MOST_S = 5.0
+"""of this thread's own work, collecting everyone's garbage included; a search that tracks back takes minutes"""
 
 
 def test_the_corpus_is_large_and_says_why() -> None:
@@ -20,9 +21,9 @@ def test_the_corpus_is_large_and_says_why() -> None:
 
 @pytest.mark.parametrize("entry", CORPUS, ids=lambda entry: entry.name.encode("unicode_escape").decode())
 def test_an_answer_is_read_as_it_stands_or_not_at_all(entry: HostileAnswer) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     assert read(entry) == entry.expected
-    assert time.process_time() - began < AT_MOST_S
+    assert time.thread_time() - began < AT_MOST_S
 
 
 def read(entry: HostileAnswer) -> tuple[str, list[tuple[int, int, int, int]], str] | None:

@@ -12,6 +12,8 @@ from tests.hostile.entries import MAX_BYTES, MAX_PIXELS, HostileImage, Picture
 from worker.decoding import DecodePool
 
 CORPUS = images()
+GIVEN_UP_AFTER_S = 5.0
+"""long enough for a small image on a machine that does something else for a while"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,10 +48,10 @@ async def test_every_image_is_judged_as_shown_or_refused_with_its_code(pool: Dec
 
 async def test_what_takes_minutes_is_given_up_and_costs_its_image_alone() -> None:
     slow = [entry for entry in CORPUS if entry.slow]
-    decoder = DecodePool(max_pixels=MAX_PIXELS, workers=len(slow), deadline_s=2)
+    decoder = DecodePool(max_pixels=MAX_PIXELS, workers=len(slow), deadline_s=GIVEN_UP_AFTER_S)
     try:
         for done in asyncio.as_completed([decoder.decode(entry.content) for entry in slow]):
-            with pytest.raises(ImageUndecodable, match="took longer than 2 s"):
+            with pytest.raises(ImageUndecodable, match="took longer than"):
                 await done
         small = next(entry for entry in CORPUS if entry.name == "PNG-64x48")
         assert await surprise(small, decoder) is None

@@ -12,7 +12,7 @@ from tests.hostile.listener import ForbiddenListener
 
 def test_the_listener_remembers_who_came() -> None:
     with ForbiddenListener() as listener:
-        with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as stranger:
+        with socket.create_connection(("127.0.0.1", listener.port), timeout=60) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert stranger.recv(100).startswith(b"HTTP/1.1 200")
         assert listener.requests == [b"GET / HTTP/1.1\r\n\r\n"]

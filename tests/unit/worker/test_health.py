@@ -31,7 +31,7 @@ def server(problems: Problems) -> Iterator[HealthServer]:
 
 def get(server: HealthServer, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=60) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -12,6 +12,8 @@ from worker.telemetry import Metrics
 
 IMAGE = RgbImage(noise(), "png")
 EVERYTHING = policy(control_fraction=1.0)
+UNHURRIED_S = 60.0
+"""a picture is packed on a thread, which a busy machine may keep waiting for longer than a worker would"""
 
 
 class MemoryBucket:
@@ -37,7 +39,8 @@ def count(metrics: Metrics, name: str, **labels: str) -> float:
 async def test_the_image_comes_first_and_the_case_points_at_it() -> None:
     bucket, metrics = MemoryBucket(), Metrics()
     verdict = verdict_event(zoomed=[(0, 0, 9, 9)])
-    await Labels(bucket, EVERYTHING, metrics=metrics, clock=lambda: 0.0).offer(verdict, IMAGE)
+    labels = Labels(bucket, EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
+    await labels.offer(verdict, IMAGE)
     image_key, case_key = bucket.written
     assert image_key == f"images/{verdict.image.sha256}.png"
     assert case_key == f"cases/1970/01/01/{verdict.verdict_id}.json"
@@ -58,7 +61,7 @@ async def test_what_was_not_drawn_is_not_written() -> None:
 async def test_a_failing_bucket_is_tried_once_in_ten_seconds_and_the_rest_is_counted() -> None:
     now = 0.0
     bucket, metrics = MemoryBucket(fails=lambda: True), Metrics()
-    labels = Labels(bucket, EVERYTHING, metrics=metrics, clock=lambda: now)
+    labels = Labels(bucket, EVERYTHING, metrics=metrics, clock=lambda: now, write_timeout_s=UNHURRIED_S)
     for _ in range(5):
         assert await labels.offer(verdict_event(), IMAGE)
     assert bucket.tries == 1
