@@ -6,7 +6,7 @@ One course, in order, because each start of the engine takes a minute: a test go
 import re
 import resource
 import signal
-import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.chaos import topics
-from tests.chaos.judge import Answer, Judgement, Sent, judge, same_judgement
+from tests.chaos.judge import Answer, Judgement, Place, Sent, judge, same_judgement
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.services import KafkaForTests, S3ForTests, eventually
@@ -23,15 +23,16 @@ from tests.site import Site
 from tests.worker_process import REAL, WorkerProcess
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(1200)]
-BATCHES, BATCH = 4, 24
+BATCHES, BATCH = 8, 12
 UNDER_WAY = 4
 """answers of a batch after which the fault comes: the engine then works on the others"""
 ANSWERED_WITHIN_S = 400.0
 RESTARTS = 2
+SLOTS = 8
 SETTINGS = {
     "ZOOMIN_ENGINE__QUERY_TIMEOUT_S": "20",
     "ZOOMIN_ENGINE__RESTARTS": str(RESTARTS),
-    "ZOOMIN_FLOW__MAX_IN_FLIGHT": "8",
+    "ZOOMIN_FLOW__MAX_IN_FLIGHT": str(SLOTS),
     "ZOOMIN_KAFKA__SESSION_TIMEOUT_S": f"{SESSION_TIMEOUT_S:g}",
     "ZOOMIN_KAFKA__COMMIT_INTERVAL_S": "30",  # a killed worker leaves answers behind that are not committed
 }
@@ -41,27 +42,44 @@ SETTINGS = {
 class Course:
     site: Site
     sent: list[Sent] = field(default_factory=list)
+    taken_over: set[Place] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         events = planned(self.site, BATCHES * BATCH, seed=1)
         self._batches = iter([events[at : at + BATCH] for at in range(0, len(events), BATCH)])
 
     def send(self) -> None:
-        """The next batch; waits until some of it is answered."""
-        before = len(self.answers())
         with closing(Sender(self.site, next(self._batches), over_s=0.1)) as sender:
             self.sent += sender.start().sent()
+
+    def send_until_under_way(self) -> None:
+        """Returns when some of the batch is answered."""
+        before = len(self.answers())
+        self.send()
         assert eventually(lambda: len(self.answers()) >= before + UNDER_WAY, within_s=ANSWERED_WITHIN_S)
+
+    def stop_at_work(self, worker: WorkerProcess) -> psutil.Process:
+        """The engine's core, stopped; a batch that comes afterwards holds every slot, however far it had come."""
+        self.send_until_under_way()
+        core = core_of(worker)
+        core.suspend()
+        self.send()
+        assert eventually(lambda: metric(worker, "zoomin_in_flight") == SLOTS, within_s=ANSWERED_WITHIN_S)
+        return core
 
     def answers(self) -> list[Answer]:
         return topics.answers(self.site)
 
+    def uncommitted(self) -> set[Place]:
+        """What was answered and will be answered again by whoever takes over."""
+        committed = self.site.committed()
+        return {answer.place for answer in self.answers() if answer.place[1] >= committed.get(answer.place[0], 0)}
+
+    def repeated(self) -> set[Place]:
+        return {place for place, times in Counter(answer.place for answer in self.answers()).items() if times > 1}
+
     def wait_until_answered(self) -> None:
-        places = {event.place for event in self.sent}
-        deadline = time.monotonic() + ANSWERED_WITHIN_S
-        while left := places - {answer.place for answer in self.answers()}:
-            assert time.monotonic() < deadline, f"{len(left)} events are not answered"
-            time.sleep(0.5)
+        topics.wait_until_answered(self.site, self.sent, within_s=ANSWERED_WITHIN_S)
 
     def judged(self) -> Judgement:
         group = self.site.environment["ZOOMIN_KAFKA__GROUP_ID"]
@@ -84,10 +102,15 @@ def first(course: Course) -> Iterator[WorkerProcess]:
 def second(course: Course, first: WorkerProcess) -> Iterator[WorkerProcess]:
     """Takes over from the first, which is killed with events in flight; its engine may not die at all."""
     course.site.settings["ZOOMIN_ENGINE__RESTARTS"] = "0"
-    course.send()
+    course.send_until_under_way()
     core = core_of(first)
+    first.signal(signal.SIGSTOP)
+    if not course.uncommitted():  # it committed a moment ago, and will not again for long
+        first.signal(signal.SIGCONT)
+        course.send_until_under_way()
     first.signal(signal.SIGKILL)
     first.ended()
+    course.taken_over = course.uncommitted()
     assert eventually(lambda: is_gone(core), within_s=30), "the core outlives its worker"
     with course.site.worker(*REAL) as worker:
         yield worker.started()
@@ -97,32 +120,36 @@ def core_of(worker: WorkerProcess) -> psutil.Process:
     (core,) = [
         process
         for process in psutil.Process(worker.pid).children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE and process.cmdline()[0].startswith("VLLM::EngineCore")
+        if not is_gone(process) and "".join(process.cmdline()[:1]).startswith("VLLM::EngineCore")
     ]
     return core
 
 
-def is_gone(core: psutil.Process) -> bool:
-    return not core.is_running() or core.status() == psutil.STATUS_ZOMBIE
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
-def restarts(worker: WorkerProcess) -> float:
-    (found,) = re.findall(r"^zoomin_engine_restarts_total (\S+)$", worker.get("/metrics"), re.MULTILINE)
+def metric(worker: WorkerProcess, name: str) -> float:
+    (found,) = re.findall(rf"^{name} (\S+)$", worker.get("/metrics"), re.MULTILINE)
     return float(found)
 
 
+def restarts(worker: WorkerProcess) -> float:
+    return metric(worker, "zoomin_engine_restarts_total")
+
+
 def test_a_killed_core_is_replaced_and_what_was_in_flight_asked_again(course: Course, first: WorkerProcess) -> None:
-    course.send()
-    core_of(first).kill()
+    course.stop_at_work(first).kill()
     course.wait_until_answered()
     assert restarts(first) == 1
     assert course.judged().wrong_answers == (), "no healthy event is dead-lettered"
 
 
 def test_a_stuck_core_is_noticed_killed_and_replaced(course: Course, first: WorkerProcess) -> None:
-    course.send()
-    core = core_of(first)
-    core.suspend()
+    core = course.stop_at_work(first)
     course.wait_until_answered()
     assert restarts(first) == 2
     assert is_gone(core)
@@ -131,9 +158,10 @@ def test_a_stuck_core_is_noticed_killed_and_replaced(course: Course, first: Work
 
 
 def test_after_a_killed_worker_the_next_gives_the_same_judgements(course: Course, second: WorkerProcess) -> None:
+    assert course.taken_over, "nothing is judged twice, so this shows nothing"
     course.wait_until_answered()
+    assert eventually(lambda: course.repeated() >= course.taken_over, within_s=ANSWERED_WITHIN_S)
     judgement = course.judged()
-    assert judgement.repeats > 0, "nothing was judged twice, so this shows nothing"
     assert (judgement.lost, judgement.unequal_repeats, judgement.wrong_answers) == ((), (), ())
     assert (judgement.strangers, judgement.offsets_beyond_unanswered) == (0, 0)
 
@@ -141,11 +169,11 @@ def test_after_a_killed_worker_the_next_gives_the_same_judgements(course: Course
 def test_a_core_without_memory_and_without_budget_ends_the_worker_and_nothing_is_committed_past_it(
     course: Course, second: WorkerProcess
 ) -> None:
-    course.send()
-    core = core_of(second)
+    core = course.stop_at_work(second)
     # Not a byte more than it has: allocations fail from now on. (The kernel's OOM killer would send SIGKILL, as above.)
     # The core may die of it, or lose a thread and hang without a word: then the query's time limit finds out.
     resource.prlimit(core.pid, resource.RLIMIT_AS, (core.memory_info().vms, core.memory_info().vms))
+    core.resume()
     assert second.ended(120) == 1
     (died,) = [line for line in second.lines() if line["event"] == "engine_died"]
     assert died["allowed"] == 0

@@ -1,8 +1,11 @@
 import json
 import resource
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,6 +18,15 @@ from training.__main__ import main
 from training.tuning.publishing import digest
 
 STEPS = 12
+HALTING = """
+import os, signal, sys
+
+def halt(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("{file}"):
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+sys.addaudithook(halt)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +42,18 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def log(out: Path) -> list[dict[str, Any]]:
     path = out / "sft" / "log.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+
+
+def halted(ground: Ground, out: Path, *, before: str) -> subprocess.Popen[str]:
+    """A run that has stopped itself where it was about to write this file: however slow we are, it goes no further."""
+    hook = out.parent / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(HALTING.format(file=before))  # Python loads it by itself
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(hook))
+        process = ground.start(ground.arguments(out))
+    until(process, lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    return process
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +97,8 @@ def test_a_killed_run_goes_on_with_the_same_rows_to_the_same_weights(
     ground: Ground, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    process = ground.start(ground.arguments(out))
-    until(process, lambda: len(log(out)) >= 11)  # in the second time round
+    process = halted(ground, out, before="checkpoint-10/clock.json")
+    assert len(log(out)) == 10, "in the second time round"
     process.kill()
     process.communicate(timeout=TIMEOUT_S)
     assert not (out / "config.json").exists()
@@ -88,9 +112,9 @@ def test_a_killed_run_goes_on_with_the_same_rows_to_the_same_weights(
 
 def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_stays(ground: Ground, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = ground.start(ground.arguments(out))
-    until(process, lambda: (out / "sft" / "checkpoint-4" / "clock.json").exists())
+    process = halted(ground, out, before="checkpoint-4/clock.json")
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+    process.send_signal(signal.SIGCONT)
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
     (sentence,) = [line for line in told.splitlines() if line.startswith("zoomin-train")]
