@@ -7,12 +7,15 @@ broker (tests/integration/test_client_cures.py) that says at an update whether i
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from socket import socket
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.subscription_state import SubscriptionState
 from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.producer.transaction_manager import TransactionalRequestResult
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
@@ -21,6 +24,8 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartiti
 
 Receive = Callable[[KafkaTCPTransport], tuple[bytes, Exception | None]]
 
+_connect = KafkaNetSocket.sock_connect
+_close_network = NetworkSelector.close
 _read_record = DefaultRecordBatch._read_msg
 _RECEIVING: dict[type[KafkaTCPTransport], Receive] = {
     transport: transport._sock_recv for transport in (KafkaTCPTransport, KafkaSSLTransport)
@@ -95,6 +100,37 @@ def hear_last_words() -> None:
     """
     for transport, receive in _RECEIVING.items():
         transport._sock_recv = _until_its_end(receive)
+
+
+def close_every_socket() -> None:
+    """Makes a client close all that it opened.
+
+    It forgets a socket whose connection fails or is given up. When it ends it waits for the others until their last
+    words are sent, with a loop that does not run any more. Both stay open until they are garbage.
+    """
+    KafkaNetSocket.sock_connect = _connect_or_close
+    NetworkSelector.close = _close_with_sockets
+
+
+async def _connect_or_close(
+    maker: KafkaNetSocket, net: NetworkSelector, sock: socket, address: object, timeout_at: float | None = None
+) -> socket:
+    try:
+        await _connect(maker, net, sock, address, timeout_at=timeout_at)
+        return sock
+    except BaseException:  # also when the attempt is given up
+        sock.close()
+        raise
+
+
+def _close_with_sockets(network: NetworkSelector) -> None:
+    if network._closed:
+        return
+    network.stop()
+    watched = [key.fileobj for key in network._selector.get_map().values()]
+    _close_network(network)
+    for sock in watched:
+        sock.close()
 
 
 def _until_its_end(receive: Receive) -> Receive:

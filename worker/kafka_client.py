@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, TopicMissing
-from worker.client_cures import hear_last_words
+from worker.client_cures import close_every_socket, hear_last_words
 from worker.settings import KafkaSettings
 
 Client = TypeVar("Client")
@@ -67,25 +67,28 @@ def connect(make: Callable[..., Client], settings: KafkaSettings, **options: obj
     """
     _check_files(settings)
     hear_last_words()
-    opened: list[KafkaNetClient] = []
+    close_every_socket()
     connections: list[_Connections] = []
+    with ExitStack() as opened:
 
-    def network(**configs: object) -> KafkaNetClient:
-        selector = NetworkSelector(**configs)
-        connections.append(_Connections(selector, **configs))
-        opened.append(KafkaNetClient(net=selector, manager=connections[-1]))
-        return opened[-1]
+        def network(**configs: object) -> KafkaNetClient:
+            selector = NetworkSelector(**configs)
+            opened.callback(selector.close)
+            connections.append(_Connections(selector, **configs))
+            client = KafkaNetClient(net=selector, manager=connections[-1])
+            opened.callback(client.close)
+            return client
 
-    try:
-        return make(**connection(settings) | options, kafka_client=network)
-    except BaseException as error:
-        for client in opened:
-            client.close()
-        if isinstance(error, ValueError | OSError):
+        try:
+            client = make(**connection(settings) | options, kafka_client=network)
+        except (ValueError, OSError) as error:
             raise BadSettings(f"the ZOOMIN_KAFKA__* settings are no usable connection: {error}") from error
-        if isinstance(error, kafka_errors.KafkaError) and connections:
-            raise error from connections[-1].refusal
-        raise
+        except kafka_errors.KafkaError as error:
+            if connections:
+                raise error from connections[-1].refusal
+            raise
+        opened.pop_all()
+        return client
 
 
 class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the client has no types

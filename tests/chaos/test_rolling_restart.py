@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import refused
 from tests.chaos import topics
 from tests.chaos.judge import judge
 from tests.chaos.pool import Pool
@@ -14,12 +13,11 @@ from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.cluster import NODES, KafkaCluster
 from tests.conftest import forget_data, present
-from tests.refused import collect_refused_sockets  # noqa: F401
 from tests.services import KafkaForTests, S3ForTests
 from tests.site import Site
 from tests.worker_process import STANDIN
 
-pytestmark = [*refused.MARKS, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(300)]
 
 EVENTS = 300
 OVER_S = 40.0
@@ -49,12 +47,11 @@ def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
             for number in range(NODES):
                 cluster.restart(number, crash=number == CRASHED)
             sent = sender.sent()
-            site.answered(EVENTS)
+            topics.wait_until_answered(site, sent, within_s=60)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
         judgement = judge(sent, topics.answers(site), commits)
     finally:
         pool.end()
     assert judgement.broken(silence_limit_s=15) == []
-    assert judgement.dead_letters == sum(kind == "dead_letter" for _, _, kind in events), "none but the unreadable"
     assert pool.ended_badly == []

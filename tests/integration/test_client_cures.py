@@ -17,14 +17,14 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewPartitions
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.base import MemberState
-from kafka.errors import CorruptRecordError, KafkaError, KafkaTimeoutError
+from kafka.errors import CorruptRecordError, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaTCPTransport
 from kafka.record.default_records import DefaultRecordBatch
 
 from pipeline.errors import FatalError
 from pipeline.record import RawRecord
-from tests import refused
-from tests.refused import collect_refused_sockets  # noqa: F401
 from tests.services import KafkaForTests, eventually
 from worker import client_cures, kafka_client
 from worker.client_cures import finish_joining, unpark
@@ -34,8 +34,6 @@ from worker.turn import Turn
 
 Cure = Callable[[KafkaConsumer], None]
 PATIENCE_S = 60
-
-pytestmark = refused.MARKS
 
 
 def nothing(_consumer: KafkaConsumer) -> None:
@@ -265,6 +263,32 @@ def test_failed_connection_leaves_no_thread_behind(
         with pytest.raises(KafkaError):
             kafka_client.connect(kind, KafkaSettings(bootstrap_servers="127.0.0.1:9"))
     assert eventually(lambda: before.issuperset(threading.enumerate()))
+
+
+@pytest.mark.parametrize("cured", [False, True])
+def test_refused_connection_leaves_no_socket_behind(cured: bool) -> None:
+    client_cures.close_every_socket()
+    connect = KafkaNetSocket.sock_connect if cured else client_cures._connect
+    network, ours = NetworkSelector(), socket.socket()
+    ours.setblocking(False)
+    with ours:
+        with pytest.raises(KafkaConnectionError):
+            network.run(connect, KafkaNetSocket(), network, ours, ("127.0.0.1", 9))
+        assert (ours.fileno() == -1) is cured
+        network.close()
+
+
+@pytest.mark.parametrize("cured", [False, True])
+def test_client_that_closes_leaves_no_connection_behind(cured: bool) -> None:
+    client_cures.close_every_socket()
+    close = NetworkSelector.close if cured else client_cures._close_network
+    network = NetworkSelector()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        KafkaTCPTransport(network, ours).resume_reading()
+        network.drain()
+        close(network)
+        assert (ours.fileno() == -1) is cured
 
 
 @pytest.mark.parametrize("cured", [False, True])

@@ -11,9 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import MessageSizeTooLargeError
 
 from pipeline.errors import BrokerUnavailable, MalformedEvent, ZoomInError
-from tests import refused
 from tests.builders import record
-from tests.refused import collect_refused_sockets  # noqa: F401
 from tests.services import KafkaForTests, eventually
 from tests.verdicts import verdict_event
 from worker import delivery as delivery_module
@@ -26,8 +24,6 @@ from worker.settings import KafkaSettings
 TOO_LARGE = b"x" * 2_000  # with what is around it
 
 Connect = Callable[[KafkaSettings], KafkaPublisher]
-
-pytestmark = refused.MARKS
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import pytest
 from kafka import KafkaProducer
 
 from pipeline.errors import BadSettings, FatalError, TopicMissing
-from tests import refused
-from tests.refused import collect_refused_sockets  # noqa: F401
 from tests.services import KafkaForTests, eventually
 from worker import kafka_client
 from worker.client_cures import close_producer
@@ -17,8 +15,6 @@ from worker.local import CACHE, KafkaBroker
 from worker.settings import KafkaSettings
 from worker.source import KafkaSource
 from worker.turn import Turn
-
-pytestmark = refused.MARKS
 
 
 def settings(kafka: KafkaForTests) -> KafkaSettings:

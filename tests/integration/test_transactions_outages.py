@@ -9,10 +9,8 @@ from uuid import uuid4
 import pytest
 
 from pipeline.errors import BrokerUnavailable, FatalError
-from tests import refused
 from tests.contract.test_transactions import joined, message
 from tests.integration.test_publisher_outages import shrink
-from tests.refused import collect_refused_sockets  # noqa: F401
 from tests.services import KafkaForTests, eventually
 from worker.local import CACHE, KafkaBroker
 from worker.settings import KafkaSettings
@@ -20,8 +18,6 @@ from worker.source import KafkaSource
 from worker.transactions import KafkaTransactions
 
 Result = TypeVar("Result")
-
-pytestmark = refused.MARKS
 
 
 @pytest.fixture
