@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -11,7 +12,9 @@ from kafka.errors import KafkaError
 
 from pipeline.errors import LocalStackFailed
 from worker.jars import kafka_jars
+from worker.kafka_client import connect
 from worker.local_server import LocalServer, Say
+from worker.settings import KafkaSettings
 
 INPUT_MESSAGE_BYTES = 1_048_588  # Kafka's own default for max.message.bytes
 DEAD_LETTER_MESSAGE_BYTES = INPUT_MESSAGE_BYTES + 64 * 1024  # an input of the full size and our headers
@@ -111,28 +114,24 @@ class KafkaBroker:
         """
         configs = {"max.message.bytes": str(max_message_bytes)}
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
-            try:
+            with closing(self._admin()) as admin:
                 missing = sorted(set(names) - set(admin.list_topics()))
                 if missing:
                     # As many copies as the brokers make by themselves: one, on a single node.
                     admin.create_topics([NewTopic(name, partitions, -1, topic_configs=configs) for name in missing])
                     admin.wait_for_topics(missing)
-            finally:
-                admin.close()
         except KafkaError as error:
             raise self.server.failure(f"topics could not be created ({error})") from error
 
     def _answers(self) -> bool:
         try:
-            # Patient, as its port is open: a client that gives up while it is made leaves a thread and a socket behind.
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers, bootstrap_timeout_ms=20_000)
-            try:
+            with closing(self._admin()) as admin:
                 return bool(admin.describe_cluster()["brokers"])
-            finally:
-                admin.close()
         except KafkaError:
             return False
+
+    def _admin(self) -> KafkaAdminClient:
+        return connect(KafkaAdminClient, KafkaSettings(bootstrap_servers=self.bootstrap_servers))
 
 
 def broker_properties(
