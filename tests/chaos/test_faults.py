@@ -26,7 +26,7 @@ from worker.labels import PAUSE_AFTER_FAILURE_S
 from worker.local import SeaweedFs
 from worker.local_s3 import identities
 
-pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(400)]
 
 SLOTS = 8
 SOON_S = 60.0

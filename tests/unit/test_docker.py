@@ -145,7 +145,7 @@ def test_the_health_check_follows_livez(problem: str | None, status: int) -> Non
     live, ready = (lambda: problem), (lambda: "no partitions assigned yet")
     with HealthServer("127.0.0.1", 0, live=live, ready=ready, registry=CollectorRegistry()) as server:
         environment = os.environ | {"ZOOMIN_TELEMETRY__HTTP_PORT": str(server.port)}
-        checked = subprocess.run([sys.executable, *check[1:]], env=environment, timeout=30)
+        checked = subprocess.run([sys.executable, *check[1:]], env=environment, timeout=60)
     assert checked.returncode == status
 
 

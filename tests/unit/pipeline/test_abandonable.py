@@ -18,7 +18,7 @@ async def test_the_wait_can_be_left_while_the_call_goes_on() -> None:
 
     def call() -> bool:
         begun.set()
-        return leave.wait(5)
+        return leave.wait(60)
 
     waiting = asyncio.create_task(in_abandonable_thread(call))
     while not begun.is_set():  # noqa: ASYNC110 - the event is a thread's
