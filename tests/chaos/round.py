@@ -100,7 +100,7 @@ def run(directory: Path, *, seed: int, events: int, kills: int, delivery: Delive
                 carry_out(fault, pool, broker, s3)
                 pool.look()
             sent = sender.sent()
-            _wait_for_answers(site, events)
+            _wait_for_the_end(site, events)
             pool.look()
             pool.stop_all()
             commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
@@ -133,19 +133,23 @@ def _pool(site: Site, seed: int) -> Iterator[Pool]:
         pool.end()
 
 
-def _wait_for_answers(site: Site, events: int) -> None:
-    """Until every input record has an answer, or none has come for long: the judge says what is missing."""
-    answered, changed_at = -1, time.monotonic()
-    while time.monotonic() - changed_at < ANSWERED_WITHIN_S:
-        if _ends(site) >= events:
-            now_answered = len({answer.place for answer in topics.answers(site)})
-            if now_answered >= events:
-                return
-        else:
-            now_answered = _ends(site)
-        if now_answered != answered:
-            answered, changed_at = now_answered, time.monotonic()
+def _wait_for_the_end(site: Site, events: int) -> None:
+    """Until every input record is answered and committed, or nothing has moved for long: the judge says what is not.
+
+    Whoever stops while its group changes hands cannot commit, and its successor would have to.
+    """
+    reached, moved_at = (-1, -1), time.monotonic()
+    while reached < (events, events) and time.monotonic() - moved_at < ANSWERED_WITHIN_S:
+        now_at = _answered(site, events), sum(site.committed().values())
+        if now_at != reached:
+            reached, moved_at = now_at, time.monotonic()
         time.sleep(1)
+
+
+def _answered(site: Site, events: int) -> int:
+    """Input records with an answer; where the outputs hold too few, how many these are, which is soon told."""
+    written = _ends(site)
+    return written if written < events else len({answer.place for answer in topics.answers(site)})
 
 
 def _repeats(answers: Sequence[Answer]) -> int:
