@@ -236,6 +236,7 @@ def test_a_rolling_restart_of_three_workers_loses_nothing_and_leaves_no_gap(site
                 pool.replace(slot)
             sent = sender.sent()
             topics.wait_until_answered(site, sent, within_s=SOON_S)
+            topics.wait_until_committed(site, sent, within_s=SOON_S)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
         judgement = judge(sent, topics.answers(site), commits)

@@ -48,6 +48,7 @@ def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
                 cluster.restart(number, crash=number == CRASHED)
             sent = sender.sent()
             topics.wait_until_answered(site, sent, within_s=60)
+            topics.wait_until_committed(site, sent, within_s=60)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
         judgement = judge(sent, topics.answers(site), commits)

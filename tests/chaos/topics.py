@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from kafka.consumer.fetcher import ConsumerRecord
 
 from tests.chaos.judge import Answer, Commit, Sent
-from tests.services import KafkaForTests
+from tests.services import KafkaForTests, eventually
 from tests.site import Site, headers
 
 OFFSETS_TOPIC = "__consumer_offsets"
@@ -39,6 +39,15 @@ def wait_until_answered(site: Site, sent: Iterable[Sent], *, within_s: float) ->
     while left := places - {answer.place for answer in answers(site)}:
         assert time.monotonic() < deadline, f"{len(left)} events are not answered"
         time.sleep(0.5)
+
+
+def wait_until_committed(site: Site, sent: Iterable[Sent], *, within_s: float) -> None:
+    """Before all workers stop at once: whoever stops while its group changes hands leaves that to a successor."""
+    ends: dict[int, int] = {}
+    for event in sent:
+        partition, offset = event.place
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
+    assert eventually(lambda: site.committed() == ends, within_s=within_s), f"{site.committed()} of {ends}"
 
 
 def commits(kafka: KafkaForTests, group: str, topic: str) -> list[Commit]:
