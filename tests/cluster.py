@@ -1,10 +1,12 @@
 """A Kafka of three nodes that keeps three copies of everything, two of which must be there to acknowledge a record."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
 from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from tests.services import eventually
 from worker.local import CACHE, INPUT_MESSAGE_BYTES, KafkaBroker
@@ -71,11 +73,11 @@ class KafkaCluster:
         self.nodes[number].launch(properties, format_options=("--initial-controllers", ",".join(voters)))
 
     def _in_sync(self) -> bool:
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
         try:
-            topics = admin.describe_topics()
-        finally:
-            admin.close()
+            with closing(KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)) as admin:
+                topics = admin.describe_topics()
+        except KafkaError:  # while the controller moves
+            return False
         return all(len(part["isr_nodes"]) == NODES for topic in topics for part in topic["partitions"])
 
 
