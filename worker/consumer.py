@@ -77,7 +77,7 @@ class Consumer:
             raise self._unreadable(error) from error
         finally:
             self._handover = {}  # later it would take the committed offset back
-        records = [_raw_record(record) for batch in batches.values() for record in batch]
+        records = [raw_record(record) for batch in batches.values() for record in batch]
         return self._turn(records)
 
     def commit(self, offsets: Mapping[int, int]) -> bool:
@@ -188,7 +188,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the client 
         self._moved("lost", {tp.partition for tp in lost})
 
 
-def _raw_record(record: ConsumerRecord) -> RawRecord:
+def raw_record(record: ConsumerRecord) -> RawRecord:
     return RawRecord(
         topic=record.topic,
         partition=record.partition,

@@ -82,5 +82,5 @@ def _tell(outcome: "grpo_run.Outcome", plan: "grpo_plan.Plan") -> None:
         print(f"{plan.out}: measure it with `zoomin-train evaluate {plan.out} --write-card`")
     else:
         print(f"{plan.out} is the start unchanged: nothing that was trained did better on validation")
-        if plan.refused:
+        if plan.refused and outcome.objections:
             print(f"{plan.refused} holds the last weights; hold both against each other with `zoomin-train report`")

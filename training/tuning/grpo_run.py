@@ -48,7 +48,8 @@ def run(plan: Plan) -> Outcome | None:
 
     Raises: BadSettings when the data or the directory cannot be used; what decoding an image of the data raises.
     """
-    for directory, option in ((plan.out, "--out"), (plan.refused, "--refused")):
+    taken = {"--out": plan.out} if plan.record.exists() else {"--out": plan.out, "--refused": plan.refused}
+    for option, directory in taken.items():
         if directory and (directory / "config.json").exists():
             raise BadSettings(f"{directory} holds a finished checkpoint; name another directory with {option}")
     entries, judged = _sets(plan)

@@ -11,11 +11,11 @@ from typing import Self
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.consumer.fetcher import ConsumerRecord
 
 from pipeline.errors import FatalError, TopicMissing
 from pipeline.record import RawRecord
 from worker.client_cures import tolerate_odd_header_keys
+from worker.consumer import raw_record
 from worker.kafka_client import connect, ms, unreachable
 from worker.settings import KafkaSettings
 
@@ -150,20 +150,8 @@ class TopicReader:
             raise FatalError(
                 f"{' and '.join(self._topics)} cannot be read on: {type(error).__name__}: {error}"
             ) from error
-        records = [_raw(record) for batch in batches.values() for record in batch]
+        records = [raw_record(record) for batch in batches.values() for record in batch]
         return sorted(records, key=lambda record: record.timestamp_ms)
-
-
-def _raw(record: ConsumerRecord) -> RawRecord:
-    return RawRecord(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=tuple(record.headers),
-    )
 
 
 def quiet_client() -> None:

@@ -13,7 +13,7 @@ from pipeline.verdict import Verdict
 from training import manifest
 from training.magnifake.tuples import Split
 from training.manifest import Entry
-from training.tuning import grpo_profiles, grpo_run
+from training.tuning import grpo_profiles, grpo_run, publishing
 from training.tuning.grpo_plan import Plan
 from training.tuning.grpo_profiles import Stage
 from training.tuning.validation import Result
@@ -129,6 +129,10 @@ def test_what_was_refused_can_be_measured(directory: Path, tmp_path: Path) -> No
     assert (weights(tmp_path / "refused")["model.embed_tokens.weight"] == 1).all()
     with pytest.raises(BadSettings, match="refused holds a finished checkpoint; name another directory with --refused"):
         grpo_run.run(replace(made, out=tmp_path / "other"))
+    (made.out / "config.json").unlink()  # as if it was killed before its last line
+    (made.record / publishing.CONFIGURATION).write_text("{}")
+    with pytest.raises(BadSettings, match="another run that has not ended"):  # and not: finished
+        grpo_run.run(made)
 
 
 @pytest.mark.timeout(300)
