@@ -61,8 +61,8 @@ train-tiny: $(READY) ## the tiny model from nothing to its end, into build/zoomi
 	$(BIN)/zoomin-train tiny --to-the-end --seed $(or $(SEED),0) --out $(or $(OUT),build/zoomin-tiny) $(ARGS)
 
 .PHONY: schemas
-schemas: $(READY) ## infra/schemas/ anew from pipeline/messages.py
-	$(BIN)/python -m pipeline.schemas
+schemas: $(READY) ## docs/schemas/ anew from pipeline/wire/messages.py
+	$(BIN)/python -m pipeline.wire.schemas
 
 .PHONY: licenses
 licenses: $(READY) ## the licenses of what we ship

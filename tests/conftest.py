@@ -31,8 +31,8 @@ import pytest_asyncio
 from pipeline.errors import LocalStackFailed
 
 if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no engine
-    from pipeline.vllm_engine import VllmEngine
-    from tests.services import KafkaForTests, S3ForTests, VersityGw
+    from pipeline.vllm.engine import VllmEngine
+    from tests.support.servers.services import KafkaForTests, S3ForTests, VersityGw
 
 Service = TypeVar("Service")
 
@@ -67,8 +67,8 @@ def no_inherited_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]":
-    from tests.services import KafkaForTests
-    from worker.local import CACHE, KafkaBroker
+    from tests.support.servers.services import KafkaForTests
+    from worker.local.stack import CACHE, KafkaBroker
 
     directory = tmp_path_factory.mktemp("kafka")
     broker = present(lambda: KafkaBroker(directory, cache=CACHE, say=print, remove=directory).start())
@@ -79,8 +79,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]"
 
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3ForTests]":
-    from tests.services import S3ForTests
-    from worker.local import SeaweedFs
+    from tests.support.servers.services import S3ForTests
+    from worker.local.stack import SeaweedFs
 
     directory = tmp_path_factory.mktemp("seaweedfs")
     weed = present(lambda: SeaweedFs(directory, remove=directory).start())
@@ -93,7 +93,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3ForTests]
 
 @pytest.fixture(scope="session")
 def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[VersityGw]":
-    from tests.services import VersityGw
+    from tests.support.servers.services import VersityGw
 
     directory = tmp_path_factory.mktemp("versitygw")
     topic = kafka.topic("s3-notifications")
@@ -112,12 +112,12 @@ def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def vllm_engine() -> "AsyncIterator[VllmEngine]":
-    from worker.settings import apply_process_environment
+    from worker.common.settings import apply_process_environment
 
     apply_process_environment()  # before vLLM is imported
     from pipeline.checkpoint import Checkpoint
-    from pipeline.vllm_engine import EngineOptions, VllmEngine
-    from tests.site import MODEL
+    from pipeline.vllm.engine import EngineOptions, VllmEngine
+    from tests.support.paths import MODEL
 
     with warnings.catch_warnings():  # what torch and vLLM say of themselves while they are imported
         warnings.simplefilter("ignore")

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
-from pipeline.runtime import process_environment
+from pipeline.vllm.runtime import process_environment
 
 PREFIX = "ZOOMIN_TRAIN_"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from pipeline.errors import BadSettings, ZoomInError
-from worker import settings
+from worker.common import settings
 
 VERBS = ("run", "check", "demo", "up", "inspect", "submit", "tail", "replay")
 INTERRUPTED = 130

@@ -9,27 +9,34 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.urls import Addressing
-from worker import telemetry
-from worker.decoding import DecodePool
-from worker.delivery import AcknowledgedDelivery
-from worker.exactly_once import ExactlyOnce
+from pipeline.sandbox.decoding import DecodePool
+from pipeline.wire.urls import Addressing
+from worker.common.settings import (
+    KafkaSettings,
+    SamplingSettings,
+    Settings,
+    TelemetrySettings,
+    stray_names,
+    worker_name,
+)
 from worker.handler import EventHandler
-from worker.health import HealthServer
-from worker.labels import Labels
+from worker.kafka.delivery import AcknowledgedDelivery
+from worker.kafka.exactly_once import ExactlyOnce
+from worker.kafka.publisher import Delivery, KafkaPublisher
+from worker.kafka.source import KafkaSource
+from worker.kafka.transactions import KafkaTransactions
 from worker.loop import WorkerLoop
-from worker.memory import PixelBudget
-from worker.publisher import Delivery, KafkaPublisher
-from worker.retriers import Retriers
-from worker.sampling import SamplingPolicy
-from worker.serving import model_ref, start_vllm
-from worker.settings import KafkaSettings, SamplingSettings, Settings, TelemetrySettings, stray_names, worker_name
-from worker.source import KafkaSource
+from worker.observe import telemetry
+from worker.observe.health import HealthServer
+from worker.observe.retriers import Retriers
+from worker.observe.telemetry import Metrics, Tracing
+from worker.sampling.decision import SamplingPolicy
+from worker.sampling.labels import Labels
+from worker.serving.pixel_budget import PixelBudget
+from worker.serving.start import model_ref, start_vllm
+from worker.serving.supervisor import Engine, Supervisor
 from worker.stopping import done_before, stop_on_signals
-from worker.store import ImageStore, LabelBucket
-from worker.supervisor import Engine, Supervisor
-from worker.telemetry import Metrics, Tracing
-from worker.transactions import KafkaTransactions
+from worker.storage.store import ImageStore, LabelBucket
 
 DECODERS = 2
 DECODE_TURNS = 2 * DECODERS  # a file waits at each decoder, so that none idles while the loop is busy

@@ -10,19 +10,19 @@ from typing import Protocol
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import VisionEngine
 from pipeline.errors import FatalError, InternalFault, PoisonError, ZoomInError
-from pipeline.events import ImageEvent, ImageRef, parse_event
-from pipeline.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent, judge
-from pipeline.record import RawRecord
-from pipeline.urls import Addressing
 from pipeline.verdict import RgbImage
+from pipeline.wire.events import ImageEvent, ImageRef, parse_event
+from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent, judge
+from pipeline.wire.record import RawRecord
+from pipeline.wire.urls import Addressing
 from pipeline.zoomin import inspect
-from worker import telemetry
-from worker.labels import Labels
-from worker.memory import PixelBudget
-from worker.retry import Retrier
-from worker.stopwatch import Stopwatch
-from worker.store import Fetched
-from worker.telemetry import Metrics, Tracing
+from worker.common.retry import Retrier
+from worker.observe import telemetry
+from worker.observe.stopwatch import Stopwatch
+from worker.observe.telemetry import Metrics, Tracing
+from worker.sampling.labels import Labels
+from worker.serving.pixel_budget import PixelBudget
+from worker.storage.store import Fetched
 
 
 class Images(Protocol):

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pipeline.errors import DeadLetterFlood
-from pipeline.record import RawRecord
-from worker import telemetry
+from pipeline.wire.record import RawRecord
 from worker.breaker import Breaker
+from worker.common.settings import FlowSettings
 from worker.handler import Outcome
+from worker.kafka.poll_result import Turn
 from worker.ledger import OffsetLedger, Position
-from worker.settings import FlowSettings
-from worker.telemetry import Metrics
-from worker.turn import Turn
+from worker.observe import telemetry
+from worker.observe.telemetry import Metrics
 
 POLL_S = 0.1
 COMPLETION_WAIT_S = 0.5

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 
-from worker import telemetry
+from worker.observe import telemetry
 
 
 def stop_on_signals() -> asyncio.Event:

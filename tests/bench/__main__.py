@@ -19,8 +19,8 @@ from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK, WITHOUT_PICTURES
 from tests.bench.progress import Progress
 from tests.bench.report import Report
 from tests.bench.session import Session
-from tests.site import MODEL
-from tests.worker_process import REAL
+from tests.support.paths import MODEL
+from tests.support.processes.worker_process import REAL
 
 ALONE = {"own": own.measure, "gpu": gpu.measure, "delivery": delivery.measure, "memory": memory.measure}
 """parts without an engine"""

@@ -9,7 +9,7 @@ from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
 from tests.bench.bare import CountingEngine
 from tests.bench.job import EvaluationJob, EvaluationResult
-from training.measuring import evaluate, samples
+from training.evaluation import evaluate, samples
 from training.synthetic import scenes
 
 Asked = tuple[Query, float]

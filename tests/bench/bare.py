@@ -10,7 +10,7 @@ from pipeline import geometry, images, prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.verdict import Inspection, RgbImage
-from pipeline.vllm_engine import BLOCK_TOKENS, VllmEngine
+from pipeline.vllm.engine import BLOCK_TOKENS, VllmEngine
 from pipeline.zoomin import inspect
 from tests.bench.encoder_runs import METHOD
 from tests.bench.job import Job, Result

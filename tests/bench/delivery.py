@@ -4,7 +4,7 @@ import statistics
 from contextlib import ExitStack
 
 from tests.bench.session import Session
-from tests.worker_process import STANDIN
+from tests.support.processes.worker_process import STANDIN
 
 MODES = ("at_least_once", "exactly_once")
 PACED_PER_S = 20

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from pipeline.lifeline import Lifeline
+from pipeline.vllm.parent_watchdog import Lifeline
 
 CLASS = f"{__name__}.EncoderRuns"
 METHOD = "encoder_runs"

@@ -13,6 +13,7 @@ from tests.bench.engine_process import READY
 from tests.bench.ground import BenchFailed
 from tests.bench.job import EvaluationJob, EvaluationResult, Job, PlainJob, Result
 from tests.bench.processes import ending
+from tests.support.paths import ROOT
 
 
 class EngineHost:
@@ -73,7 +74,7 @@ def engine_host(model: Path, log: Path, *options: str) -> Iterator[EngineHost]:
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
-            cwd=Path(__file__).parent.parent.parent,
+            cwd=ROOT,
             start_new_session=True,  # Ctrl-C reaches it as our decision
         )
     with process, ending(process.pid, grace_s=1):

@@ -15,7 +15,7 @@ from typing import TextIO
 from pipeline.checkpoint import Checkpoint
 from tests.bench.encoder_runs import CLASS
 from tests.bench.job import SEQUENCES, EvaluationJob, Job, PlainJob
-from worker.settings import apply_process_environment
+from worker.common.settings import apply_process_environment
 
 READY = "ready"
 
@@ -37,7 +37,7 @@ def main() -> int:
 
 async def _serve(checkpoint: Checkpoint, *, reuse: bool, answers: TextIO) -> None:
     # Imported here: this takes half a minute, and wants the environment as it is now.
-    from pipeline.vllm_engine import EngineOptions
+    from pipeline.vllm.engine import EngineOptions
     from tests.bench import asked_again
     from tests.bench.bare import CountingEngine, perform
     from tests.bench.plain import consume

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from tests.bench.session import CONCURRENCY, IN_FLIGHT, Session, Window
-from tests.worker_process import STANDIN
+from tests.support.processes.worker_process import STANDIN
 
 PACES = (30, 60)
 

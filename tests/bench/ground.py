@@ -12,10 +12,10 @@ from typing import Self
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.bench.pictures import Pictures
-from tests.services import KafkaForTests, S3ForTests
-from tests.site import Site
-from worker.local import LocalStack
-from worker.local_server import Say
+from tests.support.servers.services import KafkaForTests, S3ForTests
+from tests.support.site import Site
+from worker.local.server import Say
+from worker.local.stack import LocalStack
 
 UPLOADERS = 4
 LOOK_EVERY_S = 0.25

@@ -5,7 +5,7 @@
 
 from tests.bench.processes import memory_mib
 from tests.bench.session import SLOWEST_PER_S, Session
-from tests.worker_process import STANDIN
+from tests.support.processes.worker_process import STANDIN
 
 
 def measure(session: Session) -> None:

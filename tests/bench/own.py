@@ -7,7 +7,7 @@ from PIL import Image
 from pipeline import geometry, images
 from pipeline.checkpoint import Checkpoint
 from tests.bench.session import Session
-from tests.worker_process import STANDIN
+from tests.support.processes.worker_process import STANDIN
 
 
 def measure(session: Session) -> None:

@@ -10,7 +10,7 @@ from pipeline.engine import VisionEngine
 from pipeline.zoomin import inspect
 from tests.bench.bare import MAX_PIXELS
 from tests.bench.job import PlainJob
-from worker.local_s3 import s3_client
+from worker.local.s3 import s3_client
 
 
 async def consume(job: PlainJob, engine: VisionEngine) -> None:

@@ -13,7 +13,7 @@ from tests.bench.plan import Plan
 from tests.bench.processes import CpuMeter, ending
 from tests.bench.progress import Progress
 from tests.bench.report import Report
-from tests.worker_process import WorkerProcess
+from tests.support.processes.worker_process import WorkerProcess
 
 CONCURRENCY = 32
 IN_FLIGHT = CONCURRENCY * 3 // 2

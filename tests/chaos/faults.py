@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import Fault, Kind
-from worker.local import KafkaBroker, SeaweedFs
+from worker.local.stack import KafkaBroker, SeaweedFs
 
 MOMENT_S = 0.02
 

@@ -4,7 +4,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable
 
-from tests.worker_process import WorkerProcess
+from tests.support.processes.worker_process import WorkerProcess
 
 STOPPED_WITHIN_S = 60.0
 

@@ -16,10 +16,10 @@ from tests.chaos.judge import Answer, Judgement, judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import KILLS, SESSION_TIMEOUT_S, Fault, duration_s, schedule
 from tests.chaos.sender import Sender, planned
-from tests.services import KafkaForTests, S3ForTests
-from tests.site import Site
-from tests.worker_process import STANDIN
-from worker.local import CACHE, KafkaBroker, SeaweedFs
+from tests.support.processes.worker_process import STANDIN
+from tests.support.servers.services import KafkaForTests, S3ForTests
+from tests.support.site import Site
+from worker.local.stack import CACHE, KafkaBroker, SeaweedFs
 
 WORKERS = 3
 PARTITIONS = 6

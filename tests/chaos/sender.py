@@ -12,9 +12,9 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
-from tests.builders import encoded, noise
 from tests.chaos.judge import Kind, Sent
-from tests.site import Site
+from tests.support.builders import encoded, noise
+from tests.support.site import Site
 
 PICTURES = 24
 BAD_ONE_IN = 20

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.builders import encoded, noise
 from tests.chaos import topics
 from tests.chaos.judge import judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.chaos.store_front import BUSY, DENIED, EXPIRED, SICK, store_front
-from tests.services import KafkaForTests, S3ForTests, eventually
-from tests.site import Site, headers
-from tests.worker_process import STANDIN, WorkerProcess
-from worker import telemetry
-from worker.labels import PAUSE_AFTER_FAILURE_S
-from worker.local import SeaweedFs
-from worker.local_s3 import identities
+from tests.support.builders import encoded, noise
+from tests.support.processes.worker_process import STANDIN, WorkerProcess
+from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
+from tests.support.site import Site, headers
+from worker.local.s3 import identities
+from worker.local.stack import SeaweedFs
+from worker.observe import telemetry
+from worker.sampling.labels import PAUSE_AFTER_FAILURE_S
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(400)]
 

@@ -18,9 +18,9 @@ from tests.chaos import topics
 from tests.chaos.judge import Answer, Judgement, Place, Sent, judge, same_judgement
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
-from tests.services import KafkaForTests, S3ForTests, eventually
-from tests.site import Site
-from tests.worker_process import REAL, WorkerProcess
+from tests.support.processes.worker_process import REAL, WorkerProcess
+from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
+from tests.support.site import Site
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(1200)]
 BATCHES, BATCH = 8, 12

@@ -11,11 +11,11 @@ from tests.chaos.judge import judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
-from tests.cluster import NODES, KafkaCluster
 from tests.conftest import forget_data, present
-from tests.services import KafkaForTests, S3ForTests
-from tests.site import Site
-from tests.worker_process import STANDIN
+from tests.support.processes.worker_process import STANDIN
+from tests.support.servers.cluster import NODES, KafkaCluster
+from tests.support.servers.services import KafkaForTests, S3ForTests
+from tests.support.site import Site
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(300)]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from kafka.consumer.fetcher import ConsumerRecord
 
 from tests.chaos.judge import Answer, Commit, Sent
-from tests.services import KafkaForTests, eventually
-from tests.site import Site, headers
+from tests.support.servers.services import KafkaForTests, eventually
+from tests.support.site import Site, headers
 
 OFFSETS_TOPIC = "__consumer_offsets"
 _COMMIT_KEYS = (0, 1)

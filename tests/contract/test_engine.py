@@ -9,8 +9,8 @@ from pipeline import geometry, parse, prompts
 from pipeline.engine import VisionEngine
 from pipeline.verdict import RgbImage, Status
 from pipeline.zoomin import inspect
-from tests.builders import noise
-from tests.engines import DigestEngine
+from tests.support.builders import noise
+from tests.support.engines import DigestEngine
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 

@@ -7,16 +7,16 @@ from typing import Protocol
 import pytest
 
 from pipeline.errors import ImageUndecodable, InternalFault, MalformedEvent, ZoomInError
-from pipeline.messages import VerdictEvent
-from pipeline.record import RawRecord
-from tests.builders import record
-from tests.fakes_kafka import FakeBroker
-from tests.services import KafkaForTests
-from tests.verdicts import verdict_event
-from worker.delivery import AcknowledgedDelivery
-from worker.outgoing import Outgoing
-from worker.publisher import KafkaPublisher
-from worker.settings import KafkaSettings
+from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.record import RawRecord
+from tests.support.builders import record
+from tests.support.fakes_kafka import FakeBroker
+from tests.support.servers.services import KafkaForTests
+from tests.support.verdicts import verdict_event
+from worker.common.settings import KafkaSettings
+from worker.kafka.delivery import AcknowledgedDelivery
+from worker.kafka.outgoing import Outgoing
+from worker.kafka.publisher import KafkaPublisher
 
 LIMIT_BYTES = 1_048_588
 

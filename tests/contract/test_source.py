@@ -9,13 +9,13 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from pipeline.record import Headers, RawRecord
-from tests.fakes_kafka import FakeBroker
-from tests.services import KafkaForTests
+from pipeline.wire.record import Headers, RawRecord
+from tests.support.fakes_kafka import FakeBroker
+from tests.support.servers.services import KafkaForTests
+from worker.common.settings import KafkaSettings
+from worker.kafka.poll_result import Partitions, Turn
+from worker.kafka.source import KafkaSource
 from worker.ledger import OffsetLedger, Position
-from worker.settings import KafkaSettings
-from worker.source import KafkaSource
-from worker.turn import Partitions, Turn
 
 NONE: Partitions = frozenset()
 PATIENCE_S = 60

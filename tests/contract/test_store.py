@@ -8,13 +8,13 @@ from uuid import uuid4
 import pytest
 
 from pipeline.errors import ImageChanged, ImageMissing, ImageTooLarge, StoreDenied, StoreUnavailable
-from pipeline.events import ImageRef
-from tests.fakes import FakeLabelBucket, FakeS3, FakeStore
-from worker.settings import StoreSettings
-from worker.store import ImageStore, LabelBucket, create_bucket, list_objects
+from pipeline.wire.events import ImageRef
+from tests.support.fakes import FakeLabelBucket, FakeS3, FakeStore
+from worker.common.settings import StoreSettings
+from worker.storage.store import ImageStore, LabelBucket, create_bucket, list_objects
 
 if TYPE_CHECKING:
-    from tests.services import S3ForTests, VersityGw
+    from tests.support.servers.services import S3ForTests, VersityGw
 
 Put = tuple[str, str | None]
 ODD_KEYS = [

@@ -6,14 +6,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.fakes_kafka import DEAD_LETTER_TOPIC, VERDICT_TOPIC, FakeBroker, FakeSource
-from tests.services import KafkaForTests, eventually
-from worker.exactly_once import Transactions
-from worker.outgoing import Outgoing
-from worker.settings import KafkaSettings
-from worker.source import KafkaSource
-from worker.transactions import KafkaTransactions
-from worker.turn import Membership
+from tests.support.fakes_kafka import DEAD_LETTER_TOPIC, VERDICT_TOPIC, FakeBroker, FakeSource
+from tests.support.servers.services import KafkaForTests, eventually
+from worker.common.settings import KafkaSettings
+from worker.kafka.exactly_once import Transactions
+from worker.kafka.outgoing import Outgoing
+from worker.kafka.poll_result import Membership
+from worker.kafka.source import KafkaSource
+from worker.kafka.transactions import KafkaTransactions
 
 PATIENCE_S = 60
 
@@ -76,9 +76,9 @@ Member = FakeSource | KafkaSource
 @pytest.fixture(params=["fake", "kafka"])
 async def ground(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
     """Where the broker is there, how long it takes is the machine's affair; its first transaction makes a topic."""
-    monkeypatch.setattr("worker.transactions.STEP_TIMEOUT_S", 2 * PATIENCE_S)
-    monkeypatch.setattr("worker.transactions.BLOCK_TIMEOUT_S", PATIENCE_S)
-    monkeypatch.setattr("worker.consumer.ASK_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr("worker.kafka.transactions.STEP_TIMEOUT_S", 2 * PATIENCE_S)
+    monkeypatch.setattr("worker.kafka.transactions.BLOCK_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr("worker.kafka.consumer.ASK_TIMEOUT_S", PATIENCE_S)
     ground: Ground = FakeGround() if request.param == "fake" else RealGround(request.getfixturevalue("kafka"))
     yield ground
     await ground.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.site import MODEL
+from tests.support.paths import MODEL
 
 pytestmark = pytest.mark.timeout(1200)
 IMAGES = 12

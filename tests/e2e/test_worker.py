@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.messages import VerdictEvent
-from tests.builders import encoded
-from tests.services import KafkaForTests, VersityGw
-from tests.site import Site
-from tests.worker_process import REAL, WorkerProcess
+from pipeline.wire.messages import VerdictEvent
+from tests.support.builders import encoded
+from tests.support.processes.worker_process import REAL, WorkerProcess
+from tests.support.servers.services import KafkaForTests, VersityGw
+from tests.support.site import Site
 from training.synthetic.scenes import make
 
 pytestmark = pytest.mark.timeout(1200)

@@ -14,10 +14,10 @@ from pipeline.errors import ZoomInError
 from tests.hostile import round as hostile
 from tests.hostile.mutation import hunt
 from tests.hostile.round import Report
-from tests.services import KafkaForTests, S3ForTests
-from tests.site import Site
-from worker.commands.terminal import visible
-from worker.local import LocalStack
+from tests.support.servers.services import KafkaForTests, S3ForTests
+from tests.support.site import Site
+from worker.cli.terminal import visible
+from worker.local.stack import LocalStack
 
 SHOWN = 50
 

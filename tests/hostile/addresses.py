@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.urls import Addressing
+from pipeline.wire.urls import Addressing
 from tests.hostile.entries import HostileEvent
 
 MALFORMED, FORBIDDEN = "malformed_event", "bucket_forbidden"

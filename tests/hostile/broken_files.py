@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from PIL import Image, PngImagePlugin
 
-from tests.builders import encoded, noise
 from tests.hostile.entries import MAX_BYTES, MAX_PIXELS, HostileImage, Picture
 from tests.hostile.handmade import chunk, png
 from tests.hostile.pictures import CODECS, opened
+from tests.support.builders import encoded, noise
 
 UNDECODABLE = ("image_undecodable",)
 REFUSED = ("image_refused",)

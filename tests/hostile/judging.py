@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from kafka.consumer.fetcher import ConsumerRecord
 
 from pipeline.checkpoint import CheckpointCard
-from pipeline.messages import VerdictEvent, ZoomRegion
 from pipeline.verdict import RgbImage, Status
+from pipeline.wire.messages import VerdictEvent, ZoomRegion
 from pipeline.zoomin import inspect
-from tests.engines import DigestEngine
 from tests.hostile.entries import HostileAnswer, HostileEvent, HostileImage, Picture
+from tests.support.engines import DigestEngine
 
 Place = tuple[int, int]
 """partition and offset in the input topic"""

@@ -9,12 +9,12 @@ from functools import cache
 
 from pipeline import parse
 from pipeline.errors import AnswerUnreadable, BucketForbidden, MalformedEvent
-from pipeline.events import parse_event
-from pipeline.record import RawRecord
-from pipeline.urls import Addressing
+from pipeline.wire.events import parse_event
+from pipeline.wire.record import RawRecord
+from pipeline.wire.urls import Addressing
 from tests.hostile.addresses import Ground
 from tests.hostile.corpus import answers, events
-from training.spread import over_processes
+from training.common.spread import over_processes
 
 GROUND = Ground()
 SHORT = 2000

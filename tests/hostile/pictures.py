@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests.builders import encoded, noise
 from tests.hostile.entries import HostileImage, Picture
 from tests.hostile.handmade import png
+from tests.support.builders import encoded, noise
 
 LOSSLESS: dict[str, dict[str, object]] = {
     "PNG": {},

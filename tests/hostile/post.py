@@ -9,12 +9,12 @@ from PIL import Image
 from pipeline import images
 from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import RgbImage
-from tests.builders import noise
 from tests.hostile.entries import HostileAnswer, HostileEvent, HostileImage
 from tests.hostile.judging import Judge, Place, Sent, answer_judge, event_judge, image_judge
 from tests.hostile.twins import STORED, twin_events
 from tests.hostile.wire import NOTHING, Headers, producer, written
-from tests.site import Site
+from tests.support.builders import noise
+from tests.support.site import Site
 
 SIDE_PX = 56
 FINE_SCAN = "<verdict>generated</verdict><boxes></boxes><explanation>fine</explanation>"

@@ -4,9 +4,9 @@ import base64
 import json
 from collections.abc import Iterator
 
-from tests.builders import notification
 from tests.hostile.addresses import FORBIDDEN, MALFORMED, Ground
 from tests.hostile.entries import HostileEvent
+from tests.support.builders import notification
 
 WRONG: list[object] = [None, True, 0, -1, 1.5, [], {}, ["a"], {"a": "b"}]
 

@@ -20,8 +20,9 @@ from tests.hostile.judging import Letter, Place, Said, Sent, outcomes
 from tests.hostile.listener import ForbiddenListener
 from tests.hostile.meter import MemoryMeter
 from tests.hostile.post import Post
-from tests.site import MODEL, Site
-from tests.worker_process import STANDIN, WorkerProcess
+from tests.support.paths import MODEL
+from tests.support.processes.worker_process import STANDIN, WorkerProcess
+from tests.support.site import Site
 
 SETTINGS = {
     "ZOOMIN_STORE__MAX_IMAGE_PIXELS": str(MAX_PIXELS),
@@ -106,7 +107,7 @@ def _kill_a_decoder(post: Post, worker: WorkerProcess) -> list[str]:
 
 
 def _decoders(worker: WorkerProcess) -> list[psutil.Process]:
-    return [p for p in psutil.Process(worker.pid).children() if "worker.decoding_child" in p.cmdline()]
+    return [p for p in psutil.Process(worker.pid).children() if "pipeline.sandbox.decoding_child" in p.cmdline()]
 
 
 def _wait(site: Site, worker: WorkerProcess, total: int, say: Say) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.errors import BucketForbidden, MalformedEvent
-from pipeline.events import parse_event
-from pipeline.record import RawRecord
+from pipeline.wire.events import parse_event
+from pipeline.wire.record import RawRecord
 from tests.hostile.addresses import Ground
 from tests.hostile.corpus import events
 from tests.hostile.entries import HostileEvent

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from pipeline.errors import ImageUndecodable, PoisonError
+from pipeline.sandbox.decoding import DecodePool
 from tests.hostile.corpus import images
 from tests.hostile.entries import MAX_BYTES, MAX_PIXELS, HostileImage, Picture
-from worker.decoding import DecodePool
 
 CORPUS = images()
 GIVEN_UP_AFTER_S = 5.0

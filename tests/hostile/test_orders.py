@@ -19,21 +19,21 @@ from PIL.PngImagePlugin import PngInfo
 from pipeline import images, prompts
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Answer, Query
-from pipeline.events import Addressing
-from pipeline.messages import ModelRef, VerdictEvent
-from pipeline.rendering import Renderer
 from pipeline.verdict import RgbImage, Verdict
-from tests import qwen
-from tests.builders import encoded, noise, record
-from tests.engines import DigestEngine
-from tests.fakes import FakeS3, FakeStore
-from tests.fakes_kafka import FakeBroker
-from tests.site import MODEL
-from training.measuring import overlay
+from pipeline.vllm.rendering import Renderer
+from pipeline.wire.events import Addressing
+from pipeline.wire.messages import ModelRef, VerdictEvent
+from tests.support import qwen
+from tests.support.builders import encoded, noise, record
+from tests.support.engines import DigestEngine
+from tests.support.fakes import FakeS3, FakeStore
+from tests.support.fakes_kafka import FakeBroker
+from tests.support.paths import MODEL
+from training.evaluation import overlay
+from worker.common.retry import Retrier, RetryPolicy
 from worker.handler import EventHandler, Outcome
-from worker.memory import PixelBudget
-from worker.retry import Retrier, RetryPolicy
-from worker.telemetry import Metrics, Tracing
+from worker.observe.telemetry import Metrics, Tracing
+from worker.serving.pixel_budget import PixelBudget
 
 BUCKET = "photos"
 PIXELS = noise(300, 200)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import round as hostile
-from tests.services import KafkaForTests, S3ForTests
-from tests.site import Site
+from tests.support.servers.services import KafkaForTests, S3ForTests
+from tests.support.site import Site
 
 EVERY = 12
 

@@ -10,20 +10,20 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from pipeline.evidence import card
-from pipeline.messages import VerdictEvent
-from pipeline.record import RawRecord
+from pipeline.evidence.card import card
 from pipeline.verdict import Verdict
+from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.record import RawRecord
 from tests.hostile.addresses import Ground
 from tests.hostile.answers import QUOTES, TAGS
 from tests.hostile.corpus import events
-from tests.verdicts import verdict_event
+from tests.support.verdicts import verdict_event
+from worker.cli.cards import file_name
+from worker.cli.letters import Decision, Letter
+from worker.cli.terminal import PIPE_WIDTH, show
 from worker.commands import replay, tail
-from worker.commands.cards import file_name
 from worker.commands.inspect import describe
-from worker.commands.letters import Decision, Letter
-from worker.commands.terminal import PIPE_WIDTH, show
-from worker.report import Case, Summary, render
+from worker.demo.report import Case, Summary, render
 
 LONGEST = 2000
 MARKUP = [
@@ -75,7 +75,7 @@ def letter(text: str) -> Letter:
 
 
 def screen(*, terminal: bool, width: int = 100_000) -> Console:
-    """As worker.commands.terminal.console makes one, without colors, whose escapes would be ours."""
+    """As worker.cli.terminal.console makes one, without colors, whose escapes would be ours."""
     return Console(
         file=StringIO(),
         force_terminal=terminal,

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from tests.builders import notification
 from tests.hostile.entries import HostileEvent
 from tests.hostile.records import told
+from tests.support.builders import notification
 
 STORED = ("both+here.png", "both here.png", "only+raw.png", "%C3%A4.png", "\N{LATIN SMALL LETTER A WITH DIAERESIS}.png")
 """keys of objects whose bytes all differ"""

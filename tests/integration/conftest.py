@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.certificates import Authority
 from tests.conftest import forget_data, present
+from tests.support.servers.certificates import Authority
 
 if TYPE_CHECKING:  # the client warns when it is imported, which pytest only hears once its settings are read
-    from tests.secured import SecuredKafka, SecuredS3
+    from tests.support.servers.secured import SecuredKafka, SecuredS3
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def secured_kafka(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SecuredKafka]":
-    from tests.secured import SecuredKafka
+    from tests.support.servers.secured import SecuredKafka
 
     directory = tmp_path_factory.mktemp("secured-kafka")
     secured = present(lambda: SecuredKafka(directory, authority=authority).start())
@@ -30,7 +30,7 @@ def secured_kafka(authority: Authority, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def secured_s3(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SecuredS3]":
-    from tests.secured import SecuredS3
+    from tests.support.servers.secured import SecuredS3
 
     directory = tmp_path_factory.mktemp("secured-s3")
     secured = present(lambda: SecuredS3(directory, authority=authority).start())

@@ -15,11 +15,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from prometheus_client import CollectorRegistry
 
+from tests.support.paths import ROOT
 from worker.__main__ import VERBS
-from worker.health import HealthServer
-from worker.settings import Settings, environment_name
+from worker.common.settings import Settings, environment_name
+from worker.observe.health import HealthServer
 
-ROOT = Path(__file__).parents[2]
 COMES_WITH_VLLM = {"openai"}  # training asks endpoints with the client that vLLM needs for its own server
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TARGETS = ("cpu", "gpu")

@@ -18,24 +18,25 @@ import yaml
 from prometheus_client import Metric
 
 from pipeline import errors
-from pipeline.messages import VerdictEvent
-from pipeline.schemas import schemas
-from tests.builders import record
+from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.schemas import schemas
+from tests.support.builders import record
+from tests.support.paths import ROOT
+from tests.support.verdicts import verdict_event
 from tests.unit.test_docker import TARGETS, pins
-from tests.verdicts import verdict_event
-from worker import settings, telemetry
 from worker.__main__ import VERBS
 from worker.breaker import OUR_FAULT
-from worker.jars import KAFKA_VERSION
-from worker.local import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
-from worker.local_s3 import identities
-from worker.outgoing import Headers, dead_letter_message, verdict_message
+from worker.common import settings
+from worker.kafka.outgoing import Headers, dead_letter_message, verdict_message
+from worker.local.jars import KAFKA_VERSION
+from worker.local.s3 import identities
+from worker.local.stack import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
+from worker.observe import telemetry
 
-ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
-ASYNCAPI = yaml.safe_load((ROOT / "infra" / "schemas" / "asyncapi.yaml").read_text())
-DECISIONS = sorted((ROOT / "infra" / "decisions").glob("*.md"))
+ASYNCAPI = yaml.safe_load((ROOT / "docs" / "schemas" / "asyncapi.yaml").read_text())
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 VARIABLES = {
     settings.environment_name(section, field)
     for section, info in settings.Settings.model_fields.items()
@@ -49,7 +50,7 @@ NEVER_RAISED = {
     errors.FatalError,
     errors.PersistentRefusal,  # has the code of what it wraps
 }
-RUNBOOK = (ROOT / "infra" / "runbook.md").read_text()
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
 
 class TestCompose:

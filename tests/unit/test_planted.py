@@ -4,7 +4,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.planted import leaks
+from tests.support.injected import leaks
 
 SECRET = 's3cr/t+with=odd "bits"'
 

@@ -1,69 +1,109 @@
-"""The shape of the tree: who may import whom, one door for each heavy library, a test beside each file."""
+"""The shape of the tree: rooms and their imports, one door for each heavy library, a test beside each file."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 PACKAGES = ("pipeline", "worker", "training")
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-MAY_IMPORT = {"pipeline": {"pipeline"}, "worker": {"worker", "pipeline"}, "training": {"training", "pipeline"}}
-S3_DOORS = ("worker/store.py", "worker/local*.py", "training/bucket.py")
-KAFKA_DOORS = (
-    "worker/source.py",
-    "worker/consumer.py",
-    "worker/delivery.py",
-    "worker/transactions.py",
-    "worker/local*.py",
-    "worker/commands/*.py",
-)
-KAFKA_SHARED = ("worker/kafka_client.py", "worker/client_cures.py")  # what the doors have in common
+MOST_FILES = 16
+"""of a room, without its `__init__.py`"""
+
+
+def rooms(package: str, names: str) -> frozenset[str]:
+    return frozenset(f"{package}/{name}".removesuffix("/root") for name in names.split())
+
+
+# Each room with the rooms that it may import besides itself. The root of `worker` is its top, that of the others their
+# ground: `__main__` loads a verb by its name.
+_GROUND = rooms("training", "root common qwen dataset")
+_EVALUATION = _GROUND | rooms("training", "synthetic")
+_TRAINING = _EVALUATION | rooms("training", "annotation evaluation runs")
+_WORKER = rooms("worker", "common observe kafka storage sampling serving")
+MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    "pipeline": frozenset(),
+    "pipeline/wire": rooms("pipeline", "root"),
+    "pipeline/evidence": rooms("pipeline", "root wire"),
+    "pipeline/storage": rooms("pipeline", "root"),
+    "pipeline/sandbox": rooms("pipeline", "root"),
+    "pipeline/vllm": rooms("pipeline", "root"),
+    "worker/common": frozenset(),
+    "worker/observe": rooms("worker", "common"),
+    "worker/kafka": rooms("worker", "common observe"),
+    "worker/storage": rooms("worker", "common observe"),
+    "worker/sampling": rooms("worker", "common observe storage"),
+    "worker/serving": rooms("worker", "common observe"),
+    "worker": _WORKER,
+    "worker/local": rooms("worker", "common kafka"),
+    "worker/cli": rooms("worker", "common observe kafka storage"),
+    "worker/demo": rooms("worker", "common observe kafka storage local cli"),
+    "worker/commands": _WORKER | rooms("worker", "root local cli demo"),
+    "training": frozenset(),
+    "training/common": rooms("training", "root"),
+    "training/qwen": rooms("training", "root common"),
+    "training/dataset": rooms("training", "root common"),
+    "training/synthetic": _GROUND,
+    "training/annotation": _GROUND,
+    "training/labeling": _GROUND,
+    "training/evaluation": _EVALUATION,
+    "training/runs": _EVALUATION,
+    "training/reports": _EVALUATION | rooms("training", "evaluation"),
+    "training/sft": _TRAINING,
+    "training/grpo": _TRAINING,
+    "training/tiny_model": _TRAINING | rooms("training", "reports sft grpo"),
+    "training/cli": _TRAINING | rooms("training", "sft grpo"),
+    "training/paper": _TRAINING | rooms("training", "reports sft grpo tiny_model cli"),
+    "training/commands": _TRAINING | rooms("training", "labeling reports sft grpo tiny_model cli paper"),
+}
+_S3 = ("pipeline/storage/*", "worker/storage/*", "worker/local/*", "training/labeling/*")
 DOORS = {
-    "vllm": ("pipeline/vllm_engine.py",),
-    "kafka": KAFKA_DOORS + KAFKA_SHARED,
-    "boto3": S3_DOORS,
-    "botocore": (*S3_DOORS, "worker/s3_errors.py"),
-    "trl": ("training/tuning/sft.py", "training/tiny_model/weighted_sft.py", "training/tuning/grpo.py"),
-    "openai": ("training/magnifake/endpoint.py",),
-    "os.environ": ("worker/settings.py", "training/settings.py"),
+    "vllm": ("pipeline/vllm/*",),
+    "kafka": ("worker/kafka/*", "worker/local/*", "worker/cli/*", "worker/demo/*", "worker/commands/*"),
+    "boto3": _S3,
+    "botocore": _S3,
+    "trl": ("training/sft/*", "training/grpo/*", "training/runs/*", "training/tiny_model/*"),
+    "openai": ("training/annotation/endpoint.py",),
+    "os.environ": ("worker/common/settings.py", "training/settings.py"),
 }
 TESTED_ELSEWHERE = {
     # A port, without code.
     "pipeline/engine.py": "tests/contract/test_engine.py",
     # Parts of reading events, seen from outside through parse_event.
-    "pipeline/event_shapes.py": "tests/unit/pipeline/test_events.py",
-    "pipeline/record.py": "tests/unit/pipeline/test_events.py",
-    "pipeline/strict_json.py": "tests/unit/pipeline/test_events.py",
-    "pipeline/urls.py": "tests/unit/pipeline/test_events.py",
+    "pipeline/wire/event_shapes.py": "tests/unit/pipeline/wire/test_events.py",
+    "pipeline/wire/record.py": "tests/unit/pipeline/wire/test_events.py",
+    "pipeline/wire/strict_json.py": "tests/unit/pipeline/wire/test_events.py",
+    "pipeline/wire/urls.py": "tests/unit/pipeline/wire/test_events.py",
     # Half of a pair: the other half is what is called.
-    "worker/decoding_child.py": "tests/unit/worker/test_decoding.py",
+    "pipeline/sandbox/decoding_child.py": "tests/unit/pipeline/sandbox/test_decoding.py",
     # Adapters: nothing is to be said of them without what they adapt.
-    "pipeline/vllm_engine.py": "tests/contract/test_engine.py",
-    "worker/store.py": "tests/contract/test_store.py",
-    "worker/calls.py": "tests/contract/test_store.py",
-    "worker/source.py": "tests/contract/test_source.py",
-    "worker/consumer.py": "tests/contract/test_source.py",
-    "worker/turn.py": "tests/contract/test_source.py",
-    "worker/publisher.py": "tests/contract/test_publisher.py",
-    "worker/delivery.py": "tests/contract/test_publisher.py",
-    "worker/transactions.py": "tests/contract/test_transactions.py",
-    "worker/client_cures.py": "tests/integration/test_client_cures.py",
-    "worker/jars.py": "tests/integration/test_services.py",
-    "worker/guard.py": "tests/integration/test_guard.py",
-    "worker/commands/check.py": "tests/integration/test_check.py",
-    "worker/commands/demo_site.py": "tests/integration/test_demo_site.py",
-    "worker/commands/replay.py": "tests/integration/test_replay.py",
-    "training/magnifake/endpoint.py": "tests/integration/test_build.py",
-    "training/magnifake/annotator.py": "tests/integration/test_build.py",
-    "training/bucket.py": "tests/integration/test_bucket.py",
-    "training/commands/engine.py": "tests/integration/test_trained_rows.py",
+    "pipeline/vllm/engine.py": "tests/contract/test_engine.py",
+    "worker/storage/store.py": "tests/contract/test_store.py",
+    "worker/storage/calls.py": "tests/contract/test_store.py",
+    "worker/kafka/source.py": "tests/contract/test_source.py",
+    "worker/kafka/consumer.py": "tests/contract/test_source.py",
+    "worker/kafka/poll_result.py": "tests/contract/test_source.py",
+    "worker/kafka/publisher.py": "tests/contract/test_publisher.py",
+    "worker/kafka/delivery.py": "tests/contract/test_publisher.py",
+    "worker/kafka/transactions.py": "tests/contract/test_transactions.py",
+    "worker/kafka/workarounds.py": "tests/integration/kafka/test_workarounds.py",
+    "worker/local/jars.py": "tests/integration/local/test_services.py",
+    "worker/local/child_supervisor.py": "tests/integration/local/test_child_supervisor.py",
+    "worker/commands/check.py": "tests/integration/commands/test_check.py",
+    "worker/demo/site.py": "tests/integration/local/test_demo_site.py",
+    "worker/commands/replay.py": "tests/integration/commands/test_replay.py",
+    "training/annotation/endpoint.py": "tests/integration/training/test_build.py",
+    "training/annotation/annotator.py": "tests/integration/training/test_build.py",
+    "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
+    "training/cli/engine.py": "tests/integration/training/test_ablation_rows.py",
     # What puts everything together, as a process.
-    "worker/__main__.py": "tests/integration/test_worker.py",
-    "worker/app.py": "tests/integration/test_worker.py",
-    "worker/commands/run.py": "tests/integration/test_worker.py",
+    "worker/__main__.py": "tests/integration/worker/test_worker.py",
+    "worker/app.py": "tests/integration/worker/test_worker.py",
+    "worker/commands/run.py": "tests/integration/worker/test_worker.py",
 }
 
 
@@ -79,13 +119,46 @@ def imported(file: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, "os.environ"
 
 
+def room_of(name: str) -> str | None:
+    """The folder of a module of ours, or of the module whose member `name` is; None for anything else."""
+    path = ROOT / name.replace(".", "/")
+    for place in (path, path.parent):
+        if place.with_suffix(".py").is_file():
+            return place.parent.relative_to(ROOT).as_posix()
+        if place.is_dir():
+            return place.relative_to(ROOT).as_posix()
+    return None
+
+
 @pytest.mark.parametrize("file", FILES)
-def test_imports_go_in_one_direction(file: str) -> None:
-    package = file.partition("/")[0]
+def test_a_room_imports_only_rooms_below_it(file: str) -> None:
+    room = Path(file).parent.as_posix()
+    shared = (
+        frozenset() if room.startswith("pipeline") else rooms("pipeline", "root wire evidence storage sandbox vllm")
+    )
     for line, name in imported(file):
-        top = name.partition(".")[0]
-        ours = top in (*PACKAGES, "tests")
-        assert not ours or top in MAY_IMPORT[package], f"{file}:{line} imports {name}; {package} may not know {top}"
+        if name.partition(".")[0] in (*PACKAGES, "tests"):
+            other = room_of(name)
+            assert other in {room} | MAY_IMPORT[room] | shared, (
+                f"{file}:{line} imports {name}; {room} may not know {other}"
+            )
+
+
+def test_no_two_rooms_may_import_each_other() -> None:
+    pairs = {(room, other) for room, others in MAY_IMPORT.items() for other in others}
+    assert not [pair for pair in pairs if pair[::-1] in pairs]
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_is_small_and_says_what_it_is_for(room: str) -> None:
+    files = [path.name for path in (ROOT / room).glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= MOST_FILES
+    text = (ROOT / room / "README.md").read_text()
+    assert not [name for name in files if f"`{name}`" not in text], f"{room}/README.md does not name every file"
+
+
+def test_every_folder_of_code_is_a_room() -> None:
+    assert {Path(file).parent.as_posix() for file in FILES} == MAY_IMPORT.keys()
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from training.commands.numbers import natural, positive
+from training.cli.numbers import natural, positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from training.magnifake.endpoint import Endpoint
+    from training.annotation.endpoint import Endpoint
 
 HELP = "build MagniFake: labeled images in, tuples with explanation and boxes out"
 EXAMPLE = "zoomin-train build ~/labeled --out build/magnifake"
@@ -40,8 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from training.magnifake import build as magnifake
-    from training.magnifake import dataset_card
+    from training.annotation import build as magnifake
+    from training.annotation import dataset_card
 
     explain, ground = (None, None) if args.labels_only else endpoints(settings)
     plan = magnifake.Plan(
@@ -70,7 +70,7 @@ def _source(named: str, out: Path, settings: TrainSettings) -> Path:
     """The directory of images; that of a labeling bucket lies within the set, so that a second build need not fetch."""
     if not named.startswith("s3://"):
         return Path(named)
-    from training import bucket
+    from training.labeling import bucket
 
     place = bucket.LabelingBucket(named.removeprefix("s3://").strip("/"), settings.s3_endpoint_url, settings.s3_region)
     return bucket.bring(place, out / "cases")
@@ -82,7 +82,7 @@ def endpoints(settings: TrainSettings) -> "tuple[Endpoint | None, Endpoint | Non
     Raises: BadSettings for what is no address, or one without a model.
     """
     from pipeline.errors import BadSettings
-    from training.magnifake.endpoint import Endpoint
+    from training.annotation.endpoint import Endpoint
 
     found: list[Endpoint | None] = []
     for role, url, key, model, price in (

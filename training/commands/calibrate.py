@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.checkpoint import CARD_NAME
-from training.commands.numbers import fraction, positive
+from training.cli.numbers import fraction, positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
-    from training.measuring.resampling import Figure
+    from training.common.resampling import Figure
 
 HELP = "fit P(generated) and the uncertain range to validation images, and write both into the checkpoint's card"
 EXAMPLE = "zoomin-train calibrate build/tiny --count 1000 --prevalence 0.1 --risk 0.02"
@@ -46,8 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.commands.evaluate import judge
-    from training.magnifake.tuples import Split
-    from training.measuring import calibrate, evaluate, model_card, samples
+    from training.dataset.tuples import Split
+    from training.evaluation import calibrate, evaluate, samples
+    from training.reports import model_card
 
     checkpoint = Checkpoint.read(args.model)
     if args.data:
@@ -73,7 +74,7 @@ def report(
     old: "Checkpoint", new: "Checkpoint", before: "Mapping[str, Figure]", after: "Mapping[str, Figure]", *, risk: float
 ) -> str:
     """For people: what changed on images that the fit did not see, what is on the card now, and what follows."""
-    from training.measuring.figures import MEANINGS
+    from training.evaluation.summary import MEANINGS
 
     calibration, between = new.card.calibration, new.card.uncertain_between
     assert calibration is not None, "it was just written"
@@ -98,7 +99,7 @@ def as_json(
     new: "Checkpoint", before: "Mapping[str, Figure]", after: "Mapping[str, Figure]", *, fitted: int, checked: int
 ) -> dict[str, object]:
     """The same for machines."""
-    from training.measuring import resampling
+    from training.common import resampling
 
     return {
         "calibration": new.card.calibration.model_dump() if new.card.calibration else None,

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.engine import on_engine
-from training.commands.numbers import fraction, positive
+from training.cli.engine import on_engine
+from training.cli.numbers import fraction, positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
-    from pipeline.vllm_engine import VllmEngine
-    from training.measuring.evaluate import Pass
-    from training.measuring.metrics import Judged
-    from training.measuring.samples import Sample
+    from pipeline.vllm.engine import VllmEngine
+    from training.evaluation.evaluate import Pass
+    from training.evaluation.metrics import Judged
+    from training.evaluation.samples import Sample
 
 HELP = "measure a checkpoint on held-out images"
 EXAMPLE = "zoomin-train evaluate models/zoomin-tiny --count 200 --json"
@@ -52,16 +52,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.measuring import figures, resampling
+    from training.common import resampling
+    from training.evaluation import summary
 
     checkpoint = Checkpoint.read(args.model)
     judged, version = judge(checkpoint, jobs(args, settings), settings.concurrency)
-    shown = figures.of_passes(judged, prevalence=args.prevalence)
+    shown = summary.of_passes(judged, prevalence=args.prevalence)
     if args.write_card:
-        from training.measuring import model_card
+        from training.reports import model_card
 
         model_card.write(checkpoint, model_card.Evaluation(shown, len(judged["own"]), version))
-    print(figures.table(shown))
+    print(summary.table(shown))
     if args.json:
         print(json.dumps(resampling.as_json(shown)))
     return 0
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[Sequence[Sample], Mapping[str, Pass]]]":
     """The images that are asked for, each set with its passes; the own one first."""
-    from training.measuring import evaluate, figures, samples
+    from training.evaluation import evaluate, samples, summary
     from training.synthetic import unseen
 
     passes = {**evaluate.PASSES, **(evaluate.DEGRADED if args.degraded else {})}
@@ -83,7 +84,7 @@ def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[Seque
             asked.append((drawn, {name: evaluate.Pass()}))
     if args.photographs:
         planted = samples.of_photographs(args.photographs, args.count, settings.workers)
-        asked.append((planted, {figures.PHOTOGRAPHS: evaluate.Pass()}))
+        asked.append((planted, {summary.PHOTOGRAPHS: evaluate.Pass()}))
     return asked
 
 
@@ -91,7 +92,7 @@ def judge(
     checkpoint: "Checkpoint", jobs: "Sequence[tuple[Sequence[Sample], Mapping[str, Pass]]]", concurrency: int
 ) -> "tuple[dict[str, list[Judged]], str]":
     """Every pass over its samples on one engine, and which engine that was."""
-    from training.measuring import evaluate
+    from training.evaluation import evaluate
 
     async def work(engine: "VllmEngine") -> "tuple[dict[str, list[Judged]], str]":
         judged: dict[str, list[Judged]] = {}

@@ -5,20 +5,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from training.commands import values
-from training.commands.numbers import positive, training_seed
+from training.cli import values
+from training.cli.numbers import positive, training_seed
+from training.grpo.profiles import PROFILES, VALUES, Stage, resolve
 from training.settings import TrainSettings
-from training.tuning.grpo_profiles import PROFILES, VALUES, Stage, resolve
 
 if TYPE_CHECKING:
-    from training.tuning import grpo_plan, grpo_run
+    from training.grpo import plan as grpo_plan
+    from training.grpo import run as grpo_run
 
 HELP = "raise a checkpoint's rewards: boxes in stage 1, verdict and words in stage 2"
 EXAMPLE = "zoomin-train grpo models/zoomin-tiny --stage 1 --profile tiny --out build/tiny-grpo-1"
-FIRST_SCENE = 50_000
-"""of a seed's 100,000 scenes; fine-tuning has those before it"""
-VALIDATION_SCENE = 7_000_000
-SCENES = 1500
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--validation-data", type=Path, metavar="DIR", help="set that decides (default: --data's own split, or scenes)"
     )
     parser.add_argument(
-        "--scenes", type=positive, default=SCENES, metavar="N", help="without --data (default %(default)s)"
+        "--scenes", type=positive, default=grpo_plan.SCENES, metavar="N", help="without --data (default %(default)s)"
     )
     parser.add_argument("--seed", type=training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
     parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="at most (default: no limit)")
@@ -44,21 +41,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training import manifest
-    from training.tuning import grpo_plan, grpo_run, processes
+    from training.grpo import plan as grpo_plan
+    from training.grpo import run as grpo_run
+    from training.runs import processes
+    from training.synthetic import scene_files
 
-    scenes = partial(manifest.cached_scenes, settings.cache_directory, workers=settings.workers)
+    scenes = partial(scene_files.cached_scenes, settings.cache_directory, workers=settings.workers)
     resolved = resolve(args.profile, args.stage, values.changes(args, VALUES))
     start = Checkpoint.read(args.model)
     with processes.join().main_process_first():  # what it draws, the others read
-        data = args.data or scenes(first_seed=args.seed * 100_000 + FIRST_SCENE, count=args.scenes)
+        data = args.data or scenes(first_seed=args.seed * 100_000 + grpo_plan.FIRST_SCENE, count=args.scenes)
         judged = args.validation_data or args.data
         plan = grpo_plan.Plan(
             start=start,
             stage=args.stage,
             resolved=resolved,
             data=data,
-            validation=judged or scenes(first_seed=VALIDATION_SCENE, count=resolved.values.validation_images),
+            validation=judged or scenes(first_seed=grpo_plan.VALIDATION_SCENE, count=resolved.values.validation_images),
             out=args.out,
             seed=args.seed,
             minutes=args.minutes,
@@ -71,7 +70,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 
 def _tell(outcome: "grpo_run.Outcome", plan: "grpo_plan.Plan") -> None:
-    from training.tuning import grpo_run, run_log
+    from training.grpo import run as grpo_run
+    from training.runs import run_log
 
     for step, reasons in outcome.objections.items():
         print(f"step {step} was not kept: {'; '.join(reasons)}")

@@ -5,10 +5,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from training.commands import values
-from training.commands.numbers import positive
+from training.cli import values
+from training.cli.numbers import positive
 from training.settings import TrainSettings
-from training.tuning.sft_profiles import PROFILES, VALUES, resolve
+from training.sft.profiles import PROFILES, VALUES, resolve
 
 HELP = "plan the memory of fine-tuning: GiB on each GPU, with the formula"
 EXAMPLE = "zoomin-train memory --size 32b --gpus 8 --profile production"
@@ -29,7 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     del settings
     from pipeline.checkpoint import Checkpoint, CheckpointCard
-    from training.tuning import memory, qwen_sizes
+    from training.qwen import sizes as qwen_sizes
+    from training.sft import memory
 
     profile = resolve(args.profile, values.changes(args, VALUES)).values
     config = qwen_sizes.config(args.size)

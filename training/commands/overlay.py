@@ -5,8 +5,8 @@ import json
 from functools import partial
 from pathlib import Path
 
-from training.commands.engine import on_engine
-from training.commands.numbers import positive
+from training.cli.engine import on_engine
+from training.cli.numbers import positive
 from training.settings import TrainSettings
 
 HELP = "measure how often text drawn over images changes a checkpoint's verdicts"
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.measuring import overlay, samples
+    from training.evaluation import overlay, samples
 
     checkpoint = Checkpoint.read(args.model)
     if args.data:

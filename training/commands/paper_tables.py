@@ -9,22 +9,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands import trained_rows
-from training.commands.engine import on_engine
-from training.commands.numbers import positive
-from training.measuring.published import BENCHMARKS
+from training.cli.engine import on_engine
+from training.cli.numbers import positive
+from training.paper import ablation_rows
+from training.paper.reported import BENCHMARKS
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
     from pipeline.engine import VisionEngine
-    from pipeline.vllm_engine import VllmEngine
-    from training.measuring.examples import Example
-    from training.measuring.heatmap import Scanned
-    from training.measuring.metrics import Judged
-    from training.measuring.paper_tables import Json, Seconds
-    from training.measuring.recorded import Recorded
-    from training.measuring.samples import Sample
+    from pipeline.vllm.engine import VllmEngine
+    from training.evaluation.metrics import Judged
+    from training.evaluation.samples import Sample
+    from training.evaluation.summary import Json
+    from training.paper.attention_map import Scanned
+    from training.paper.recorded import Recorded
+    from training.paper.tables import Seconds
+    from training.reports.examples import Example
 
 HELP = "make the paper's tables and figures for a checkpoint"
 EXAMPLE = "zoomin-train paper-tables --model models/zoomin-tiny --out build/paper --count 200"
@@ -60,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="the training set: what it holds of those is left out, and others are drawn in its place",
     )
-    trained_rows.configure(parser)
+    ablation_rows.configure(parser)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,35 +93,37 @@ class Measured:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.measuring import examples, heatmap, recorded, report, seconds
+    from training.paper import attention_map, latency, recorded
+    from training.reports import examples, page
 
     checkpoint = Checkpoint.read(args.model)
     kept = args.model.resolve().parent / recorded.NAME
     recorded.read(kept)  # one that cannot be read is refused before anything starts
     job = _job(args, settings)
     if args.train is not None:
-        trained_rows.run(args, settings, job.samples, kept)
+        ablation_rows.run(args, settings, job.samples, kept)
     trained = recorded.read(kept)
     measured = _measured(checkpoint, job, settings.concurrency)
-    maps = heatmap.draw(checkpoint, measured.scanned)
-    captioned = [(heat.caption, heatmap.picture(heat)) for heat in maps]
-    pictures = report.Pictures(measured.examples, examples.tiles(job.samples), captioned)
-    numbers = of(checkpoint, job, measured, trained, machine=seconds.machine(settings.threads))
-    numbers |= {"figure9": heatmap.numbers(maps), "galleries": pictures.as_json()}
-    report.write(args.out, numbers, "paper.html.jinja", pictures=pictures, kinds=examples.KINDS)
-    print(args.out / report.HTML_NAME)
+    maps = attention_map.draw(checkpoint, measured.scanned)
+    captioned = [(heat.caption, attention_map.picture(heat)) for heat in maps]
+    pictures = page.Pictures(measured.examples, examples.tiles(job.samples), captioned)
+    numbers = of(checkpoint, job, measured, trained, machine=latency.machine(settings.threads))
+    numbers |= {"figure9": attention_map.numbers(maps), "galleries": pictures.as_json()}
+    page.write(args.out, numbers, "paper.html.jinja", pictures=pictures, kinds=examples.KINDS)
+    print(args.out / page.HTML_NAME)
     return 0
 
 
 def _job(args: argparse.Namespace, settings: TrainSettings) -> Job:
-    from training.magnifake import tuples
-    from training.measuring import figures, paper_tables, samples
+    from training.dataset import tuples
+    from training.evaluation import samples, summary
+    from training.paper import tables as paper_tables
     from training.synthetic import unseen
 
     listed, met = _published(args, settings)
     if args.photographs:
         planted = samples.of_photographs(args.photographs, args.count, settings.workers)
-        listed |= {figures.PHOTOGRAPHS: (figures.PLANTED, planted)}
+        listed |= {summary.PHOTOGRAPHS: (summary.PLANTED, planted)}
     if args.data:
         own = samples.from_directory(args.data, args.count)
         name = (
@@ -142,22 +145,22 @@ def _published(
 
     All are listed first: a folder of another layout is refused before the engine starts.
     """
-    from training.measuring import benchmarks, trained_on
+    from training.paper import benchmarks, contamination
 
     given = {name: directory for name in BENCHMARKS if (directory := getattr(args, name))}
     if args.trained_on is None:
         drawn = {name: benchmarks.LOADERS[name](place, args.benchmark_count) for name, place in given.items()}
         return {name: (BENCHMARKS[name], benchmarks.on_disk(listed)) for name, listed in drawn.items()}, None
     whole = {name: benchmarks.LOADERS[name](place, sys.maxsize) for name, place in given.items()}
-    training_set = trained_on.TrainedOn.read(args.trained_on, settings.workers)
+    training_set = contamination.TrainedOn.read(args.trained_on, settings.workers)
     sets: dict[str, tuple[str, Sequence[Sample]]] = {}
     met: dict[str, Mapping[str, int]] = {}
     for name, listed in whole.items():
         title = BENCHMARKS[name]
-        left, met[name] = trained_on.unmet(
+        left, met[name] = contamination.unmet(
             listed, args.benchmark_count, training_set, title=title, workers=settings.workers
         )
-        print(trained_on.told(title, len(left), met[name]), file=sys.stderr)
+        print(contamination.told(title, len(left), met[name]), file=sys.stderr)
         sets[name] = title, benchmarks.on_disk(left)
     return sets, met
 
@@ -176,9 +179,12 @@ async def measure(
 
     Raises: EngineDead.
     """
-    from training.measuring import evaluate, examples, heatmap, paper_tables, seconds, variants
+    from training.evaluation import evaluate
+    from training.paper import attention_map, latency, variants
+    from training.paper import tables as paper_tables
+    from training.reports import examples
 
-    took = await seconds.measure(job.samples[:TIMED], engine)
+    took = await latency.measure(job.samples[:TIMED], engine)
     judged = await evaluate.judge(job.samples, engine, concurrency=concurrency, passes=paper_tables.PASSES)
     others: dict[str, tuple[str, Sequence[Judged]]] = {}
     for name, (title, samples) in job.others.items():
@@ -188,7 +194,7 @@ async def measure(
     cards = await examples.cards(job.samples, own_judged, checkpoint, engine, version=version)
     picked = examples.pick(own_judged, LOOKED_AT)
     looked_at = [*picked["right"][:2], *picked["corrected"]][:LOOKED_AT]
-    scanned = await heatmap.scan([job.samples[number] for number in looked_at], engine)
+    scanned = await attention_map.scan([job.samples[number] for number in looked_at], engine)
     return Measured(judged, others, took, cards, scanned, version)
 
 
@@ -198,7 +204,9 @@ def of(
     """The numbers of the report."""
     from pipeline.checkpoint import PROMPT_VERSION
     from pipeline.verdict import Verdict
-    from training.measuring import examples, paper_tables, variants
+    from training.paper import tables as paper_tables
+    from training.paper import variants
+    from training.reports import examples
 
     own = measured.judged[variants.OWN]
     table_1 = paper_tables.table_1(job.samples, measured.judged, checkpoint.card, trained)

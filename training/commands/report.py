@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.engine import on_engine
-from training.commands.numbers import positive
+from training.cli.engine import on_engine
+from training.cli.numbers import positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.checkpoint import Checkpoint
-    from pipeline.vllm_engine import VllmEngine
-    from training.measuring.examples import Side
-    from training.measuring.paper_tables import Json
-    from training.measuring.samples import Sample
+    from pipeline.vllm.engine import VllmEngine
+    from training.evaluation.samples import Sample
+    from training.evaluation.summary import Json
+    from training.reports.examples import Side
 
 HELP = "set two checkpoints side by side: paired differences, McNemar's test, and images on which they differ"
 EXAMPLE = "zoomin-train report models/zoomin-tiny build/tiny --count 400 --out build/report"
@@ -44,7 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.measuring import examples, report, samples
+    from training.evaluation import samples
+    from training.reports import examples, page
 
     a, b = Checkpoint.read(args.a), Checkpoint.read(args.b)
     if args.data:
@@ -55,9 +56,9 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     pairs = asyncio.run(examples.pairs(drawn, *sides))
     numbers = of(*sides, drawn, title=title)
     numbers |= {"galleries": {name: [one.number for one in pairs if one.kind == name] for name in examples.DIFFERENCES}}
-    report.write(args.out, numbers, "comparison.html.jinja", pairs=pairs, kinds=examples.DIFFERENCES)
+    page.write(args.out, numbers, "comparison.html.jinja", pairs=pairs, kinds=examples.DIFFERENCES)
     print(table(numbers))
-    print(args.out / report.HTML_NAME)
+    print(args.out / page.HTML_NAME)
     if args.json:
         print(json.dumps(numbers))
     return 0
@@ -65,8 +66,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 def _side(checkpoint: "Checkpoint", samples: "Sequence[Sample]", concurrency: int) -> "Side":
     """Its engine is gone afterwards, and its answers stay."""
-    from training.measuring import evaluate
-    from training.measuring.examples import Side
+    from training.evaluation import evaluate
+    from training.reports.examples import Side
 
     async def work(engine: "VllmEngine") -> Side:
         remembering = evaluate.Remembering(engine)
@@ -79,7 +80,8 @@ def _side(checkpoint: "Checkpoint", samples: "Sequence[Sample]", concurrency: in
 def of(a: "Side", b: "Side", samples: "Sequence[Sample]", *, title: str) -> "Json":
     """The numbers of the report."""
     from pipeline.verdict import Verdict
-    from training.measuring import comparison, paper_tables
+    from training.evaluation import comparison
+    from training.paper import tables as paper_tables
 
     labels = Counter(sample.label for sample in samples)
     models = {
@@ -104,7 +106,7 @@ def of(a: "Side", b: "Side", samples: "Sequence[Sample]", *, title: str) -> "Jso
 
 def table(numbers: "Json") -> str:
     """For people: each figure of both and their difference."""
-    from training.measuring.report import between, share, signed
+    from training.reports.page import between, share, signed
 
     lines = [f"{'':36} {'A':>7} {'B':>7} {'B - A':>7}"]
     lines += [

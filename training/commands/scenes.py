@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.commands.numbers import natural, positive
+from training.cli.numbers import natural, positive
 from training.settings import TrainSettings
 from training.synthetic.scenes import HELD_OUT_SEED
 
@@ -35,11 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from training import manifest
-    from training.synthetic import photo_folder
+    from training.synthetic import photo_folder, scene_files
 
     if args.photographs:
         print(photo_folder.write(args.out, args.photographs, args.count, settings.workers))
         return 0
-    print(manifest.write_scenes(args.out, count=args.count, first_seed=args.seed, workers=settings.workers))
+    print(scene_files.write_scenes(args.out, count=args.count, first_seed=args.seed, workers=settings.workers))
     return 0

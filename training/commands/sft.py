@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from training.commands import values
-from training.commands.numbers import natural
+from training.cli import values
+from training.cli.numbers import natural
 from training.settings import TrainSettings
-from training.tuning.sft_profiles import PROFILES, VALUES, resolve
+from training.sft.profiles import PROFILES, VALUES, resolve
 
 HELP = "fine-tune any Qwen2.5-VL on a labeled set; goes on where a killed run stopped"
 EXAMPLE = "zoomin-train sft models/zoomin-tiny --data build/magnifake --profile tiny --out build/tiny-sft"
@@ -24,7 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.tuning import run_log, sft_run
+    from training.runs import run_log
+    from training.sft import run as sft_run
 
     plan = sft_run.Plan(
         start=Checkpoint.read(args.model),

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadSettings
-from training import provenance
-from training.commands.numbers import training_seed
+from training.cli.numbers import training_seed
+from training.common import provenance
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -80,9 +80,10 @@ def _tell(way: "Chain", args: argparse.Namespace, settings: TrainSettings) -> in
     """Measures every stage, and writes the checkpoint with its card and the record."""
     from pipeline.checkpoint import Checkpoint
     from training.commands.evaluate import judge
-    from training.measuring import figures, model_card, samples, stages
+    from training.evaluation import samples, summary
+    from training.reports import model_card, stages
+    from training.runs import publishing
     from training.tiny_model import chain, record
-    from training.tuning import publishing
 
     said, engine = record.judged(
         way,
@@ -94,8 +95,8 @@ def _tell(way: "Chain", args: argparse.Namespace, settings: TrainSettings) -> in
         made = stages.keep(args.record, made)
     publishing.publish(way.directory(chain.CALIBRATED), args.out)
     passes = said[chain.CALIBRATED]
-    shown = figures.of_passes(passes)
+    shown = summary.of_passes(passes)
     model_card.write(Checkpoint.read(args.out), model_card.Evaluation(shown, len(passes["own"]), engine), made)
-    print(figures.table(shown))
+    print(summary.table(shown))
     print(f"{args.out / 'README.md'} says what each stage added")
     return 0

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pipeline import geometry, images
 from pipeline.verdict import BoundingBox, Verdict
-from training.progress import Progress
-from training.spread import over_processes
+from training.common.progress import Progress
+from training.common.spread import over_processes
 from training.synthetic import scenes
 from training.synthetic.scenes import Detail, Scene
 

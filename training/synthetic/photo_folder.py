@@ -10,12 +10,11 @@ import numpy as np
 
 from pipeline import images
 from pipeline.errors import BadSettings
-from training import manifest
-from training.magnifake import frame, tuples
-from training.magnifake.tuples import LeftOut
-from training.manifest import Entry, Explanations
-from training.progress import Progress
-from training.spread import over_processes
+from training.common.progress import Progress
+from training.common.spread import over_processes
+from training.dataset import frame, manifest, tuples
+from training.dataset.manifest import Entry, Explanations
+from training.dataset.tuples import LeftOut
 from training.synthetic import photographs
 from training.synthetic.photographs import Pair, Planted
 

@@ -3,7 +3,7 @@
 A generated scene carries one artifact in each of its regions. What the 140 x 140 view that Query 1 sees would show of
 an artifact is taken out of it again (`beyond_view`), so a crop shows it and the view does not. What the view does show
 is the tone: the saturation of a scene is drawn from one of two normals that lie `TONE_CUE` standard deviations apart,
-which bounds what any judge of the view alone can reach (see `training.measuring.metrics.view_bound`).
+which bounds what any judge of the view alone can reach (see `training.evaluation.metrics.view_bound`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

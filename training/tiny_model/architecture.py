@@ -3,10 +3,9 @@
 import math
 
 import torch
-from torch.nn import functional
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from training.tiny_model import vocabulary
+from training.qwen import tokens
 
 VISION_HIDDEN = 128
 TEXT_HIDDEN = 192
@@ -29,7 +28,7 @@ def build(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2_5_VLForConditi
 
 
 def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
-    token = {text: tokenizer.convert_tokens_to_ids(text) for text in vocabulary.SPECIALS}
+    token = {text: tokenizer.convert_tokens_to_ids(text) for text in tokens.SPECIALS}
     text = {
         "initializer_range": 0.06,
         "hidden_size": TEXT_HIDDEN,
@@ -43,8 +42,8 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
         # A small theta: contexts of a few hundred tokens leave no use for slow rotations.
         "rope_parameters": {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 10.0},
         "bos_token_id": None,  # the template opens a prompt, not the tokenizer
-        "eos_token_id": token[vocabulary.IM_END],
-        "pad_token_id": token[vocabulary.END_OF_TEXT],
+        "eos_token_id": token[tokens.IM_END],
+        "pad_token_id": token[tokens.END_OF_TEXT],
     }
     depth = 3
     vision = {
@@ -61,10 +60,10 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     return Qwen2_5_VLConfig(
         text_config=text,
         vision_config=vision,
-        image_token_id=token[vocabulary.IMAGE_PAD],
-        video_token_id=token[vocabulary.VIDEO_PAD],
-        vision_start_token_id=token[vocabulary.VISION_START],
-        vision_end_token_id=token[vocabulary.VISION_END],
+        image_token_id=token[tokens.IMAGE_PAD],
+        video_token_id=token[tokens.VIDEO_PAD],
+        vision_start_token_id=token[tokens.VISION_START],
+        vision_end_token_id=token[tokens.VISION_END],
         tie_word_embeddings=True,
     )
 
@@ -90,16 +89,6 @@ def dct_filters(channels: int) -> torch.Tensor:
         for (down, across), color in plan
     ]
     return torch.stack(filters)
-
-
-def embed_by_product(model: Qwen2_5_VLForConditionalGeneration) -> None:
-    """Let the patch embedding run as one matrix product: the same sums, five times faster on a CPU than its Conv3d."""
-    embedding = model.model.visual.patch_embed
-
-    def forward(patches: torch.Tensor) -> torch.Tensor:
-        return functional.linear(patches, embedding.proj.weight.flatten(1))
-
-    embedding.forward = forward
 
 
 def whiten(model: Qwen2_5_VLForConditionalGeneration, pixel_values: torch.Tensor) -> None:

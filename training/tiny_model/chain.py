@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint
-from training.measuring import model_card
+from training.reports import model_card
 
 SFT, GRPO_1, GRPO_2, CALIBRATED = STAGES = ("sft", "grpo_1", "grpo_2", "calibrated")
 GRPO_MINUTES = 20

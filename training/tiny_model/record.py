@@ -9,16 +9,20 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from pipeline.checkpoint import Checkpoint, CheckpointCard
-from training.measuring import calibrate, calibration_metrics, comparison, evaluate, resampling, stages
-from training.measuring.evaluate import Pass
-from training.measuring.metrics import Judged
-from training.measuring.resampling import Figure
-from training.measuring.samples import Sample
-from training.measuring.stages import Looked, Record, Stage
+from training.common import resampling
+from training.common.resampling import Figure
+from training.evaluation import calibrate, calibration_metrics, comparison, evaluate
+from training.evaluation.evaluate import Pass
+from training.evaluation.metrics import Judged
+from training.evaluation.samples import Sample
+from training.grpo import plan as grpo_plan
+from training.grpo import validation
+from training.grpo.profiles import Stage as GrpoStage
+from training.grpo.validation import Result
+from training.reports import stages
+from training.reports.stages import Looked, Record, Stage
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
-from training.tuning import grpo_plan, validation
-from training.tuning.validation import Result
 
 Passes = Mapping[str, Sequence[Judged]]
 Judge = Callable[[Checkpoint, "list[tuple[list[Sample], Mapping[str, Pass]]]"], "tuple[dict[str, list[Judged]], str]"]
@@ -95,11 +99,11 @@ def _calibrated(judged: Sequence[Judged], card: CheckpointCard) -> Stage:
 
 def _looked(file: Path, stage: int) -> list[Looked]:
     results = [Result(**json.loads(line)) for line in file.read_text().splitlines()]
-    number: validation.Stage = 1 if stage == 1 else 2
+    number: GrpoStage = 1 if stage == 1 else 2
     return [_look(number, one, results[0]) for one in results]
 
 
-def _look(stage: validation.Stage, one: Result, start: Result) -> Looked:
+def _look(stage: GrpoStage, one: Result, start: Result) -> Looked:
     figures = {name: round(value, 4) for name, value in dataclasses.asdict(one).items() if name != "step"}
     objections = validation.objections(stage, one, start) if one.step else []
     return Looked(step=one.step, figures=figures, objections=objections)

@@ -12,11 +12,11 @@ from PIL import Image
 
 from pipeline import prompts
 from pipeline.verdict import BoundingBox
+from training.qwen.tensors import Row
 from training.synthetic import scenes
 from training.synthetic.album import Page, Picture
 from training.synthetic.scenes import Detail
 from training.tiny_model import vocabulary
-from training.tiny_model.tensors import Row
 
 ALL_DETAILS_FRACTION = 0.7
 STRAY_FRACTION = 0.25

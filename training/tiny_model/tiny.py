@@ -14,13 +14,14 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.geometry import MIN_VIEW_PIXELS
-from training.measuring import model_card
-from training.progress import Progress
+from training.common.progress import Progress
+from training.qwen import patch_embedding, tensors
+from training.reports import model_card
+from training.runs.budget import Budget, Clock
 from training.synthetic import album
 from training.synthetic.album import Page
-from training.tiny_model import architecture, rows, tensors, vocabulary, weighted_sft
+from training.tiny_model import architecture, rows, vocabulary, weighted_sft
 from training.tiny_model.warmup import WarmUp
-from training.tuning.budget import Budget, Clock
 
 WHITENING_PAGES = 60
 SAVE_WARM_UP_EVERY_S = 60.0
@@ -61,7 +62,7 @@ def make(plan: Plan, *, out: Path, cache: Path) -> None:
     tokenizer = vocabulary.train()
     model = architecture.build(tokenizer, plan.seed)
     architecture.whiten(model, tensors.patches(_sample(pages))[0])
-    architecture.embed_by_product(model)
+    patch_embedding.embed_by_product(model)
     left_s = plan.minutes * 60 - (time.monotonic() - started)
     _warm_up(model, pages, plan, seconds=left_s * 0.25, directory=work)
     left_s = plan.minutes * 60 - (time.monotonic() - started)

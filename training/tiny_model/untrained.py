@@ -4,8 +4,9 @@ import shutil
 from pathlib import Path
 
 from pipeline.checkpoint import CheckpointCard
+from training.qwen import tensors
 from training.synthetic import album
-from training.tiny_model import architecture, tensors, tiny, vocabulary
+from training.tiny_model import architecture, tiny, vocabulary
 
 
 def make(out: Path, *, seed: int, cache: Path, workers: int) -> None:

@@ -13,16 +13,18 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline import prompts
 from pipeline.verdict import BoundingBox, Verdict
+from training.qwen.tokens import (
+    COORDINATES,
+    END_OF_TEXT,
+    GRID,
+    IM_END,
+    IMAGE_PAD,
+    MAX_TINY_VOCABULARY,
+    SPECIALS,
+    VIDEO_PAD,
+)
 from training.synthetic import album, scenes
 from training.synthetic.scenes import Detail
-
-END_OF_TEXT, IM_START, IM_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
-IMAGE_PAD, VIDEO_PAD = "<|image_pad|>", "<|video_pad|>"
-SPECIALS = [END_OF_TEXT, IM_START, IM_END, VISION_START, VISION_END, "<|vision_pad|>", IMAGE_PAD, VIDEO_PAD]
-GRID = 20
-COORDINATES = range(0, 1001, GRID)
-MAX_VOCABULARY = 1024
 
 # What Qwen2.5-VL's own template does with our messages: text as it is, an image as its three tokens.
 CHAT_TEMPLATE = (
@@ -54,7 +56,7 @@ def train() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=MAX_VOCABULARY,
+        vocab_size=MAX_TINY_VOCABULARY,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         special_tokens=SPECIALS,
         show_progress=False,

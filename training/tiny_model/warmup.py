@@ -16,10 +16,11 @@ from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from pipeline.verdict import Verdict
+from training.qwen import tensors
 from training.synthetic import scenes
 from training.synthetic.album import Page, Picture
 from training.synthetic.scenes import Detail
-from training.tiny_model import rows, tensors
+from training.tiny_model import rows
 
 LEARNING_RATE = 2e-3
 BATCH = 24

@@ -21,11 +21,12 @@ from transformers import (
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
-from training.progress import Progress
+from training.common.progress import Progress
+from training.qwen import tensors
+from training.runs import resuming
+from training.runs.budget import Budget, Clock
 from training.synthetic.album import Page
-from training.tiny_model import rows, tensors
-from training.tuning import resuming
-from training.tuning.budget import Budget, Clock
+from training.tiny_model import rows
 
 LEARNING_RATE = 1e-3
 LAST_RATE_FRACTION = 0.02

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import StoreUnavailable, ZoomInError
-from worker.commands.stream import quiet_client
-from worker.kafka_client import check_headroom, check_topics
-from worker.settings import Settings, environment_name
-from worker.store import ImageStore
+from worker.cli.stream import quiet_client
+from worker.common.settings import Settings, environment_name
+from worker.kafka.client import check_headroom, check_topics
+from worker.storage.store import ImageStore
 
 NAME = "check"
 HELP = "print the resolved, redacted settings; with --connect also reach broker, topics, buckets and model"

@@ -16,16 +16,16 @@ from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import FatalError
-from pipeline.evidence import card
-from pipeline.messages import VerdictEvent
-from worker.commands.demo_child import LOOK_EVERY_S, Demo, child, failure, log_of
-from worker.commands.demo_scenes import Scene, answer, draw, send, upload
-from worker.commands.demo_site import local_site, own_site
-from worker.commands.stream import TopicReader, quiet_client
-from worker.commands.terminal import console, headline, visible
-from worker.guard import GuardedProcess
-from worker.report import Case, Summary, render
-from worker.settings import Settings, names_a_broker
+from pipeline.evidence.card import card
+from pipeline.wire.messages import VerdictEvent
+from worker.cli.stream import TopicReader, quiet_client
+from worker.cli.terminal import console, headline, visible
+from worker.common.settings import Settings, names_a_broker
+from worker.demo.child import LOOK_EVERY_S, Demo, child, failure, log_of
+from worker.demo.report import Case, Summary, render
+from worker.demo.scenes import Scene, answer, draw, send, upload
+from worker.demo.site import local_site, own_site
+from worker.local.child_supervisor import GuardedProcess
 
 NAME = "demo"
 HELP = "the whole pipeline on images with a known truth, ending in a page of evidence"

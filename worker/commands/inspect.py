@@ -21,15 +21,15 @@ from rich.text import Text
 from pipeline import zoomin
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings, EngineDead, FatalError, ImageMissing, ImageTooLarge, ZoomInError
-from pipeline.evidence import card
-from pipeline.messages import NAMESPACE, CheckEvidence, JudgedImage, RecordRef, ScanEvidence, VerdictEvent, judge
+from pipeline.evidence.card import card
+from pipeline.sandbox.decoding import DecodePool
 from pipeline.verdict import RgbImage
-from worker.commands.cards import file_name
-from worker.commands.terminal import COLOR, console, visible
-from worker.decoding import DecodePool
-from worker.serving import model_ref, start_vllm
-from worker.settings import EngineSettings, Settings, worker_name
-from worker.supervisor import Engine
+from pipeline.wire.messages import NAMESPACE, CheckEvidence, JudgedImage, RecordRef, ScanEvidence, VerdictEvent, judge
+from worker.cli.cards import file_name
+from worker.cli.terminal import COLOR, console, visible
+from worker.common.settings import EngineSettings, Settings, worker_name
+from worker.serving.start import model_ref, start_vllm
+from worker.serving.supervisor import Engine
 
 NAME = "inspect"
 HELP = "ask both queries about image files, without Kafka"

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
-from worker.commands.letters import EVENT_ID_HEADER, Decision, Letter, decide, identity, replays_of
-from worker.commands.sending import Pace, Sender, rate
-from worker.commands.stream import BEGINNING, TopicReader, moment, quiet_client
-from worker.commands.terminal import console, visible
-from worker.settings import KafkaSettings, Settings
+from worker.cli.letters import EVENT_ID_HEADER, Decision, Letter, decide, identity, replays_of
+from worker.cli.sending import Pace, Sender, rate
+from worker.cli.stream import BEGINNING, TopicReader, moment, quiet_client
+from worker.cli.terminal import console, visible
+from worker.common.settings import KafkaSettings, Settings
 
 NAME = "replay"
 HELP = "send dead letters back to the topic they came from; skips what was answered or replayed since"

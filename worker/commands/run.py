@@ -5,7 +5,8 @@ import asyncio
 import os
 
 from pipeline.errors import ZoomInError
-from worker import app, telemetry
+from worker import app
+from worker.observe import telemetry
 
 NAME = "run"
 HELP = "judge events until stopped (SIGTERM drains; exit 0 asked to stop, 1 fatal, 2 bad settings)"

@@ -17,12 +17,12 @@ from rich.status import Status
 from rich.text import Text
 
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError
-from pipeline.events import ImageEventMessage
-from worker.commands.sending import Pace, Sender, rate
-from worker.commands.stream import quiet_client
-from worker.commands.terminal import console, visible
-from worker.settings import Settings
-from worker.store import list_objects
+from pipeline.wire.events import ImageEventMessage
+from worker.cli.sending import Pace, Sender, rate
+from worker.cli.stream import quiet_client
+from worker.cli.terminal import console, visible
+from worker.common.settings import Settings
+from worker.storage.store import list_objects
 
 NAME = "submit"
 HELP = "send an event for every image below a prefix, or for every URL on stdin"

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from pipeline.errors import ZoomInError
-from pipeline.messages import VerdictEvent
-from pipeline.record import RawRecord
 from pipeline.verdict import Status, Verdict
-from worker.commands.cards import CardMaker
-from worker.commands.stream import BEGINNING, SILENCE_S, TopicReader, moment, quiet_client
-from worker.commands.terminal import console, show, visible
-from worker.settings import Settings
+from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.record import RawRecord
+from worker.cli.cards import CardMaker
+from worker.cli.stream import BEGINNING, SILENCE_S, TopicReader, moment, quiet_client
+from worker.cli.terminal import console, show, visible
+from worker.common.settings import Settings
 
 NAME = "tail"
 HELP = "watch verdicts, or ask about one; takes part in no group and commits nothing"

@@ -12,7 +12,7 @@ from mimetypes import guess_type
 from pathlib import Path
 
 from pipeline.errors import BadSettings
-from worker.local import DEAD_LETTER_MESSAGE_BYTES, LocalStack
+from worker.local.stack import DEAD_LETTER_MESSAGE_BYTES, LocalStack
 
 NAME = "up"
 HELP = "run a local Kafka and S3 in the foreground; prints the variables by which the other commands find them"

@@ -2,7 +2,7 @@ from pipeline import images
 from pipeline.engine import Answer, Query
 from tests.bench import asked_again
 from tests.bench.job import EvaluationJob
-from tests.engines import DigestEngine
+from tests.support.engines import DigestEngine
 
 
 class Forgetful(DigestEngine):

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from pipeline import prompts
-from tests.engines import Pace
+from tests.support.engines import Pace
 
 QUERY = prompts.global_scan(Image.new("RGB", (28, 28)), "pixels")
 

@@ -3,7 +3,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from tests.bench import stages
-from worker.telemetry import Metrics
+from worker.observe.telemetry import Metrics
 
 
 def page(*seconds: tuple[str, float]) -> str:

@@ -4,11 +4,11 @@ import pytest
 from PIL import Image
 
 from pipeline.checkpoint import CheckpointCard
-from pipeline.messages import VerdictEvent
-from tests.builders import encoded, noise
+from pipeline.wire.messages import VerdictEvent
 from tests.hostile.entries import HostileAnswer, HostileEvent, HostileImage, Picture
 from tests.hostile.judging import Letter, Sent, answer_judge, event_judge, image_judge, outcomes
-from tests.verdicts import verdict_event
+from tests.support.builders import encoded, noise
+from tests.support.verdicts import verdict_event
 
 CARD = CheckpointCard()
 FILE = encoded(Image.new("RGB", (28, 28)), "PNG")

@@ -3,8 +3,8 @@ import random
 import pytest
 
 from pipeline import parse
-from pipeline.events import ImageEvent, ImageRef
 from pipeline.verdict import Verdict
+from pipeline.wire.events import ImageEvent, ImageRef
 from tests.hostile import mutation
 from tests.hostile.mutation import GROUND, answer_surprise, event_surprise, look, mutated
 

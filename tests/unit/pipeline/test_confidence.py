@@ -9,7 +9,7 @@ from tiktoken.load import load_tiktoken_bpe
 from pipeline.confidence import VerdictTokens, logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.prompts import ANSWER_START
-from tests.qwen import WORDS, vocabulary
+from tests.support.qwen import WORDS, vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, features
 from pipeline import images
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, PoisonError
 from pipeline.verdict import BoundingBox, RgbImage
-from tests.builders import encoded, noise
+from tests.support.builders import encoded, noise
 
 CAP = 1_000_000
 WHITE = (255, 255, 255)

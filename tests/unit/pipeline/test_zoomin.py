@@ -11,7 +11,7 @@ from pipeline.errors import AnswerUnreadable, EngineDead, GenerationFailed, Infe
 from pipeline.geometry import Size
 from pipeline.verdict import BoundingBox, RgbImage, Status, Verdict
 from pipeline.zoomin import inspect
-from tests.builders import noise
+from tests.support.builders import noise
 
 SCAN = "<verdict>{}</verdict><boxes>{}</boxes><explanation>first look</explanation>"
 CHECK = "<verdict>{}</verdict><explanation>second look</explanation>"

@@ -9,18 +9,18 @@ import pytest
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Query
 from pipeline.errors import BrokerUnavailable, EngineDead, GenerationFailed, ImageUndecodable, StoreUnavailable
-from pipeline.events import Addressing
 from pipeline.images import decode
-from pipeline.messages import ModelRef, VerdictEvent
 from pipeline.verdict import RgbImage, Status
-from tests.builders import encoded, noise, notification, record
-from tests.engines import DigestEngine
-from tests.fakes import FakeS3, FakeStore
-from tests.fakes_kafka import FakeBroker, FakePublisher
+from pipeline.wire.events import Addressing
+from pipeline.wire.messages import ModelRef, VerdictEvent
+from tests.support.builders import encoded, noise, notification, record
+from tests.support.engines import DigestEngine
+from tests.support.fakes import FakeS3, FakeStore
+from tests.support.fakes_kafka import FakeBroker, FakePublisher
+from worker.common.retry import Retrier, RetryPolicy
 from worker.handler import EventHandler, Outcome
-from worker.memory import PixelBudget
-from worker.retry import Retrier, RetryPolicy
-from worker.telemetry import Metrics, Tracing
+from worker.observe.telemetry import Metrics, Tracing
+from worker.serving.pixel_budget import PixelBudget
 
 BUCKET = "photos"
 PNG = encoded(noise(), "PNG")

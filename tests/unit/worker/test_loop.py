@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from pipeline.errors import DeadLetterFlood, EngineDead
-from pipeline.record import RawRecord
-from tests.fakes_kafka import FakeBroker, FakeSource
+from pipeline.wire.record import RawRecord
+from tests.support.fakes_kafka import FakeBroker, FakeSource
+from worker.common.settings import FlowSettings
 from worker.handler import Outcome
 from worker.loop import LOOK_S, STALLED_AFTER_S, WorkerLoop
-from worker.settings import FlowSettings
-from worker.telemetry import Metrics
+from worker.observe.telemetry import Metrics
 
 VERDICT = Outcome((None,))
 HANGS_S = 60.0

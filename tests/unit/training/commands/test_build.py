@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import encoded, noise
+from tests.support.builders import encoded, noise
 from training.__main__ import main
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard, Scaling
-from training import manifest
 from training.__main__ import main
 from training.commands import calibrate
-from training.measuring.resampling import Figure
+from training.common.resampling import Figure
+from training.dataset import manifest
 
 
 def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

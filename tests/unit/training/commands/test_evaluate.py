@@ -3,13 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.photographs import taken
+from tests.support.paths import MODEL
+from tests.support.photographs import taken
 from training.__main__ import main
 from training.commands import evaluate
-from training.measuring import figures
+from training.evaluation import summary
 from training.settings import TrainSettings
-
-MODEL = Path(__file__).parents[4] / "models" / "zoomin-tiny"
 
 
 def test_a_missing_model_is_one_sentence_with_its_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +27,7 @@ def test_photographs_are_a_set_of_their_own_beside_the_own_one(tmp_path: Path) -
     asked = parser.parse_args([str(MODEL), "--count", "2", "--photographs", str(tmp_path)])
     (own, passes), (planted, others) = evaluate.jobs(asked, TrainSettings(workers=1))
     assert list(passes) == ["own", "random", "annotated"]
-    assert list(others) == [figures.PHOTOGRAPHS]
+    assert list(others) == [summary.PHOTOGRAPHS]
     assert [one.label for one in own] == [one.label for one in planted]
     assert all((one.reference or "").startswith("Crop 1: texture") for one in planted)
 

@@ -5,7 +5,7 @@ import pytest
 
 from training.__main__ import main
 from training.commands import grpo
-from training.tuning.grpo_profiles import VALUES
+from training.grpo.profiles import VALUES
 
 
 def typed(*words: str) -> argparse.Namespace:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from training.__main__ import main
-from training.tuning.memory import FORMULA
+from training.sft.memory import FORMULA
 
 
 def test_a_plan_is_told_with_its_formula(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,18 +10,18 @@ from pipeline import images
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Query
 from pipeline.errors import GenerationFailed
-from tests.engines import DigestEngine
-from tests.photographs import taken
-from training import manifest
+from tests.support.engines import DigestEngine
+from tests.support.paths import MODEL
+from tests.support.photographs import taken
 from training.__main__ import main
 from training.commands import paper_tables
 from training.commands.paper_tables import Job, Measured
-from training.measuring import recorded, report, samples, variants
-from training.measuring.report import Pictures
+from training.evaluation import samples
+from training.paper import recorded, variants
+from training.reports import page as report
+from training.reports.page import Pictures
 from training.settings import TrainSettings
-from training.synthetic import scenes
-
-MODEL = Path(__file__).parents[4] / "models" / "zoomin-tiny"
+from training.synthetic import scene_files, scenes
 
 
 def drawn(first: int, count: int) -> list[samples.Sample]:
@@ -102,7 +102,7 @@ async def test_a_checkpoint_that_never_answers_has_its_report_too(tmp_path: Path
 
 
 def test_scenes_are_known_from_their_files_too(tmp_path: Path) -> None:
-    manifest.write_scenes(tmp_path / "scenes", count=4, first_seed=scenes.HELD_OUT_SEED, workers=1)
+    scene_files.write_scenes(tmp_path / "scenes", count=4, first_seed=scenes.HELD_OUT_SEED, workers=1)
     job = paper_tables._job(asked("--data", str(tmp_path / "scenes"), "--count", "3"), TrainSettings())
     assert (job.name, job.title, len(job.samples), job.met) == ("scenes", "scenes", 3, None)
 
@@ -111,7 +111,7 @@ def test_what_was_trained_on_is_left_out_of_published_sets_and_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = tmp_path / "trained"
-    manifest.write_scenes(trained, count=2, first_seed=scenes.HELD_OUT_SEED, workers=1)
+    scene_files.write_scenes(trained, count=2, first_seed=scenes.HELD_OUT_SEED, workers=1)
     for number, folder in enumerate(("ai", "nature")):
         place = tmp_path / "genimage" / "ADM" / "val" / folder
         place.mkdir(parents=True)

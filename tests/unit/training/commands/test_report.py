@@ -5,12 +5,14 @@ from PIL import Image
 
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.verdict import Verdict
-from tests.engines import DigestEngine
+from tests.support.engines import DigestEngine
 from training.__main__ import main
 from training.commands import report as command
-from training.measuring import evaluate, examples, report, samples
-from training.measuring.examples import Pair, Side
-from training.measuring.samples import Sample
+from training.evaluation import evaluate, samples
+from training.evaluation.samples import Sample
+from training.reports import examples
+from training.reports import page as report
+from training.reports.examples import Pair, Side
 from training.synthetic import scenes
 
 A = Checkpoint(Path("first<b>"), CheckpointCard(), "sha256:1")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.photographs import taken
+from tests.support.photographs import taken
 from training.__main__ import main
 
 

@@ -2,8 +2,9 @@ import argparse
 
 import pytest
 
-from training.commands import sft, values
-from training.tuning.sft_profiles import VALUES
+from training.cli import values
+from training.commands import sft
+from training.sft.profiles import VALUES
 
 
 def typed(*arguments: str) -> argparse.Namespace:

@@ -7,9 +7,9 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from tests.photographs import NAMES, photograph, taken, tinted
-from training import manifest
-from training.magnifake.tuples import LeftOut, read_left_out
+from tests.support.photographs import NAMES, photograph, taken, tinted
+from training.dataset import manifest
+from training.dataset.tuples import LeftOut, read_left_out
 from training.synthetic import photo_folder, photographs
 
 

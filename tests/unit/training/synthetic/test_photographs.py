@@ -5,7 +5,7 @@ from PIL import Image
 
 from pipeline import images
 from pipeline.verdict import Verdict
-from tests.photographs import NAMES, photograph, taken, tinted
+from tests.support.photographs import NAMES, photograph, taken, tinted
 from training.synthetic import photographs, scenes
 from training.synthetic.photographs import Pair, Planted
 from training.synthetic.scenes import SIDE_PX, Artifact

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline import images
 from pipeline.verdict import RgbImage, Verdict
-from training.measuring import metrics
+from training.evaluation import metrics
 from training.synthetic import scenes, textures
 from training.synthetic.scenes import Artifact, Kind
 

@@ -1,8 +1,9 @@
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from training.qwen import tensors
 from training.synthetic.album import Page
-from training.tiny_model import architecture, tensors
+from training.tiny_model import architecture
 
 
 def test_filters_are_orthogonal_cosines_from_coarse_to_fine() -> None:
@@ -28,11 +29,3 @@ def test_whitened_channels_have_unit_deviation(tokenizer: PreTrainedTokenizerFas
     architecture.whiten(model, values)
     response = values @ model.model.visual.patch_embed.proj.weight.flatten(1).T
     assert torch.allclose(response.std(0), torch.ones(128), atol=1e-3)
-
-
-def test_embedding_by_product_is_the_same_embedding(tokenizer: PreTrainedTokenizerFast, pages: list[Page]) -> None:
-    model = architecture.build(tokenizer, 0)
-    values, _ = tensors.patches([pages[0].view.pixels])
-    convolved = model.model.visual.patch_embed(values)
-    architecture.embed_by_product(model)
-    assert torch.allclose(model.model.visual.patch_embed(values), convolved, atol=1e-4)

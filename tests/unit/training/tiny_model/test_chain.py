@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkpoint import CARD_NAME, Calibration, Checkpoint, CheckpointCard
-from training.measuring import model_card
+from training.reports import model_card
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
 

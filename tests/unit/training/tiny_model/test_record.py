@@ -8,12 +8,12 @@ import pytest
 from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard
 from pipeline.verdict import BoundingBox, Verdict
 from tests.unit.training.tiny_model.test_chain import checkpoint
-from training.measuring.evaluate import Pass
-from training.measuring.metrics import Judged
-from training.measuring.samples import Sample
+from training.evaluation.evaluate import Pass
+from training.evaluation.metrics import Judged
+from training.evaluation.samples import Sample
+from training.grpo.validation import Result
 from training.tiny_model import chain, record
 from training.tiny_model.chain import Chain
-from training.tuning.validation import Result
 
 START = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
 UNCERTAIN = CheckpointCard(calibration=Calibration(temperature=2.0), uncertain_between=(0.4, 0.6))

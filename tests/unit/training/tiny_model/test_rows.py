@@ -2,8 +2,9 @@ import numpy as np
 
 from pipeline import geometry, parse
 from pipeline.verdict import BoundingBox
+from training.qwen import tokens
 from training.synthetic.album import Page
-from training.tiny_model import rows, vocabulary
+from training.tiny_model import rows
 
 
 def test_answers_are_read_back_by_the_product_s_parser(pages: list[Page]) -> None:
@@ -37,7 +38,7 @@ def test_a_mirrored_view_keeps_its_details(pages: list[Page]) -> None:
 def test_boxes_are_told_on_the_grid(pages: list[Page]) -> None:
     _, numbers, _ = parse.global_scan(rows.scan_row(pages[4], np.random.default_rng(1)).answer)
     for corners in numbers:
-        assert all(number % vocabulary.GRID == 0 for number in corners)
+        assert all(number % tokens.GRID == 0 for number in corners)
         placed = geometry.clip(geometry.rescale(corners, from_size=(1000, 1000), to_size=(512, 512)), (512, 512))
         assert isinstance(placed, BoundingBox)
 

@@ -5,9 +5,8 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.checkpoint import Checkpoint
+from tests.support.paths import MODEL
 from training.tiny_model import tiny, untrained
-
-MODEL = Path(__file__).parents[4] / "models/zoomin-tiny"
 
 
 def test_an_untrained_model_is_a_checkpoint_of_the_trained_one_s_shape(

@@ -4,8 +4,9 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
+from training.qwen import tensors
 from training.synthetic.album import Page
-from training.tiny_model import architecture, rows, tensors, weighted_sft
+from training.tiny_model import architecture, rows, weighted_sft
 
 
 @pytest.fixture(scope="module")

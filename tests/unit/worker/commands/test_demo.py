@@ -2,10 +2,10 @@ import pytest
 from PIL import Image
 
 from pipeline.verdict import Verdict
-from tests.verdicts import verdict_event
+from tests.support.verdicts import verdict_event
 from worker.commands.demo import case_of, results
-from worker.commands.demo_scenes import Scene
-from worker.report import Summary
+from worker.demo.report import Summary
+from worker.demo.scenes import Scene
 
 
 def test_the_summary_for_programs_has_the_contracts_names(tmp_path):

@@ -7,11 +7,11 @@ from PIL import Image
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings, EngineDead
-from pipeline.messages import VerdictEvent
-from tests.engines import DigestEngine
+from pipeline.wire.messages import VerdictEvent
+from tests.support.engines import DigestEngine
+from worker.cli.terminal import console
 from worker.commands.inspect import chatter_aside, show_all
-from worker.commands.terminal import console
-from worker.settings import EngineSettings, Settings, StoreSettings
+from worker.common.settings import EngineSettings, Settings, StoreSettings
 
 
 @pytest.fixture

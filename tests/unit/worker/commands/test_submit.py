@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pipeline.errors import BadSettings
-from pipeline.events import ImageEventMessage
+from pipeline.wire.events import ImageEventMessage
 from worker.commands.submit import Progress, State, Submission
 
 

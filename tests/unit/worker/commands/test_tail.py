@@ -5,9 +5,9 @@ import pytest
 from rich.console import Console
 
 from pipeline.verdict import Status, Verdict
-from tests.verdicts import verdict_event
+from tests.support.verdicts import verdict_event
+from worker.cli.stream import SILENCE_S
 from worker.commands import tail
-from worker.commands.stream import SILENCE_S
 from worker.commands.tail import Wanted, patient
 
 

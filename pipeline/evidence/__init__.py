@@ -1,0 +1,1 @@
+"""The evidence card: one verdict with its evidence as a picture."""

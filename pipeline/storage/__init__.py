@@ -1,0 +1,1 @@
+"""S3 in our own errors, for worker and training."""

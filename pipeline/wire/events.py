@@ -1,0 +1,238 @@
+"""Kafka records to image events: five shapes, told apart by their content, each read strictly.
+
+Ours, a bare URL, S3 notifications, EventBridge, and CloudEvents around the first or the third.
+"""
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from urllib.parse import unquote_plus
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import MalformedEvent
+from pipeline.wire.event_shapes import MAX_ID_LENGTH, BridgeEvent, CloudEvent, ImageEventMessage, S3Record
+from pipeline.wire.messages import NAMESPACE
+from pipeline.wire.record import RawRecord
+from pipeline.wire.strict_json import JsonObject, read_object
+from pipeline.wire.urls import MAX_KEY_BYTES, Addressing, shown
+
+__all__ = ["EVENT_ID_HEADER", "Addressing", "ImageEvent", "ImageEventMessage", "ImageRef", "parse_event"]
+
+EVENT_ID_HEADER = "zoomin-event-id"
+MAX_IMAGES = 100
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """The object to judge, and what it has to be.
+
+    `other_key` is the raw twin of a key that may or may not have been form-encoded; it only stands beside an etag,
+    and the object of the two whose etag matches is meant.
+    """
+
+    bucket: str
+    key: str
+    etag: str | None = None
+    version_id: str | None = None
+    sha256: str | None = None
+    other_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEvent:
+    """One image to judge; `index` is its place in the record."""
+
+    event_id: str
+    image: ImageRef
+    source: str | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An image as a sender named it; `index` counts all entries of its record, ignored ones too."""
+
+    image: ImageRef
+    own_id: str | None = None
+    sequencer: str | None = None
+    source: str | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    index: int = 0
+
+
+_CREATED = re.compile(r"(?:s3:)?ObjectCreated:.+", re.DOTALL)
+_IGNORED = re.compile(
+    r"(?:s3:)?(?:ObjectRemoved|ObjectTagging|ObjectAcl|ObjectRestore|Lifecycle\w*|Replication|IntelligentTiering"
+    r"|TestEvent)(?::.*)?",
+    re.DOTALL,
+)
+_BRIDGE_IGNORED = re.compile(
+    r"Object (?:Deleted|Restore \w+|Tags \w+|ACL Updated|Storage Class Changed|Access Tier Changed)"
+)
+_URL_TEXT = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def parse_event(record: RawRecord, addressing: Addressing) -> list[ImageEvent]:
+    """The images that a record asks us to judge; empty when it tells of something else that we know.
+
+    A replayed record names its event in a header: that id wins, and of several images only the one of that id counts.
+    Raises: MalformedEvent, BucketForbidden; nothing else, whatever the bytes.
+    """
+    images = list(_read(record, addressing))
+    if len(images) > MAX_IMAGES:
+        raise MalformedEvent(f"{len(images)} images in one record; at most {MAX_IMAGES} are read")
+    for named in images:
+        addressing.admit(named.image.bucket, named.image.key)
+    events = [
+        ImageEvent(_event_id(record, named), named.image, named.source, named.attributes, named.index)
+        for named in images
+    ]
+    replayed = record.header(EVENT_ID_HEADER)
+    return _replayed(events, replayed) if replayed and events else events
+
+
+def _read(record: RawRecord, addressing: Addressing) -> Iterator[_Named]:
+    if not record.value:
+        raise MalformedEvent("the record has no value")
+    if record.header("ce_specversion") is not None:
+        attributes = {name: _text(record.header(f"ce_{name}")) for name in CloudEvent.model_fields}
+        envelope = _checked(CloudEvent, attributes)
+        return _contained(read_object(record.value), addressing, envelope.id)
+    if _URL_TEXT.match(record.value):
+        return iter([_bare_url(record.value, addressing)])
+    body = read_object(record.value)
+    if "specversion" in body:
+        envelope = _checked(CloudEvent, body)
+        return _contained(_cloud_payload(body), addressing, envelope.id)
+    if "detail-type" in body:
+        return _bridged(body)
+    return _contained(body, addressing)
+
+
+def _bare_url(value: bytes, addressing: Addressing) -> _Named:
+    url = _text(value.removesuffix(b"\n").removesuffix(b"\r"))
+    if re.search(r"[\x00-\x1f\x7f]", url):
+        raise MalformedEvent("one URL a record, without control characters")
+    return _Named(ImageRef(*addressing.locate(url)))
+
+
+def _contained(body: JsonObject, addressing: Addressing, envelope_id: str | None = None) -> Iterator[_Named]:
+    if "Records" in body:
+        return _notified(body["Records"])
+    if "Event" in body and "url" not in body:
+        return _told(body["Event"])
+    return iter([_ours(body, addressing, envelope_id)])
+
+
+def _ours(body: JsonObject, addressing: Addressing, envelope_id: str | None) -> _Named:
+    event = _checked(ImageEventMessage, body)
+    bucket, key = addressing.locate(event.url)
+    sha256 = event.sha256.lower() if event.sha256 else None
+    image = ImageRef(bucket, key, _bare(event.etag), event.version_id or None, sha256)
+    return _Named(image, event.id or envelope_id, None, event.source, event.attributes)
+
+
+def _notified(records: object) -> Iterator[_Named]:
+    if not isinstance(records, list) or not records:
+        raise MalformedEvent("Records of an S3 notification is a list with at least one entry")
+    for index, entry in enumerate(records):
+        name = entry.get("eventName") if isinstance(entry, dict) else None
+        if not (isinstance(name, str) and _CREATED.fullmatch(name)):
+            yield from _told(name)
+            continue
+        s3 = _checked(S3Record, entry).s3
+        etag, version_id = _bare(s3.object.etag), s3.object.version_id or None
+        key, twin = _twins(s3.object.key)
+        image = ImageRef(s3.bucket.name, key, etag, version_id, other_key=twin if etag else None)
+        yield _Named(image, sequencer=s3.object.sequencer, index=index)
+
+
+def _told(name: object) -> Iterator[_Named]:
+    """No image for the event families that we know and do not judge."""
+    if not isinstance(name, str) or not _IGNORED.fullmatch(name):
+        raise MalformedEvent(f"an S3 event named {shown(name) if isinstance(name, str) else 'nothing'} is not known")
+    return iter(())
+
+
+def _twins(key: str) -> tuple[str, str | None]:
+    """The key if the sender form-encodes (AWS does), and the key if it sends them raw, where that differs."""
+    try:
+        decoded = unquote_plus(key, errors="strict")
+    except UnicodeDecodeError:
+        return key, None
+    return decoded, key if key != decoded and len(key) <= MAX_KEY_BYTES else None
+
+
+def _bridged(body: JsonObject) -> Iterator[_Named]:
+    kind = body["detail-type"]
+    if kind == "Object Created":
+        event = _checked(BridgeEvent, body)
+        stored = event.detail.object
+        image = ImageRef(event.detail.bucket.name, stored.key, _bare(stored.etag), stored.version_id or None)
+        yield _Named(image, event.id, stored.sequencer)
+    elif not isinstance(kind, str) or not _BRIDGE_IGNORED.fullmatch(kind):
+        raise MalformedEvent(f"an EventBridge event of type {shown(str(kind)[:200])} is not known")
+
+
+def _cloud_payload(body: JsonObject) -> JsonObject:
+    packed = body.get("data_base64")
+    if isinstance(packed, str):
+        try:
+            return read_object(base64.b64decode(packed, validate=True))
+        except ValueError:
+            raise MalformedEvent("data_base64 of the CloudEvent is not base64") from None
+    payload = body.get("data")
+    if not isinstance(payload, dict):
+        raise MalformedEvent("data of the CloudEvent is not a JSON object")
+    return payload
+
+
+def _replayed(events: list[ImageEvent], header: bytes) -> list[ImageEvent]:
+    event_id = _text(header)
+    if len(event_id) > MAX_ID_LENGTH:
+        raise MalformedEvent(f"the header {EVENT_ID_HEADER} is longer than {MAX_ID_LENGTH} characters")
+    if len(events) == 1:
+        return [replace(events[0], event_id=event_id)]
+    named = [event for event in events if event.event_id == event_id]
+    if not named:
+        raise MalformedEvent(f"none of the {len(events)} images has the replayed id {shown(event_id)}")
+    return named[:1]
+
+
+def _event_id(record: RawRecord, named: _Named) -> str:
+    if named.own_id:
+        return named.own_id
+    image = named.image
+    upload = (image.version_id or image.etag or "", named.sequencer or "")
+    if any(upload):
+        identity: tuple[str | int, ...] = (image.bucket, image.key, *upload)
+    else:
+        identity = (record.topic, record.partition, record.offset, named.index)
+    return str(uuid.uuid5(NAMESPACE, json.dumps(identity)))
+
+
+def _checked(model: type[Model], body: object) -> Model:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        problems = [f"{shown('.'.join(map(str, e['loc'])))}: {e['msg']}" for e in error.errors(include_input=False)]
+    raise MalformedEvent("; ".join(problems[:4]))
+
+
+def _bare(etag: str | None) -> str | None:
+    return etag.strip('"') or None if etag else None
+
+
+def _text(value: bytes | None) -> str:
+    try:
+        return (value or b"").decode()
+    except UnicodeDecodeError:
+        raise MalformedEvent("not UTF-8") from None

@@ -1,0 +1,215 @@
+"""Wire contracts: what crosses the process boundary, versioned. Readers ignore fields they do not know.
+
+Within a version fields are only added, optional and present (null, never missing). docs/schemas/ is made from here.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
+from pipeline.verdict import BoundingBox, Inspection, Status, Verdict
+
+VERDICT_SCHEMA = "verdict/1"
+NAMESPACE = uuid.UUID("6a1f0a52-6f0e-4f7c-9d0b-6d1f1c2a9b10")
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(
+        lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        return_type=str,
+        when_used="json",
+    ),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Box = Annotated[tuple[int, int, int, int], Field(description="x1, y1, x2, y2: half-open pixels of the upright image")]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
+
+
+class RecordRef(Message):
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+class JudgedImage(Message):
+    """The object that was judged; size and boxes are of the upright first frame."""
+
+    bucket: str
+    key: str
+    etag: str | None
+    version_id: str | None
+    sha256: str
+    width_px: int
+    height_px: int
+    format: str
+    frames: int
+    bytes: int
+
+
+class ZoomRegion(Message):
+    box: Box
+    zoomed: bool
+    crop_sha256: str | None
+
+
+class ScanEvidence(Message):
+    verdict: Verdict
+    p_generated: Probability
+    explanation: str
+    truncated: bool
+    regions: list[ZoomRegion]
+
+
+class CheckEvidence(Message):
+    verdict: Verdict
+    p_generated: Probability
+    explanation: str
+    truncated: bool
+
+
+class ModelRef(Message):
+    name: str
+    revision: str
+    prompt_version: str
+    prompt_sha256: str
+    engine: str
+
+
+class VerdictEvent(Message):
+    """One judgement. `p_generated` is calibrated where the checkpoint card says how, `p_generated_raw` is not."""
+
+    schema_version: Literal[1] = 1
+    verdict_id: str
+    event_id: str
+    record: RecordRef
+    image: JudgedImage
+    source: str | None
+    attributes: dict[str, str]
+    verdict: Verdict
+    p_generated: Probability
+    p_generated_raw: Probability
+    confidence: Probability
+    uncertain: bool
+    status: Status
+    corrected: bool
+    scan: ScanEvidence
+    check: CheckEvidence | None
+    model: ModelRef
+    timing_s: dict[str, float]
+    worker: str
+    decided_at: Moment
+
+
+def verdict_id(event_id: str, revision: str, prompt_version: str) -> str:
+    """Names one judgement: a repeat by the same model has the same one, a later model's has another."""
+    return str(uuid.uuid5(NAMESPACE, f"{event_id}\n{revision}\n{prompt_version}"))
+
+
+def judge(
+    inspection: Inspection,
+    checkpoint: Checkpoint,
+    *,
+    model: ModelRef,
+    event_id: str,
+    record: RecordRef,
+    image: JudgedImage,
+    source: str | None,
+    attributes: Mapping[str, str],
+    timing_s: Mapping[str, float],
+    worker: str,
+    decided_at: datetime | None = None,
+) -> VerdictEvent:
+    """An inspection as the event that is published, its probabilities corrected as the checkpoint card says."""
+    card = checkpoint.card
+    raw = inspection.decided.p_generated
+    p_generated = card.calibrate(raw, source)
+    chosen = p_generated if inspection.verdict is Verdict.GENERATED else 1 - p_generated
+    return VerdictEvent(
+        verdict_id=verdict_id(event_id, checkpoint.revision, PROMPT_VERSION),
+        event_id=event_id,
+        record=record,
+        image=image,
+        source=source,
+        attributes=dict(attributes),
+        verdict=inspection.verdict,
+        p_generated=p_generated,
+        p_generated_raw=raw,
+        confidence=chosen,
+        uncertain=card.uncertain(p_generated),
+        status=inspection.status,
+        corrected=inspection.corrected,
+        scan=_scan_evidence(inspection, card.calibrate(inspection.scan.p_generated, source)),
+        check=_check_evidence(inspection, p_generated),
+        model=model,
+        timing_s={stage: round(seconds, 4) for stage, seconds in timing_s.items()},
+        worker=worker,
+        decided_at=decided_at or datetime.now(UTC),
+    )
+
+
+def _scan_evidence(inspection: Inspection, p_generated: float) -> ScanEvidence:
+    scan = inspection.scan
+    crops: dict[BoundingBox, str] = {crop.box: crop.sha256 for crop in inspection.crops}
+    regions = [ZoomRegion(box=box.corners, zoomed=box in crops, crop_sha256=crops.get(box)) for box in scan.regions]
+    return ScanEvidence(
+        verdict=scan.verdict,
+        p_generated=p_generated,
+        explanation=scan.explanation,
+        truncated=scan.truncated,
+        regions=regions,
+    )
+
+
+def _check_evidence(inspection: Inspection, p_generated: float) -> CheckEvidence | None:
+    check = inspection.check
+    if check is None:
+        return None
+    return CheckEvidence(
+        verdict=check.verdict, p_generated=p_generated, explanation=check.explanation, truncated=check.truncated
+    )
+
+
+class LabelImage(Message):
+    """The picture to label: `object_key` in the labeling bucket, the rest as in the verdict."""
+
+    object_key: str
+    bucket: str
+    key: str
+    etag: str | None
+    version_id: str | None
+    sha256: str
+    width_px: int
+    height_px: int
+
+
+class Label(Message):
+    """What people say about a case's picture; boxes and explanation where they gave some."""
+
+    verdict: Verdict
+    boxes: list[Box] = []
+    explanation: str | None = None
+
+
+class LabelCase(Message):
+    """One inspection in the labeling bucket; `label` is there once the state is `labeled`."""
+
+    schema_version: Literal[1] = 1
+    case_id: str
+    event_id: str
+    image: LabelImage
+    reasons: list[str]
+    inclusion_probability: Probability
+    blind: bool
+    verdict_event: VerdictEvent
+    state: Literal["pending", "labeled"] = "pending"
+    label: Label | None = None
+    created_at: Moment

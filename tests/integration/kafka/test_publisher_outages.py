@@ -1,0 +1,175 @@
+"""The publisher while Kafka is away, refuses, or has just come back; each with what real Kafka does."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import MessageSizeTooLargeError
+
+from pipeline.errors import BrokerUnavailable, MalformedEvent, ZoomInError
+from tests.support.builders import record
+from tests.support.servers.services import KafkaForTests, eventually
+from tests.support.verdicts import verdict_event
+from worker.common.retry import Retrier, RetryPolicy
+from worker.common.settings import KafkaSettings
+from worker.kafka import delivery as delivery_module
+from worker.kafka.delivery import AcknowledgedDelivery
+from worker.kafka.publisher import KafkaPublisher
+from worker.local.stack import CACHE, KafkaBroker
+
+TOO_LARGE = b"x" * 2_000  # with what is around it
+
+Connect = Callable[[KafkaSettings], KafkaPublisher]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    opened: list[AcknowledgedDelivery] = []
+
+    def connect(settings: KafkaSettings) -> KafkaPublisher:
+        opened.append(AcknowledgedDelivery(settings))
+        return KafkaPublisher(settings, "worker-1", opened[-1])
+
+    yield connect
+    await asyncio.gather(*(delivery.close() for delivery in opened))
+
+
+def settings(kafka: KafkaForTests, *, letter_bytes: int | None = None) -> KafkaSettings:
+    letters = kafka.topic("letters", max_message_bytes=letter_bytes) if letter_bytes else kafka.dead_letter_topic()
+    return KafkaSettings(
+        bootstrap_servers=kafka.bootstrap_servers, verdict_topic=kafka.topic("verdicts"), dead_letter_topic=letters
+    )
+
+
+async def test_restart_of_the_broker_is_ridden_out_without_losing_or_repeating(
+    tmp_path: Path, connect: Connect
+) -> None:
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, say=print).start())
+    try:
+        place = settings(own)
+        publisher = connect(place)
+        await publisher.verdict(verdict_event(event_id="before"), record())
+        own.broker.stop()
+        during = [asyncio.create_task(publisher.verdict(verdict_event(event_id=f"{n}"), record())) for n in range(20)]
+        await asyncio.sleep(1)
+        assert not any(task.done() for task in during)
+        await asyncio.to_thread(own.broker.start)
+        await asyncio.gather(*during)
+        ids = [dict(found.headers)["zoomin-event-id"] for found in own.records(place.verdict_topic)]
+        assert sorted(ids) == sorted([b"before", *(b"%d" % n for n in range(20))])
+    finally:
+        own.broker.stop()
+
+
+async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt ends with the client giving up on its record; what is delivered in the end is there once."""
+    monkeypatch.setattr("worker.kafka.client.REQUEST_TIMEOUT_S", 5.0)
+    monkeypatch.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(delivery_module, "DELIVERY_TIMEOUT_S", 8.0)
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, say=print).start())
+    refusals: list[ZoomInError] = []
+    retrier = Retrier(
+        RetryPolicy(attempts=1, first_wait_s=0.2, max_wait_s=1, patience_s=1),
+        clock=time.monotonic,
+        sleep=asyncio.sleep,
+        rng=random.Random(1),
+        on_retry=lambda error, _wait_s: refusals.append(error),
+    )
+    try:
+        place = settings(own)
+        publisher = connect(place)
+        await publisher.verdict(verdict_event(event_id="before"), record())
+        await asyncio.to_thread(own.broker.stop)
+        during = asyncio.create_task(
+            retrier.call(lambda: publisher.verdict(verdict_event(event_id="during"), record()))
+        )
+        with monkeypatch.context() as impatient:
+            impatient.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 1.0)
+            assert await asyncio.to_thread(eventually, lambda: len(refusals) >= 2, within_s=60)
+        # The last attempt of little patience ends before there is a broker, or it would give up on what that has taken.
+        begun = len(refusals)
+        assert await asyncio.to_thread(eventually, lambda: len(refusals) > begun)
+        await asyncio.to_thread(own.broker.start)
+        await during
+        ids = [dict(found.headers)["zoomin-event-id"] for found in own.records(place.verdict_topic)]
+        assert ids == [b"before", b"during"]
+        assert {error.code for error in refusals} == {"broker_unavailable"}
+    finally:
+        own.broker.stop()
+
+
+async def test_letter_of_a_full_sized_record_is_whole_where_the_topic_takes_it(
+    kafka: KafkaForTests, connect: Connect
+) -> None:
+    place = settings(kafka)
+    whole = b"x" * 1_048_000
+    await connect(place).dead_letter(record(whole), MalformedEvent("large"), event_id=None)
+    assert [found.value for found in kafka.records(place.dead_letter_topic)] == [whole]
+
+
+async def test_limit_is_the_topics_own(kafka: KafkaForTests, connect: Connect) -> None:
+    place = settings(kafka, letter_bytes=20_000)
+    publisher = connect(place)
+    await publisher.dead_letter(record(b"x" * 50_000), MalformedEvent("large"), event_id=None)
+    await publisher.verdict(verdict_event(scan_explanation="x" * 50_000), record())
+    (letter,) = kafka.records(place.dead_letter_topic)
+    assert (letter.value, dict(letter.headers)["zoomin-dlt-value"]) == (b"", b"omitted")
+    assert len(kafka.records(place.verdict_topic)) == 1
+
+
+async def test_producer_that_was_refused_once_is_not_used_again(kafka: KafkaForTests, connect: Connect) -> None:
+    """The broker's own refusal poisons an idempotent producer: every record after it would be refused as well."""
+    place = settings(kafka)
+    publisher = connect(place)
+    await publisher.verdict(verdict_event(event_id="before"), record())
+    shrink(kafka, place.verdict_topic)
+    incompressible = "".join(chr(0x4E00 + (n * 7919) % 20_000) for n in range(5_000))
+    with pytest.raises(BrokerUnavailable, match="MessageSizeTooLarge"):
+        await publisher.verdict(verdict_event(scan_explanation=incompressible), record())
+    await publisher.verdict(verdict_event(event_id="after"), record())
+    records = kafka.records(place.verdict_topic)
+    ids = [dict(found.headers)["zoomin-event-id"] for found in records if found.value != TOO_LARGE]
+    assert ids == [b"before", b"after"]
+
+
+async def test_no_broker_at_all_is_an_outage(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 0.5)
+    nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:9")
+    with pytest.raises(BrokerUnavailable, match="Unable to bootstrap"):
+        await connect(nowhere).verdict(verdict_event(), record())
+    delivery = AcknowledgedDelivery(nowhere)
+    with pytest.raises(BrokerUnavailable):
+        await delivery.probe()
+    await delivery.close()
+
+
+async def test_topic_that_vanished_is_an_outage(
+    kafka: KafkaForTests, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "BLOCK_TIMEOUT_S", 0.5)
+    place = settings(kafka).model_copy(update={"verdict_topic": "never-made"})
+    with pytest.raises(BrokerUnavailable):
+        await connect(place).verdict(verdict_event(), record())
+
+
+def shrink(kafka: KafkaForTests, topic: str) -> None:
+    """Returns when TOO_LARGE is refused: a broker answers first, and takes up its new setting some time after."""
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    limit = {"max.message.bytes": str(len(TOO_LARGE))}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
+    admin.close()
+    assert eventually(lambda: refuses(kafka, topic))
+
+
+def refuses(kafka: KafkaForTests, topic: str) -> bool:
+    try:
+        kafka.send(topic, TOO_LARGE)
+    except MessageSizeTooLargeError:
+        return True
+    return False

@@ -1,0 +1,307 @@
+"""The bugs of kafka-python that worker/kafka/workarounds.py cures, each shown first without its cure.
+
+Where an update of the client makes a "without" test fail, the cure has become needless.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, suppress
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewPartitions
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.base import MemberState
+from kafka.errors import CorruptRecordError, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaTCPTransport
+from kafka.record.default_records import DefaultRecordBatch
+
+from pipeline.errors import FatalError
+from pipeline.wire.record import RawRecord
+from tests.support.servers.services import KafkaForTests, eventually
+from worker.common.settings import KafkaSettings
+from worker.kafka import client as kafka_client
+from worker.kafka import workarounds
+from worker.kafka.poll_result import Turn
+from worker.kafka.source import KafkaSource
+from worker.kafka.workarounds import finish_joining, unpark
+
+Cure = Callable[[KafkaConsumer], None]
+PATIENCE_S = 60
+
+
+def nothing(_consumer: KafkaConsumer) -> None:
+    return
+
+
+@pytest.fixture
+def closing() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def member(kafka: KafkaForTests, topic: str, group: str, closing: ExitStack) -> KafkaConsumer:
+    consumer = KafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+        heartbeat_interval_ms=1000,
+    )
+    closing.callback(consumer.close)
+    return consumer
+
+
+def settings(kafka: KafkaForTests, topic: str) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=f"group-{uuid4().hex[:8]}",
+        input_topic=topic,
+        verdict_topic=topic,
+        dead_letter_topic=topic,
+    )
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Callable[[KafkaSettings], KafkaSource]]:
+    sources: list[KafkaSource] = []
+
+    def open_source(settings: KafkaSettings) -> KafkaSource:
+        sources.append(KafkaSource(settings))
+        return sources[-1]
+
+    yield open_source
+    await asyncio.gather(*(source.close() for source in sources))
+
+
+async def turn(source: KafkaSource, committable: dict[int, int] | None = None) -> Turn:
+    return await source.poll(max_records=100, paused=frozenset(), committable=committable or {}, timeout_s=0.1)
+
+
+async def read(source: KafkaSource, count: int) -> list[RawRecord]:
+    found: list[RawRecord] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(found) < count:
+            found += (await turn(source)).records
+    return found
+
+
+@pytest.mark.parametrize(("cure", "delivered"), [(nothing, 0), (unpark, 90)], ids=["without", "with"])
+def test_resumed_partition_speaks_again(kafka: KafkaForTests, closing: ExitStack, cure: Cure, delivered: int) -> None:
+    topic = kafka.topic("paused", partitions=2)
+    kafka.send(topic, *[b"x"] * 100, partition=0)
+    kafka.send(topic, *[b"x"] * 100, partition=1)
+    consumer = member(kafka, topic, topic, closing)
+
+    def poll(seconds: float, enough: int) -> dict[TopicPartition, int]:
+        counts = {TopicPartition(topic, partition): 0 for partition in (0, 1)}
+        deadline = time.monotonic() + seconds
+        while sum(counts.values()) < enough and time.monotonic() < deadline:
+            cure(consumer)
+            for tp, records in consumer.poll(timeout_ms=50, max_records=10).items():
+                counts[tp] += len(records)
+        return counts
+
+    begun = poll(PATIENCE_S, enough=10)
+    (first,) = (tp for tp, count in begun.items() if count)
+    consumer.pause(first)
+    assert poll(PATIENCE_S, enough=100)[first] == 0
+    consumer.resume(first)
+    assert poll(PATIENCE_S if delivered else 3, enough=90)[first] == delivered
+
+
+@pytest.mark.parametrize(("cure", "joined"), [(nothing, False), (finish_joining, True)], ids=["without", "with"])
+def test_leader_that_rejoins_for_new_partitions_comes_in(
+    kafka: KafkaForTests, closing: ExitStack, cure: Cure, joined: bool
+) -> None:
+    topic = kafka.topic("grown")
+    leader, follower = member(kafka, topic, topic, closing), member(kafka, topic, topic, closing)
+
+    def poll(
+        *consumers: KafkaConsumer, until: Callable[[], bool], cure: Cure = cure, seconds: float = PATIENCE_S
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        while not until() and time.monotonic() < deadline:
+            for consumer in consumers:
+                cure(consumer)
+                consumer.poll(timeout_ms=20)
+
+    def stable(consumer: KafkaConsumer) -> bool:
+        return bool(consumer.group_metadata().state == MemberState.STABLE)
+
+    poll(leader, until=lambda: bool(leader.assignment()), cure=finish_joining)
+    poll(leader, follower, until=lambda: stable(follower) and stable(leader), cure=finish_joining)
+    assert leader.assignment()
+
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    closing.callback(admin.close)
+    admin.create_partitions({topic: NewPartitions(2)})
+    while leader.partitions_for_topic(topic) != {0, 1}:
+        leader._cluster.request_update()
+        time.sleep(0.05)
+    before = generation(follower)
+    poll(leader, until=lambda: not stable(leader))  # it waits for the follower, longer than a poll
+    poll(follower, until=lambda: generation(follower) > before and stable(follower))  # the leader has assigned
+    poll(leader, follower, until=lambda: stable(leader), seconds=PATIENCE_S if joined else 3)
+    assert stable(leader) is joined
+
+
+@pytest.mark.parametrize(("cure", "joined"), [(nothing, False), (finish_joining, True)], ids=["without", "with"])
+def test_members_whose_polls_are_short_and_far_between_join(
+    kafka: KafkaForTests, closing: ExitStack, cure: Cure, joined: bool
+) -> None:
+    """As the loop polls while it is full."""
+    topic = kafka.topic("full", partitions=2)
+    members = [member(kafka, topic, topic, closing) for _ in range(2)]
+    deadline = time.monotonic() + (PATIENCE_S if joined else 5)
+    while time.monotonic() < deadline and not all(len(consumer.assignment()) == 1 for consumer in members):
+        for consumer in members:
+            cure(consumer)
+            consumer.poll(timeout_ms=0)
+        time.sleep(0.1)
+    assert all(len(consumer.assignment()) == 1 for consumer in members) is joined
+    if joined:
+        assert max(generation(consumer) for consumer in members) < 10
+
+
+def generation(consumer: KafkaConsumer) -> int:
+    return int(consumer.group_metadata().generation_id)
+
+
+def odd_batch(kafka: KafkaForTests, topic: str, *, compression: str | None) -> None:
+    """Three records in one batch; the key of a header of the second is not UTF-8."""
+
+    class Odd(str):
+        def encode(self, *_args: object) -> bytes:
+            return b"caf\xe9"
+
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, linger_ms=60_000, compression_type=compression)
+    headers = [("before", b"1"), (Odd("odd"), b"\xff"), ("after", b"")]
+    sent = [producer.send(topic, value, headers=headers if value == b"b" else []) for value in (b"a", b"b", b"c")]
+    producer.flush(timeout=PATIENCE_S)
+    assert all(future.succeeded() for future in sent)
+    producer.close(timeout=5)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
+async def test_odd_header_key_is_read_and_harms_no_neighbour(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], compression: str | None
+) -> None:
+    topic = kafka.topic("odd")
+    odd_batch(kafka, topic, compression=compression)
+    source = opened(settings(kafka, topic))
+    await source.start()
+    records = await read(source, 3)
+    assert [record.value for record in records] == [b"a", b"b", b"c"]
+    assert records[1].headers == (("before", b"1"), ("caf?", b"\xff"), ("after", b""))
+
+
+async def test_batch_that_cannot_be_read_is_fatal_and_not_an_endless_loop(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = kafka.topic("odd")
+    odd_batch(kafka, topic, compression=None)
+    source = opened(settings(kafka, topic))
+    await source.start()
+    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", workarounds._read_record)
+    assert [record.value for record in await read(source, 1)] == [b"a"]
+    for _ in range(2):
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises(FatalError, match=f"{topic}.*{CorruptRecordError.__name__}"):
+                await read(source, 1)
+
+
+async def test_answer_that_nobody_read_is_not_taken_for_a_new_one(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource]
+) -> None:
+    topic = kafka.topic("stale", partitions=2)
+    place = settings(kafka, topic)
+    for partition in (0, 1):
+        kafka.send(topic, *[b"x"] * 5, partition=partition)
+    stays, visits = opened(place), opened(place)
+    await stays.start()
+    await read(stays, 10)
+
+    def abandon_question(partition: int) -> None:
+        assert stays._consumer is not None
+        with suppress(KafkaTimeoutError):
+            while True:  # an answer that is there at once leaves nothing behind
+                stays._consumer._client.committed(TopicPartition(topic, partition), timeout_ms=0)
+
+    for partition in (0, 1):
+        await stays._thread.run(lambda partition=partition: abandon_question(partition))
+    async with asyncio.timeout(PATIENCE_S):
+        while not await stays.commit({0: 5, 1: 5}):
+            assert (await turn(stays)).records == []
+
+    await visits.start()
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await turn(visits)).assignment:
+            assert (await turn(stays)).records == []
+        await visits.close()
+        while len((await turn(stays)).assignment) < 2:
+            pass
+    again = [record for _ in range(10) for record in (await turn(stays)).records]
+    assert again == []
+
+
+@pytest.mark.parametrize("kind", [KafkaAdminClient, KafkaConsumer, KafkaProducer])
+def test_failed_connection_leaves_no_thread_behind(
+    kind: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_client, "BOOTSTRAP_TIMEOUT_S", 0.2)
+    before = set(threading.enumerate())
+    for _ in range(3):
+        with pytest.raises(KafkaError):
+            kafka_client.connect(kind, KafkaSettings(bootstrap_servers="127.0.0.1:9"))
+    assert eventually(lambda: before.issuperset(threading.enumerate()))
+
+
+@pytest.mark.parametrize("cured", [False, True])
+def test_refused_connection_leaves_no_socket_behind(cured: bool) -> None:
+    workarounds.close_every_socket()
+    connect = KafkaNetSocket.sock_connect if cured else workarounds._connect
+    network, ours = NetworkSelector(), socket.socket()
+    ours.setblocking(False)
+    with ours:
+        with pytest.raises(KafkaConnectionError):
+            network.run(connect, KafkaNetSocket(), network, ours, ("127.0.0.1", 9))
+        assert (ours.fileno() == -1) is cured
+        network.close()
+
+
+@pytest.mark.parametrize("cured", [False, True])
+def test_client_that_closes_leaves_no_connection_behind(cured: bool) -> None:
+    workarounds.close_every_socket()
+    close = NetworkSelector.close if cured else workarounds._close_network
+    network = NetworkSelector()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        KafkaTCPTransport(network, ours).resume_reading()
+        network.drain()
+        close(network)
+        assert (ours.fileno() == -1) is cured
+
+
+@pytest.mark.parametrize("cured", [False, True])
+def test_what_comes_together_with_the_end_of_a_connection_is_read(cured: bool) -> None:
+    workarounds.hear_last_words()
+    receive = KafkaTCPTransport._sock_recv if cured else workarounds._RECEIVING[KafkaTCPTransport]
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"wrong password")
+    theirs.close()
+    ours.setblocking(False)
+    with ours:
+        received, end = receive(SimpleNamespace(_sock=ours))
+        assert received == b"wrong password"
+        assert (end is None) is cured, "with an end, the client throws away what it received"
+        assert isinstance(receive(SimpleNamespace(_sock=ours))[1], KafkaError)

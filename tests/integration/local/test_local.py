@@ -1,0 +1,149 @@
+"""The local stack as chaos tests and people use it: stopped, killed, frozen, started again."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from pipeline.errors import LocalStackFailed
+from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
+from worker.local.stack import CACHE, KafkaBroker, SeaweedFs
+
+COMMAND = """
+import argparse, sys
+from worker.commands import up
+parser = argparse.ArgumentParser()
+up.configure(parser)
+sys.exit(up.run(parser.parse_args()))
+"""
+
+
+@contextmanager
+def zoomin_up(directory: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The command, ready, and what it printed."""
+    argv = [sys.executable, "-c", COMMAND, "--json", "--dir", str(directory)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def listening(environment: dict[str, str]) -> bool:
+    return is_open(environment["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"]) or is_open(
+        urlsplit(environment["ZOOMIN_STORE__ENDPOINT_URL"]).netloc
+    )
+
+
+def is_open(address: str) -> bool:
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def message_limits(bootstrap_servers: str, *topics: str) -> list[int]:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics])
+        return [int(described["topic"][topic]["max.message.bytes"]["value"]) for topic in topics]
+    finally:
+        admin.close()
+
+
+def test_up_keeps_its_data_and_leaves_no_process(tmp_path: Path) -> None:
+    with zoomin_up(tmp_path) as (process, first):
+        s3 = S3ForTests(
+            first["ZOOMIN_STORE__ENDPOINT_URL"],
+            access_key=first["AWS_ACCESS_KEY_ID"],
+            secret_key=first["AWS_SECRET_ACCESS_KEY"],
+        )
+        s3.client.put_object(Bucket="zoomin-images", Key="kept", Body=b"pixels")
+        images, letters = message_limits(first["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"], "zoomin.images", "zoomin.images.dlt")
+        assert letters == images + 64 * 1024
+        servers = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        assert not any(server.is_running() for server in servers)
+        assert not listening(first)
+
+    with zoomin_up(tmp_path) as (process, second):
+        assert second == first
+        assert s3.client.get_object(Bucket="zoomin-images", Key="kept")["Body"].read() == b"pixels"
+        servers = psutil.Process(process.pid).children(recursive=True)
+        assert len(servers) == 4, "two servers and two guards"
+        process.kill()
+        assert eventually(lambda: not any(server.is_running() for server in servers))
+        assert not listening(second)
+    s3.client.close()
+
+
+def test_a_broker_comes_back_with_its_records(tmp_path: Path) -> None:
+    broker = KafkaBroker(tmp_path, cache=CACHE, say=print, remove=tmp_path).start()
+    try:
+        kafka = KafkaForTests(broker)
+        topic = kafka.topic()
+        kafka.send(topic, b"one")
+        broker.stop()
+        assert not is_open(broker.bootstrap_servers)
+        broker.start()
+        kafka.send(topic, b"two")
+        broker.kill()
+        broker.start()
+        kafka.send(topic, b"three")
+        assert [record.value for record in kafka.records(topic)] == [b"one", b"two", b"three"]
+    finally:
+        broker.stop()
+
+
+def test_seaweedfs_comes_back_with_its_objects(tmp_path: Path) -> None:
+    weed = SeaweedFs(tmp_path, remove=tmp_path).start()
+    try:
+        client = weed.client()
+        weed.create_buckets(["images"])
+        for key, end in (("one", weed.stop), ("two", weed.kill)):
+            client.put_object(Bucket="images", Key=key, Body=key.encode())
+            end()
+            weed.start()
+            assert client.get_object(Bucket="images", Key=key)["Body"].read() == key.encode()
+        client.close()
+    finally:
+        weed.stop()
+
+
+def test_a_frozen_broker_answers_again_when_it_thaws(tmp_path: Path) -> None:
+    broker = KafkaBroker(tmp_path, cache=CACHE, say=print, remove=tmp_path).start()
+    try:
+        kafka = KafkaForTests(broker)
+        topic = kafka.topic()
+        kafka.send(topic, b"before")
+        broker.server.freeze()
+        with ThreadPoolExecutor() as pool:
+            sent = pool.submit(kafka.send, topic, b"meanwhile")
+            assert not wait([sent], timeout=4).done  # twice the broker's session: it is fenced and must come back
+            broker.server.thaw()
+            sent.result(timeout=30)
+        assert [record.value for record in kafka.records(topic)] == [b"before", b"meanwhile"]
+    finally:
+        broker.stop()
+
+
+def test_a_broker_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
+    broker = KafkaBroker(tmp_path, cache=CACHE, say=print, remove=tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=7\n")
+    with pytest.raises(LocalStackFailed, match="Kafka ended with code 1 while it started") as failed:
+        broker.start()
+    assert str(broker.server.log) in failed.value.detail
+    assert "configured node id" in failed.value.detail

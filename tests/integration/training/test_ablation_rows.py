@@ -1,0 +1,47 @@
+"""One row of table 1 from its trainings to the report, as it is typed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from tests.support.paths import MODEL
+from training.dataset import manifest
+from training.dataset.tuples import Split
+from training.paper import recorded
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "set"
+    path.mkdir()
+    splits = [Split.TRAIN] * 24 + [Split.VALIDATION] * 2 + [Split.TEST] * 4
+    entries = [
+        manifest._write_scene(path, seed).model_copy(update={"split": split}) for seed, split in enumerate(splits)
+    ]
+    (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    return path
+
+
+@pytest.mark.timeout(900)
+def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) -> None:
+    model = copytree(MODEL, tmp_path / "models" / "zoomin-tiny")
+    row = ["--train", "verdict_only", "--train-data", data, "--steps", "1", "--prompts", "2", "--generations", "4"]
+    asked = ["paper-tables", "--model", model, "--out", tmp_path / "out", "--data", data, "--count", "4", *row]
+    place = {"ZOOMIN_TRAIN_THREADS": "1", "ZOOMIN_TRAIN_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "training", *map(str, asked)]
+    ran = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, timeout=840, check=False)
+    assert ran.returncode == 0, ran.stderr
+    kept = recorded.read(model.parent / recorded.NAME)["verdict_only"]
+    assert kept.phases == ["SFT in one turn, 1 epoch", "GRPO with verdict, 1 steps of 8 answers"]
+    assert (kept.figures["acc"].n, kept.figures["unparsed"].value) == (4, 0.0)
+    phases = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "cache" / "variants").iterdir())
+    assert phases == ["sft_one_turn_e", "verdict_alone"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    shown = {one["variant"]: one for one in report["table1"]}["verdict_only"]
+    assert (shown["state"], shown["acc"]["value"], shown["i_acc"]) == ("recorded", kept.figures["acc"].value, None)
+    assert "GRPO with verdict" in (tmp_path / "out" / "report.html").read_text()

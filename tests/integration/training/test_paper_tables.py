@@ -1,0 +1,38 @@
+"""The tiny checkpoint's own report, through the real engine: what the paper says of its tables holds on scenes."""
+
+import pytest
+
+from pipeline.checkpoint import Checkpoint
+from pipeline.vllm.engine import VllmEngine
+from tests.support.paths import MODEL
+from training.commands import paper_tables
+from training.commands.paper_tables import Job
+from training.evaluation import samples
+from training.paper import attention_map
+from training.synthetic import scenes
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+
+IMAGES = 32
+
+
+async def test_the_paper_s_results_hold_on_scenes(vllm_engine: VllmEngine) -> None:
+    checkpoint = Checkpoint.read(MODEL)
+    drawn = samples.of_scenes([scenes.make(scenes.HELD_OUT_SEED + 5000 + number) for number in range(IMAGES)])
+    job = Job("scenes", "held-out scenes", drawn, {})
+    measured = await paper_tables.measure(checkpoint, job, vllm_engine, concurrency=16, version=vllm_engine.version)
+    numbers = paper_tables.of(checkpoint, job, measured, {}, machine="a machine")
+    rows = {row["variant"]: row for row in numbers["table1"]}
+    live = [row for row in rows.values() if row["state"] == "live"]
+    assert len(live) == 4
+    assert all(row["identity_gap"]["value"] == pytest.approx(0, abs=1e-9) for row in live)
+    assert len({row["i_acc"]["value"] for row in live}) == 1
+    assert rows["two_turn"]["acc"]["value"] > rows["two_turn"]["i_acc"]["value"]
+    assert numbers["random_crop_cost"]["value"] > 0
+    assert rows["two_turn"]["iou"]["value"] > 3 * rows["random_crops"]["iou"]["value"]
+    assert all(row["acc"]["n"] == IMAGES for row in numbers["table3"])
+    one, two = numbers["table4"]
+    assert two["mean_s"] > one["mean_s"] > 0
+    assert {example.kind for example in measured.examples} >= {"right", "corrected"}
+    told = attention_map.numbers(attention_map.draw(checkpoint, measured.scanned))
+    assert told["in_boxes"] > told["area_of_boxes"]

@@ -1,0 +1,299 @@
+"""An honest broker in memory, with the source and the publisher that speak to it.
+
+It keeps what the contract suites check on the real thing: order within a partition, gaps, cooperative rebalances
+between members, commits that outlive members, retention, outages. What takes Kafka time takes none here: a poll is a
+step.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from pipeline.errors import BrokerUnavailable, InternalFault, ZoomInError
+from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.record import Headers, RawRecord
+from worker.kafka.outgoing import Outgoing, dead_letter_message, verdict_message
+from worker.kafka.poll_result import Membership, Partitions, Turn
+
+LIMIT_BYTES = 1_048_588
+VERDICT_TOPIC = "zoomin.verdicts"
+DEAD_LETTER_TOPIC = "zoomin.images.dlt"
+
+
+class FakeBroker:
+    """One topic of images with its group; what was published is in `verdicts` and `dead_letters`.
+
+    `commits` are all commits in their order. While `down`, nothing is read, committed or published.
+    """
+
+    def __init__(self, *, topic: str = "zoomin.images", partitions: int = 2) -> None:
+        self.topic = topic
+        self.log: dict[int, list[RawRecord | None]] = {partition: [] for partition in range(partitions)}
+        self.begins_at: dict[int, int] = defaultdict(int)
+        self.committed: dict[int, int] = {}
+        self.commits: list[dict[int, int]] = []
+        self.verdicts: list[Outgoing] = []
+        self.dead_letters: list[Outgoing] = []
+        self.down = False
+        self.generation = 0
+        self._members: list[FakeSource] = []
+        self._owner: dict[int, FakeSource] = {}
+
+    def send(self, *values: bytes | None, partition: int = 0, key: bytes | None = None, headers: Headers = ()) -> None:
+        for value in values:
+            offset = len(self.log[partition])
+            self.log[partition].append(RawRecord(self.topic, partition, offset, 1000 + offset, key, value, headers))
+
+    def leave_gap(self, partition: int) -> None:
+        """An offset without a record, as transaction markers leave them."""
+        self.log[partition].append(None)
+
+    def delete_before(self, offset: int, *, partition: int) -> None:
+        """Retention."""
+        self.begins_at[partition] = offset
+
+    def source(self) -> "FakeSource":
+        return FakeSource(self)
+
+    def publisher(self) -> "FakePublisher":
+        return FakePublisher(self)
+
+    def transactions(self) -> "FakeTransactions":
+        return FakeTransactions(self)
+
+    def evict(self, source: "FakeSource") -> None:
+        """The group takes all partitions from a member that is still running."""
+        self.release(source.assignment, source)
+        source.lose()
+        self.generation += 1
+
+    def join(self, source: "FakeSource") -> None:
+        self.generation += 1
+        self._members.append(source)
+
+    def leave(self, source: "FakeSource") -> None:
+        self.generation += 1
+        self._members = [member for member in self._members if member is not source]
+        self.release(frozenset(self._owner), source)
+
+    def release(self, partitions: Partitions, source: "FakeSource") -> None:
+        for partition in partitions:
+            if self._owner.get(partition) is source:
+                del self._owner[partition]
+
+    def surplus_of(self, source: "FakeSource") -> Partitions:
+        """What a member must give up so that everyone can have its share; it keeps the rest."""
+        owned = sorted(p for p, owner in self._owner.items() if owner is source)
+        return frozenset(owned[self._share(source) :])
+
+    def claim(self, source: "FakeSource") -> Partitions:
+        owned = sum(owner is source for owner in self._owner.values())
+        free = [partition for partition in self.log if partition not in self._owner]
+        claimed = free[: max(0, self._share(source) - owned)]
+        self._owner.update(dict.fromkeys(claimed, source))
+        return frozenset(claimed)
+
+    def _share(self, source: "FakeSource") -> int:
+        each, left_over = divmod(len(self.log), len(self._members))
+        return each + (self._members.index(source) < left_over)
+
+
+class FakeSource:
+    """`refuse_commits`: how many of the next commits are answered with "not now"."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+        self._positions: dict[int, int] = {}
+        self._lost: Partitions = frozenset()
+        self.refuse_commits = 0
+        self.rebuilt = 0
+
+    @property
+    def assignment(self) -> Partitions:
+        return frozenset(self._positions)
+
+    async def check(self) -> None:
+        return
+
+    async def start(self) -> None:
+        self._broker.join(self)
+
+    def lose(self) -> None:
+        self._lost |= self.assignment
+        self._positions.clear()
+
+    async def poll(
+        self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
+    ) -> Turn:
+        await asyncio.sleep(0)
+        lost, self._lost = self._lost, frozenset()
+        if self._broker.down:
+            return Turn([], frozenset(), frozenset(), lost, self.assignment, dict(self._positions))
+        revoked = self._give_up(committable)
+        assigned = self._broker.claim(self)
+        for partition in assigned:
+            self._positions[partition] = self._broker.committed.get(partition, self._broker.begins_at[partition])
+        skipped = sum(self._jump_over_deleted(partition) for partition in self.assignment)
+        records: list[RawRecord] = []
+        for partition in sorted(self.assignment - paused, key=lambda p: self._behind(p), reverse=True):
+            records += self._take(partition, max_records - len(records))
+        membership = Membership("zoomin", self._broker.generation, f"member-{id(self)}")
+        return Turn(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped, membership)
+
+    async def committed(self, partitions: Partitions) -> dict[int, int]:
+        await asyncio.sleep(0)
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
+        return {p: offset for p, offset in self._broker.committed.items() if p in partitions}
+
+    async def commit(self, offsets: Mapping[int, int]) -> bool:
+        await asyncio.sleep(0)
+        if self._broker.down or self.refuse_commits:
+            self.refuse_commits = max(0, self.refuse_commits - 1)
+            return False
+        self._commit({p: offset for p, offset in offsets.items() if p in self._positions})
+        return True
+
+    async def lag(self) -> dict[int, int]:
+        return {} if self._broker.down else {partition: self._behind(partition) for partition in self.assignment}
+
+    async def rebuild(self) -> None:
+        self.rebuilt += 1
+        self.lose()
+        self._broker.release(frozenset(self._broker.log), self)
+
+    async def close(self) -> None:
+        self._broker.leave(self)
+        self._positions.clear()
+
+    def _give_up(self, committable: Mapping[int, int]) -> Partitions:
+        revoked = self._broker.surplus_of(self)
+        self._commit({p: committable[p] for p in revoked if p in committable})
+        for partition in revoked:
+            del self._positions[partition]
+        self._broker.release(revoked, self)
+        return revoked
+
+    def _commit(self, offsets: dict[int, int]) -> None:
+        if offsets:
+            self._broker.committed.update(offsets)
+            self._broker.commits.append(offsets)
+
+    def _jump_over_deleted(self, partition: int) -> int:
+        skipped = max(0, self._broker.begins_at[partition] - self._positions[partition])
+        self._positions[partition] += skipped
+        return skipped
+
+    def _behind(self, partition: int) -> int:
+        return len(self._broker.log[partition]) - self._positions[partition]
+
+    def _take(self, partition: int, most: int) -> list[RawRecord]:
+        taken: list[RawRecord] = []
+        log = self._broker.log[partition]
+        while len(taken) < most and self._positions[partition] < len(log):
+            record = log[self._positions[partition]]
+            self._positions[partition] += 1
+            taken += [record] if record else []
+        return taken
+
+
+class FakePublisher:
+    """`errors` are raised one by one, before anything is published."""
+
+    def __init__(self, broker: FakeBroker, *, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._broker = broker
+        self._limit_bytes = limit_bytes
+        self.errors: list[ZoomInError] = []
+
+    async def verdict(
+        self,
+        event: VerdictEvent,
+        record: RawRecord,
+        *,
+        traceparent: str | None = None,
+        acknowledged: Callable[[], None] = lambda: None,
+    ) -> None:
+        await self._refuse()
+        message = verdict_message(event, record, traceparent=traceparent, limit_bytes=self._limit_bytes)
+        if message.size_bytes > self._limit_bytes:
+            raise InternalFault(f"{message.size_bytes} bytes are more than the topic takes")
+        self._broker.verdicts.append(message)
+        acknowledged()
+
+    async def dead_letter(
+        self,
+        record: RawRecord,
+        error: ZoomInError,
+        *,
+        event_id: str | None,
+        traceparent: str | None = None,
+        acknowledged: Callable[[], None] = lambda: None,
+    ) -> None:
+        await self._refuse()
+        message = dead_letter_message(
+            record,
+            error,
+            event_id=event_id,
+            traceparent=traceparent,
+            worker="fake",
+            failed_at=datetime(2026, 1, 1, tzinfo=UTC),
+            limit_bytes=self._limit_bytes,
+        )
+        self._broker.dead_letters.append(message)
+        acknowledged()
+
+    async def probe(self) -> None:
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
+
+    async def close(self) -> None:
+        return
+
+    async def _refuse(self) -> None:
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        await self.probe()
+
+
+class FakeTransactions:
+    """`errors` are raised one by one in place of a commit; after those in `after_all` it was committed all the same."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+        self._usable = False
+        self.limit_bytes: Mapping[str, int] = {}
+        self.errors: list[ZoomInError] = []
+        self.after_all: list[ZoomInError] = []
+
+    async def renew(self) -> None:
+        await asyncio.sleep(0)
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
+        self.limit_bytes = {VERDICT_TOPIC: LIMIT_BYTES, DEAD_LETTER_TOPIC: LIMIT_BYTES}
+        self._usable = True
+
+    async def commit(
+        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+    ) -> bool:
+        await asyncio.sleep(0)
+        assert self._usable, "after a failure a new producer comes first"
+        self._usable = False
+        if self.errors:
+            raise self.errors.pop(0)
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
+        if membership.generation != self._broker.generation:
+            return False
+        for topic, message in messages:
+            (self._broker.verdicts if topic == VERDICT_TOPIC else self._broker.dead_letters).append(message)
+        self._broker.committed.update(offsets)
+        self._broker.commits.append(dict(offsets))
+        if self.after_all:
+            raise self.after_all.pop(0)
+        self._usable = True
+        return True
+
+    async def close(self) -> None:
+        return

@@ -1,0 +1,92 @@
+"""A worker process with the real loop, Kafka and S3; only the engine is a stand-in.
+
+python -m tests.support.processes.standin_worker --images-per-s 30 --concurrency 32
+python -m tests.support.processes.standin_worker --delay-s 0.1 --failure-fraction 0.02 --seed 1
+python -m tests.support.processes.standin_worker --delay-s 0.1 --start-s 2 --deadly DIGEST --endless DIGEST    of views
+python -m tests.support.processes.standin_worker --script answers.json    {digest of a view: {"scan": {"text": "..."}}}
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from pipeline.checkpoint import Checkpoint
+from pipeline.engine import Answer, Query
+from pipeline.errors import BadSettings, GenerationFailed, ZoomInError
+from tests.support.engines import DigestEngine, Fate, Pace, Script
+from worker import app
+from worker.common import settings
+from worker.observe import telemetry
+
+
+class Moods:
+    """Answers come after a random delay, `delay_s` on average, and now and then there is none."""
+
+    def __init__(self, delay_s: float, failure_fraction: float, seed: int) -> None:
+        self._delay_s = delay_s
+        self._failure_fraction = failure_fraction
+        self._rng = random.Random(seed)
+
+    async def __call__(self, _query: Query) -> None:
+        await asyncio.sleep(self._rng.uniform(0, 2 * self._delay_s))
+        if self._rng.random() < self._failure_fraction:
+            raise GenerationFailed("the stand-in engine had a bad moment")
+
+
+def main() -> int:
+    options = _options()
+    try:
+        chosen = settings.load()
+        telemetry.configure_logging(chosen.telemetry)
+        card = Checkpoint.read(chosen.engine.model).card
+        script = read_script(options.script) if options.script else None
+
+        async def start() -> DigestEngine:
+            await asyncio.sleep(options.start_s)
+            return DigestEngine(card, before=_before(options, chosen.engine.query_timeout_s), script=script)
+
+        asyncio.run(app.run(chosen, engine=start))
+    except ZoomInError as error:
+        print(error.detail, file=sys.stderr)
+        return 2 if isinstance(error, BadSettings) else 1
+    return 0
+
+
+def read_script(path: Path) -> Script:
+    told = json.loads(path.read_text())
+    return {
+        digest: {asked: Answer(p_generated=0.5, **answer) for asked, answer in answers.items()}
+        for digest, answers in told.items()
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images-per-s", type=float, help="unset: at once")
+    parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument("--delay-s", type=float, default=0.0)
+    parser.add_argument("--failure-fraction", type=float, default=0.0)
+    parser.add_argument("--start-s", type=float, default=0.0, help="what each start of the engine takes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--deadly", action="append", default=[], help="a picture that ends the engine")
+    parser.add_argument("--endless", action="append", default=[], help="a picture that never gets its answer")
+    parser.add_argument("--script", type=Path, help="what to answer for some images")
+    return parser.parse_args()
+
+
+def _before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], Awaitable[None]] | None:
+    if options.deadly or options.endless:
+        return Fate(deadly=options.deadly, endless=options.endless, takes_s=options.delay_s, timeout_s=timeout_s)
+    if options.images_per_s:
+        return Pace(options.images_per_s, options.concurrency)
+    if options.delay_s or options.failure_fraction:
+        return Moods(options.delay_s, options.failure_fraction, options.seed)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

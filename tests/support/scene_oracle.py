@@ -1,0 +1,81 @@
+"""What perfect models would answer about scenes, and what sloppy ones mix in: planted boxes that have to go again."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from pipeline import geometry
+from pipeline.verdict import BoundingBox
+from tests.support.servers.openai_server import Asked, Reply, spoken
+from training.annotation.purification import Fate
+from training.dataset import duplicates, frame
+from training.dataset.duplicates import Fingerprint
+from training.synthetic.scenes import SIDE_PX, Scene
+
+OBJECT_MARGIN_PX = 60
+WHOLE = (0.0, 0.0, float(SIDE_PX), float(SIDE_PX))
+
+
+class SceneOracle:
+    """Knows a scene again by its perceptual hash. `planted` counts, for each scene, what must become of its boxes."""
+
+    def __init__(self, scenes: Sequence[Scene]) -> None:
+        self._scenes = scenes
+        self._known: list[Fingerprint] = [
+            duplicates.fingerprint(frame.through_chain(scene.image.pixels)) for scene in scenes
+        ]
+
+    def scene(self, asked: Asked) -> int:
+        own = duplicates.fingerprint(asked.picture).upright
+        return min(range(len(self._known)), key=lambda n: duplicates.distance(own, self._known[n].upright))
+
+    def answer(self, asked: Asked) -> Reply:
+        number = self.scene(asked)
+        if asked.text.startswith("This image"):
+            return spoken(self.explanation(number))
+        if asked.text.startswith("The red frame"):
+            return spoken("Yes." if self._encloses_object(number, asked) else "No, it is a detail.")
+        scale = asked.picture.width / SIDE_PX
+        named = [{"bbox_2d": [round(x * scale) for x in box], "label": shown} for box, shown in self._named(number)]
+        return spoken(f"```json\n{json.dumps(named)}\n```")
+
+    def explanation(self, number: int) -> str:
+        parts = (f"{detail.shown} in the {detail.place}" for detail in self._scenes[number].details)
+        return f"One looks closely and sees {', then '.join(parts)}."
+
+    def planted(self, numbers: Sequence[int]) -> Counter[Fate]:
+        fates: Counter[Fate] = Counter()
+        for number in numbers:
+            fates.update([Fate.OVER_HALF] if number % 2 == 0 else [])
+            fates.update([Fate.REPEATED, Fate.INVERTED, Fate.OUTSIDE] if number % 3 == 0 else [])
+            fates.update([Fate.PRIMARY_OBJECT] if number % 5 == 0 else [])
+        return fates
+
+    def _named(self, number: int) -> list[tuple[geometry.Corners, str]]:
+        details = self._scenes[number].details
+        named: list[tuple[geometry.Corners, str]] = [(detail.box.corners, detail.shown) for detail in details]
+        first = details[0].box
+        if number % 2 == 0:
+            named.append((WHOLE, "the whole image"))
+        if number % 3 == 0:
+            named.append((first.corners, "the same again"))
+            named.append(((first.x2, first.y1, first.x1, first.y2), "inverted"))
+            named.append(((600, 600, 700, 700), "beyond the image"))
+        if number % 5 == 0:
+            named.append((_object_around(first).corners, "the object"))
+        return named
+
+    def _encloses_object(self, number: int, asked: Asked) -> bool:
+        """A box is the object's, unless it fits one detail."""
+        x1, y1, x2, y2 = map(int, re.findall(r"\d+", asked.text)[:4])
+        scale = SIDE_PX / asked.picture.width
+        box = BoundingBox(*(round(x * scale) for x in (x1, y1, x2, y2)))
+        return all(geometry.iou(box, truth) < 0.7 for truth in self._scenes[number].boxes)
+
+
+def _object_around(box: BoundingBox) -> BoundingBox:
+    grown = (box.x1 - OBJECT_MARGIN_PX, box.y1 - OBJECT_MARGIN_PX, box.x2 + OBJECT_MARGIN_PX, box.y2 + OBJECT_MARGIN_PX)
+    inside = geometry.clip(grown, (SIDE_PX, SIDE_PX))
+    assert inside is not None
+    return inside

@@ -1,0 +1,100 @@
+"""Kafka and S3 behind TLS, as they stand elsewhere: a private authority, passwords, certificates of clients.
+
+Each also has its plain port, for the test's own reading and writing.
+"""
+
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from tests.support.servers.certificates import HOST, Authority, Certificate
+from tests.support.servers.services import KafkaForTests, S3ForTests
+from worker.local.stack import CACHE, KafkaBroker, SeaweedFs
+
+USER = "zoomin-worker"
+MECHANISM = "SCRAM-SHA-512"
+_HTTPS = "s3.port.https"
+
+
+class SecuredKafka:
+    """One listener asks for a certificate of the client, the other for a user and a password."""
+
+    def __init__(self, directory: Path, *, authority: Authority) -> None:
+        self._authority = authority
+        self.password = f"sasl/{uuid4().hex}+"
+        self._server = authority.issue("broker")
+        self._broker = KafkaBroker(directory, cache=CACHE, say=print, more_ports=("ssl", "sasl"), remove=directory)
+        self.kafka = KafkaForTests(self._broker)
+
+    def start(self) -> Self:
+        user = f"{MECHANISM}=[name={USER},password={self.password}]"
+        self._broker.launch(self._properties(), format_options=("--standalone", "--add-scram", user))
+        self._broker.wait_until_ready()
+        return self
+
+    def stop(self) -> None:
+        self._broker.stop()
+
+    def by_password(self, password: str | None = None) -> dict[str, str]:
+        """The settings of a worker that names itself by user and password."""
+        return {
+            "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self._at("sasl"),
+            "ZOOMIN_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+            "ZOOMIN_KAFKA__SASL_MECHANISM": MECHANISM,
+            "ZOOMIN_KAFKA__SASL_USERNAME": USER,
+            "ZOOMIN_KAFKA__SASL_PASSWORD": password or self.password,
+            "ZOOMIN_KAFKA__SSL_CAFILE": str(self._authority.file),
+        }
+
+    def by_certificate(self, client: Certificate) -> dict[str, str]:
+        """The settings of a worker that shows a certificate of its own."""
+        return {
+            "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self._at("ssl"),
+            "ZOOMIN_KAFKA__SECURITY_PROTOCOL": "SSL",
+            "ZOOMIN_KAFKA__SSL_CAFILE": str(self._authority.file),
+            "ZOOMIN_KAFKA__SSL_CERTFILE": str(client.certificate),
+            "ZOOMIN_KAFKA__SSL_KEYFILE": str(client.key),
+        }
+
+    def _at(self, listener: str) -> str:
+        return f"{HOST}:{self._broker.server.ports[listener]}"
+
+    def _properties(self) -> dict[str, object]:
+        ports = self._broker.server.ports
+        plain = f"PLAINTEXT://{HOST}:{ports['client']},CONTROLLER://{HOST}:{ports['controller']}"
+        listeners = f"{plain},SSL://{self._at('ssl')},SASL_SSL://{self._at('sasl')}"
+        protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL"
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        return {
+            "listeners": listeners,
+            "advertised.listeners": listeners,
+            "listener.security.protocol.map": protocols,
+            "sasl.enabled.mechanisms": MECHANISM,
+            f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": scram,
+            "listener.name.ssl.ssl.client.auth": "required",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": self._server.both,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": self._authority.file,
+        }
+
+
+class SecuredS3:
+    """SeaweedFS by https."""
+
+    def __init__(self, directory: Path, *, authority: Authority) -> None:
+        self._server = authority.issue("s3")
+        self._weed = SeaweedFs(directory, more_ports=(_HTTPS,), remove=directory)
+        self.url = f"https://{HOST}:{self._weed.server.ports[_HTTPS]}"
+        self.s3 = S3ForTests(
+            self._weed.endpoint_url, access_key=self._weed.access_key, secret_key=self._weed.secret_key
+        )
+
+    def start(self) -> Self:
+        self._weed.launch(f"-s3.cert.file={self._server.certificate}", f"-s3.key.file={self._server.key}")
+        self._weed.wait_until_ready()
+        return self
+
+    def stop(self) -> None:
+        self.s3.client.close()
+        self._weed.stop()

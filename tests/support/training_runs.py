@@ -1,0 +1,49 @@
+"""A start and a set for runs of fine-tuning that take seconds, in this process or in one of their own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.checkpoint import CheckpointCard
+from training.synthetic import scene_files
+from training.tiny_model import architecture, tiny, vocabulary
+
+TIMEOUT_S = 240.0  # two processes that import all of training, on a busy machine
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """An untrained tiny model and eight scenes."""
+
+    model: Path
+    data: Path
+
+    @classmethod
+    def at(cls, directory: Path) -> "Ground":
+        tokenizer = vocabulary.train()
+        card = CheckpointCard(**tiny.CARD)
+        tiny.write(architecture.build(tokenizer, 0), tokenizer, directory / "model", card)
+        data = scene_files.write_scenes(directory / "data", count=8, first_seed=40, workers=1).parent
+        return cls(directory / "model", data)
+
+    def arguments(self, out: Path, *more: str) -> list[str]:
+        plain = ["--profile", "tiny", "--rows", "2", "--micro-batch", "2", "--save-every", "2", "--epochs", "1.5"]
+        return ["sft", str(self.model), "--data", str(self.data), "--out", str(out), *plain, *more]
+
+    def start(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
+        environment = os.environ | {"ZOOMIN_TRAIN_THREADS": "1"}
+        command = [sys.executable, "-m", "training", *arguments]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    """Waits for what a living process does."""
+    ends = time.monotonic() + TIMEOUT_S
+    while not reached():
+        assert process.poll() is None, f"it ended with {process.returncode}: {process.communicate()[1]}"
+        assert time.monotonic() < ends, "it did not come so far"
+        time.sleep(0.02)

@@ -1,0 +1,47 @@
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
+from urllib3.exceptions import ProtocolError
+
+from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, StoreUnavailable, ZoomInError
+from pipeline.storage.errors import translated
+
+SECRET = "https://s3.example/uploads/a.png?X-Amz-Signature=planted"
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": SECRET}}, "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("foreign", "ours"),
+    [
+        (refusal("NoSuchKey"), ImageMissing),
+        (refusal("MethodNotAllowed"), ImageMissing),
+        (refusal("PreconditionFailed"), ImageChanged),
+        (refusal("AccessDenied"), AccessDenied),
+        (refusal("SlowDown"), StoreUnavailable),
+        (refusal("ExpiredToken"), StoreUnavailable),
+        (refusal("a code of tomorrow"), StoreUnavailable),
+        (ClientError({}, "GetObject"), StoreUnavailable),
+        (ParamValidationError(report=SECRET), ImageMissing),
+        (EndpointConnectionError(endpoint_url=SECRET), StoreUnavailable),
+        (BotoCoreError(), StoreUnavailable),
+        (ProtocolError(SECRET), StoreUnavailable),
+        (ConnectionResetError(SECRET), StoreUnavailable),
+    ],
+)
+def test_each_refusal_is_one_of_ours_names_the_place_and_quotes_no_url(
+    foreign: Exception, ours: type[ZoomInError]
+) -> None:
+    with pytest.raises(ours) as caught, translated("bucket uploads"):
+        raise foreign
+    assert type(caught.value) is ours
+    assert caught.value.detail.startswith("bucket uploads: ")
+    assert "planted" not in caught.value.detail
+
+
+def test_our_own_errors_pass_as_they_are() -> None:
+    own = ImageChanged("the event says another etag")
+    with pytest.raises(ImageChanged) as caught, translated("bucket uploads"):
+        raise own
+    assert caught.value is own

@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError, validate
+
+from pipeline.wire import schemas
+from tests.support.paths import ROOT
+from tests.unit.pipeline.wire.test_messages import judged
+
+DIRECTORY = ROOT / schemas.DIRECTORY
+
+
+def schema(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((DIRECTORY / name).read_text())
+    return found
+
+
+@pytest.mark.parametrize("name", schemas.schemas())
+def test_no_schema_is_stale(name: str) -> None:
+    assert (DIRECTORY / name).read_text() == schemas.schemas()[name], "run `python -m pipeline.wire.schemas`"
+    Draft202012Validator.check_schema(schema(name))
+
+
+def test_the_command_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["schemas", str(tmp_path / "new")])
+    schemas.main()
+    assert {path.name: path.read_text() for path in (tmp_path / "new").iterdir()} == schemas.schemas()
+
+
+@pytest.mark.parametrize(
+    ("event", "valid"),
+    [
+        ({"url": "s3://photos/a"}, True),
+        ({"url": "s3://photos/a", "schema_version": 1, "etag": None, "attributes": {"a": "b"}}, True),
+        ({"id": "e1"}, False),
+        ({"url": "s3://photos/a", "other": 1}, False),
+        ({"url": "s3://photos/a", "schema_version": 2}, False),
+        ({"url": "s3://photos/a", "schema_version": True}, False),
+        ({"url": "s3://photos/a", "sha256": "1"}, False),
+        ({"url": "s3://photos/a", "attributes": {str(n): "" for n in range(17)}}, False),
+    ],
+)
+def test_the_schema_of_events_says_what_the_parser_does(event: dict[str, object], valid: bool) -> None:
+    assert Draft202012Validator(schema("image-event.json")).is_valid(event) is valid
+
+
+def test_a_published_verdict_follows_its_schema_and_misses_nothing() -> None:
+    wire = json.loads(judged().model_dump_json())
+    validate(wire, schema("verdict-event.json"))
+    for field in wire:
+        with pytest.raises(ValidationError, match="is a required property"):
+            validate({name: value for name, value in wire.items() if name != field}, schema("verdict-event.json"))

@@ -1,0 +1,50 @@
+import io
+from collections.abc import Callable
+
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from training.dataset import duplicates, frame
+from training.dataset.duplicates import Fingerprint
+from training.synthetic import scenes
+
+
+def of(pixels: Image.Image) -> Fingerprint:
+    return duplicates.fingerprint(frame.through_chain(pixels))
+
+
+def reencoded(pixels: Image.Image) -> Image.Image:
+    stream = io.BytesIO()
+    pixels.save(stream, "JPEG", quality=30)
+    return Image.open(stream).convert("RGB")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        reencoded,
+        lambda pixels: pixels.resize((256, 256)),
+        lambda pixels: ImageEnhance.Brightness(pixels).enhance(1.2),
+        lambda pixels: ImageEnhance.Color(pixels).enhance(0.5),
+        ImageOps.mirror,
+        lambda pixels: ImageOps.mirror(reencoded(pixels)),
+    ],
+)
+def test_what_changes_little_stays_in_its_group(change: Callable[[Image.Image], Image.Image]) -> None:
+    pictures = [scenes.make(seed).image.pixels for seed in range(4)]
+    found = duplicates.groups([of(one) for one in (*pictures, change(pictures[2]))], [""] * 5)
+    assert found == [0, 1, 2, 3, 2]
+
+
+def test_images_of_one_origin_are_one_group_and_groups_join() -> None:
+    a, b, c, d = (of(scenes.make(seed).image.pixels) for seed in range(4))
+    assert duplicates.groups([a, b, c, d, b], ["", "reel", "", "reel", "other"]) == [0, 1, 2, 1, 1]
+    assert duplicates.groups([a, b, c, d], ["", "x", "x", ""]) == [0, 1, 1, 3]
+    assert duplicates.groups([], []) == []
+
+
+def test_distance_counts_bits() -> None:
+    assert duplicates.distance("f0", "0f") == 8
+    own = of(scenes.make(1).image.pixels)
+    assert duplicates.distance(own.upright, own.upright) == 0
+    assert len(own.upright) == 64

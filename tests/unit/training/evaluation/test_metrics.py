@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_score, recall_score
+from torchvision.ops import box_iou
+
+from pipeline.verdict import BoundingBox, Verdict
+from training.common.resampling import Figure
+from training.evaluation import metrics
+from training.evaluation.metrics import Judged
+
+REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
+SQUARE = BoundingBox(0, 0, 10, 10)
+HALF = BoundingBox(0, 0, 10, 5)
+AWAY = BoundingBox(50, 50, 60, 60)
+
+FIVE = [
+    Judged(GENERATED, REAL, GENERATED, (SQUARE,), (SQUARE,)),  # corrected
+    Judged(GENERATED, GENERATED, GENERATED, (SQUARE, AWAY), (SQUARE,)),
+    Judged(REAL, REAL, GENERATED, (), (SQUARE,)),  # spoiled
+    Judged(REAL, REAL, REAL, (HALF,), (SQUARE, AWAY)),
+    Judged(REAL, REAL, None, (), ()),  # unreadable second answer
+]
+
+
+def test_the_paper_s_figures_on_five_images() -> None:
+    shown = metrics.figures(FIVE)
+    assert shown["i_acc"].value == pytest.approx(4 / 5)
+    assert shown["acc"].value == pytest.approx(3 / 5)
+    assert shown["zoom_gain"].value == pytest.approx(-1 / 5)
+    assert shown["c_cases"].value == pytest.approx(3 / 5)
+    assert (shown["c_acc"].value, shown["c_acc"].n) == (pytest.approx(1 / 3), 3)
+    assert shown["unparsed"].value == pytest.approx(1 / 5)
+    assert shown["iou"].value == pytest.approx((1 + 1 / 2 + 0 + 1 / 2) / 4)
+    assert shown["iou"].n == 4  # nothing to find and nothing named: left out
+    assert shown["iou_recall"].value == pytest.approx((1 + 1 + 0 + 1 / 4) / 4)
+    assert shown["iou_f1"].value == pytest.approx((1 + 2 / 3 + 0 + 1 / 3) / 4)
+    assert (shown["tpr"].value, shown["tnr"].value) == (1.0, pytest.approx(1 / 3))
+    assert shown["boxes"].value == pytest.approx(4 / 5)
+
+
+def test_the_identity_of_corrections_holds_on_readable_answers() -> None:
+    shown = metrics.figures(FIVE[:4])
+    acc, i_acc, c_cases, c_acc = (shown[name].value or 0.0 for name in ("acc", "i_acc", "c_cases", "c_acc"))
+    assert acc == pytest.approx(i_acc + c_cases * (2 * c_acc - 1))
+
+
+def test_the_identity_is_checked_on_readable_answers_alone() -> None:
+    gap = metrics.figures(FIVE)["identity_gap"]
+    assert (gap.value, gap.n) == (pytest.approx(0.0, abs=1e-12), 4)
+    unread = metrics.identity_gap([Judged(REAL, None, None, (), ())])
+    assert unread == Figure(None, None, None, 0)
+    rng = np.random.default_rng(4)
+    many = [Judged(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(99)]
+    assert metrics.identity_gap(many).value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_an_unreadable_answer_is_wrong() -> None:
+    assert metrics.accuracy([Judged(REAL, None, None, (), ())]).value == 0.0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_they_are_scikit_learn_s(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    many = [Judged(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(211)]
+    truth, first, last = (
+        [verdict is GENERATED for verdict in column]
+        for column in zip(*((one.label, one.v1, one.v2) for one in many), strict=True)
+    )
+    shown = metrics.figures(many, prevalence=float(np.mean(truth)))
+    assert shown["acc"].value == pytest.approx(accuracy_score(truth, last))
+    assert shown["i_acc"].value == pytest.approx(accuracy_score(truth, first))
+    assert shown["balanced_acc"].value == pytest.approx(balanced_accuracy_score(truth, last))
+    assert shown["tpr"].value == pytest.approx(recall_score(truth, last))
+    assert shown["tnr"].value == pytest.approx(recall_score(truth, last, pos_label=False))
+    assert shown["precision"].value == pytest.approx(precision_score(truth, last))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_overlaps_are_torchvision_s(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def boxes(count: int) -> list[BoundingBox]:
+        corners = rng.integers(0, 60, (count, 2)), rng.integers(1, 60, (count, 2))
+        return [BoundingBox(*map(int, (*start, *(start + side)))) for start, side in zip(*corners, strict=True)]
+
+    named, annotated = boxes(5), boxes(4)
+    pairs = box_iou(*(torch.tensor([box.corners for box in some]) for some in (named, annotated)))
+    assert metrics.iou_of_regions(named, annotated) == pytest.approx(pairs.max(1).values.mean().item())
+    assert metrics.iou_recall(named, annotated) == pytest.approx(pairs.max(0).values.mean().item())
+
+
+def test_equation_2() -> None:
+    assert metrics.iou_of_regions([HALF, AWAY], [SQUARE]) == pytest.approx(0.25)
+    assert metrics.iou_of_regions([], [SQUARE]) == metrics.iou_of_regions([SQUARE], []) == 0.0
+
+
+def test_what_is_left_out_costs_recall_and_what_is_added_costs_equation_2() -> None:
+    few, many = ([SQUARE], [SQUARE, AWAY]), ([SQUARE, AWAY], [SQUARE])
+    assert [read(*few) for read in metrics.IOU_READINGS.values()] == pytest.approx([1.0, 0.5, 2 / 3])
+    assert [read(*many) for read in metrics.IOU_READINGS.values()] == pytest.approx([0.5, 1.0, 2 / 3])
+
+
+@pytest.mark.parametrize("reading", metrics.IOU_READINGS)
+def test_nothing_named_where_there_is_nothing_is_left_out(reading: str) -> None:
+    read = metrics.IOU_READINGS[reading]
+    assert read([], []) is None
+    assert read([SQUARE], []) == read([], [SQUARE]) == read([AWAY], [SQUARE]) == 0.0
+
+
+def test_advantage_is_paired() -> None:
+    own = [Judged(REAL, REAL, REAL, (), ())] * 8
+    other = [Judged(REAL, REAL, GENERATED, (), ())] * 2 + own[2:]
+    advantage = metrics.advantage(own, other)
+    assert advantage.value == pytest.approx(0.25)
+    assert metrics.advantage(own, own) == Figure(0.0, 0.0, 0.0, 8)
+
+
+def test_precision_is_stated_for_a_prevalence() -> None:
+    own = metrics.figures(FIVE)["precision"]
+    assert own.value == pytest.approx(2 / 3)  # two of the three that are called so: the set's own mix
+    stated = metrics.precision(FIVE, 0.1)
+    assert stated.value == pytest.approx(0.1 * 1.0 / (0.1 * 1.0 + 0.9 / 3))
+    assert metrics.figures(FIVE, prevalence=0.1)["prevalence"].value == 0.1
+    one_class = metrics.figures(FIVE[:2], prevalence=0.1)
+    assert (one_class["prevalence"].value, one_class["tnr"].value, one_class["precision"].value) == (1.0, None, None)
+    assert metrics.precision([Judged(REAL, REAL, REAL, (), ())], 0.1).value is None
+
+
+def test_balanced_accuracy_is_the_mean_of_both_classes() -> None:
+    assert metrics.figures(FIVE)["balanced_acc"].value == pytest.approx((1 + 1 / 3) / 2)
+
+
+def test_the_bound_of_the_view() -> None:
+    assert metrics.view_bound(0) == 0.5
+    assert metrics.view_bound(1.6) == pytest.approx(0.7881, abs=1e-4)

@@ -1,0 +1,69 @@
+import pytest
+from PIL import Image
+
+from pipeline import prompts
+from pipeline.checkpoint import Calibration, CheckpointCard
+from pipeline.engine import Answer, Query
+from pipeline.errors import EngineDead, GenerationFailed, ZoomInError
+from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from training.evaluation import one_turn
+from training.evaluation.one_turn import OneTurn
+from training.evaluation.samples import Sample
+
+CARD = CheckpointCard(box_frame="thousand", calibration=Calibration(temperature=1.0, bias=5.0))
+SAMPLE = Sample(
+    0,
+    RgbImage(Image.new("RGB", (400, 200)), "png"),
+    Verdict.GENERATED,
+    (),
+    "Crop 1: a seam.",
+    "web",
+    reference_scan="The tone looks too vivid.",
+)
+
+
+class Once:
+    """Answers whatever it is asked in the form of the query, and remembers it."""
+
+    card = CARD
+
+    def __init__(self, fails: ZoomInError | None = None) -> None:
+        self.asked: list[Query] = []
+        self.fails = fails
+
+    async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
+        self.asked.append(query)
+        if self.fails:
+            raise self.fails
+        if query.grammar == prompts.SCAN_GRAMMAR:
+            return Answer(prompts.render_scan(Verdict.GENERATED, [(0, 0, 500, 500)], "Vivid."), 0.5)
+        return Answer(prompts.render_check(Verdict.GENERATED, "Vivid."), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("variant", "grammar", "regions"),
+    [
+        ("one_turn_eg", prompts.SCAN_GRAMMAR, (BoundingBox(0, 0, 200, 100),)),
+        ("one_turn_e", prompts.CHECK_GRAMMAR, ()),
+    ],
+)
+async def test_one_query_gives_the_one_verdict(
+    variant: OneTurn, grammar: str, regions: tuple[BoundingBox, ...]
+) -> None:
+    engine = Once()
+    judged = await one_turn.judge(SAMPLE, engine, variant)
+    (query,) = engine.asked
+    assert (query.grammar, len(query.images)) == (grammar, 1)
+    assert judged.v1 is judged.v2 is Verdict.GENERATED
+    assert (judged.regions, judged.explanation, judged.source) == (regions, "Vivid.", "web")
+    assert judged.reference == "The tone looks too vivid.", "what it was trained to say, not what crops show"
+    assert judged.p_generated_raw == 0.5
+    assert judged.p_generated is not None
+    assert judged.p_generated > 0.9, "the card corrects it"
+
+
+async def test_no_answer_counts_as_wrong_and_a_dead_engine_ends_it() -> None:
+    judged = await one_turn.judge(SAMPLE, Once(GenerationFailed("dropped")), "one_turn_e")
+    assert (judged.parsed, judged.reference) == (False, "The tone looks too vivid.")
+    with pytest.raises(EngineDead):
+        await one_turn.judge(SAMPLE, Once(EngineDead("gone")), "one_turn_e")

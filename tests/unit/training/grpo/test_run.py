@@ -1,0 +1,206 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.checkpoint import Checkpoint
+from pipeline.errors import BadSettings
+from pipeline.verdict import Verdict
+from tests.support.paths import MODEL
+from training.dataset import manifest
+from training.dataset.manifest import Entry
+from training.dataset.tuples import Split
+from training.grpo import profiles as grpo_profiles
+from training.grpo import run as grpo_run
+from training.grpo.plan import Plan
+from training.grpo.profiles import Stage
+from training.grpo.validation import Result
+from training.runs import publishing
+
+SMALL: dict[str, Any] = {
+    "steps": 2,
+    "prompts": 2,
+    "generations": 4,
+    "micro_batch": 4,
+    "warm_up_steps": 1,
+    "validation_images": 2,
+    "save_every": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("set")
+    splits = [Split.TRAIN] * 4 + [Split.VALIDATION] * 2
+    drawn = [manifest._write_scene(path, seed) for seed in range(6)]
+    entries = [entry.model_copy(update={"split": split}) for entry, split in zip(drawn, splits, strict=True)]
+    (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    return path
+
+
+def plan(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, **changes: Any) -> Plan:
+    return Plan(
+        start=Checkpoint.read(start),
+        stage=stage,
+        resolved=grpo_profiles.resolve("tiny", stage, SMALL | changes),
+        data=directory,
+        validation=directory,
+        out=out,
+        seed=0,
+        minutes=float("inf"),
+        threads=1,
+    )
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path / "model.safetensors")
+
+
+@pytest.mark.timeout(300)
+def test_both_stages_train_and_leave_a_checkpoint(directory: Path, tmp_path: Path) -> None:
+    first = plan(directory, tmp_path / "one", stage=1, learning_rate=1e-3, beta=0.01)
+    grpo_run.run(first)
+    lines = [json.loads(line) for line in (first.record / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    told = {"r_format", "r_iou", "r_verdict", "boxes", "kl", "zero_variance_share", "tokens", "truncated_share"}
+    told |= {"step_s", "tokens_per_s"}
+    assert told < lines[0].keys()
+    assert lines[1]["kl"] > 0, "the second step's answers come from weights that have moved"
+    assert (first.record / "log.png").stat().st_size > 0
+    assert not list(first.record.glob("checkpoint-*")), "a run that has ended leaves nothing to go on from"
+
+    second = plan(directory, tmp_path / "two", stage=2, start=tmp_path / "one")
+    outcome = grpo_run.run(second)
+    lines = [json.loads(line) for line in (second.record / "log.jsonl").read_text().splitlines()]
+    assert {"r_verdict", "r_bleu"} < lines[0].keys()
+    assert outcome.start.step == 0
+    assert len(json.loads((second.record / "own_boxes.json").read_text())) == 4
+    assert Checkpoint.read(tmp_path / "two").card.box_frame == "thousand"
+
+
+def test_the_chosen_weights_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
+    made = plan(directory, tmp_path / "out", stage=1)
+    made.record.mkdir(parents=True)
+    model, _ = grpo_run._load(made)
+    torch.nn.init.ones_(model.lm_head.weight)
+    model.save_pretrained(made.weights(20))
+    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    outcome = grpo_run._outcome(made, [start, replace(start, step=20, iou_f1=0.7)])
+    grpo_run._finish(made, outcome, "sha256:0")
+    assert (outcome.improved, outcome.kept.step) == (True, 20)
+    kept, before = Checkpoint.read(made.out), Checkpoint.read(MODEL)
+    assert kept.revision != before.revision
+    assert (kept.card.metrics, kept.card.calibration, kept.card.trained_on) == ({}, None, "sha256:0")
+    assert kept.card.box_frame == before.card.box_frame
+    moved = weights(made.out)
+    assert moved.keys() == weights(MODEL).keys()
+    assert {tensor.dtype for tensor in moved.values()} == {torch.bfloat16}
+    assert (moved["model.embed_tokens.weight"] == 1).all()
+    names = {file.name for file in made.out.iterdir() if file.is_file()}
+    assert names == {file.name for file in MODEL.iterdir()} - {"README.md"}
+    assert not list(made.record.glob("weights-*"))
+
+
+def test_the_start_is_published_when_nothing_improved(directory: Path, tmp_path: Path) -> None:
+    made = plan(directory, tmp_path / "out", stage=1)
+    made.record.mkdir(parents=True)
+    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    outcome = grpo_run._outcome(made, [start, replace(start, step=20)])
+    grpo_run._finish(made, outcome, "sha256:0")
+    assert not outcome.improved
+    assert outcome.objections == {20: ["IoU f1 did not rise"]}
+    assert Checkpoint.read(made.out).revision == made.start.revision
+    assert Checkpoint.read(made.out).card == made.start.card
+
+
+def test_what_was_refused_can_be_measured(directory: Path, tmp_path: Path) -> None:
+    made = replace(plan(directory, tmp_path / "out", stage=1), refused=tmp_path / "refused")
+    made.record.mkdir(parents=True)
+    model, _ = grpo_run._load(made)
+    torch.nn.init.ones_(model.lm_head.weight)
+    model.save_pretrained(made.weights(40))
+    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    worse = [replace(start, step=step) for step in (20, 40)]
+    grpo_run._finish(made, grpo_run._outcome(made, [start, *worse]), "sha256:0")
+    assert Checkpoint.read(made.out).revision == made.start.revision
+    assert Checkpoint.read(tmp_path / "refused").card.trained_on == "sha256:0"
+    assert (weights(tmp_path / "refused")["model.embed_tokens.weight"] == 1).all()
+    with pytest.raises(BadSettings, match="refused holds a finished checkpoint; name another directory with --refused"):
+        grpo_run.run(replace(made, out=tmp_path / "other"))
+    (made.out / "config.json").unlink()  # as if it was killed before its last line
+    (made.record / publishing.CONFIGURATION).write_text("{}")
+    with pytest.raises(BadSettings, match="another run that has not ended"):  # and not: finished
+        grpo_run.run(made)
+
+
+@pytest.mark.timeout(300)
+def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(directory: Path, tmp_path: Path) -> None:
+    rewards = (("format", 1.0), ("verdict", 1.0), ("bleu", 1.0))
+    changes = {"box_source": "none", "scan_fraction": 0.0, "stage_rewards": rewards, "learning_rate": 1e-2}
+    made = plan(directory, tmp_path / "out", stage=2, kept="last", **changes)
+    outcome = grpo_run.run(made)
+    lines = [json.loads(line) for line in (made.record / "log.jsonl").read_text().splitlines()]
+    assert {"r_format", "r_verdict", "r_bleu"} < lines[0].keys()
+    assert "boxes" not in lines[0], "Query 1 is never asked"
+    assert not (made.record / "own_boxes.json").exists()
+    assert outcome.kept.step == 2
+    assert outcome.kept.i_acc == outcome.kept.acc, "there is one verdict"
+    assert outcome.objections == {}, "what was kept was not refused"
+    assert Checkpoint.read(made.out).revision != made.start.revision
+
+
+def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="holds a finished checkpoint"):
+        grpo_run.run(plan(directory, MODEL, stage=1))
+    mine, other = (plan(directory, tmp_path, stage=1, learning_rate=rate) for rate in (1e-4, 2e-4))
+    mine.record.mkdir()
+    entries = grpo_run.read_entries(directory, Split.TRAIN)
+    grpo_run._claim(mine, entries)
+    grpo_run._claim(mine, entries)
+    with pytest.raises(BadSettings, match="another run that has not ended"):
+        grpo_run._claim(other, entries)
+    with pytest.raises(BadSettings, match="another run that has not ended"):
+        grpo_run._claim(mine, entries[1:])
+
+
+def test_a_set_too_small_for_a_step_is_refused(directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="has 4 images to train on; a step takes 8"):
+        grpo_run.run(plan(directory, tmp_path, stage=1, prompts=8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_set_of_one_class_is_refused_and_so_is_one_with_faults(directory: Path, tmp_path: Path) -> None:
+    entries = [one.model_copy(update={"label": Verdict.REAL, "split": None}) for one in manifest.read(directory)]
+    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    one_class = replace(plan(directory, tmp_path / "out", stage=1), data=tmp_path)
+    with pytest.raises(BadSettings, match=f"too one-sided to train on: {len(entries)} real, 0 generated"):
+        grpo_run.run(one_class)
+    with pytest.raises(BadSettings, match="file_unreadable"):
+        grpo_run.run(replace(one_class, data=directory, validation=tmp_path))
+    both = [entry.model_copy(update={"file": str(directory / entry.file)}) for entry in entries]
+    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in both))
+    with pytest.raises(BadSettings, match=r"\d of \d images of .* are in .* too"):
+        grpo_run.run(replace(one_class, data=directory, validation=tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+def test_vllm_without_a_gpu_is_refused(directory: Path, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(BadSettings, match="vllm_colocate needs a GPU"):
+        grpo_run.run(plan(directory, tmp_path / "out", stage=1, generation="vllm_colocate"))
+
+
+def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
+    entries = [Entry(file=f"{split}.png", label=Verdict.REAL, split=split) for split in (*Split, None)]
+    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    read = {
+        split: [entry.file for entry in grpo_run.read_entries(tmp_path, split)] for split in ("train", "validation")
+    }
+    assert read == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
+    with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
+        grpo_run.run(plan(tmp_path, tmp_path / "out", stage=1))

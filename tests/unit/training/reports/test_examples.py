@@ -1,0 +1,126 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.checkpoint import Checkpoint, CheckpointCard
+from pipeline.evidence import card as evidence_card
+from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from tests.support.engines import DigestEngine
+from training.evaluation import evaluate
+from training.evaluation.metrics import Judged
+from training.evaluation.samples import Sample
+from training.reports import examples
+from training.reports.examples import Side
+
+R, G = Verdict.REAL, Verdict.GENERATED
+CHECKPOINT = Checkpoint(Path("some-model"), CheckpointCard(), "sha256:1")
+
+
+def judged(label: Verdict, v1: Verdict | None, v2: Verdict | None) -> Judged:
+    return Judged(label, v1, v2, (), ())
+
+
+@pytest.mark.parametrize(
+    ("truth", "v1", "v2", "kind"),
+    [
+        (R, R, R, "right"),
+        (R, G, G, "wrong"),
+        (G, R, G, "corrected"),
+        (G, G, R, "broken"),
+        (G, None, None, None),
+        (G, G, None, None),
+    ],
+)
+def test_every_outcome_has_its_gallery(
+    truth: Verdict, v1: Verdict | None, v2: Verdict | None, kind: str | None
+) -> None:
+    assert examples.kind(truth, v1, v2) == kind
+
+
+def test_both_classes_are_picked_in_turn() -> None:
+    said = [judged(R, R, R), judged(R, R, R), judged(G, G, G), judged(G, R, G), judged(R, G, G)]
+    assert examples.pick(said, 2) == {"right": [0, 2], "corrected": [3], "wrong": [4], "broken": []}
+    assert examples.pick(said, 3)["right"] == [0, 2, 1]
+
+
+async def test_a_card_is_drawn_for_each_picked_image() -> None:
+    samples = [
+        Sample(n, RgbImage(Image.new("RGB", (300, 200), (9 * n, n, 50)), "png"), Verdict(label), ())
+        for n, label in enumerate(["real", "generated"] * 8)
+    ]
+    engine = DigestEngine()
+    own = (await evaluate.judge(samples, engine, concurrency=2, passes=evaluate.OWN))["own"]
+    made = await examples.cards(samples, own, CHECKPOINT, engine, version="stand-in")
+    picked = {name: numbers for name, numbers in examples.pick(own, examples.CARDS).items() if numbers}
+    assert {name: [one.number for one in made if one.kind == name] for name in picked} == picked
+    assert all(one.truth is samples[one.number].label for one in made)
+    assert all(one.card.width > 1000 for one in made)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        ((R, R), (G, G), "only_a"),
+        ((R, G), (G, R), "only_b"),
+        ((G, R), (R, R), None),
+        ((R, G), (G, G), None),
+        ((R, R), (G, None), None),
+        ((None, None), (R, R), None),
+    ],
+)
+def test_one_of_two_checkpoints_is_right_alone(
+    a: tuple[Verdict | None, Verdict | None], b: tuple[Verdict | None, Verdict | None], kind: str | None
+) -> None:
+    assert examples.difference(judged(R, *a), judged(R, *b)) == kind
+
+
+async def test_both_cards_are_drawn_where_one_alone_is_right_from_what_was_said() -> None:
+    samples = [
+        Sample(n, RgbImage(Image.new("RGB", (300, 200), (9 * n, n, 50)), "png"), Verdict(label), ())
+        for n, label in enumerate(["real", "generated"] * 6)
+    ]
+    sides = []
+    for card in (CheckpointCard(), CheckpointCard(scan_max_pixels=140 * 140)):  # another view: other answers
+        engine = DigestEngine(card)
+        remembering = evaluate.Remembering(engine)
+        own = (await evaluate.judge(samples, remembering, concurrency=2, passes=evaluate.OWN))["own"]
+        await engine.close()
+        sides.append(Side(Checkpoint(Path("m"), card, "sha256:1"), remembering, engine.version, own))
+    made = await examples.pairs(samples, *sides)
+    picked = examples.pick_differing(sides[0].said, sides[1].said, examples.PAIRS)
+    assert {name: [one.number for one in made if one.kind == name] for name in picked} == picked
+    assert all(picked.values())
+    assert all(one.truth is samples[one.number].label for one in made)
+    assert all(one.a.width == one.b.width > 1000 for one in made)
+
+
+async def test_an_answer_that_comes_out_otherwise_now_is_left_out() -> None:
+    one = Sample(0, RgbImage(Image.new("RGB", (300, 200)), "png"), R, ())
+    engine = DigestEngine()
+    own = (await evaluate.judge([one], engine, concurrency=1, passes=evaluate.OWN))["own"]
+    other = [replace(own[0], v1=R if own[0].v1 is G else G)]
+    assert await examples.cards([one], other, CHECKPOINT, engine, version="stand-in") == []
+
+
+def test_tiles_show_both_classes_with_boxes_where_they_are() -> None:
+    box = BoundingBox(50, 50, 100, 100)
+    samples = [
+        Sample(n, RgbImage(Image.new("RGB", (256, 256)), "png"), label, (box,) if n else (), f"Text {n}.")
+        for n, label in enumerate([R] * 5 + [G])
+    ]
+    shown = examples.tiles(samples)
+    assert [(one.label, one.caption) for one in shown] == [
+        (G, "Text 5."),
+        (R, "Text 1."),
+        (R, "Text 2."),
+        (R, "Text 3."),
+    ]
+    yellow = (np.asarray(shown[0].picture) == evidence_card.REGION).all(-1)
+    down, across = yellow.nonzero()
+    scale = shown[0].picture.width / 256
+    assert (across.min(), across.max()) == (pytest.approx(50 * scale - 2, abs=1), pytest.approx(100 * scale + 1, abs=1))
+    assert down.min() == pytest.approx(50 * scale - 2, abs=1)
+    assert np.asarray(samples[5].image.pixels).max() == 0

@@ -1,0 +1,262 @@
+"""Bad luck is tried a few times, an outage is waited out, and one refused event does not pass for an outage."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pipeline.errors import (
+    AccessDenied,
+    BrokerUnavailable,
+    EngineDead,
+    ImageDenied,
+    ImageMissing,
+    ImageTooLarge,
+    PersistentRefusal,
+    StoreUnavailable,
+    ZoomInError,
+)
+from worker.common.retry import Retrier, RetryPolicy
+
+POLICY = RetryPolicy(attempts=3, first_wait_s=1.0, max_wait_s=8.0, patience_s=60.0)
+Hook = Callable[[], Awaitable[object]]
+
+
+class World:
+    """A clock that only sleeping moves; `meanwhile` is what others do during each sleep."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.slept: list[float] = []
+        self.retried: list[tuple[str, float]] = []
+        self.outages: list[bool] = []
+        self.meanwhile: Hook | None = None
+
+    async def sleep(self, wait_s: float) -> None:
+        self.slept.append(wait_s)
+        self.now_s += wait_s
+        if self.meanwhile:
+            await self.meanwhile()
+
+    def retrier(self, policy: RetryPolicy = POLICY, probe: Hook | None = None) -> Retrier:
+        return Retrier(
+            policy,
+            clock=lambda: self.now_s,
+            sleep=self.sleep,
+            rng=random.Random(7),
+            on_retry=lambda error, wait_s: self.retried.append((error.code, wait_s)),
+            on_outage=self.outages.append,
+            probe=probe,
+        )
+
+
+def failing(*errors: Exception, then: str = "done") -> Callable[[], Awaitable[str]]:
+    """Raises these in turn, then returns."""
+    script = list(errors)
+
+    async def operation() -> str:
+        if script:
+            raise script.pop(0)
+        return then
+
+    return operation
+
+
+def refusing(make: Callable[[], ZoomInError]) -> Callable[[], Awaitable[str]]:
+    async def operation() -> str:
+        raise make()
+
+    return operation
+
+
+def down() -> ZoomInError:
+    return StoreUnavailable("s3 does not answer")
+
+
+async def served() -> str:
+    return "served"
+
+
+async def test_bad_luck_is_tried_again() -> None:
+    world = World()
+    result = await world.retrier().call(failing(ImageMissing("404"), ImageMissing("404")))
+    assert result == "done"
+    assert [code for code, _ in world.retried] == ["image_missing", "image_missing"]
+    assert world.slept == [wait for _, wait in world.retried]
+    assert world.outages == []
+
+
+async def test_bad_luck_ends_with_its_own_error_and_the_number_of_tries() -> None:
+    world = World()
+    with pytest.raises(ImageMissing) as caught:
+        await world.retrier().call(refusing(lambda: ImageMissing("404")))
+    assert caught.value.attempts == 3
+    assert len(world.slept) == 2
+
+
+async def test_poison_and_fatal_errors_are_not_tried_again() -> None:
+    world = World()
+    for error in (ImageTooLarge("huge"), EngineDead("dead")):
+        with pytest.raises(type(error)) as caught:
+            await world.retrier().call(failing(StoreUnavailable("blink"), error))
+        assert caught.value.attempts == 2
+    assert len(world.slept) == 2
+
+
+async def test_unforeseen_exceptions_and_cancellation_pass() -> None:
+    world = World()
+    for error in (KeyError("bug"), asyncio.CancelledError()):
+        with pytest.raises(type(error)):
+            await world.retrier().call(failing(error))
+    assert world.slept == []
+
+
+async def test_an_outage_is_waited_out_however_long() -> None:
+    world = World()
+    retrier = world.retrier()
+    result = await retrier.call(failing(*[down() for _ in range(500)]))
+    assert result == "done"
+    assert len(world.slept) == 500
+    assert sum(world.slept) > 10 * POLICY.patience_s
+    assert world.outages == [True, False]
+    assert not retrier.in_outage
+
+
+async def test_outage_is_reported_while_it_lasts() -> None:
+    world = World()
+    retrier = world.retrier()
+    states: list[bool] = []
+
+    async def look() -> None:
+        states.append(retrier.in_outage)
+
+    world.meanwhile = look
+    await retrier.call(failing(down(), down()))
+    assert states == [True, True]
+
+
+async def test_pauses_double_up_to_the_cap_and_are_jittered() -> None:
+    world = World()
+    await world.retrier().call(failing(*[down() for _ in range(10)]))
+    for failures, wait_s in enumerate(world.slept):
+        full_s = min(POLICY.first_wait_s * 2**failures, POLICY.max_wait_s)
+        assert full_s / 2 <= wait_s <= full_s
+    assert len(set(world.slept)) == 10
+
+
+async def test_event_refused_while_others_are_served_is_poison_after_patience() -> None:
+    world = World()
+    retrier = world.retrier()
+    world.meanwhile = lambda: retrier.call(served)
+    with pytest.raises(PersistentRefusal) as caught:
+        await retrier.call(refusing(down))
+    assert caught.value.code == "store_unavailable"
+    assert caught.value.attempts == len(world.slept) + 1
+    assert POLICY.patience_s <= sum(world.slept) <= POLICY.patience_s + POLICY.max_wait_s
+    assert not retrier.in_outage
+
+
+async def test_steady_traffic_during_the_refused_try_itself_does_not_hide_who_was_served_before_it() -> None:
+    world = World()
+    retrier = world.retrier()
+    world.meanwhile = lambda: retrier.call(served)
+
+    async def slow_refusal() -> str:
+        world.now_s += 0.1
+        await retrier.call(served)
+        world.now_s += 0.1
+        raise StoreUnavailable("not you")
+
+    with pytest.raises(PersistentRefusal):
+        await retrier.call(slow_refusal)
+
+
+async def test_denied_object_among_served_ones_is_image_denied() -> None:
+    world = World()
+    retrier = world.retrier()
+    world.meanwhile = lambda: retrier.call(served)
+    with pytest.raises(ImageDenied):
+        await retrier.call(refusing(lambda: AccessDenied("403 on this object")))
+
+
+async def test_others_served_before_the_first_refusal_prove_nothing() -> None:
+    world = World()
+    retrier = world.retrier()
+    await retrier.call(served)
+    world.now_s += 1
+    assert await retrier.call(failing(*[down() for _ in range(40)])) == "done"
+
+
+async def test_dependency_that_comes_back_during_a_try_condemns_nobody() -> None:
+    """After a long outage someone else is served first, while this event's last refused try is still under way."""
+    world = World()
+    retrier = world.retrier()
+    tries = 0
+
+    async def operation() -> str:
+        nonlocal tries
+        tries += 1
+        if tries < 40:
+            raise down()
+        if tries == 40:
+            await retrier.call(served)
+            world.now_s += 0.5
+            raise down()
+        return "done"
+
+    assert await retrier.call(operation) == "done"
+
+
+async def test_probe_stands_for_someone_else_when_nobody_asks() -> None:
+    world = World()
+    probes = 0
+
+    async def probe() -> None:
+        nonlocal probes
+        probes += 1
+
+    with pytest.raises(PersistentRefusal):
+        await world.retrier(probe=probe).call(refusing(lambda: BrokerUnavailable("refused")))
+    assert probes > 0
+    assert sum(world.slept) >= 2 * POLICY.patience_s - POLICY.max_wait_s
+    assert sum(world.slept) <= 2 * (POLICY.patience_s + POLICY.max_wait_s)
+
+
+async def test_a_store_that_is_listed_before_it_serves_anyone_condemns_nobody() -> None:
+    """As one comes up after a long outage: for seconds buckets are found, and every object is refused."""
+    world = World()
+    up_at_s = world.now_s + 10 * POLICY.patience_s
+
+    async def probe() -> None:
+        if world.now_s < up_at_s:
+            raise down()
+
+    async def operation() -> str:
+        if world.now_s < up_at_s + POLICY.patience_s / 2:
+            raise down()
+        return "done"
+
+    assert await world.retrier(probe=probe).call(operation) == "done"
+    assert world.outages == [True, False]
+
+
+async def test_failing_probe_leaves_it_an_outage() -> None:
+    world = World()
+    assert await world.retrier(probe=refusing(down)).call(failing(*[down() for _ in range(100)])) == "done"
+
+
+async def test_infinite_patience_never_condemns() -> None:
+    world = World()
+    retrier = world.retrier(RetryPolicy(attempts=1, first_wait_s=1, max_wait_s=8, patience_s=float("inf")))
+    world.meanwhile = lambda: retrier.call(served)
+    assert await retrier.call(failing(*[down() for _ in range(500)])) == "done"
+
+
+async def test_an_answer_of_any_kind_ends_the_streak_of_refusals() -> None:
+    """A 404 is an answer: the store serves this event too, so its refusals are counted anew."""
+    world = World()
+    retrier = world.retrier()
+    world.meanwhile = lambda: retrier.call(served)
+    script = [down() for _ in range(9)] + [ImageMissing("404")] + [down() for _ in range(9)]
+    assert await retrier.call(failing(*script)) == "done"

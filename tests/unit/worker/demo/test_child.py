@@ -1,0 +1,49 @@
+import time
+
+import psutil
+import pytest
+from rich.console import Console
+
+from worker.demo.child import Demo, child, failure, log_of
+
+
+@pytest.fixture
+def demo(tmp_path):
+    return Demo(tmp_path, Console(stderr=True))
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_error_takes_the_child_along_however_long_it_would_work(demo):
+    sleeping = ["timeit", "-n", "1", "-r", "1", "__import__('time').sleep(60)"]
+    pids = []
+
+    def fail_beside_it():
+        with child(demo, "sleeper", sleeping, grace_s=60) as process:
+            assert process.returncode is None
+            pids.append(process.pid)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_beside_it()
+    assert gone(pids[0])
+
+
+def test_what_a_child_said_last_is_in_the_error(demo):
+    with child(demo, "broken", ["json.tool", "/no/such/file"], grace_s=1) as process:
+        while process.returncode is None:
+            time.sleep(0.02)
+        error = failure(demo, "broken", process.returncode)
+    assert "broken" in error.detail
+    assert "/no/such/file" in error.detail
+    assert str(log_of(demo, "broken")) in error.detail
+
+
+def test_a_log_begins_anew(demo):
+    log_of(demo, "broken").write_text("yesterday")
+    with child(demo, "broken", ["json.tool", "/no/such/file"], grace_s=1) as process:
+        while process.returncode is None:
+            time.sleep(0.02)
+    assert "yesterday" not in log_of(demo, "broken").read_text()

@@ -1,0 +1,130 @@
+import base64
+import io
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from pipeline.verdict import Verdict
+from tests.support.verdicts import verdict_event
+from worker.demo.report import Case, Share, Summary, render
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+
+
+def case(name, *, truth="generated", scan="real", check="generated", **rest):
+    event = verdict_event(scan=scan, check=check, event_id=name)
+    return Case(name, Verdict(truth), event, card=Image.new("RGB", (40, 30), (9, 200, 9)), seconds=1.0, **rest)
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.cases, self.images, self.text = [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        if tag == "article":
+            self.cases.append(set(attributes["class"].split()))
+        if tag == "img":
+            self.images.append(attributes)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def page(*cases):
+    return Page(render(cases, Summary.of(cases, seconds=3.0)))
+
+
+def test_the_summary_counts_what_zooming_in_changed():
+    cases = [
+        case("helped", truth="generated", scan="real", check="generated"),
+        case("harmed", truth="real", scan="real", check="generated"),
+        case("right", truth="real", scan="real", check="real"),
+        case("wrong", truth="real", scan="generated", check="generated"),
+        Case("lost", Verdict.REAL, None, problem="image_missing"),
+    ]
+    summary = Summary.of(cases, seconds=3.0)
+    assert (summary.images, summary.answered) == (5, 4)
+    assert summary.acc is not None
+    assert summary.i_acc is not None
+    assert (summary.acc.value, summary.i_acc.value, summary.acc.n) == (0.5, 0.5, 4)
+    assert (summary.corrected, summary.corrected_right, summary.corrected_wrong) == (2, 1, 1)
+    assert summary.median_s == 1.0
+
+
+def test_a_degraded_answer_counts_with_its_scan():
+    summary = Summary.of([case("a", truth="real", scan="real", check=None)], seconds=1.0)
+    assert summary.acc is not None
+    assert summary.acc.value == 1.0
+    assert summary.corrected == 0
+
+
+def test_nothing_answered_is_not_an_accuracy_of_zero():
+    summary = Summary.of([Case("lost", Verdict.REAL, None)], seconds=1.0)
+    assert summary.acc is None
+    assert "n/a" in page(Case("lost", Verdict.REAL, None)).text
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962)]
+)
+def test_wilson_interval(hits, n, low, high):
+    share = Share.of([True] * hits + [False] * (n - hits))
+    assert share is not None
+    assert (share.low, share.high) == pytest.approx((low, high), abs=2e-4)
+
+
+def test_what_messages_say_is_escaped_everywhere():
+    event = verdict_event(key=EVIL, scan_explanation=EVIL, check_explanation=EVIL)
+    event = event.model_copy(update={"model": event.model.model_copy(update={"name": EVIL, "engine": EVIL})})
+    shown = page(
+        Case(EVIL, Verdict.REAL, event, card=Image.new("RGB", (4, 4))), Case(EVIL, Verdict.REAL, None, problem=EVIL)
+    )
+    assert not any(tag == "script" or "onerror" in attributes for tag, attributes in shown.tags)
+    assert len(shown.images) == 1
+    assert EVIL in shown.text
+    assert EVIL in shown.images[0]["alt"]
+
+
+def test_the_page_loads_nothing():
+    shown = page(case("a"), case("b"))
+    links = [attributes.get("src") or attributes.get("href") for _, attributes in shown.tags]
+    assert all(link.startswith(("data:", "#")) for link in links if link)
+    assert not any(tag in ("link", "script", "iframe") for tag, _ in shown.tags)
+    assert not any("@import" in text or "url(" in text for text in [render([], Summary.of([], seconds=0.0))])
+
+
+def test_cards_are_inside_the_page():
+    image = page(case("a")).images[0]
+    head, _, body = image["src"].partition(",")
+    assert head == "data:image/webp;base64"
+    picture = Image.open(io.BytesIO(base64.b64decode(body)))
+    assert picture.size == (40, 30)
+    assert (int(image["width"]), int(image["height"])) == (40, 30)
+
+
+def test_filters_find_their_images_and_corrected_ones_come_first():
+    shown = page(
+        case("plain", truth="real", check="real"),
+        case("wrong", truth="generated", check="real"),
+        case("harmed", truth="real", check="generated"),
+        case("helped", truth="generated", check="generated"),
+        Case("lost", Verdict.REAL, None),
+    )
+    found = [sorted(classes - {"case"}) for classes in shown.cases]
+    assert found == [["corrected"], ["corrected", "wrong"], ["wrong"], ["unanswered"], []]
+    radios = [attributes["id"] for tag, attributes in shown.tags if tag == "input"]
+    labels = [attributes["for"] for tag, attributes in shown.tags if tag == "label"]
+    assert radios == labels == ["show-all", "show-corrected", "show-wrong", "show-unanswered"]
+
+
+def test_dots_lead_to_their_images():
+    shown = page(case("a"), case("b", check=None), case("c"))
+    targets = [attributes["href"][1:] for tag, attributes in shown.tags if tag == "a"]
+    ids = {attributes["id"] for tag, attributes in shown.tags if tag == "article"}
+    assert len(targets) == 2
+    assert set(targets) <= ids

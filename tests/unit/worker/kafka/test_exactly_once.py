@@ -1,0 +1,168 @@
+import asyncio
+
+import pytest
+
+from pipeline.errors import BrokerUnavailable, FatalError
+from pipeline.wire.record import RawRecord
+from tests.support.fakes_kafka import VERDICT_TOPIC, FakeBroker, FakeSource, FakeTransactions
+from worker.common.settings import FlowSettings
+from worker.handler import Outcome
+from worker.kafka.exactly_once import ExactlyOnce
+from worker.kafka.outgoing import Outgoing
+from worker.kafka.poll_result import Turn
+from worker.loop import WorkerLoop
+from worker.observe.telemetry import Metrics
+
+NONE: frozenset[int] = frozenset()
+
+
+class Worker:
+    """What loop and handler do, by hand: take a turn, answer a record, commit."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self.source: FakeSource = broker.source()
+        self.transactions: FakeTransactions = broker.transactions()
+        self.outages: list[bool] = []
+        self.acknowledged: list[int] = []
+        self.delivery = ExactlyOnce(self.source, self.transactions, on_outage=self.outages.append)
+
+    async def start(self) -> "Worker":
+        await self.delivery.check()
+        await self.delivery.start()
+        return self
+
+    async def turn(self) -> Turn:
+        return await self.delivery.poll(max_records=100, paused=NONE, committable={}, timeout_s=0)
+
+    async def answer(self, record: RawRecord) -> None:
+        await self.delivery.deliver(
+            VERDICT_TOPIC,
+            record,
+            lambda _limit: Outgoing(None, record.value, ()),
+            acknowledged=lambda: self.acknowledged.append(record.offset),
+        )
+
+
+@pytest.fixture
+def broker() -> FakeBroker:
+    return FakeBroker(partitions=1)
+
+
+@pytest.fixture
+async def worker(broker: FakeBroker) -> Worker:
+    broker.send(b"a", b"b", b"c", b"d")
+    worker = await Worker(broker).start()
+    for record in (await worker.turn()).records:
+        await worker.answer(record)
+    return worker
+
+
+def values(broker: FakeBroker) -> list[bytes | None]:
+    return [message.value for message in broker.verdicts]
+
+
+async def test_answers_wait_for_the_commit_that_passes_them(broker: FakeBroker, worker: Worker) -> None:
+    assert values(broker) == []
+    assert await worker.delivery.commit({0: 2})
+    assert (values(broker), broker.committed, worker.acknowledged) == ([b"a", b"b"], {0: 2}, [0, 1])
+    assert await worker.delivery.commit({0: 4})
+    assert (values(broker), broker.committed) == ([b"a", b"b", b"c", b"d"], {0: 4})
+
+
+async def test_what_went_wrong_before_the_commit_is_sent_again(broker: FakeBroker, worker: Worker) -> None:
+    worker.transactions.errors.append(BrokerUnavailable("the connection died"))
+    assert not await worker.delivery.commit({0: 4})
+    assert (values(broker), worker.acknowledged, worker.outages) == ([], [], [True])
+    assert await worker.delivery.commit({0: 4})
+    assert values(broker) == [b"a", b"b", b"c", b"d"]
+    assert worker.outages == [True, False]
+
+
+async def test_what_was_committed_after_all_is_not_sent_again(broker: FakeBroker, worker: Worker) -> None:
+    worker.transactions.after_all.append(BrokerUnavailable("no answer came"))
+    assert not await worker.delivery.commit({0: 3})
+    assert await worker.delivery.commit({0: 4})
+    assert values(broker) == [b"a", b"b", b"c", b"d"]
+    assert worker.acknowledged == [0, 1, 2, 3]
+
+
+async def test_answers_of_a_partition_that_was_taken_are_never_seen(broker: FakeBroker, worker: Worker) -> None:
+    broker.evict(worker.source)
+    turn = await worker.turn()
+    assert turn.lost == {0}
+    assert await worker.delivery.commit({0: 4})
+    assert values(broker) == []
+
+
+async def test_a_fenced_member_commits_nothing_and_is_no_outage(broker: FakeBroker, worker: Worker) -> None:
+    broker.evict(worker.source)
+    assert not await worker.delivery.commit({0: 4}), "the turn that tells us has not come yet"
+    assert (values(broker), broker.committed, worker.outages) == ([], {}, [])
+    for record in (await worker.turn()).records:
+        await worker.answer(record)
+    assert await worker.delivery.commit({0: 4})
+    assert values(broker) == [b"a", b"b", b"c", b"d"]
+
+
+async def test_while_the_broker_is_away_answers_stay_and_nothing_is_raised(broker: FakeBroker, worker: Worker) -> None:
+    broker.down = True
+    assert not await worker.delivery.commit({0: 4})
+    assert not await worker.delivery.commit({0: 4})
+    broker.down = False
+    assert await worker.delivery.commit({0: 4})
+    assert (values(broker), worker.outages) == ([b"a", b"b", b"c", b"d"], [True, False])
+
+
+async def test_a_fatal_error_leaves_the_worker(broker: FakeBroker, worker: Worker) -> None:
+    worker.transactions.errors.append(FatalError("somebody else has our id"))
+    with pytest.raises(FatalError):
+        await worker.delivery.commit({0: 4})
+    assert (values(broker), broker.committed) == ([], {})
+
+
+async def test_nothing_is_committed_outside_a_transaction_when_a_partition_goes(broker: FakeBroker) -> None:
+    broker.send(b"a")
+    worker = await Worker(broker).start()
+    await worker.turn()
+    joining = broker.source()
+    await joining.start()
+    await worker.delivery.poll(max_records=1, paused=NONE, committable={0: 1}, timeout_s=0)
+    assert broker.commits == []
+
+
+async def test_the_loop_reads_no_further_than_its_span_while_transactions_fail(broker: FakeBroker) -> None:
+    """Each answer takes memory until it is committed."""
+    broker.send(*[b"x"] * 100)
+    worker = Worker(broker)
+    await worker.start()
+    worker.transactions.errors += [BrokerUnavailable("away")] * 20
+
+    handled: list[int] = []
+
+    class Handler:
+        async def handle(self, record: RawRecord) -> Outcome:
+            handled.append(record.offset)
+            await worker.answer(record)
+            return Outcome((None,))
+
+    ticks = iter(range(1_000_000))
+    loop = WorkerLoop(
+        worker.delivery,
+        Handler(),
+        FlowSettings(max_in_flight=4, max_span=10),
+        commit_interval_s=1,
+        metrics=Metrics(),
+        clock=lambda: next(ticks) * 0.1,
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(loop.run(stop))
+    async with asyncio.timeout(60):
+        while worker.transactions.errors:
+            furthest = max(handled, default=0)
+            await asyncio.sleep(0)
+        assert 0 < furthest < 10 + 4
+        while broker.committed.get(0) != 100:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    stop.set()
+    await running
+    assert len(values(broker)) == 100

@@ -1,0 +1,28 @@
+from itertools import count
+
+import pytest
+
+from pipeline.errors import ImageMissing
+from worker.observe.stopwatch import Stopwatch
+from worker.observe.telemetry import Metrics, Tracing
+
+
+@pytest.fixture
+def watch() -> Stopwatch:
+    ticks = count()
+    return Stopwatch(Metrics(), Tracing("worker", "group"), lambda: float(next(ticks)))
+
+
+def test_seconds_are_kept_by_stage(watch: Stopwatch) -> None:
+    with watch.stage("fetch"):
+        pass
+    with watch.stage("decode"):
+        pass
+    assert watch.seconds == {"fetch": 1.0, "decode": 1.0}
+
+
+def test_an_error_learns_the_innermost_stage_and_its_time_counts(watch: Stopwatch) -> None:
+    with pytest.raises(ImageMissing) as caught, watch.stage("outer"), watch.stage("fetch"):
+        raise ImageMissing("gone")
+    assert caught.value.stage == "fetch"
+    assert set(watch.seconds) == {"outer", "fetch"}

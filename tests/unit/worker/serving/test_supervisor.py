@@ -1,0 +1,427 @@
+import asyncio
+import itertools
+import math
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+from PIL import Image
+
+from pipeline import prompts
+from pipeline.engine import Query
+from pipeline.errors import EngineDead, EnginePoison, GenerationFailed, InferenceTimeout
+from tests.support.engines import DigestEngine
+from worker.app import liveness
+from worker.common.retry import Retrier, RetryPolicy
+from worker.common.settings import FlowSettings
+from worker.loop import WorkerLoop
+from worker.observe.telemetry import Metrics
+from worker.serving.supervisor import Isolation, Supervisor
+
+Before = Callable[[Query], Awaitable[None]]
+POISON = (1, 2, 3)
+
+
+def query(color: object = "gray") -> Query:
+    return prompts.global_scan(Image.new("RGB", (56, 56), color), "pixels")  # type: ignore[arg-type]
+
+
+def color_of(asked: Query) -> object:
+    return asked.images[0].getpixel((0, 0))
+
+
+async def no_sleep(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+class Started:
+    """Starts engines that share one `before`, and counts them."""
+
+    def __init__(self, before: Before) -> None:
+        self.engines: list[DigestEngine] = []
+        self.restarting = asyncio.Event()
+        self._before = before
+
+    async def __call__(self) -> DigestEngine:
+        if self.engines:
+            self.restarting.set()
+        for _ in range(5):  # a start takes time, in which others ask
+            await asyncio.sleep(0)
+        self.engines.append(DigestEngine(before=self._before))
+        return self.engines[-1]
+
+
+async def first_dies(start: Started) -> None:
+    """The first engine does, once all that were asked together have come to it."""
+    asked_of = len(start.engines)
+    await asyncio.sleep(0)
+    if asked_of == 1:
+        raise EngineDead("killed")
+
+
+def supervisor(
+    start: Callable[[], Awaitable[DigestEngine]], *, restarts: int = 3, start_deadline_s: float = 60.0
+) -> Supervisor:
+    policy = RetryPolicy(attempts=3, first_wait_s=1, max_wait_s=1, patience_s=60)
+    retrier = Retrier(policy, clock=lambda: 0.0, sleep=no_sleep, rng=random.Random(0))
+    return Supervisor(
+        start,
+        restarts=restarts,
+        retrier=retrier,
+        metrics=Metrics(),
+        start_deadline_s=start_deadline_s,
+        grace_s=0.0,
+        clock=lambda: 0.0,
+    )
+
+
+async def test_bad_luck_is_tried_again_on_the_same_engine() -> None:
+    failures = iter([GenerationFailed("once"), GenerationFailed("twice")])
+
+    async def before(_query: Query) -> None:
+        if error := next(failures, None):
+            raise error
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    answer = await owner.ask(query())
+    assert answer.text.startswith("<verdict>")
+    assert start.engines[0].asked == 3
+
+
+async def test_a_death_is_answered_by_one_new_engine_and_everyone_asks_again() -> None:
+    async def before(_query: Query) -> None:
+        await first_dies(start)
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    answers = await asyncio.gather(*(owner.ask(query()) for _ in range(8)))
+    assert len(answers) == 8
+    assert len(start.engines) == 2, "eight asked, one restart"
+    assert start.engines[0].closed
+
+
+async def test_the_event_that_kills_the_engine_alone_is_poison_and_its_neighbours_are_served() -> None:
+    async def before(asked: Query) -> None:
+        asked_of = len(start.engines)
+        await asyncio.sleep(0)
+        if asked_of == 1 or color_of(asked) == POISON:
+            raise EngineDead("killed by this one")
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    results = await asyncio.gather(
+        *(owner.ask(query(color)) for color in ("gray", POISON, "gray", "gray")), return_exceptions=True
+    )
+    assert [isinstance(result, EnginePoison) for result in results] == [False, True, False, False]
+    assert len(start.engines) == 3
+    assert not owner.dead
+
+
+async def test_suspects_are_asked_one_at_a_time() -> None:
+    at_once = most = 0
+
+    async def before(_query: Query) -> None:
+        nonlocal at_once, most
+        await first_dies(start)
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    suspects = [asyncio.create_task(owner.ask(query())) for _ in range(4)]
+    await asyncio.gather(*suspects)
+    assert most == 1
+
+
+async def test_the_budget_of_restarts_ends_in_a_fatal_error_and_the_poison_that_spent_it_is_named_before() -> None:
+    async def before(_query: Query) -> None:
+        raise EngineDead("killed")
+
+    start = Started(before)
+    owner = supervisor(start, restarts=1)
+    await owner.start()
+    with pytest.raises(EnginePoison, match="asked alone"):
+        await owner.ask(query())
+    with pytest.raises(EngineDead, match="died 2 times within an hour, 1 are allowed: killed"):
+        await owner.ask(query())
+    assert owner.dead
+    assert not owner.ready
+
+
+async def test_poison_is_named_while_the_next_engine_starts() -> None:
+    restarted = asyncio.Event()
+
+    async def before(_query: Query) -> None:
+        raise EngineDead("killed")
+
+    async def start() -> DigestEngine:
+        if len(healthy.engines) == 2:
+            await restarted.wait()
+        return await healthy()
+
+    healthy = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    with pytest.raises(EnginePoison):
+        await owner.ask(query())
+    assert not owner.ready
+    await owner.close()
+
+
+async def test_a_timeout_while_others_finish_counts_against_the_event() -> None:
+    async def before(asked: Query) -> None:
+        if color_of(asked) == POISON:
+            await owner.ask(query())  # somebody else is answered meanwhile
+            raise InferenceTimeout("too slow")
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    with pytest.raises(InferenceTimeout) as caught:
+        await owner.ask(query(POISON))
+    assert caught.value.attempts == 3
+    assert len(start.engines) == 1
+
+
+async def test_a_timeout_while_nobody_finishes_is_the_engine() -> None:
+    async def before(_query: Query) -> None:
+        if len(start.engines) == 1:
+            raise InferenceTimeout("stuck")
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    assert (await owner.ask(query())).text
+    assert len(start.engines) == 2
+
+
+async def test_an_event_that_is_dropped_during_the_restart_leaves_the_others_an_engine() -> None:
+    async def before(_query: Query) -> None:
+        await first_dies(start)
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    asking = [asyncio.create_task(owner.ask(query())) for _ in range(3)]
+    await start.restarting.wait()
+    assert not owner.ready
+    asking[0].cancel()  # its partition was taken away; it was the first to find the engine dead
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(result).__name__ for result in results] == ["CancelledError", "Answer", "Answer"]
+    assert len(start.engines) == 2
+
+
+async def test_an_engine_that_does_not_come_up_again_costs_further_restarts() -> None:
+    starts = iter([None, EngineDead("no memory yet"), None])
+
+    async def before(_query: Query) -> None:
+        if len(healthy.engines) == 1:
+            raise EngineDead("killed")
+
+    async def start() -> DigestEngine:
+        if error := next(starts):
+            raise error
+        return await healthy()
+
+    healthy = Started(before)
+    owner = supervisor(start, restarts=2)
+    await owner.start()
+    assert (await owner.ask(query())).text
+    assert owner.ready
+
+
+async def test_an_engine_that_never_comes_up_again_ends_in_a_fatal_error_for_all() -> None:
+    attempts = 0
+
+    async def before(_query: Query) -> None:
+        raise EngineDead("killed")
+
+    async def start() -> DigestEngine:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 1:
+            raise EngineDead("no memory at all")
+        return await first()
+
+    first = Started(before)
+    owner = supervisor(start, restarts=3)
+    await owner.start()
+    results = await asyncio.gather(*(owner.ask(query()) for _ in range(4)), return_exceptions=True)
+    assert [type(result) for result in results] == [EngineDead] * 4
+    assert "no memory at all" in str(results[0])
+    assert attempts == 4, "one start and three restarts, however many wait for them"
+    assert owner.dead
+
+
+async def test_a_start_that_hangs_is_not_waited_for_without_end() -> None:
+    async def start() -> DigestEngine:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    with pytest.raises(EngineDead, match="did not start within 0 s"):
+        await supervisor(start, start_deadline_s=0).start()
+
+
+async def test_a_restart_that_hangs_makes_the_engine_dead() -> None:
+    owner = await with_an_engine_that_dies(starting=asyncio.Event().wait, start_deadline_s=0)
+    with pytest.raises(EngineDead, match=r"died 2 times .* did not start within 0 s"):
+        await owner.ask(query())
+    assert owner.dead
+
+
+async def test_a_restart_that_fails_by_a_bug_of_ours_is_fatal_and_no_event_pays() -> None:
+    async def bug() -> None:
+        raise ZeroDivisionError("ours")
+
+    owner = await with_an_engine_that_dies(starting=bug)
+    results = await asyncio.gather(*(owner.ask(query()) for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [EngineDead] * 3
+    assert "ZeroDivisionError" in str(results[0])
+    assert owner.dead
+
+
+async def test_livez_fails_for_an_engine_that_is_gone_and_for_a_loop_that_does_not_turn() -> None:
+    owner = await with_an_engine_that_dies(starting=asyncio.Event().wait, start_deadline_s=0)
+    loop = WorkerLoop(None, None, FlowSettings(), commit_interval_s=1, metrics=Metrics())  # type: ignore[arg-type]
+    assert liveness(loop, owner) is None
+    with pytest.raises(EngineDead):
+        await owner.ask(query())
+    assert liveness(loop, owner) == "the engine is dead"
+    loop.turned_at = -math.inf
+    assert liveness(loop, owner) == "the loop has not turned for inf s"
+
+
+async def test_those_who_waited_for_an_engine_that_dies_at_their_first_query_count_one_death() -> None:
+    async def before(_query: Query) -> None:
+        if len(start.engines) <= 3:
+            raise EngineDead("killed")
+
+    start = Started(before)
+    owner = supervisor(start, restarts=3)
+    await owner.start()
+    with pytest.raises(EnginePoison):
+        await owner.ask(query())
+    answers = await asyncio.gather(*(owner.ask(query()) for _ in range(6)))
+    assert len(answers) == 6
+    assert len(start.engines) == 4
+
+
+async def test_suspects_are_asked_to_their_end_in_the_order_of_their_names() -> None:
+    asked: list[object] = []
+
+    async def before(to: Query) -> None:
+        await first_dies(start)
+        asked.append(color_of(to))
+
+    async def event(number: int) -> None:
+        await owner.ask(query((number, 0, 1)))
+        await owner.ask(query((number, 0, 2)))
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    await asyncio.gather(*(asyncio.create_task(event(n), name=f"event {n}") for n in (3, 1, 2)))
+    assert asked.index((1, 0, 2)) < asked.index((3, 0, 1)), "an older event's second query before a younger one's first"
+
+
+async def test_an_older_event_that_comes_later_is_asked_before_the_suspects_and_a_younger_one_waits_for_them() -> None:
+    asked: list[object] = []
+
+    async def before(to: Query) -> None:
+        await first_dies(start)
+        asked.append(color_of(to))
+
+    async def event(number: int) -> None:
+        if number != 2:  # a picture that took longer to fetch
+            await start.restarting.wait()
+        await owner.ask(query((number, 0, 0)))
+
+    start = Started(before)
+    owner = supervisor(start)
+    await owner.start()
+    await asyncio.gather(*(asyncio.create_task(event(n), name=f"event {n}") for n in (1, 2, 3)))
+    assert asked == [(1, 0, 0), (2, 0, 0), (3, 0, 0)]
+
+
+async def test_whoever_waits_for_the_suspects_goes_alone_when_a_younger_suspect_comes() -> None:
+    isolation, left = Isolation(), asyncio.Event()
+    order: list[str] = []
+
+    async def alone(name: str) -> None:
+        async with isolation.alone(name, after=no_wait):
+            order.append(name)
+            if name == "event 1":
+                await left.wait()
+
+    async def together(name: str) -> bool:
+        async with isolation.together(name) as admitted:
+            return admitted
+
+    first = asyncio.create_task(alone("event 1"))
+    await a_while()
+    second, fourth = asyncio.create_task(together("event 2")), asyncio.create_task(together("event 4"))
+    await a_while()
+    assert not second.done(), "it waits for the older one"
+    third = asyncio.create_task(alone("event 3"))
+    assert await second is False
+    await a_while()
+    assert not fourth.done()
+    left.set()
+    assert await fourth is True
+    await asyncio.gather(first, third)
+    assert order == ["event 1", "event 3"]
+
+
+async def no_wait() -> None:
+    pass
+
+
+async def a_while() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_closing_ends_a_restart_that_is_under_way() -> None:
+    restarting = asyncio.Event()
+
+    async def hang() -> None:
+        restarting.set()
+        await asyncio.Event().wait()
+
+    owner = await with_an_engine_that_dies(starting=hang)
+    asking = asyncio.create_task(owner.ask(query()))
+    await restarting.wait()
+    asking.cancel()
+    await owner.close()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert len(asyncio.all_tasks()) == 1, "nothing goes on but this test"
+
+
+async def with_an_engine_that_dies(
+    *, starting: Callable[[], Awaitable[object]], start_deadline_s: float = 60.0
+) -> Supervisor:
+    """Whose first engine dies at every query; each later start begins with `starting`.
+
+    The first start awaits nothing, so that no deadline is too short for it.
+    """
+
+    async def before(_query: Query) -> None:
+        raise EngineDead("killed")
+
+    started = itertools.count()
+
+    async def start() -> DigestEngine:
+        if next(started):
+            await starting()
+        return DigestEngine(before=before)
+
+    owner = supervisor(start, restarts=1, start_deadline_s=start_deadline_s)
+    await owner.start()
+    return owner

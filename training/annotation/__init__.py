@@ -1,0 +1,1 @@
+"""MagniFake: labeled images in, explained and grounded images out."""

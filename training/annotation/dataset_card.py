@@ -1,0 +1,213 @@
+"""What a built set says about itself: README.md with its pictures, and the same figures as `card.json`."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.errors import InternalFault
+from pipeline.verdict import Verdict
+from training.annotation import charts, format_leak, statistics
+from training.annotation.build import Built
+from training.annotation.endpoint import Spent
+from training.annotation.format_leak import Leak
+from training.annotation.statistics import ClassFigures, SetFigures
+from training.dataset import tuples
+from training.dataset.frame import JPEG_QUALITY, MIN_SIDE_PX
+from training.dataset.splits import SHARES
+from training.dataset.tuples import FRAME_PX, Tuple
+
+JSON_NAME, README_NAME, PICTURES = "card.json", "README.md", "card"
+GALLERY_IMAGES = 9
+TEXT = """\
+---
+pretty_name: MagniFake
+tags: [image-forensics, zoomin]
+configs:
+- config_name: tuples
+  data_files: {manifest}
+---
+# {name}
+
+{images:,} images with (I, E, B, C): image, explanation, boxes, and the windows of the crops that a second look gets.
+Built by `zoomin-train build`; `{manifest}` holds a row for each image, in the order of digests, boxes in pixels of the
+{frame} x {frame} frame.
+
+## Figures
+
+| | all | real | generated | the paper's MagniFake |
+|---|---|---|---|---|
+{figures}
+
+| split | real | generated |
+|---|---|---|
+{splits}
+
+Splits go by groups: {groups:,} groups of near-duplicates (perceptual hash, mirrored ones included) or of one origin;
+{grouped:,} images share theirs with another, and no group is in two splits. {both}
+
+![boxes an image](card/boxes.png)
+![box areas](card/areas.png)
+![keywords](card/keywords.png)
+![real](card/real.png)
+![generated](card/generated.png)
+
+## Left out
+
+{left_out_total:,} files did not come in; `{left_out}` names each with its reason.
+
+| reason | files |
+|---|---|
+{left_out_rows}
+
+| what became of boxes that were named | boxes |
+|---|---|
+{fates}
+
+## What the files themselves betray
+
+Every image went through one chain: upright sRGB, centre square (short side at least {min_side} px), {frame} x {frame},
+one JPEG step of quality {quality}, stored as pixels in a file of fixed length without metadata. A judge that sees no
+picture (naive Bayes on everything else, five folds) is right as often as these shares say; .500 is chance.
+
+| | balanced accuracy | 95 % interval |
+|---|---|---|
+| files as they came (format, size, length, name) | {before.value:.3f} | {before.low:.3f} to {before.high:.3f} |
+| files of this set | {after.value:.3f} | {after.low:.3f} to {after.high:.3f} |
+
+## Who annotated
+
+{annotators}
+
+| endpoint | requests | from the journal | unreadable answers | prompt tokens | answer tokens | USD |
+|---|---|---|---|---|---|---|
+{spent}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything that the page says."""
+
+    figures: SetFigures
+    left_out: dict[str, int]
+    fates: dict[str, int]
+    before: Leak
+    after: Leak
+    spent: dict[str, Spent]
+    annotated_by: dict[str, int]
+    groups_of_both_labels: int
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "at_chance": self.after.at_chance}
+
+    def refuse_leak(self) -> None:
+        """Raises: InternalFault when the files of the set tell the classes apart: then the chain is broken."""
+        if not self.after.at_chance:
+            worst = max(self.after.by_feature, key=lambda name: self.after.by_feature[name])
+            raise InternalFault(
+                f"the set's files tell its classes apart ({self.after.balanced_accuracy}), {worst} most of all; "
+                "remove its images and build it again"
+            )
+
+
+def of(root: Path, built: Built) -> Card:
+    """Reads each file of the set once, one at a time."""
+    labels = [one.label for one in built.tuples]
+    by_group: dict[str, set[Verdict]] = {}
+    for one in built.tuples:
+        by_group.setdefault(one.group, set()).add(one.label)
+    return Card(
+        figures=statistics.of(built.tuples),
+        left_out=tuples.reasons(built.left_out),
+        fates={str(fate): n for fate, n in built.fates.most_common()},
+        before=format_leak.measure([format_leak.of_source(one) for one in built.tuples], labels),
+        after=format_leak.measure([format_leak.of_file(root / one.file) for one in built.tuples], labels),
+        spent=built.spent,
+        annotated_by=dict(Counter(one.annotated_by for one in built.tuples).most_common()),
+        groups_of_both_labels=sum(len(labels) > 1 for labels in by_group.values()),
+    )
+
+
+def write(root: Path, card: Card, shown: Iterable[Tuple]) -> None:
+    """README.md, card.json and the pictures; `shown` are the set's tuples, from which galleries take the first."""
+    (root / PICTURES).mkdir(exist_ok=True)
+    for name, picture in _pictures(root, card.figures, list(shown)).items():
+        picture.save(root / PICTURES / f"{name}.png")
+    (root / JSON_NAME).write_text(json.dumps(card.as_json(), indent=2) + "\n")
+    (root / README_NAME).write_text(render(root.resolve().name, card))
+
+
+def render(name: str, card: Card) -> str:
+    """The page as Markdown."""
+    figures, both = card.figures, card.groups_of_both_labels
+    return TEXT.format(
+        name=name,
+        manifest=tuples.NAME,
+        left_out=tuples.LEFT_OUT_NAME,
+        images=figures.whole.images,
+        frame=FRAME_PX,
+        min_side=MIN_SIDE_PX,
+        quality=JPEG_QUALITY,
+        figures="\n".join(_figure_rows(figures)),
+        splits="\n".join(f"| {split} | {n[Verdict.REAL]} | {n[Verdict.GENERATED]} |" for split, n in _splits(figures)),
+        groups=figures.groups,
+        grouped=figures.grouped,
+        both=f"{both} groups hold both classes: look whether their labels are right." if both else "",
+        left_out_total=sum(card.left_out.values()),
+        left_out_rows=_rows(card.left_out),
+        fates=_rows(card.fates),
+        before=card.before.balanced_accuracy,
+        after=card.after.balanced_accuracy,
+        annotators=", ".join(f"{n:,} images by {who}" for who, n in card.annotated_by.items()) + ".",
+        spent="\n".join(_spent_row(role, spent) for role, spent in card.spent.items()) or "| none asked | | | | | | |",
+    )
+
+
+def _pictures(root: Path, figures: SetFigures, shown: list[Tuple]) -> dict[str, Image.Image]:
+    by_label = figures.by_label
+    pictures = {
+        "boxes": charts.bars("Images by number of boxes", {k: own.boxes_per_image for k, own in by_label.items()}),
+        "areas": charts.bars("Boxes by share of the image", {k: own.areas for k, own in by_label.items()}),
+        "keywords": charts.bars(
+            "Keywords: explanations that use them", {k: own.keywords for k, own in by_label.items()}
+        ),
+    }
+    for label in Verdict:
+        own = [one for one in shown if one.label is label][:GALLERY_IMAGES]
+        pictures[label.value] = charts.gallery(root, f"{label.capitalize()} images with their boxes", own)
+    return pictures
+
+
+def _figure_rows(figures: SetFigures) -> list[str]:
+    columns = [figures.whole, *(figures.by_label[label] for label in (Verdict.REAL, Verdict.GENERATED))]
+
+    def row(title: str, cells: Iterable[str], paper: str) -> str:
+        return f"| {title} | {' | '.join(cells)} | {paper} |"
+
+    def area(own: ClassFigures) -> str:
+        return "none" if own.area_median is None else f"{own.area_median:.1%}"
+
+    return [
+        row("images", (f"{own.images:,}" for own in columns), "20,000"),
+        row("with an explanation", (f"{own.explained:,}" for own in columns), "all"),
+        row("share with a box", (f"{own.with_box:.1%}" for own in columns), "99.5%"),
+        row("boxes an image", (f"{own.boxes:.2f}" for own in columns), "3.24"),
+        row("median box, of the image", (area(own) for own in columns), ""),
+    ]
+
+
+def _splits(figures: SetFigures) -> list[tuple[str, Mapping[Verdict, int]]]:
+    return [(f"{split} ({share:.0%})", figures.by_split[split]) for split, share in SHARES.items()]
+
+
+def _rows(counts: Mapping[str, int]) -> str:
+    return "\n".join(f"| {name} | {n:,} |" for name, n in counts.items()) or "| none | 0 |"
+
+
+def _spent_row(role: str, spent: Spent) -> str:
+    counts = (spent.requests, spent.remembered, spent.unreadable, spent.prompt_tokens, spent.answer_tokens)
+    return f"| {role} | {' | '.join(f'{n:,}' for n in counts)} | {spent.usd:.2f} |"

@@ -1,0 +1,105 @@
+"""What a built set is like, in numbers: the paper's statistics of MagniFake, by class.
+
+Source: paper section 3.2 (share with a box, boxes an image) and figure 7 (keywords).
+"""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.verdict import Verdict
+from training.dataset.tuples import FRAME_PX, Split, Tuple
+
+TOP_WORDS = 20
+AREA_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+MOST_BOXES = 8
+_WORD = re.compile(r"[a-z]{3,}")
+# What is said about any image, and what names the class itself.
+_EMPTY = frozenset(
+    _WORD.findall(
+        """
+        the and are with for that this from which has have its his her their there these those was were not but into
+        over under near such than more most very also where while can may might any all each both one two three image
+        images photo photograph picture generated real model generative visible appear appears look looks seem seems
+        show shows shown suggest suggests like would across between within without out off about above below left right
+        upper lower middle center top bottom side background foreground crop
+        """
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """One class of the set. `with_box` and `boxes` are the paper's 99.5 % and 3.24; areas are shares of the image."""
+
+    images: int
+    explained: int
+    with_box: float
+    boxes: float
+    boxes_per_image: dict[str, int]
+    area_median: float | None
+    areas: dict[str, int]
+    keywords: dict[str, int]
+    """how many explanations use each of the set's commonest words"""
+
+
+@dataclass(frozen=True, slots=True)
+class SetFigures:
+    whole: ClassFigures
+    by_label: dict[Verdict, ClassFigures]
+    by_split: dict[Split, dict[Verdict, int]]
+    groups: int
+    grouped: int
+    """images that have a near-duplicate, or another image of their origin, in the set"""
+
+
+def of(tuples: Sequence[Tuple]) -> SetFigures:
+    sizes = Counter(one.group for one in tuples)
+    counts = Counter((one.split, one.label) for one in tuples)
+    top = [word for word, _ in keywords([one.explanation for one in tuples]).most_common(TOP_WORDS)]
+    return SetFigures(
+        whole=_of_class(tuples, top),
+        by_label={label: _of_class([one for one in tuples if one.label is label], top) for label in Verdict},
+        by_split={split: {label: counts[split, label] for label in Verdict} for split in Split},
+        groups=len(sizes),
+        grouped=sum(size for size in sizes.values() if size > 1),
+    )
+
+
+def keywords(explanations: Sequence[str]) -> Counter[str]:
+    """In how many explanations each word stands, words of no content left out and plurals with their singular."""
+    counts: Counter[str] = Counter()
+    for text in explanations:
+        words = (word for word in _WORD.findall(text.lower()) if word not in _EMPTY)
+        counts.update({_singular(word) for word in words})
+    return counts
+
+
+def _of_class(tuples: Sequence[Tuple], top: Sequence[str]) -> ClassFigures:
+    n = len(tuples)
+    areas = sorted(box.area_px / FRAME_PX**2 for one in tuples for box in one.boxes)
+    per_image = Counter(min(len(one.boxes), MOST_BOXES) for one in tuples)
+    words = keywords([one.explanation for one in tuples])
+    return ClassFigures(
+        images=n,
+        explained=sum(bool(one.explanation) for one in tuples),
+        with_box=sum(bool(one.boxes) for one in tuples) / n if n else 0.0,
+        boxes=len(areas) / n if n else 0.0,
+        boxes_per_image={_count_name(count): per_image[count] for count in range(MOST_BOXES + 1)},
+        area_median=areas[len(areas) // 2] if areas else None,
+        areas={
+            f"{low:.0%} to {high:.0%}": sum(low < area <= high for area in areas)
+            for low, high in itertools.pairwise(AREA_EDGES)
+        },
+        keywords={word: words[word] for word in top},
+    )
+
+
+def _count_name(count: int) -> str:
+    return f"{count} or more" if count == MOST_BOXES else str(count)
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

@@ -1,0 +1,1 @@
+"""Labeled sets on disk: the format, its reader, its faults, and its splits."""

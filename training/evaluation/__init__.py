@@ -1,0 +1,1 @@
+"""Metrics of a checkpoint: predictions, calibration, perturbations, comparison."""

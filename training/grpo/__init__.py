@@ -1,0 +1,1 @@
+"""GRPO in the two stages of the paper."""

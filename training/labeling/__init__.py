@@ -1,0 +1,1 @@
+"""Labels from the labeling bucket to disk."""

@@ -1,1 +1,0 @@
-"""MagniFake: labeled images in, (I, E, B, C) tuples out."""

@@ -1,1 +1,0 @@
-"""What a checkpoint is worth: figures, calibration, the paper's tables."""

@@ -1,0 +1,1 @@
+"""Pages and cards that show an evaluation to readers."""

@@ -1,0 +1,1 @@
+"""Parts that every training run shares: directory, budget, resuming, export, adapters."""

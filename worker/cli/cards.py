@@ -1,0 +1,64 @@
+"""Evidence cards for verdicts that came from a topic: the image is fetched again and drawn with its evidence."""
+
+import asyncio
+import hashlib
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pipeline.errors import BadSettings
+from pipeline.evidence.card import card
+from pipeline.sandbox.decoding import DecodePool
+from pipeline.wire.events import ImageRef
+from pipeline.wire.messages import VerdictEvent
+from worker.common.settings import Settings
+from worker.storage.store import ImageStore
+
+LONGEST_NAME = 100
+
+
+class CardMaker:
+    """Saves cards into `directory`. The image has to be the one that was judged: etag and digest are compared."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        self._settings = settings
+        self._directory = directory
+
+    def __enter__(self) -> Self:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSettings(f"cards cannot be saved in {self._directory}: {error.strerror}") from error
+        self._store = ImageStore(self._settings.store)
+        self._decoder = DecodePool(max_pixels=self._settings.store.max_image_pixels, workers=1)
+        self._runner = asyncio.Runner()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.close()
+        self._decoder.close()
+        self._store.close()
+
+    def save(self, event: VerdictEvent) -> Path:
+        """Raises: the errors of fetching and decoding."""
+        return self._runner.run(self._save(event))
+
+    async def _save(self, event: VerdictEvent) -> Path:
+        judged = event.image
+        image = ImageRef(judged.bucket, judged.key, judged.etag, judged.version_id, judged.sha256)
+        fetched = await self._store.fetch(image)
+        decoded = await self._decoder.decode(fetched.data)
+        path = self._directory / f"{file_name(event.event_id)}.png"
+        card(decoded.pixels, event).save(path)
+        return path
+
+
+def file_name(event_id: str) -> str:
+    """`event_id` as a name for a file: ids are whatever senders chose, also `../..` or 10,000 letters."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", event_id)[:LONGEST_NAME].lstrip(".")
+    if plain and plain == event_id:
+        return plain
+    return f"{plain or 'event'}-{hashlib.sha256(event_id.encode(errors='replace')).hexdigest()[:8]}"

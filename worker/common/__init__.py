@@ -1,0 +1,1 @@
+"""Settings and retries, which every room of the worker uses."""

@@ -1,0 +1,1 @@
+"""The demo: scenes with known truth through the whole pipeline, ending in a report."""

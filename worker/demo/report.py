@@ -1,0 +1,148 @@
+"""The HTML report: one page that opens from disk, with a summary and an evidence card for each image."""
+
+import base64
+import io
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+from PIL import Image
+
+from pipeline.evidence.card import image_name
+from pipeline.verdict import Verdict
+from pipeline.wire.messages import VerdictEvent
+
+CARD_QUALITY = 82
+PLOT_PX = 300
+Z_95 = 1.96
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One image of the run: what it is, what was said, and how many seconds it was worked on.
+
+    `card` is the evidence card; `problem` says what became of an image without a verdict.
+    """
+
+    name: str
+    truth: Verdict | None
+    event: VerdictEvent | None
+    card: Image.Image | None = None
+    seconds: float | None = None
+    problem: str = ""
+
+    @property
+    def right(self) -> bool | None:
+        """None while there is nothing to compare."""
+        return None if self.event is None or self.truth is None else self.event.verdict is self.truth
+
+    @property
+    def scan_right(self) -> bool | None:
+        return None if self.event is None or self.truth is None else self.event.scan.verdict is self.truth
+
+    @property
+    def corrected(self) -> bool:
+        return self.event is not None and self.event.corrected
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A fraction with its 95 % interval (Wilson)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, hits: Sequence[bool]) -> "Share | None":
+        n = len(hits)
+        if not n:
+            return None
+        p = sum(hits) / n
+        spread = Z_95 * math.sqrt(p * (1 - p) / n + (Z_95 / (2 * n)) ** 2)
+        middle, scale = p + Z_95**2 / (2 * n), 1 + Z_95**2 / n
+        return cls(p, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale), n)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to; `acc` and `i_acc` are over the answered images with a known truth.
+
+    Source: Acc, I-Acc (the scan alone) and C-Cases (corrected) as in the paper's table 1.
+    """
+
+    images: int
+    answered: int
+    acc: Share | None
+    i_acc: Share | None
+    corrected: int
+    corrected_right: int
+    corrected_wrong: int
+    seconds: float
+    median_s: float | None
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], *, seconds: float) -> "Summary":
+        corrected = [case for case in cases if case.corrected]
+        waits = [case.seconds for case in cases if case.seconds is not None]
+        return cls(
+            images=len(cases),
+            answered=sum(case.event is not None for case in cases),
+            acc=Share.of([case.right for case in cases if case.right is not None]),
+            i_acc=Share.of([case.scan_right for case in cases if case.scan_right is not None]),
+            corrected=len(corrected),
+            corrected_right=sum(case.right is True for case in corrected),
+            corrected_wrong=sum(case.right is False for case in corrected),
+            seconds=seconds,
+            median_s=statistics.median(waits) if waits else None,
+        )
+
+
+def render(cases: Sequence[Case], summary: Summary) -> str:
+    """The page, its pictures inside it, every text of a message escaped; it runs no script and loads nothing.
+
+    Corrected images come first, those that zooming in helped before those it harmed; then the wrong ones.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("worker.demo"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"card": _data_uri, "name": image_name, "percent": _percent}
+    ordered = sorted(cases, key=_rank)
+    template = environment.get_template("report.html.jinja")
+    return template.render(cases=ordered, summary=summary, dots=_dots(ordered), side=PLOT_PX)
+
+
+def _rank(case: Case) -> tuple[bool, bool, str]:
+    helped_first = case.right is False if case.corrected else case.right is not False
+    return not case.corrected, helped_first, case.name
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """An image in the plot of P(generated) after Query 1 (x) and after Query 2 (y), in pixels of the plot."""
+
+    number: int
+    x: float
+    y: float
+    truth: str
+
+
+def _dots(cases: Sequence[Case]) -> list[Dot]:
+    return [
+        Dot(number, case.event.scan.p_generated * PLOT_PX, (1 - case.event.p_generated) * PLOT_PX, case.truth or "")
+        for number, case in enumerate(cases, start=1)
+        if case.event and case.event.check
+    ]
+
+
+def _data_uri(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=CARD_QUALITY, method=2)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _percent(share: Share | None) -> str:
+    return f"{share.value:.1%}" if share else "n/a"

@@ -1,0 +1,1 @@
+"""Records in and answers out: consumer, publisher, delivery, and the client workarounds."""

@@ -1,0 +1,135 @@
+"""Kafka transactions: messages and the offsets that they answer become visible together, or not at all.
+
+Invariant: a producer whose transaction went wrong is never used again. The next one of the same transactional id ends
+what it left open, and only then is known whether it was committed.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import errors as kafka_errors
+
+from pipeline.errors import BrokerUnavailable, FatalError
+from worker.common.settings import KafkaSettings
+from worker.kafka.client import connect, message_limits, ms
+from worker.kafka.confined import ConfinedThread
+from worker.kafka.outgoing import Outgoing
+from worker.kafka.poll_result import Membership
+from worker.kafka.workarounds import add_offsets, close_producer, commit_transaction
+
+STEP_TIMEOUT_S = 8.0
+"""how long each step of a transaction may take: messages, offsets, commit"""
+BLOCK_TIMEOUT_S = 5.0
+TRANSACTION_TIMEOUT_S = 15.0
+"""how long a worker that died in a transaction holds up the next owner of its partitions"""
+CLOSE_TIMEOUT_S = 1.0
+
+_FENCED = (kafka_errors.ProducerFencedError, kafka_errors.InvalidProducerEpochError)
+
+
+class KafkaTransactions:
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._id = settings.transactional_id or f"{settings.group_id}-{secrets.token_hex(8)}"
+        self._thread = ConfinedThread("kafka-transactions")
+        self._producer: KafkaProducer | None = None
+        self.limit_bytes: Mapping[str, int] = {}
+
+    async def renew(self) -> None:
+        """A producer of its own, and nothing of an earlier one left open.
+
+        Raises: BrokerUnavailable; BadSettings.
+        """
+        await self._thread.run(self._renew)
+
+    async def commit(
+        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+    ) -> bool:
+        """False: the group has given our partitions to others, and the transaction is void.
+
+        Raises: BrokerUnavailable, after which its outcome is unknown until `renew` has returned; FatalError when
+            another process has taken our transactional id, or a topic takes less than it did.
+        """
+        return await self._thread.run(partial(self._commit, messages, offsets, membership))
+
+    async def close(self) -> None:
+        with contextlib.suppress(TimeoutError):  # a transaction may hang: whoever stops us does not wait for it
+            await asyncio.wait_for(self._thread.run(self._discard), 4 * CLOSE_TIMEOUT_S)
+        self._thread.end()
+
+    def _renew(self) -> None:
+        self._discard()
+        try:
+            topics = (self._settings.verdict_topic, self._settings.dead_letter_topic)
+            self.limit_bytes = message_limits(self._settings, topics)
+            self._producer = connect(
+                KafkaProducer,
+                self._settings,
+                allow_auto_create_topics=False,
+                transactional_id=self._id,
+                transaction_timeout_ms=ms(TRANSACTION_TIMEOUT_S),
+                compression_type="gzip",
+                delivery_timeout_ms=ms(STEP_TIMEOUT_S),
+                request_timeout_ms=ms(BLOCK_TIMEOUT_S),
+                max_block_ms=ms(BLOCK_TIMEOUT_S),
+                max_request_size=max(self.limit_bytes.values()),
+            )
+            self._producer.init_transactions()
+        except kafka_errors.KafkaError as error:
+            raise _failed(
+                f"transactional id {self._id} is not served; it takes the right to write it", error
+            ) from error
+
+    def _commit(
+        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+    ) -> bool:
+        try:
+            self._transact(messages, offsets, membership)
+        except kafka_errors.CommitFailedError:
+            return False
+        except kafka_errors.MessageSizeTooLargeError as error:
+            raise FatalError(
+                f"an output topic takes smaller messages than at our start; start again: {error}"
+            ) from error
+        except _FENCED as error:
+            if self._settings.transactional_id:
+                raise FatalError(
+                    f"another worker uses ZOOMIN_KAFKA__TRANSACTIONAL_ID={self._id}, or this one slept through its "
+                    "transaction; give each worker an id of its own and start again"
+                ) from error
+            raise _failed("the brokers ended the transaction", error) from error
+        except kafka_errors.KafkaError as error:
+            raise _failed("a transaction failed", error) from error
+        return True
+
+    def _transact(
+        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+    ) -> None:
+        producer = self._producer
+        assert producer is not None, "renew() comes first"
+        producer.begin_transaction()
+        sent = [
+            producer.send(topic, message.value, key=message.key, headers=list(message.headers))
+            for topic, message in messages
+        ]
+        producer.flush(timeout=STEP_TIMEOUT_S)
+        for future in sent:
+            future.get(timeout=0)  # a record that expired fails neither the flush nor the commit
+        topic = self._settings.input_topic
+        named = {TopicPartition(topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+        group = ConsumerGroupMetadata(membership.group_id, membership.generation, membership.member_id)
+        add_offsets(producer, named, group, STEP_TIMEOUT_S)
+        commit_transaction(producer, STEP_TIMEOUT_S)
+
+    def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            close_producer(producer, CLOSE_TIMEOUT_S)
+
+
+def _failed(what: str, error: BaseException) -> BrokerUnavailable:
+    return BrokerUnavailable(f"{what}: {type(error).__name__}: {error}"[:500])

@@ -1,0 +1,1 @@
+"""The local stack: real Kafka and real S3 as child processes."""

@@ -1,0 +1,112 @@
+"""The local stack: a real broker and a real S3 as child processes, for the demo, the tests and `zoomin up`.
+
+Everything listens on loopback, keeps its data and logs below one directory, and ends with us, however we end.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pipeline.errors import LocalStackFailed
+from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, KafkaBroker
+from worker.local.s3 import REGION, SeaweedFs
+from worker.local.server import Say
+
+CACHE = Path.home() / ".cache" / "zoomin"
+
+__all__ = [
+    "CACHE",
+    "DEAD_LETTER_MESSAGE_BYTES",
+    "INPUT_MESSAGE_BYTES",
+    "REGION",
+    "KafkaBroker",
+    "LocalStack",
+    "SeaweedFs",
+]
+
+
+class LocalStack:
+    """Kafka and SeaweedFS together: started on entering, gone after leaving.
+
+    Without a `directory` everything lives in a temporary one that is deleted at the end, unless a server failed: then
+    its log is what one wants to read. Ports of 0 are any free ones. `say` gets a sentence when something takes long.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        say: Say,
+        kafka_port: int = 0,
+        s3_port: int = 0,
+        cache: Path = CACHE,
+    ) -> None:
+        self._temporary = directory is None
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="zoomin-"))
+        self._say = say
+        self._buckets: list[str] = []
+        remove = self.directory if self._temporary else None
+        self.kafka = KafkaBroker(self.directory / "kafka", cache=cache, say=say, port=kafka_port, remove=remove)
+        self.seaweedfs = SeaweedFs(self.directory / "seaweedfs", port=s3_port, remove=remove)
+
+    def __enter__(self) -> Self:
+        self._say(f"Starting Kafka and SeaweedFS (a few seconds; logs below {self.directory})")
+        try:
+            self.seaweedfs.launch()
+            self.kafka.launch()
+            self.seaweedfs.wait_until_ready()
+            self.kafka.wait_until_ready()
+        except BaseException as error:
+            self._end(error)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        self.kafka.stop()
+        self.seaweedfs.stop()
+        if self._temporary and not isinstance(error, LocalStackFailed):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def check(self) -> None:
+        """Raises: LocalStackFailed: a server ended by itself."""
+        self.kafka.server.check()
+        self.seaweedfs.server.check()
+
+    def create_topics(
+        self, names: Iterable[str], *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES
+    ) -> None:
+        """Create those of the topics that are not there yet; a dead-letter topic takes DEAD_LETTER_MESSAGE_BYTES.
+
+        Raises: LocalStackFailed.
+        """
+        self.kafka.create_topics(names, partitions=partitions, max_message_bytes=max_message_bytes)
+
+    def create_buckets(self, names: Iterable[str]) -> None:
+        """Create those of the buckets that are not there yet, and name them in `environment`.
+
+        Raises: LocalStackFailed.
+        """
+        names = list(names)
+        self.seaweedfs.create_buckets(names)
+        self._buckets += names
+
+    def environment(self, *, label_bucket: str = "") -> dict[str, str]:
+        """The variables by which a worker finds this stack; all created buckets but the labeling one hold images."""
+        return {
+            "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "ZOOMIN_STORE__ENDPOINT_URL": self.seaweedfs.endpoint_url,
+            "ZOOMIN_STORE__REGION": REGION,
+            "ZOOMIN_STORE__BUCKETS": ",".join(name for name in self._buckets if name != label_bucket),
+            "ZOOMIN_SAMPLING__BUCKET": label_bucket,
+            "AWS_ACCESS_KEY_ID": self.seaweedfs.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.seaweedfs.secret_key,
+            "AWS_REGION": REGION,
+        }

@@ -1,0 +1,54 @@
+"""One Retrier a dependency, each telling the metrics and the log under its name."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from pipeline.errors import ZoomInError
+from worker.common.retry import Retrier, RetryPolicy
+from worker.common.settings import RetrySettings
+from worker.observe import telemetry
+from worker.observe.telemetry import Metrics
+
+FIRST_RETRY_S = 0.2
+
+
+class Retriers:
+    def __init__(self, settings: RetrySettings, metrics: Metrics) -> None:
+        self._policy = RetryPolicy(settings.attempts, FIRST_RETRY_S, settings.max_wait_s, settings.patience_s)
+        self._metrics = metrics
+
+    def of(
+        self,
+        dependency: str,
+        *,
+        probe: Callable[[], Awaitable[object]] | None = None,
+        patience_s: float | None = None,
+    ) -> Retrier:
+        def retried(error: ZoomInError, wait_s: float) -> None:
+            self._metrics.retries.labels(dependency).inc()
+            telemetry.logger().debug(
+                telemetry.DEPENDENCY_RETRIED, dependency=dependency, code=error.code, wait_s=round(wait_s, 2)
+            )
+
+        return Retrier(
+            self._policy if patience_s is None else replace(self._policy, patience_s=patience_s),
+            clock=time.monotonic,
+            sleep=asyncio.sleep,
+            rng=random.Random(),
+            on_retry=retried,
+            on_outage=self.outage(dependency),
+            probe=probe,
+        )
+
+    def outage(self, dependency: str) -> Callable[[bool], None]:
+        """What to call when the dependency stops serving, and when it serves again."""
+
+        def changed(out: bool) -> None:
+            self._metrics.outage.labels(dependency).set(int(out))
+            event = telemetry.OUTAGE_BEGAN if out else telemetry.OUTAGE_ENDED
+            telemetry.logger().warning(event, dependency=dependency)
+
+        return changed

@@ -1,0 +1,1 @@
+"""Choice and storage of cases for labeling."""

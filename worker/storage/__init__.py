@@ -1,0 +1,1 @@
+"""Images from S3, and label cases into the labeling bucket."""
