@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
     from pipeline.vllm.engine import VllmEngine
     from training.evaluation.evaluate import Pass
-    from training.evaluation.metrics import Judged
+    from training.evaluation.metrics import Prediction
     from training.evaluation.samples import Sample
 
 HELP = "measure a checkpoint on held-out images"
@@ -90,12 +90,12 @@ def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[Seque
 
 def judge(
     checkpoint: "Checkpoint", jobs: "Sequence[tuple[Sequence[Sample], Mapping[str, Pass]]]", concurrency: int
-) -> "tuple[dict[str, list[Judged]], str]":
+) -> "tuple[dict[str, list[Prediction]], str]":
     """Every pass over its samples on one engine, and which engine that was."""
     from training.evaluation import evaluate
 
-    async def work(engine: "VllmEngine") -> "tuple[dict[str, list[Judged]], str]":
-        judged: dict[str, list[Judged]] = {}
+    async def work(engine: "VllmEngine") -> "tuple[dict[str, list[Prediction]], str]":
+        judged: dict[str, list[Prediction]] = {}
         for samples, passes in jobs:
             judged |= await evaluate.judge(samples, engine, concurrency=concurrency, passes=passes)
         return judged, engine.version

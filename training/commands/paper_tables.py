@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
     from pipeline.engine import VisionEngine
     from pipeline.vllm.engine import VllmEngine
-    from training.evaluation.metrics import Judged
+    from training.evaluation.metrics import Prediction
     from training.evaluation.samples import Sample
     from training.evaluation.summary import Json
     from training.paper.attention_map import Scanned
@@ -83,8 +83,8 @@ class Job:
 class Measured:
     """What came back."""
 
-    judged: "Mapping[str, Sequence[Judged]]"
-    others: "Mapping[str, tuple[str, Sequence[Judged]]]"
+    judged: "Mapping[str, Sequence[Prediction]]"
+    others: "Mapping[str, tuple[str, Sequence[Prediction]]]"
     seconds: "Seconds"
     examples: "Sequence[Example]"
     scanned: "Sequence[Scanned]"
@@ -186,7 +186,7 @@ async def measure(
 
     took = await latency.measure(job.samples[:TIMED], engine)
     judged = await evaluate.judge(job.samples, engine, concurrency=concurrency, passes=paper_tables.PASSES)
-    others: dict[str, tuple[str, Sequence[Judged]]] = {}
+    others: dict[str, tuple[str, Sequence[Prediction]]] = {}
     for name, (title, samples) in job.others.items():
         said = await evaluate.judge(samples, engine, concurrency=concurrency, passes=evaluate.OWN)
         others[name] = title, said["own"]
@@ -211,7 +211,7 @@ def of(
     own = measured.judged[variants.OWN]
     table_1 = paper_tables.table_1(job.samples, measured.judged, checkpoint.card, trained)
     gaps = [gap for row in table_1 if row["identity_gap"] and (gap := row["identity_gap"]["value"]) is not None]
-    kinds = Counter(examples.kind(one.label, one.v1, one.v2) for one in own)
+    kinds = Counter(examples.kind(one.label, one.scan_verdict, one.check_verdict) for one in own)
     labels = Counter(one.label for one in own)
     sets = {job.name: (job.title, own), **measured.others}
     return {

@@ -19,7 +19,7 @@ from training.common import resampling
 from training.common.resampling import Figure, Floats
 from training.evaluation import calibration_metrics, metrics
 from training.evaluation.calibration_metrics import Told, class_weights
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 
 MIN_PER_LABEL = 50
@@ -54,14 +54,14 @@ def refuse_unfit(labels: Sequence[Verdict], what: str) -> None:
         )
 
 
-def fit(judged: Sequence[Judged], card: CheckpointCard, *, prevalence: float | None, risk: float) -> CheckpointCard:
+def fit(judged: Sequence[Prediction], card: CheckpointCard, *, prevalence: float | None, risk: float) -> CheckpointCard:
     """The card with a calibration and an uncertain range of its own; everything else on it stays.
 
     P(generated) is then meant for traffic of which `prevalence` is generated (None: mixed as `judged` is), and at most
     `risk` of the verdicts on either side of the range are wrong.
     Raises: BadSettings when too few answers could be read, or the model's odds say nothing about the label.
     """
-    read = [one for one in judged if one.v2 is not None]
+    read = [one for one in judged if one.check_verdict is not None]
     refuse_unfit([one.label for one in read], "the images with a readable answer")
     whole = scaling(read, prevalence=prevalence)
     by_source = {source: [one for one in read if one.source == source] for source in {one.source for one in read}}
@@ -75,7 +75,7 @@ def fit(judged: Sequence[Judged], card: CheckpointCard, *, prevalence: float | N
 
 
 def compare(
-    judged: Sequence[Judged], old: CheckpointCard, new: CheckpointCard, *, prevalence: float | None
+    judged: Sequence[Prediction], old: CheckpointCard, new: CheckpointCard, *, prevalence: float | None
 ) -> tuple[dict[str, Figure], dict[str, Figure]]:
     """The figures of calibration under each card; the new one's hold `nll_drop` besides, which is paired."""
     before, after = ([one.under(card) for one in judged] for card in (old, new))
@@ -85,7 +85,7 @@ def compare(
     return shown[0], shown[1] | {"nll_drop": drop}
 
 
-def scaling(read: Sequence[Judged], *, prevalence: float | None) -> Scaling:
+def scaling(read: Sequence[Prediction], *, prevalence: float | None) -> Scaling:
     """What makes the likelihood of the labels greatest: it is concave in 1 / temperature and bias."""
     log_odds = np.array([logit(one.p_generated_raw or 0.0) for one in read])
     generated = metrics.positives(read)
@@ -153,6 +153,6 @@ def _newton(x: Floats, labels: Floats, weights: Floats) -> tuple[float, float]:
     return float(at[0]), float(at[1])
 
 
-def _enough(some: Sequence[Judged]) -> bool:
+def _enough(some: Sequence[Prediction]) -> bool:
     counts = Counter(one.label for one in some)
     return min(counts[label] for label in Verdict) >= MIN_PER_LABEL_OF_SOURCE

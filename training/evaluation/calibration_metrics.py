@@ -15,7 +15,7 @@ from pipeline.verdict import Verdict
 from training.common import resampling
 from training.common.resampling import Figure, Floats, Statistic
 from training.evaluation import metrics
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 
 BINS = 15
 MAX_FPR = 0.01
@@ -39,12 +39,12 @@ class Told:
     shares: Floats
 
     @classmethod
-    def by(cls, judged: Sequence[Judged], *, prevalence: float | None = None) -> "Told":
+    def by(cls, judged: Sequence[Prediction], *, prevalence: float | None = None) -> "Told":
         generated = metrics.positives(judged)
         return cls(
             p=np.array([_p(one) for one in judged], float),
             generated=generated,
-            right=metrics.right([one.v2 for one in judged], judged),
+            right=metrics.right([one.check_verdict for one in judged], judged),
             confidence=np.array([_confidence(one) for one in judged], float),
             shares=class_weights(generated, prevalence),
         )
@@ -58,7 +58,7 @@ def class_weights(generated: Floats, prevalence: float | None) -> Floats:
     return np.where(generated == 1, prevalence / share, (1 - prevalence) / (1 - share))
 
 
-def figures(judged: Sequence[Judged], *, prevalence: float | None = None) -> dict[str, Figure]:
+def figures(judged: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Figure]:
     """Every figure of this file, by the names of the JSON line."""
     told = Told.by(judged, prevalence=prevalence)
     certain = np.array([not one.uncertain for one in judged], float)
@@ -171,12 +171,12 @@ class _Groups:
         return summed
 
 
-def _p(one: Judged) -> float:
-    return UNREAD if one.v2 is None or one.p_generated is None else one.p_generated
+def _p(one: Prediction) -> float:
+    return UNREAD if one.check_verdict is None or one.p_generated is None else one.p_generated
 
 
-def _confidence(one: Judged) -> float:
+def _confidence(one: Prediction) -> float:
     """The probability of the verdict that was given; nothing is less sure than an answer that nobody can read."""
-    if one.v2 is None:
+    if one.check_verdict is None:
         return 0.0
-    return _p(one) if one.v2 is Verdict.GENERATED else 1 - _p(one)
+    return _p(one) if one.check_verdict is Verdict.GENERATED else 1 - _p(one)

@@ -9,25 +9,25 @@ from pipeline.verdict import Verdict
 from training.common import resampling
 from training.common.resampling import Statistic
 from training.evaluation import metrics, summary
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.summary import Json
 
-Reading = Callable[[Sequence[Judged]], Statistic]
+Reading = Callable[[Sequence[Prediction]], Statistic]
 MOST_LISTED = 50
 
 
-def _right_first(judged: Sequence[Judged]) -> Statistic:
-    return resampling.mean_of(metrics.right([one.v1 for one in judged], judged))
+def _right_first(judged: Sequence[Prediction]) -> Statistic:
+    return resampling.mean_of(metrics.right([one.scan_verdict for one in judged], judged))
 
 
-def _changed(judged: Sequence[Judged]) -> Statistic:
-    return resampling.mean_of(np.array([one.v1 is not one.v2 for one in judged], float))
+def _changed(judged: Sequence[Prediction]) -> Statistic:
+    return resampling.mean_of(np.array([one.scan_verdict is not one.check_verdict for one in judged], float))
 
 
 def _right_among(label: Verdict) -> Reading:
-    def statistic(judged: Sequence[Judged]) -> Statistic:
+    def statistic(judged: Sequence[Prediction]) -> Statistic:
         among = np.array([one.label is label for one in judged], float)
-        return resampling.mean_of(metrics.right([one.v2 for one in judged], judged), among=among)
+        return resampling.mean_of(metrics.right([one.check_verdict for one in judged], judged), among=among)
 
     return statistic
 
@@ -37,7 +37,7 @@ def _overlap(name: str) -> Reading:
 
 
 def _text(name: str) -> Reading:
-    def statistic(judged: Sequence[Judged]) -> Statistic:
+    def statistic(judged: Sequence[Prediction]) -> Statistic:
         each = [summary.TEXT_READINGS[name](one.explanation, one.reference or "") for one in judged]
         known = np.array([score is not None for score in each], float)
         return resampling.mean_of(np.array([score or 0.0 for score in each]), among=known)
@@ -64,7 +64,7 @@ READINGS: Mapping[str, tuple[str, Reading]] = {
 }
 
 
-def figures_of_both(a: Sequence[Judged], b: Sequence[Judged]) -> list[Json]:
+def figures_of_both(a: Sequence[Prediction], b: Sequence[Prediction]) -> list[Json]:
     """Each figure for A and for B, and B minus A over the same resamples."""
     rows: list[Json] = []
     for name, (title, reading) in READINGS.items():
@@ -75,9 +75,12 @@ def figures_of_both(a: Sequence[Judged], b: Sequence[Judged]) -> list[Json]:
     return rows
 
 
-def mcnemar(a: Sequence[Judged], b: Sequence[Judged]) -> list[Json]:
+def mcnemar(a: Sequence[Prediction], b: Sequence[Prediction]) -> list[Json]:
     """Who is right where, after Query 2 and after Query 1, with the exact two-sided p of McNemar's test."""
-    said: Mapping[str, Callable[[Judged], Verdict | None]] = {"acc": lambda one: one.v2, "i_acc": lambda one: one.v1}
+    said: Mapping[str, Callable[[Prediction], Verdict | None]] = {
+        "acc": lambda one: one.check_verdict,
+        "i_acc": lambda one: one.scan_verdict,
+    }
     rows: list[Json] = []
     for name, verdict in said.items():
         right_a, right_b = (metrics.right([verdict(one) for one in judged], judged) > 0 for judged in (a, b))

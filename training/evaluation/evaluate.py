@@ -19,7 +19,7 @@ from pipeline.verdict import Inspection
 from pipeline.zoomin import inspect
 from training.common.progress import Progress
 from training.evaluation import boxes, one_turn
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.one_turn import OneTurn
 from training.evaluation.perturbations import DEGRADATIONS, Degrade
 from training.evaluation.samples import Sample
@@ -85,7 +85,7 @@ DEGRADED: Mapping[str, Pass] = {name: Pass(degrade=degrade) for name, degrade in
 
 async def judge(
     samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int, passes: Mapping[str, Pass] = PASSES
-) -> dict[str, list[Judged]]:
+) -> dict[str, list[Prediction]]:
     """All samples in each of `passes`, at most `concurrency` images and queries at once; each is taken at its turn.
 
     Raises: EngineDead; what taking a sample raises, which may be decoding it.
@@ -94,14 +94,14 @@ async def judge(
     progress = Progress("judging", len(samples) * len(passes))
     began, done = time.perf_counter(), 0
 
-    async def one_pass(sample: Sample, remembering: Remembering, one: Pass) -> Judged:
+    async def one_pass(sample: Sample, remembering: Remembering, one: Pass) -> Prediction:
         nonlocal done
         judged = await _judge(sample, remembering, one)
         done += 1
         progress.show(done, f"{done / len(passes) / (time.perf_counter() - began):.2f} images/s")
         return judged
 
-    async def all_passes(number: int) -> dict[str, Judged]:
+    async def all_passes(number: int) -> dict[str, Prediction]:
         plain = {name: one for name, one in passes.items() if one.degrade is None}
         async with slots:
             sample = await asyncio.to_thread(operator.getitem, samples, number)
@@ -121,7 +121,7 @@ async def judge(
     return {name: [task.result()[name] for task in tasks] for name in passes}
 
 
-async def _judge(sample: Sample, engine: VisionEngine, one: Pass) -> Judged:
+async def _judge(sample: Sample, engine: VisionEngine, one: Pass) -> Prediction:
     if one.degrade:
         image, annotated = await asyncio.to_thread(one.degrade, sample.image, sample.annotated, sample.number)
         sample = replace(sample, image=image, annotated=annotated)
@@ -134,8 +134,10 @@ async def _judge(sample: Sample, engine: VisionEngine, one: Pass) -> Judged:
     return _judged(sample, inspection, engine.card)
 
 
-def _judged(sample: Sample, inspection: Inspection | None, card: CheckpointCard) -> Judged:
-    judged = Judged(sample.label, None, None, (), sample.annotated, reference=sample.reference, source=sample.source)
+def _judged(sample: Sample, inspection: Inspection | None, card: CheckpointCard) -> Prediction:
+    judged = Prediction(
+        sample.label, None, None, (), sample.annotated, reference=sample.reference, source=sample.source
+    )
     if inspection is None:
         return judged
     judged = replace(judged, v1=inspection.scan.verdict, regions=inspection.scan.regions)

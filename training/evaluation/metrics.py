@@ -20,7 +20,7 @@ Overlap = Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Prediction:
     """One image: its truth, both verdicts (None where the answer could not be read), and the model's regions.
 
     `p_generated` is of the final verdict, as the checkpoint card corrects it; `p_generated_raw` is as the model has it.
@@ -28,8 +28,8 @@ class Judged:
     """
 
     label: Verdict
-    v1: Verdict | None
-    v2: Verdict | None
+    scan_verdict: Verdict | None
+    check_verdict: Verdict | None
     regions: tuple[BoundingBox, ...]
     annotated: tuple[BoundingBox, ...]
     p_generated: float | None = None
@@ -41,9 +41,9 @@ class Judged:
 
     @property
     def parsed(self) -> bool:
-        return self.v1 is not None and self.v2 is not None
+        return self.scan_verdict is not None and self.check_verdict is not None
 
-    def under(self, card: CheckpointCard) -> "Judged":
+    def under(self, card: CheckpointCard) -> "Prediction":
         """With the raw probability corrected by this card, as the worker does it."""
         if self.p_generated_raw is None:
             return self
@@ -51,11 +51,11 @@ class Judged:
         return replace(self, p_generated=p_generated, uncertain=card.uncertain(p_generated))
 
 
-def figures(own: Sequence[Judged], *, prevalence: float | None = None) -> dict[str, Figure]:
+def figures(own: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Figure]:
     """What one pass with the model's own boxes shows; precision is stated for `prevalence`, else for the set's own."""
-    first = right([one.v1 for one in own], own)
-    second = right([one.v2 for one in own], own)
-    changed = np.array([one.v1 is not one.v2 for one in own], float)
+    first = right([one.scan_verdict for one in own], own)
+    second = right([one.check_verdict for one in own], own)
+    changed = np.array([one.scan_verdict is not one.check_verdict for one in own], float)
     generated = positives(own)
     # Images of one class cannot be weighed against others, so that nothing is stated for another share than theirs.
     own_share = float(generated.mean())
@@ -82,27 +82,27 @@ def figures(own: Sequence[Judged], *, prevalence: float | None = None) -> dict[s
     }
 
 
-def accuracy(judged: Sequence[Judged]) -> Figure:
+def accuracy(judged: Sequence[Prediction]) -> Figure:
     """Acc: the share of final verdicts that are right."""
     return resampling.figure(accuracy_of(judged), images=len(judged))
 
 
-def accuracy_of(judged: Sequence[Judged]) -> Statistic:
+def accuracy_of(judged: Sequence[Prediction]) -> Statistic:
     """The statistic behind `accuracy`, for the difference of two passes."""
-    return resampling.mean_of(right([one.v2 for one in judged], judged))
+    return resampling.mean_of(right([one.check_verdict for one in judged], judged))
 
 
-def advantage(own: Sequence[Judged], other: Sequence[Judged]) -> Figure:
+def advantage(own: Sequence[Prediction], other: Sequence[Prediction]) -> Figure:
     """Acc of one pass minus Acc of another over the same images, paired."""
     return resampling.figure(resampling.difference(accuracy_of(own), accuracy_of(other)), images=len(own))
 
 
-def precision(judged: Sequence[Judged], prevalence: float) -> Figure:
+def precision(judged: Sequence[Prediction], prevalence: float) -> Figure:
     """The share of generated images among those called so, where `prevalence` of all are generated.
 
     From the rates of both classes, as a test set is mixed otherwise than the traffic. None where nothing is called so.
     """
-    called = np.array([one.v2 is Verdict.GENERATED for one in judged], float)
+    called = np.array([one.check_verdict is Verdict.GENERATED for one in judged], float)
     generated = positives(judged)
     hits, alarms = (resampling.mean_of(called, among=among) for among in (generated, 1 - generated))
 
@@ -113,15 +113,15 @@ def precision(judged: Sequence[Judged], prevalence: float) -> Figure:
     return resampling.figure(statistic, images=len(judged))
 
 
-def identity_gap(judged: Sequence[Judged]) -> Figure:
+def identity_gap(judged: Sequence[Prediction]) -> Figure:
     """|Acc - I-Acc - C-Cases (2 C-Acc - 1)| over readable answers: 0, or one of the figures is not what it says."""
     parsed = [one for one in judged if one.parsed]
     if not parsed:
         return Figure(None, None, None, 0)
-    acc = right([one.v2 for one in parsed], parsed)
-    changed = np.array([one.v1 is not one.v2 for one in parsed])
+    acc = right([one.check_verdict for one in parsed], parsed)
+    changed = np.array([one.scan_verdict is not one.check_verdict for one in parsed])
     c_acc = acc[changed].mean() if changed.any() else 0.5
-    i_acc = right([one.v1 for one in parsed], parsed).mean()
+    i_acc = right([one.scan_verdict for one in parsed], parsed).mean()
     gap = abs(acc.mean() - i_acc - changed.mean() * (2 * c_acc - 1))
     return Figure(float(gap), None, None, len(parsed))
 
@@ -155,13 +155,13 @@ IOU_READINGS: Mapping[str, Overlap] = {"eq2": iou_of_regions, "recall": iou_reca
 """what "IoU of the model's boxes" may mean; rewards and reports take it from here"""
 
 
-def overlap(reading: Overlap, judged: Sequence[Judged]) -> Figure:
+def overlap(reading: Overlap, judged: Sequence[Prediction]) -> Figure:
     """The mean of one reading over all images where there was a box."""
     n = sum(bool(one.regions or one.annotated) for one in judged)
     return resampling.figure(overlap_of(reading, judged), images=len(judged), n=n)
 
 
-def overlap_of(reading: Overlap, judged: Sequence[Judged]) -> Statistic:
+def overlap_of(reading: Overlap, judged: Sequence[Prediction]) -> Statistic:
     """The statistic behind `overlap`, for the difference of two passes."""
     each = [reading(one.regions, one.annotated) for one in judged]
     boxed = np.array([one is not None for one in each], float)
@@ -181,11 +181,11 @@ def view_bound(cue: float) -> float:
     return 0.5 * (1 + math.erf(cue / 2 / math.sqrt(2)))
 
 
-def right(verdicts: Sequence[Verdict | None], judged: Sequence[Judged]) -> Floats:
+def right(verdicts: Sequence[Verdict | None], judged: Sequence[Prediction]) -> Floats:
     """1 where the verdict is the image's label, else 0."""
     return np.array([verdict is one.label for verdict, one in zip(verdicts, judged, strict=True)], float)
 
 
-def positives(judged: Sequence[Judged]) -> Floats:
+def positives(judged: Sequence[Prediction]) -> Floats:
     """1 for each generated image, else 0."""
     return np.array([one.label is Verdict.GENERATED for one in judged], float)

@@ -11,18 +11,18 @@ from pipeline import images, zoomin
 from pipeline.engine import VisionEngine
 from pipeline.errors import TransientError
 from pipeline.verdict import GlobalScan
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 
 OneTurn = Literal["one_turn_e", "one_turn_eg"]
 
 
-async def judge(sample: Sample, engine: VisionEngine, variant: OneTurn) -> Judged:
+async def judge(sample: Sample, engine: VisionEngine, variant: OneTurn) -> Prediction:
     """Its one verdict stands as both; without a readable answer both are None.
 
     Raises: EngineDead.
     """
-    judged = Judged(
+    judged = Prediction(
         sample.label, None, None, (), sample.annotated, reference=sample.reference_scan, source=sample.source
     )
     view = await asyncio.to_thread(images.view, sample.image, engine.card.scan_max_pixels)

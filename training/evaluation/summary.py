@@ -8,7 +8,7 @@ import numpy as np
 from training.common import resampling
 from training.common.resampling import Figure
 from training.evaluation import calibration_metrics, metrics, text_metrics
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.synthetic import scenes
 
 Json = dict[str, object]
@@ -73,7 +73,7 @@ MEANINGS = {
 }
 
 
-def of_passes(judged: Mapping[str, Sequence[Judged]], *, prevalence: float | None = None) -> dict[str, Figure]:
+def of_passes(judged: Mapping[str, Sequence[Prediction]], *, prevalence: float | None = None) -> dict[str, Figure]:
     """The figures of the own pass and of every other that was made beside it."""
     own = judged["own"]
     shown = metrics.figures(own, prevalence=prevalence) | calibration_metrics.figures(own, prevalence=prevalence)
@@ -89,14 +89,16 @@ def of_passes(judged: Mapping[str, Sequence[Judged]], *, prevalence: float | Non
     return shown
 
 
-def text(reading: Callable[[str, str], float | None], judged: Sequence[Judged]) -> Figure:
+def text(reading: Callable[[str, str], float | None], judged: Sequence[Prediction]) -> Figure:
     """The mean over all images with a reference; an answer that could not be read has said nothing."""
     each = [reading(one.explanation, one.reference or "") for one in judged]
     known = np.array([score is not None for score in each], float)
     return resampling.mean(np.array([score or 0.0 for score in each]), among=known)
 
 
-def elsewhere(name: str, own: Sequence[Judged], other: Sequence[Judged], *, paired: bool = True) -> dict[str, Figure]:
+def elsewhere(
+    name: str, own: Sequence[Prediction], other: Sequence[Prediction], *, paired: bool = True
+) -> dict[str, Figure]:
     """Acc and IoU of a pass over other images, and how much less that is than on the own ones.
 
     `paired`: image by image they are copies of the own ones or drawn like them, so that one resample serves both.

@@ -11,7 +11,7 @@ from pipeline.verdict import BoundingBox
 from training.common.progress import Progress
 from training.dataset.manifest import Entry
 from training.evaluation import metrics, text_metrics
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.grpo.greedy import Reader
 from training.grpo.profiles import Stage
 from training.runs import prompts as run_prompts
@@ -57,7 +57,7 @@ def scan(
     return answers, [tuple(geometry.distinct(answer.regions)[:most]) for answer in answers]
 
 
-def judge(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Judged]:
+def judge(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Prediction]:
     """Both queries on each image, Query 2 with crops at the model's own boxes."""
     scans, boxes = scan(reader, directory, entries, "validation, query 1")
     asked = [
@@ -67,7 +67,7 @@ def judge(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Jud
     progress = Progress("validation, query 2", len(asked))
     checks = reader.answers(asked, progress.show)
     return [
-        Judged(
+        Prediction(
             entry.label,
             first.verdict,
             check.verdict,
@@ -80,12 +80,12 @@ def judge(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Jud
     ]
 
 
-def judge_one_turn(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Judged]:
+def judge_one_turn(reader: Reader, directory: Path, entries: Sequence[Entry]) -> list[Prediction]:
     """Query 2 without crops on each image; its one verdict stands as both."""
     asked = run_prompts.uncropped(directory, entries)
     answers = reader.answers(asked, Progress("validation, one turn", len(asked)).show)
     return [
-        Judged(
+        Prediction(
             entry.label,
             answer.verdict,
             answer.verdict,
@@ -98,7 +98,7 @@ def judge_one_turn(reader: Reader, directory: Path, entries: Sequence[Entry]) ->
     ]
 
 
-def result(step: int, judged: Sequence[Judged]) -> Result:
+def result(step: int, judged: Sequence[Prediction]) -> Result:
     shown = metrics.figures(judged)
     bleu = [text_metrics.bleu(one.explanation, one.reference or "", order=2) for one in judged]
     said = [score for score in bleu if score is not None]

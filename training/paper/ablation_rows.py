@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.checkpoint import Checkpoint
     from pipeline.engine import VisionEngine
-    from training.evaluation.metrics import Judged
+    from training.evaluation.metrics import Prediction
     from training.evaluation.samples import Sample
     from training.paper import ablation_run
     from training.paper.recorded import Recorded
@@ -189,7 +189,7 @@ def _said(checkpoint: "Checkpoint") -> str:
 
 async def judge(
     variant: "Variant", samples: "Sequence[Sample]", engine: "VisionEngine", *, concurrency: int
-) -> "Sequence[Judged]":
+) -> "Sequence[Prediction]":
     """The images, asked as the engine's checkpoint was trained.
 
     Raises: EngineDead.

@@ -16,7 +16,7 @@ from training.common import resampling
 from training.common.resampling import Figure
 from training.evaluation import metrics, summary
 from training.evaluation.evaluate import DEGRADED, Pass
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.perturbations import STORED_AS_JPEG
 from training.evaluation.samples import Sample
 from training.evaluation.summary import Json
@@ -43,7 +43,7 @@ PASSES: Mapping[str, Pass] = {
 NOT_YET = {"base": "not measured yet", "sft": "not measured yet"}
 """a training's row without figures is not trained yet; these two need no training"""
 
-Passes = Mapping[str, Sequence[Judged]]
+Passes = Mapping[str, Sequence[Prediction]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def random_crop_cost(judged: Passes) -> Json:
     return {**resampling.as_json({"cost": cost})["cost"], "paper": 0.130}
 
 
-def table_2(sets: Mapping[str, tuple[str, Sequence[Judged]]], own: Sequence[Judged]) -> list[Json]:
+def table_2(sets: Mapping[str, tuple[str, Sequence[Prediction]]], own: Sequence[Prediction]) -> list[Json]:
     """Acc on each benchmark, those that were not given included, and on whatever else was judged (name to title).
 
     The drop is against the `own` set, which is one of them.
@@ -118,7 +118,7 @@ def table_2(sets: Mapping[str, tuple[str, Sequence[Judged]]], own: Sequence[Judg
     return [_row_2(name, title, sets[name][1] if name in sets else None, own) for name, title in names.items()]
 
 
-def _row_2(name: str, title: str, judged: Sequence[Judged] | None, own: Sequence[Judged]) -> Json:
+def _row_2(name: str, title: str, judged: Sequence[Prediction] | None, own: Sequence[Prediction]) -> Json:
     row: Json = {"set": name, "title": title, "acc": None, "acc_drop": None, "i_acc": None, "iou": None, "images": 0}
     if judged is not None:
         shown = metrics.figures(judged)
@@ -167,7 +167,7 @@ def _degraded(name: str, judged: Passes) -> Json:
     return row | {"paper": {"acc": acc, "iou": iou}}
 
 
-def _row_3(name: str, title: str, own: Sequence[Judged], other: Sequence[Judged]) -> Json:
+def _row_3(name: str, title: str, own: Sequence[Prediction], other: Sequence[Prediction]) -> Json:
     shown = summary.elsewhere("x", own, other)
     named = {key.removesuffix("_x"): figure for key, figure in shown.items()}
     empty = {"acc_formats_usual": None, "acc_formats_swapped": None, "iou_formats_swapped": None, "format_effect": None}
@@ -190,7 +190,7 @@ def table_4(seconds: Seconds, machine: str) -> list[Json]:
     ]
 
 
-def by_boxes(judged: Sequence[Judged]) -> list[Json]:
+def by_boxes(judged: Sequence[Prediction]) -> list[Json]:
     """Images by how many boxes Query 1 named, with I-Acc and Acc of each group: figures 4 and 5 (10 and 11)."""
     counts = np.array([min(len(one.regions), MOST_BOXES) for one in judged], int)
     rights = [metrics.right([said(one) for one in judged], judged) for said in (lambda o: o.v1, lambda o: o.v2)]
@@ -204,7 +204,7 @@ def by_boxes(judged: Sequence[Judged]) -> list[Json]:
     return rows
 
 
-def keywords(judged: Sequence[Judged]) -> list[Json]:
+def keywords(judged: Sequence[Prediction]) -> list[Json]:
     """Figure 7: the commonest words of the references and of the model's explanations, as shares of each."""
     said = {"references": [one.reference or "" for one in judged], "model": [one.explanation for one in judged]}
     counts = {who: statistics.keywords([text for text in texts if text]) for who, texts in said.items()}

@@ -11,7 +11,7 @@ from pipeline.checkpoint import CheckpointCard
 from training.common.resampling import Figure
 from training.evaluation import boxes, metrics, summary
 from training.evaluation.evaluate import Pass
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.sft.profiles import Variant
 
@@ -44,7 +44,7 @@ TRAINED = (*(name for name in TITLES if name not in QUESTIONS), OWN)
 PASSES: Mapping[str, Pass] = {name: Pass(choose) for name, choose in QUESTIONS.items()}
 
 
-def enlarged(name: str, samples: Sequence[Sample], judged: Sequence[Judged], max_crops: int) -> list[Judged]:
+def enlarged(name: str, samples: Sequence[Sample], judged: Sequence[Prediction], max_crops: int) -> list[Prediction]:
     """With the boxes that Query 2 saw under this row in place of those that the model named."""
     choose = QUESTIONS[name]
     return [
@@ -54,7 +54,7 @@ def enlarged(name: str, samples: Sequence[Sample], judged: Sequence[Judged], max
 
 
 def of_question(
-    name: str, samples: Sequence[Sample], judged: Sequence[Judged], card: CheckpointCard
+    name: str, samples: Sequence[Sample], judged: Sequence[Prediction], card: CheckpointCard
 ) -> dict[str, Figure]:
     """A live row's figures; IoU is that of the boxes which Query 2 saw enlarged."""
     shown = of_two_turns(judged)
@@ -64,7 +64,7 @@ def of_question(
     return shown
 
 
-def of_training(variant: Variant, judged: Sequence[Judged]) -> dict[str, Figure]:
+def of_training(variant: Variant, judged: Sequence[Prediction]) -> dict[str, Figure]:
     """One turn has one verdict, and nothing that compares two; without boxes it has no IoU."""
     shown = of_two_turns(judged)
     if variant == "two_turn":
@@ -73,7 +73,7 @@ def of_training(variant: Variant, judged: Sequence[Judged]) -> dict[str, Figure]
     return {name: shown[name] for name in kept}
 
 
-def of_two_turns(judged: Sequence[Judged]) -> dict[str, Figure]:
+def of_two_turns(judged: Sequence[Prediction]) -> dict[str, Figure]:
     shown = metrics.figures(judged)
     shown |= {text: summary.text(reading, judged) for text, reading in summary.TEXT_READINGS.items()}
     return {name: shown[name] for name in (*COLUMNS, UNPARSED, IDENTITY_GAP)}

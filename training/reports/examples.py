@@ -18,7 +18,7 @@ from pipeline.verdict import Inspection, Verdict
 from pipeline.wire import messages
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef
 from pipeline.zoomin import inspect
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 
 CARDS = 2
@@ -62,7 +62,7 @@ class Side:
     checkpoint: Checkpoint
     engine: VisionEngine
     version: str
-    said: Sequence[Judged]
+    said: Sequence[Prediction]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,25 +83,25 @@ def kind(truth: Verdict, v1: Verdict | None, v2: Verdict | None) -> str | None:
     return "corrected" if v2 is truth else "broken"
 
 
-def difference(a: Judged, b: Judged) -> str | None:
+def difference(a: Prediction, b: Prediction) -> str | None:
     """Which gallery of two checkpoints an image belongs to; None where neither alone is right, or one is unread."""
-    if not (a.parsed and b.parsed) or a.v2 is b.v2:
+    if not (a.parsed and b.parsed) or a.check_verdict is b.check_verdict:
         return None
-    return "only_a" if a.v2 is a.label else "only_b"
+    return "only_a" if a.check_verdict is a.label else "only_b"
 
 
-def pick(judged: Sequence[Judged], each: int) -> dict[str, list[int]]:
+def pick(judged: Sequence[Prediction], each: int) -> dict[str, list[int]]:
     """At most `each` images for each gallery, by number, both classes in turn as far as they reach."""
-    return _picked([kind(one.label, one.v1, one.v2) for one in judged], judged, KINDS, each)
+    return _picked([kind(one.label, one.scan_verdict, one.check_verdict) for one in judged], judged, KINDS, each)
 
 
-def pick_differing(a: Sequence[Judged], b: Sequence[Judged], each: int) -> dict[str, list[int]]:
+def pick_differing(a: Sequence[Prediction], b: Sequence[Prediction], each: int) -> dict[str, list[int]]:
     """The same of images on which one of two checkpoints alone is right."""
     return _picked([difference(*both) for both in zip(a, b, strict=True)], a, DIFFERENCES, each)
 
 
 def _picked(
-    kinds: Sequence[str | None], judged: Sequence[Judged], names: Iterable[str], each: int
+    kinds: Sequence[str | None], judged: Sequence[Prediction], names: Iterable[str], each: int
 ) -> dict[str, list[int]]:
     found: dict[str, dict[Verdict, list[int]]] = {name: {label: [] for label in Verdict} for name in names}
     for number, (name, one) in enumerate(zip(kinds, judged, strict=True)):
@@ -118,7 +118,12 @@ def _in_turn(one: Sequence[int], other: Sequence[int]) -> list[int]:
 
 
 async def cards(
-    samples: Sequence[Sample], judged: Sequence[Judged], checkpoint: Checkpoint, engine: VisionEngine, *, version: str
+    samples: Sequence[Sample],
+    judged: Sequence[Prediction],
+    checkpoint: Checkpoint,
+    engine: VisionEngine,
+    *,
+    version: str,
 ) -> list[Example]:
     """The galleries' cards, asked for once more: an answer that comes out otherwise now is left out.
 
@@ -150,7 +155,7 @@ async def pairs(samples: Sequence[Sample], a: Side, b: Side) -> list[Pair]:
                 first, second = [await inspect(sample.image, side.engine) for side in (a, b)]
             except TransientError:
                 continue
-            if (first.verdict, second.verdict) == (a.said[number].v2, b.said[number].v2):
+            if (first.verdict, second.verdict) == (a.said[number].check_verdict, b.said[number].check_verdict):
                 cards = [card(sample, i, s.checkpoint, s.version) for i, s in ((first, a), (second, b))]
                 made.append(Pair(name, number, sample.label, *cards))
     return made

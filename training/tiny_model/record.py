@@ -13,7 +13,7 @@ from training.common import resampling
 from training.common.resampling import Figure
 from training.evaluation import calibrate, calibration_metrics, comparison, evaluate
 from training.evaluation.evaluate import Pass
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.grpo import plan as grpo_plan
 from training.grpo import validation
@@ -24,10 +24,12 @@ from training.reports.stages import Looked, Record, Stage
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
 
-Passes = Mapping[str, Sequence[Judged]]
-Judge = Callable[[Checkpoint, "list[tuple[list[Sample], Mapping[str, Pass]]]"], "tuple[dict[str, list[Judged]], str]"]
+Passes = Mapping[str, Sequence[Prediction]]
+Judge = Callable[
+    [Checkpoint, "list[tuple[list[Sample], Mapping[str, Pass]]]"], "tuple[dict[str, list[Prediction]], str]"
+]
 """every pass over its samples, and by which engine"""
-_KEPT = TypeAdapter(tuple[dict[str, list[Judged]], str])
+_KEPT = TypeAdapter(tuple[dict[str, list[Prediction]], str])
 
 
 def judged(way: Chain, draw: Callable[[], list[Sample]], judge: Judge) -> tuple[dict[str, Passes], str]:
@@ -77,11 +79,11 @@ def of(way: Chain, said: Mapping[str, Passes], *, commit: str) -> Record:
     )
 
 
-def _figures(judged: Sequence[Judged]) -> dict[str, Figure]:
+def _figures(judged: Sequence[Prediction]) -> dict[str, Figure]:
     return _rows(judged, judged, "a") | _rounded(calibration_metrics.figures(judged), stages.PROBABILITIES)
 
 
-def _rows(a: Sequence[Judged], b: Sequence[Judged], key: str) -> dict[str, Figure]:
+def _rows(a: Sequence[Prediction], b: Sequence[Prediction], key: str) -> dict[str, Figure]:
     rows = {row["figure"]: Figure(**row[key]) for row in comparison.figures_of_both(a, b)}
     return {name: rows[name] for name in stages.ANSWERS}
 
@@ -90,7 +92,7 @@ def _rounded(shown: Mapping[str, Figure], names: Sequence[str]) -> dict[str, Fig
     return {name: Figure(**one) for name, one in resampling.as_json({name: shown[name] for name in names}).items()}
 
 
-def _calibrated(judged: Sequence[Judged], card: CheckpointCard) -> Stage:
+def _calibrated(judged: Sequence[Prediction], card: CheckpointCard) -> Stage:
     uncalibrated = card.model_copy(update={"calibration": None, "uncertain_between": None})
     _, after = calibrate.compare(judged, uncalibrated, card, prevalence=None)
     figures = _rounded(after, stages.PROBABILITIES)

@@ -10,7 +10,7 @@ from tests.support.paths import MODEL
 from tests.support.photographs import NAMES, taken, tinted
 from training.commands import evaluate as command
 from training.evaluation import evaluate, summary
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.settings import TrainSettings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
@@ -23,11 +23,13 @@ async def test_a_checkpoint_is_tried_on_real_textures_with_the_drop(vllm_engine:
     parser = argparse.ArgumentParser()
     command.configure(parser)
     asked = parser.parse_args([str(MODEL), "--count", "8", "--photographs", str(tmp_path)])
-    judged: dict[str, list[Judged]] = {}
+    judged: dict[str, list[Prediction]] = {}
     for drawn, passes in command.jobs(asked, TrainSettings(workers=2)):
         judged |= await evaluate.judge(drawn, vllm_engine, concurrency=8, passes=passes)
     planted = judged[summary.PHOTOGRAPHS]
-    said = [(real.v1, generated.v1) for real, generated in zip(planted[::2], planted[1::2], strict=True)]
+    said = [
+        (real.scan_verdict, generated.scan_verdict) for real, generated in zip(planted[::2], planted[1::2], strict=True)
+    ]
     assert sum(real is generated for real, generated in said) >= 3  # of four: a view may differ by a rounded level
     assert all(one.parsed for one in planted)
     shown = summary.of_passes(judged)

@@ -15,7 +15,7 @@ from training.dataset import frame, tuples
 from training.dataset.tuples import Split
 from training.evaluation import calibrate, calibration_metrics, evaluate, samples
 from training.evaluation.calibration_metrics import Told
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
@@ -24,7 +24,7 @@ CARD = CheckpointCard(max_crops=3, metrics={"acc": {"value": 0.9}})
 
 def overconfident(
     seed: int, count: int, *, by: float = 3.0, shift: float = 0.0, source: str | None = None
-) -> list[Judged]:
+) -> list[Prediction]:
     """Answers whose true log-odds are z, while the model says `by` * (z - shift)."""
     rng = np.random.default_rng(seed)
     z = rng.normal(0, 2, count)
@@ -34,9 +34,9 @@ def overconfident(
     ]
 
 
-def answer(generated: bool, raw: float, source: str | None = None) -> Judged:
+def answer(generated: bool, raw: float, source: str | None = None) -> Prediction:
     label, said = (GENERATED if flag else REAL for flag in (generated, raw > 0.5))
-    return Judged(label, said, said, (), (), raw, raw, source=source)
+    return Prediction(label, said, said, (), (), raw, raw, source=source)
 
 
 def test_the_scaling_that_spoiled_the_odds_is_found() -> None:
@@ -182,7 +182,7 @@ def test_too_few_or_one_sided_is_refused_with_the_counts() -> None:
     one_sided = [answer(False, 0.2)] * 500 + [answer(True, 0.9)] * 12
     with pytest.raises(BadSettings, match="500 real and 12 generated; calibration needs 50 of each"):
         calibrate.fit(one_sided, CARD, prevalence=None, risk=0.02)
-    unread = [Judged(GENERATED, REAL, None, (), ())] * 500 + [answer(False, 0.2)] * 500
+    unread = [Prediction(GENERATED, REAL, None, (), ())] * 500 + [answer(False, 0.2)] * 500
     with pytest.raises(BadSettings, match="500 real and 0 generated"):
         calibrate.fit(unread, CARD, prevalence=None, risk=0.02)
 

@@ -8,14 +8,14 @@ from pipeline.verdict import Verdict
 from training.common.resampling import Floats, Statistic
 from training.evaluation import calibration_metrics as told_metrics
 from training.evaluation.calibration_metrics import Told
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
 
 
-def judged(label: Verdict, p: float | None, *, uncertain: bool = False, verdict: Verdict | None = None) -> Judged:
+def judged(label: Verdict, p: float | None, *, uncertain: bool = False, verdict: Verdict | None = None) -> Prediction:
     said = None if p is None else verdict or (GENERATED if p > 0.5 else REAL)
-    return Judged(label, REAL, said, (), (), p, p, uncertain)
+    return Prediction(label, REAL, said, (), (), p, p, uncertain)
 
 
 # By hand: the verdicts are right but for .6 and .4; the order by P(generated) is R .1, R .2, G .4, R .6, G .8, G .9.
@@ -33,7 +33,7 @@ def value(statistic: Statistic, weights: Floats | None = None, *, count: int = 6
     return float(statistic(np.ones((1, count)) if weights is None else weights[None])[0])
 
 
-def random_set(seed: int, *, levels: int | None = None, count: int = 211) -> list[Judged]:
+def random_set(seed: int, *, levels: int | None = None, count: int = 211) -> list[Prediction]:
     rng = np.random.default_rng(seed)
     labels = [GENERATED if generated else REAL for generated in rng.random(count) < 0.4]
     scores = [float(rng.normal(1.2 if label is GENERATED else -0.8, 1.5)) for label in labels]

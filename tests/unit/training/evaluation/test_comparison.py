@@ -3,18 +3,18 @@ import pytest
 
 from pipeline.verdict import BoundingBox, Verdict
 from training.evaluation import comparison
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 
 R, G = Verdict.REAL, Verdict.GENERATED
 BOX, HALF = BoundingBox(0, 0, 40, 40), BoundingBox(0, 0, 40, 20)
 
 
-def judged(label: Verdict, *, right: bool, box: BoundingBox = BOX, text: str = "Tiles repeat.") -> Judged:
+def judged(label: Verdict, *, right: bool, box: BoundingBox = BOX, text: str = "Tiles repeat.") -> Prediction:
     said = label if right else R if label is G else G
-    return Judged(label, said, said, (box,), (BOX,), explanation=text, reference="Tiles repeat.")
+    return Prediction(label, said, said, (box,), (BOX,), explanation=text, reference="Tiles repeat.")
 
 
-def many(rights: str, **more: object) -> list[Judged]:
+def many(rights: str, **more: object) -> list[Prediction]:
     return [judged(G if n % 2 else R, right=one == "1", **more) for n, one in enumerate(rights)]
 
 
@@ -22,7 +22,7 @@ A = many("1111000010", box=HALF, text="Seams here")
 B = many("1111111100")
 
 
-def rows(a: list[Judged], b: list[Judged]) -> dict[object, dict[str, dict[str, float]]]:
+def rows(a: list[Prediction], b: list[Prediction]) -> dict[object, dict[str, dict[str, float]]]:
     return {row["figure"]: row for row in comparison.figures_of_both(a, b)}
 
 

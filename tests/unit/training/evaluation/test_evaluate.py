@@ -172,7 +172,7 @@ async def test_a_degraded_pass_sees_other_pixels_and_boxes_that_follow() -> None
     assert engine.scans == 5
     assert judged["half_size"][0].annotated == (BoundingBox(50, 50, 100, 100),)
     assert judged["half_size"][0].regions == (BoundingBox(50, 50, 100, 100),)
-    assert judged["half_size"][0].v2 is Verdict.GENERATED
+    assert judged["half_size"][0].check_verdict is Verdict.GENERATED
     (cut,) = judged["crop"][0].annotated
     assert cut.area_px <= TRUTH.area_px
     assert judged["jpeg_30"][0].annotated == (TRUTH,)
@@ -193,7 +193,7 @@ async def test_evaluation_and_worker_say_the_same_of_one_answer(source: str | No
     assert (judged.p_generated, judged.p_generated_raw) == (event.p_generated, event.p_generated_raw)
     assert judged.p_generated != judged.p_generated_raw == 0.8
     assert judged.uncertain is event.uncertain is (source == "web")
-    assert judged.v2 is event.verdict
+    assert judged.check_verdict is event.verdict
 
 
 async def judged_by_worker(one: Sample, engine: RedFinder) -> VerdictEvent:
@@ -229,7 +229,7 @@ async def test_a_pass_in_one_turn_asks_one_query() -> None:
     passes = {"own": evaluate.Pass(one_turn="one_turn_eg"), "plain": evaluate.Pass(one_turn="one_turn_e")}
     judged = await evaluate.judge([sample(0, generated=True)], finder, concurrency=1, passes=passes)
     assert finder.scans == 1
-    assert [(one.v1, one.v2) for one in judged["own"]] == [(Verdict.REAL, Verdict.REAL)]
+    assert [(one.scan_verdict, one.check_verdict) for one in judged["own"]] == [(Verdict.REAL, Verdict.REAL)]
     assert [one.explanation for one in judged["own"]] == ["Plain."]
     assert judged["own"][0].regions == (TRUTH,)
     assert judged["plain"][0].regions == ()

@@ -7,7 +7,7 @@ from torchvision.ops import box_iou
 from pipeline.verdict import BoundingBox, Verdict
 from training.common.resampling import Figure
 from training.evaluation import metrics
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
 SQUARE = BoundingBox(0, 0, 10, 10)
@@ -15,11 +15,11 @@ HALF = BoundingBox(0, 0, 10, 5)
 AWAY = BoundingBox(50, 50, 60, 60)
 
 FIVE = [
-    Judged(GENERATED, REAL, GENERATED, (SQUARE,), (SQUARE,)),  # corrected
-    Judged(GENERATED, GENERATED, GENERATED, (SQUARE, AWAY), (SQUARE,)),
-    Judged(REAL, REAL, GENERATED, (), (SQUARE,)),  # spoiled
-    Judged(REAL, REAL, REAL, (HALF,), (SQUARE, AWAY)),
-    Judged(REAL, REAL, None, (), ()),  # unreadable second answer
+    Prediction(GENERATED, REAL, GENERATED, (SQUARE,), (SQUARE,)),  # corrected
+    Prediction(GENERATED, GENERATED, GENERATED, (SQUARE, AWAY), (SQUARE,)),
+    Prediction(REAL, REAL, GENERATED, (), (SQUARE,)),  # spoiled
+    Prediction(REAL, REAL, REAL, (HALF,), (SQUARE, AWAY)),
+    Prediction(REAL, REAL, None, (), ()),  # unreadable second answer
 ]
 
 
@@ -48,24 +48,24 @@ def test_the_identity_of_corrections_holds_on_readable_answers() -> None:
 def test_the_identity_is_checked_on_readable_answers_alone() -> None:
     gap = metrics.figures(FIVE)["identity_gap"]
     assert (gap.value, gap.n) == (pytest.approx(0.0, abs=1e-12), 4)
-    unread = metrics.identity_gap([Judged(REAL, None, None, (), ())])
+    unread = metrics.identity_gap([Prediction(REAL, None, None, (), ())])
     assert unread == Figure(None, None, None, 0)
     rng = np.random.default_rng(4)
-    many = [Judged(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(99)]
+    many = [Prediction(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(99)]
     assert metrics.identity_gap(many).value == pytest.approx(0.0, abs=1e-12)
 
 
 def test_an_unreadable_answer_is_wrong() -> None:
-    assert metrics.accuracy([Judged(REAL, None, None, (), ())]).value == 0.0
+    assert metrics.accuracy([Prediction(REAL, None, None, (), ())]).value == 0.0
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_they_are_scikit_learn_s(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    many = [Judged(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(211)]
+    many = [Prediction(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(211)]
     truth, first, last = (
         [verdict is GENERATED for verdict in column]
-        for column in zip(*((one.label, one.v1, one.v2) for one in many), strict=True)
+        for column in zip(*((one.label, one.scan_verdict, one.check_verdict) for one in many), strict=True)
     )
     shown = metrics.figures(many, prevalence=float(np.mean(truth)))
     assert shown["acc"].value == pytest.approx(accuracy_score(truth, last))
@@ -109,8 +109,8 @@ def test_nothing_named_where_there_is_nothing_is_left_out(reading: str) -> None:
 
 
 def test_advantage_is_paired() -> None:
-    own = [Judged(REAL, REAL, REAL, (), ())] * 8
-    other = [Judged(REAL, REAL, GENERATED, (), ())] * 2 + own[2:]
+    own = [Prediction(REAL, REAL, REAL, (), ())] * 8
+    other = [Prediction(REAL, REAL, GENERATED, (), ())] * 2 + own[2:]
     advantage = metrics.advantage(own, other)
     assert advantage.value == pytest.approx(0.25)
     assert metrics.advantage(own, own) == Figure(0.0, 0.0, 0.0, 8)
@@ -124,7 +124,7 @@ def test_precision_is_stated_for_a_prevalence() -> None:
     assert metrics.figures(FIVE, prevalence=0.1)["prevalence"].value == 0.1
     one_class = metrics.figures(FIVE[:2], prevalence=0.1)
     assert (one_class["prevalence"].value, one_class["tnr"].value, one_class["precision"].value) == (1.0, None, None)
-    assert metrics.precision([Judged(REAL, REAL, REAL, (), ())], 0.1).value is None
+    assert metrics.precision([Prediction(REAL, REAL, REAL, (), ())], 0.1).value is None
 
 
 def test_balanced_accuracy_is_the_mean_of_both_classes() -> None:

@@ -54,7 +54,7 @@ async def test_one_query_gives_the_one_verdict(
     judged = await one_turn.judge(SAMPLE, engine, variant)
     (query,) = engine.asked
     assert (query.grammar, len(query.images)) == (grammar, 1)
-    assert judged.v1 is judged.v2 is Verdict.GENERATED
+    assert judged.scan_verdict is judged.check_verdict is Verdict.GENERATED
     assert (judged.regions, judged.explanation, judged.source) == (regions, "Vivid.", "web")
     assert judged.reference == "The tone looks too vivid.", "what it was trained to say, not what crops show"
     assert judged.p_generated_raw == 0.5

@@ -3,15 +3,15 @@ import pytest
 from pipeline.verdict import BoundingBox, Verdict
 from training.evaluation import summary
 from training.evaluation.evaluate import DEGRADED, PASSES
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.synthetic.unseen import UNSEEN
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
 BOX, AWAY = BoundingBox(0, 0, 10, 10), BoundingBox(50, 50, 60, 60)
 
 
-def judged(label: Verdict, said: str = "", reference: str | None = None, *, box: BoundingBox = BOX) -> Judged:
-    return Judged(label, REAL, GENERATED, (box,), (BOX,), 0.9, 0.9, explanation=said, reference=reference)
+def judged(label: Verdict, said: str = "", reference: str | None = None, *, box: BoundingBox = BOX) -> Prediction:
+    return Prediction(label, REAL, GENERATED, (box,), (BOX,), 0.9, 0.9, explanation=said, reference=reference)
 
 
 OWN = [

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.verdict import BoundingBox, Verdict
 from training.dataset.manifest import Entry, Explanations
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.grpo import validation
 from training.grpo.validation import Result
 from training.runs.completions import Answered
@@ -23,7 +23,7 @@ def later(step: int, **changed: float) -> Result:
 
 def test_figures_of_judged_images() -> None:
     judged = [
-        Judged(
+        Prediction(
             Verdict.REAL,
             Verdict.REAL,
             Verdict.REAL,
@@ -32,7 +32,7 @@ def test_figures_of_judged_images() -> None:
             explanation="a seam",
             reference="a seam",
         ),
-        Judged(Verdict.GENERATED, Verdict.REAL, None, (), ()),
+        Prediction(Verdict.GENERATED, Verdict.REAL, None, (), ()),
     ]
     result = validation.result(20, judged)
     assert (result.step, result.acc, result.i_acc, result.boxes, result.unparsed) == (20, 0.5, 0.5, 0.5, 0.5)

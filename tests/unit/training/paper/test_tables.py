@@ -6,7 +6,7 @@ from PIL import Image
 from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.common.resampling import Figure
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.paper import tables as paper_tables
 from training.paper import variants
@@ -19,9 +19,9 @@ BOX = BoundingBox(10, 10, 60, 60)
 
 def judged(
     label: Verdict, v1: Verdict | None, v2: Verdict | None, *, boxes: int = 1, text: str = "Tiles repeat."
-) -> Judged:
+) -> Prediction:
     regions = tuple(BoundingBox(10, 10 + 60 * n, 60, 60 + 60 * n) for n in range(boxes))
-    return Judged(label, v1, v2, regions, (BOX,), explanation=text, reference="Tiles repeat.")
+    return Prediction(label, v1, v2, regions, (BOX,), explanation=text, reference="Tiles repeat.")
 
 
 OWN = [judged(G, R, G), judged(R, R, R, boxes=2), judged(G, G, R), judged(R, G, R)]
@@ -121,7 +121,7 @@ def test_planted_photographs_are_not_taken_for_scenes() -> None:
 def test_table_3_swaps_the_formats_of_the_classes() -> None:
     """A judge that takes every JPEG file for real."""
 
-    def says(label: Verdict, said: Verdict) -> Judged:
+    def says(label: Verdict, said: Verdict) -> Prediction:
         return judged(label, said, said)
 
     lossless = [says(label, G) for label in (R, G)] * 4

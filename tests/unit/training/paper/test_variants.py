@@ -5,19 +5,19 @@ from PIL import Image
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.paper import variants
 
 SIZE = (400, 300)
 SMALL, LARGE, MIDDLE = BoundingBox(0, 0, 40, 30), BoundingBox(100, 50, 300, 250), BoundingBox(310, 0, 400, 90)
-SAID = Judged(
+SAID = Prediction(
     Verdict.REAL, Verdict.REAL, Verdict.REAL, (SMALL, MIDDLE, LARGE), (SMALL,), explanation="a seam", reference="a seam"
 )
 
 
 def test_enlarged_boxes_take_the_place_of_those_that_were_named() -> None:
-    judged = [Judged(Verdict.REAL, Verdict.REAL, Verdict.REAL, (SMALL, MIDDLE, LARGE, MIDDLE), ())]
+    judged = [Prediction(Verdict.REAL, Verdict.REAL, Verdict.REAL, (SMALL, MIDDLE, LARGE, MIDDLE), ())]
     one = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, ())
     (seen,) = variants.enlarged("largest_3", [one], judged, 8)
     assert seen.regions == (SMALL, MIDDLE, LARGE)  # the repeated one is no fourth

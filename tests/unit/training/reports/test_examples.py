@@ -10,7 +10,7 @@ from pipeline.evidence import card as evidence_card
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from tests.support.engines import DigestEngine
 from training.evaluation import evaluate
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.reports import examples
 from training.reports.examples import Side
@@ -19,8 +19,8 @@ R, G = Verdict.REAL, Verdict.GENERATED
 CHECKPOINT = Checkpoint(Path("some-model"), CheckpointCard(), "sha256:1")
 
 
-def judged(label: Verdict, v1: Verdict | None, v2: Verdict | None) -> Judged:
-    return Judged(label, v1, v2, (), ())
+def judged(label: Verdict, v1: Verdict | None, v2: Verdict | None) -> Prediction:
+    return Prediction(label, v1, v2, (), ())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_an_answer_that_comes_out_otherwise_now_is_left_out() -> None:
     one = Sample(0, RgbImage(Image.new("RGB", (300, 200)), "png"), R, ())
     engine = DigestEngine()
     own = (await evaluate.judge([one], engine, concurrency=1, passes=evaluate.OWN))["own"]
-    other = [replace(own[0], v1=R if own[0].v1 is G else G)]
+    other = [replace(own[0], v1=R if own[0].scan_verdict is G else G)]
     assert await examples.cards([one], other, CHECKPOINT, engine, version="stand-in") == []
 
 

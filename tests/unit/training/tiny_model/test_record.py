@@ -9,7 +9,7 @@ from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard
 from pipeline.verdict import BoundingBox, Verdict
 from tests.unit.training.tiny_model.test_chain import checkpoint
 from training.evaluation.evaluate import Pass
-from training.evaluation.metrics import Judged
+from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.grpo.validation import Result
 from training.tiny_model import chain, record
@@ -35,11 +35,11 @@ def way(tmp_path: Path) -> Chain:
     return made
 
 
-def answers(right: int) -> list[Judged]:
+def answers(right: int) -> list[Prediction]:
     box = BoundingBox(0, 0, 10, 10)
     labels = [Verdict.REAL, Verdict.GENERATED] * 10
     return [
-        Judged(
+        Prediction(
             label,
             label,
             label if number < right else None,
@@ -59,7 +59,7 @@ class Judge:
 
     def __call__(
         self, judged: Checkpoint, jobs: list[tuple[list[Sample], Mapping[str, Pass]]]
-    ) -> tuple[dict[str, list[Judged]], str]:
+    ) -> tuple[dict[str, list[Prediction]], str]:
         weights = (judged.path / "model.safetensors").read_bytes()
         names = set(jobs[0][1])
         self.asked.append((weights, names))
