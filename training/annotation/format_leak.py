@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import CategoricalNB
 
 from pipeline.verdict import Verdict
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.dataset.tuples import Tuple
 
 FOLDS = 5
@@ -34,7 +34,7 @@ Codes = npt.NDArray[np.intp]
 class Leak:
     """Balanced accuracy of a judge that never sees a picture, and of the same judge with one feature alone."""
 
-    balanced_accuracy: Figure
+    balanced_accuracy: Metric
     by_feature: dict[str, float]
 
     @property
@@ -107,14 +107,14 @@ def _codes(values: Sequence[str | float]) -> Codes:
     return codes
 
 
-def _judged(codes: Codes, generated: npt.NDArray[np.bool_], folds: StratifiedKFold) -> Figure:
+def _judged(codes: Codes, generated: npt.NDArray[np.bool_], folds: StratifiedKFold) -> Metric:
     """Both classes weigh the same, however many images they have."""
     judge = CategoricalNB(fit_prior=False, min_categories=codes.max(0) + 1)
     said = cross_val_predict(judge, codes, generated, cv=folds)
     return _balanced(said, generated)
 
 
-def _balanced(said: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> Figure:
+def _balanced(said: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> Metric:
     """The mean of both classes' shares of right ones; the interval is Agresti and Coull's, for two classes."""
     shares = recall_score(generated, said, average=None)
     counts = np.bincount(generated)
@@ -122,4 +122,4 @@ def _balanced(said: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> 
     spread = Z_95 * math.sqrt((middles * (1 - middles) / (counts + 4)).sum()) / 2
     value, middle = float(shares.mean()), float(middles.mean())
     low, high = max(0.0, middle - spread), min(1.0, middle + spread)
-    return Figure(value, min(low, value), max(high, value), len(said))
+    return Metric(value, min(low, value), max(high, value), len(said))

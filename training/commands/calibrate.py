@@ -12,7 +12,7 @@ from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.checkpoint import Checkpoint
-    from training.common.resampling import Figure
+    from training.common.resampling import Metric
 
 HELP = "fit P(generated) and the uncertain range to validation images, and write both into the checkpoint's card"
 EXAMPLE = "zoomin-train calibrate build/tiny --count 1000 --prevalence 0.1 --risk 0.02"
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
 
 def report(
-    old: "Checkpoint", new: "Checkpoint", before: "Mapping[str, Figure]", after: "Mapping[str, Figure]", *, risk: float
+    old: "Checkpoint", new: "Checkpoint", before: "Mapping[str, Metric]", after: "Mapping[str, Metric]", *, risk: float
 ) -> str:
     """For people: what changed on images that the fit did not see, what is on the card now, and what follows."""
     from training.evaluation.summary import MEANINGS
@@ -96,7 +96,7 @@ def report(
 
 
 def as_json(
-    new: "Checkpoint", before: "Mapping[str, Figure]", after: "Mapping[str, Figure]", *, fitted: int, checked: int
+    new: "Checkpoint", before: "Mapping[str, Metric]", after: "Mapping[str, Metric]", *, fitted: int, checked: int
 ) -> dict[str, object]:
     """The same for machines."""
     from training.common import resampling
@@ -106,7 +106,7 @@ def as_json(
         "uncertain_between": new.card.uncertain_between,
         "fitted": fitted,
         "checked": checked,
-        "before": resampling.as_json(before),
-        "after": resampling.as_json(after),
+        "before": resampling.convert_to_json(before),
+        "after": resampling.convert_to_json(after),
         "revision": new.revision,
     }

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         model_card.write(checkpoint, model_card.Evaluation(shown, len(judged["own"]), version))
     print(summary.table(shown))
     if args.json:
-        print(json.dumps(resampling.as_json(shown)))
+        print(json.dumps(resampling.convert_to_json(shown)))
     return 0
 
 

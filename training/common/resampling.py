@@ -1,8 +1,8 @@
-"""A figure over judged images with its 95 % interval: a seeded bootstrap over images, by weights instead of copies.
+"""Metrics over images with 95 % intervals, by a seeded bootstrap that weights images instead of copying them.
 
-A statistic is asked for many resamples at once. It gets how often each image counts in each of them, and the same
-resamples serve every figure over equally many images, so that the difference of two figures is paired.
-Shapes: weights are [resamples, images]; a statistic gives [resamples], NaN where no image qualifies.
+A statistic is computed for many resamples at once, from how often each image was drawn in each of them. All metrics
+over equally many images use the same resamples, so the difference of two metrics is paired.
+Shapes: weights are [resamples, images]; a statistic returns [resamples], NaN where no image qualifies.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,16 +14,16 @@ import numpy.typing as npt
 
 RESAMPLES = 2000
 SEED = 0
-BLOCK_WEIGHTS = 500_000  # what a statistic is handed at once: small enough for the processor's cache
+BLOCK_WEIGHTS = 500_000  # in one call of a statistic: small enough for the CPU's cache
 Floats = npt.NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure over `n` images with the bounds of its 95 % interval; all None where no image qualifies.
+class Metric:
+    """A value over `n` images with the bounds of its 95 % interval; all are None if no image qualifies.
 
-    The bounds alone are None where an interval makes no sense.
+    Only the bounds are None if an interval makes no sense.
     """
 
     value: float | None
@@ -39,71 +39,71 @@ class Figure:
         return f"{self.value:.3f}  [{self.low:.3f}, {self.high:.3f}]  n={self.n}"
 
 
-def figure(statistic: Statistic, *, images: int, n: int | None = None) -> Figure:
-    """The statistic over `images` images with its percentile interval; `n` of them qualify, all unless told."""
+def bootstrap_metric(statistic: Statistic, *, images: int, n: int | None = None) -> Metric:
+    """Return the statistic over `images` images with its percentile interval; `n` of them qualify, by default all."""
     value = float(statistic(np.ones((1, images)))[0]) if images else float("nan")
     if np.isnan(value):
-        return Figure(None, None, None, 0)
-    drawn = np.concatenate([statistic(weights) for weights in _blocks(images)])
+        return Metric(None, None, None, 0)
+    drawn = np.concatenate([statistic(weights) for weights in _draw_blocks(images)])
     low, high = np.quantile(drawn[~np.isnan(drawn)], [0.025, 0.975])
-    return Figure(value, float(low), float(high), images if n is None else n)
+    return Metric(value, float(low), float(high), images if n is None else n)
 
 
-def mean(values: Floats, *, among: Floats | None = None) -> Figure:
-    """The mean of `values` where `among` is 1."""
+def bootstrap_mean(values: Floats, *, among: Floats | None = None) -> Metric:
+    """Return the mean of `values` where `among` is 1."""
     n = len(values) if among is None else int(among.sum())
-    return figure(mean_of(values, among=among), images=len(values), n=n)
+    return bootstrap_metric(build_mean(values, among=among), images=len(values), n=n)
 
 
-def mean_of(values: Floats, *, among: Floats | None = None) -> Statistic:
-    """The statistic behind `mean`, for figures that are made of several."""
+def build_mean(values: Floats, *, among: Floats | None = None) -> Statistic:
+    """Build the statistic of `bootstrap_mean`, for metrics that combine several."""
     chosen = np.ones_like(values) if among is None else among
-    return lambda weights: ratio(weights @ (values * chosen), weights @ chosen)
+    return lambda weights: divide(weights @ (values * chosen), weights @ chosen)
 
 
-def difference(one: Statistic, other: Statistic) -> Statistic:
-    """One minus the other over the same resamples."""
-    return lambda weights: one(weights) - other(weights)
+def subtract_paired(a: Statistic, b: Statistic) -> Statistic:
+    """Build the statistic `a - b` over the same images and resamples."""
+    return lambda weights: a(weights) - b(weights)
 
 
-def apart(one: Statistic, other: Statistic, *, first: int) -> Statistic:
-    """One minus the other over images of their own: the `first` weights are of one's, the rest of the other's."""
-    return lambda weights: one(weights[:, :first]) - other(weights[:, first:])
+def subtract_unpaired(a: Statistic, b: Statistic, *, first: int) -> Statistic:
+    """Build the statistic `a - b` over separate images: the `first` weights are those of a's images, the rest of b's."""
+    return lambda weights: a(weights[:, :first]) - b(weights[:, first:])
 
 
-def ratio(part: Floats, whole: Floats) -> Floats:
-    """NaN where the whole is nothing."""
+def divide(part: Floats, whole: Floats) -> Floats:
+    """Divide element by element; NaN where the whole is zero."""
     divided: Floats = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
     return divided
 
 
-def as_json(shown: Mapping[str, Figure]) -> dict[str, dict[str, float | int | None]]:
-    """Each figure as value, low, high, n, rounded to four digits."""
+def convert_to_json(metrics: Mapping[str, Metric]) -> dict[str, dict[str, float | int | None]]:
+    """Convert each metric to value, low, high and n, rounded to four digits."""
     return {
         name: {
-            "value": _rounded(figure.value),
-            "low": _rounded(figure.low),
-            "high": _rounded(figure.high),
-            "n": figure.n,
+            "value": _round(metric.value),
+            "low": _round(metric.low),
+            "high": _round(metric.high),
+            "n": metric.n,
         }
-        for name, figure in shown.items()
+        for name, metric in metrics.items()
     }
 
 
-def _rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _blocks(images: int) -> Iterator[Floats]:
-    counts = _counts(images)
+def _draw_blocks(images: int) -> Iterator[Floats]:
+    counts = _draw_counts(images)
     rows = max(1, BLOCK_WEIGHTS // images)
     for start in range(0, RESAMPLES, rows):
         yield counts[start : start + rows].astype(np.float64)
 
 
 @lru_cache(maxsize=2)
-def _counts(images: int) -> npt.NDArray[np.uint16]:
-    """How often each image is drawn in each resample: kept small, as it is needed for each figure again."""
+def _draw_counts(images: int) -> npt.NDArray[np.uint16]:
+    """Draw how often each image counts in each resample; the counts are cached because every metric needs them."""
     rng = np.random.default_rng(SEED)
     counts = np.empty((RESAMPLES, images), np.uint16)
     for row in counts:

@@ -16,7 +16,7 @@ from pipeline.confidence import logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.common import resampling
-from training.common.resampling import Figure, Floats
+from training.common.resampling import Metric, Floats
 from training.evaluation import calibration_metrics, metrics
 from training.evaluation.calibration_metrics import Told, class_weights
 from training.evaluation.metrics import Prediction
@@ -76,11 +76,11 @@ def fit(judged: Sequence[Prediction], card: CheckpointCard, *, prevalence: float
 
 def compare(
     judged: Sequence[Prediction], old: CheckpointCard, new: CheckpointCard, *, prevalence: float | None
-) -> tuple[dict[str, Figure], dict[str, Figure]]:
+) -> tuple[dict[str, Metric], dict[str, Metric]]:
     """The figures of calibration under each card; the new one's hold `nll_drop` besides, which is paired."""
     before, after = ([one.under(card) for one in judged] for card in (old, new))
     losses = [calibration_metrics.nll(Told.by(ones, prevalence=prevalence)) for ones in (before, after)]
-    drop = resampling.figure(resampling.difference(*losses), images=len(judged))
+    drop = resampling.bootstrap_metric(resampling.subtract_paired(*losses), images=len(judged))
     shown = [calibration_metrics.figures(ones, prevalence=prevalence) for ones in (before, after)]
     return shown[0], shown[1] | {"nll_drop": drop}
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pipeline.verdict import Verdict
 from training.common import resampling
-from training.common.resampling import Figure, Floats, Statistic
+from training.common.resampling import Metric, Floats, Statistic
 from training.evaluation import metrics
 from training.evaluation.metrics import Prediction
 
@@ -58,7 +58,7 @@ def class_weights(generated: Floats, prevalence: float | None) -> Floats:
     return np.where(generated == 1, prevalence / share, (1 - prevalence) / (1 - share))
 
 
-def figures(judged: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Figure]:
+def figures(judged: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Metric]:
     """Every figure of this file, by the names of the JSON line."""
     told = Told.by(judged, prevalence=prevalence)
     certain = np.array([not one.uncertain for one in judged], float)
@@ -71,15 +71,15 @@ def figures(judged: Sequence[Prediction], *, prevalence: float | None = None) ->
         **{name: coverage(told, risk) for name, risk in RISKS.items()},
         "uncertain": average(told, 1 - certain),
     }
-    shown = {name: resampling.figure(statistic, images=len(judged)) for name, statistic in statistics.items()}
+    shown = {name: resampling.bootstrap_metric(statistic, images=len(judged)) for name, statistic in statistics.items()}
     sure = average(told, told.right, among=certain)
-    return shown | {"acc_certain": resampling.figure(sure, images=len(judged), n=int(certain.sum()))}
+    return shown | {"acc_certain": resampling.bootstrap_metric(sure, images=len(judged), n=int(certain.sum()))}
 
 
 def average(told: Told, values: Floats, *, among: Floats | None = None) -> Statistic:
     """The mean of `values` where `among` is 1, in the mix that the figures are stated for."""
     chosen = told.shares if among is None else told.shares * among
-    return lambda weights: resampling.ratio(weights @ (values * chosen), weights @ chosen)
+    return lambda weights: resampling.divide(weights @ (values * chosen), weights @ chosen)
 
 
 def brier(told: Told) -> Statistic:
@@ -121,7 +121,7 @@ def auroc(told: Told) -> Statistic:
         generated = groups.sums(weights * told.generated)
         real = groups.sums(weights * (1 - told.generated))
         below = np.cumsum(real, 1) - real / 2
-        return resampling.ratio((generated * below).sum(1), generated.sum(1) * real.sum(1))
+        return resampling.divide((generated * below).sum(1), generated.sum(1) * real.sum(1))
 
     return statistic
 
@@ -134,7 +134,7 @@ def tpr_at_fpr(told: Told, max_fpr: float) -> Statistic:
         hits = np.cumsum(groups.sums(weights * told.generated), 1)
         alarms = np.cumsum(groups.sums(weights * (1 - told.generated)), 1)
         allowed = alarms <= max_fpr * alarms[:, -1:] + ROUNDING
-        found = resampling.ratio(np.where(allowed, hits, 0).max(1), hits[:, -1])
+        found = resampling.divide(np.where(allowed, hits, 0).max(1), hits[:, -1])
         return np.where(alarms[:, -1] > 0, found, np.nan)
 
     return statistic
@@ -148,7 +148,7 @@ def coverage(told: Told, risk: float) -> Statistic:
         counted = weights * told.shares
         mass = np.cumsum(groups.sums(counted), 1)
         wrong = np.cumsum(groups.sums(counted * (1 - told.right)), 1)
-        return resampling.ratio(np.where(wrong <= risk * mass + ROUNDING, mass, 0).max(1), mass[:, -1])
+        return resampling.divide(np.where(wrong <= risk * mass + ROUNDING, mass, 0).max(1), mass[:, -1])
 
     return statistic
 

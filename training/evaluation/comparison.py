@@ -17,17 +17,17 @@ MOST_LISTED = 50
 
 
 def _right_first(judged: Sequence[Prediction]) -> Statistic:
-    return resampling.mean_of(metrics.right([one.scan_verdict for one in judged], judged))
+    return resampling.build_mean(metrics.right([one.scan_verdict for one in judged], judged))
 
 
 def _changed(judged: Sequence[Prediction]) -> Statistic:
-    return resampling.mean_of(np.array([one.scan_verdict is not one.check_verdict for one in judged], float))
+    return resampling.build_mean(np.array([one.scan_verdict is not one.check_verdict for one in judged], float))
 
 
 def _right_among(label: Verdict) -> Reading:
     def statistic(judged: Sequence[Prediction]) -> Statistic:
         among = np.array([one.label is label for one in judged], float)
-        return resampling.mean_of(metrics.right([one.check_verdict for one in judged], judged), among=among)
+        return resampling.build_mean(metrics.right([one.check_verdict for one in judged], judged), among=among)
 
     return statistic
 
@@ -40,7 +40,7 @@ def _text(name: str) -> Reading:
     def statistic(judged: Sequence[Prediction]) -> Statistic:
         each = [summary.TEXT_READINGS[name](one.explanation, one.reference or "") for one in judged]
         known = np.array([score is not None for score in each], float)
-        return resampling.mean_of(np.array([score or 0.0 for score in each]), among=known)
+        return resampling.build_mean(np.array([score or 0.0 for score in each]), among=known)
 
     return statistic
 
@@ -59,7 +59,7 @@ READINGS: Mapping[str, tuple[str, Reading]] = {
     "rouge_l": ("ROUGE-L", _text("rouge_l")),
     "boxes": (
         "boxes an image",
-        lambda judged: resampling.mean_of(np.array([len(one.regions) for one in judged], float)),
+        lambda judged: resampling.build_mean(np.array([len(one.regions) for one in judged], float)),
     ),
 }
 
@@ -69,9 +69,9 @@ def figures_of_both(a: Sequence[Prediction], b: Sequence[Prediction]) -> list[Js
     rows: list[Json] = []
     for name, (title, reading) in READINGS.items():
         of_a, of_b = reading(a), reading(b)
-        statistics = {"a": of_a, "b": of_b, "difference": resampling.difference(of_b, of_a)}
-        shown = {key: resampling.figure(statistic, images=len(a)) for key, statistic in statistics.items()}
-        rows.append({"figure": name, "title": title, **resampling.as_json(shown)})
+        statistics = {"a": of_a, "b": of_b, "difference": resampling.subtract_paired(of_b, of_a)}
+        shown = {key: resampling.bootstrap_metric(statistic, images=len(a)) for key, statistic in statistics.items()}
+        rows.append({"figure": name, "title": title, **resampling.convert_to_json(shown)})
     return rows
 
 

@@ -14,7 +14,7 @@ from pipeline import geometry
 from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, Verdict
 from training.common import resampling
-from training.common.resampling import Figure, Floats, Statistic
+from training.common.resampling import Metric, Floats, Statistic
 
 Overlap = Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float | None]
 
@@ -51,7 +51,7 @@ class Prediction:
         return replace(self, p_generated=p_generated, uncertain=card.uncertain(p_generated))
 
 
-def figures(own: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Figure]:
+def figures(own: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Metric]:
     """What one pass with the model's own boxes shows; precision is stated for `prevalence`, else for the set's own."""
     first = right([one.scan_verdict for one in own], own)
     second = right([one.check_verdict for one in own], own)
@@ -60,70 +60,70 @@ def figures(own: Sequence[Prediction], *, prevalence: float | None = None) -> di
     # Images of one class cannot be weighed against others, so that nothing is stated for another share than theirs.
     own_share = float(generated.mean())
     share = own_share if prevalence is None or own_share in (0, 1) else prevalence
-    tpr, tnr = (resampling.mean_of(second, among=among) for among in (generated, 1 - generated))
+    tpr, tnr = (resampling.build_mean(second, among=among) for among in (generated, 1 - generated))
     count = len(own)
     return {
-        "acc": resampling.mean(second),
-        "i_acc": resampling.mean(first),
-        "zoom_gain": resampling.mean(second - first),
-        "c_acc": resampling.mean(second, among=changed),
-        "c_cases": resampling.mean(changed),
+        "acc": resampling.bootstrap_mean(second),
+        "i_acc": resampling.bootstrap_mean(first),
+        "zoom_gain": resampling.bootstrap_mean(second - first),
+        "c_acc": resampling.bootstrap_mean(second, among=changed),
+        "c_cases": resampling.bootstrap_mean(changed),
         "identity_gap": identity_gap(own),
         "iou": overlap(iou_of_regions, own),
         "iou_recall": overlap(iou_recall, own),
         "iou_f1": overlap(iou_f1, own),
-        "tpr": resampling.mean(second, among=generated),
-        "tnr": resampling.mean(second, among=1 - generated),
-        "balanced_acc": resampling.figure(lambda weights: (tpr(weights) + tnr(weights)) / 2, images=count),
+        "tpr": resampling.bootstrap_mean(second, among=generated),
+        "tnr": resampling.bootstrap_mean(second, among=1 - generated),
+        "balanced_acc": resampling.bootstrap_metric(lambda weights: (tpr(weights) + tnr(weights)) / 2, images=count),
         "precision": precision(own, share),
-        "prevalence": Figure(share, None, None, count),
-        "unparsed": resampling.mean(np.array([not one.parsed for one in own], float)),
-        "boxes": resampling.mean(np.array([len(one.regions) for one in own], float)),
+        "prevalence": Metric(share, None, None, count),
+        "unparsed": resampling.bootstrap_mean(np.array([not one.parsed for one in own], float)),
+        "boxes": resampling.bootstrap_mean(np.array([len(one.regions) for one in own], float)),
     }
 
 
-def accuracy(judged: Sequence[Prediction]) -> Figure:
+def accuracy(judged: Sequence[Prediction]) -> Metric:
     """Acc: the share of final verdicts that are right."""
-    return resampling.figure(accuracy_of(judged), images=len(judged))
+    return resampling.bootstrap_metric(accuracy_of(judged), images=len(judged))
 
 
 def accuracy_of(judged: Sequence[Prediction]) -> Statistic:
     """The statistic behind `accuracy`, for the difference of two passes."""
-    return resampling.mean_of(right([one.check_verdict for one in judged], judged))
+    return resampling.build_mean(right([one.check_verdict for one in judged], judged))
 
 
-def advantage(own: Sequence[Prediction], other: Sequence[Prediction]) -> Figure:
+def advantage(own: Sequence[Prediction], other: Sequence[Prediction]) -> Metric:
     """Acc of one pass minus Acc of another over the same images, paired."""
-    return resampling.figure(resampling.difference(accuracy_of(own), accuracy_of(other)), images=len(own))
+    return resampling.bootstrap_metric(resampling.subtract_paired(accuracy_of(own), accuracy_of(other)), images=len(own))
 
 
-def precision(judged: Sequence[Prediction], prevalence: float) -> Figure:
+def precision(judged: Sequence[Prediction], prevalence: float) -> Metric:
     """The share of generated images among those called so, where `prevalence` of all are generated.
 
     From the rates of both classes, as a test set is mixed otherwise than the traffic. None where nothing is called so.
     """
     called = np.array([one.check_verdict is Verdict.GENERATED for one in judged], float)
     generated = positives(judged)
-    hits, alarms = (resampling.mean_of(called, among=among) for among in (generated, 1 - generated))
+    hits, alarms = (resampling.build_mean(called, among=among) for among in (generated, 1 - generated))
 
     def statistic(weights: Floats) -> Floats:
         found = prevalence * hits(weights)
-        return resampling.ratio(found, found + (1 - prevalence) * alarms(weights))
+        return resampling.divide(found, found + (1 - prevalence) * alarms(weights))
 
-    return resampling.figure(statistic, images=len(judged))
+    return resampling.bootstrap_metric(statistic, images=len(judged))
 
 
-def identity_gap(judged: Sequence[Prediction]) -> Figure:
+def identity_gap(judged: Sequence[Prediction]) -> Metric:
     """|Acc - I-Acc - C-Cases (2 C-Acc - 1)| over readable answers: 0, or one of the figures is not what it says."""
     parsed = [one for one in judged if one.parsed]
     if not parsed:
-        return Figure(None, None, None, 0)
+        return Metric(None, None, None, 0)
     acc = right([one.check_verdict for one in parsed], parsed)
     changed = np.array([one.scan_verdict is not one.check_verdict for one in parsed])
     c_acc = acc[changed].mean() if changed.any() else 0.5
     i_acc = right([one.scan_verdict for one in parsed], parsed).mean()
     gap = abs(acc.mean() - i_acc - changed.mean() * (2 * c_acc - 1))
-    return Figure(float(gap), None, None, len(parsed))
+    return Metric(float(gap), None, None, len(parsed))
 
 
 def iou_of_regions(regions: Sequence[BoundingBox], annotated: Sequence[BoundingBox]) -> float | None:
@@ -155,17 +155,17 @@ IOU_READINGS: Mapping[str, Overlap] = {"eq2": iou_of_regions, "recall": iou_reca
 """what "IoU of the model's boxes" may mean; rewards and reports take it from here"""
 
 
-def overlap(reading: Overlap, judged: Sequence[Prediction]) -> Figure:
+def overlap(reading: Overlap, judged: Sequence[Prediction]) -> Metric:
     """The mean of one reading over all images where there was a box."""
     n = sum(bool(one.regions or one.annotated) for one in judged)
-    return resampling.figure(overlap_of(reading, judged), images=len(judged), n=n)
+    return resampling.bootstrap_metric(overlap_of(reading, judged), images=len(judged), n=n)
 
 
 def overlap_of(reading: Overlap, judged: Sequence[Prediction]) -> Statistic:
     """The statistic behind `overlap`, for the difference of two passes."""
     each = [reading(one.regions, one.annotated) for one in judged]
     boxed = np.array([one is not None for one in each], float)
-    return resampling.mean_of(np.array([one or 0.0 for one in each]), among=boxed)
+    return resampling.build_mean(np.array([one or 0.0 for one in each]), among=boxed)
 
 
 def view_bound(cue: float) -> float:

@@ -21,7 +21,7 @@ from pipeline.verdict import RgbImage, Verdict
 from pipeline.zoomin import inspect
 from training.common import resampling
 from training.common.progress import Progress
-from training.common.resampling import Figure, Floats
+from training.common.resampling import Metric, Floats
 from training.evaluation.samples import Sample
 from training.qwen import tokens
 
@@ -45,12 +45,12 @@ PLAIN = ""
 class Effect:
     """What one text does: how many verdicts it changes, how many of `generated` it turns to `real`, Acc under it."""
 
-    changed: Figure
-    changed_by_nonsense: Figure
-    beyond_nonsense: Figure
+    changed: Metric
+    changed_by_nonsense: Metric
+    beyond_nonsense: Metric
     """the first minus the second, paired"""
-    to_real: Figure
-    acc: Figure
+    to_real: Metric
+    acc: Metric
 
 
 def nonsense(text: str) -> str:
@@ -110,7 +110,7 @@ async def _verdict(image: RgbImage, engine: VisionEngine) -> Verdict | None:
     return inspection.check.verdict if inspection.check else None
 
 
-def effects(samples: Sequence[Sample], said: Verdicts) -> tuple[Figure, dict[str, Effect]]:
+def effects(samples: Sequence[Sample], said: Verdicts) -> tuple[Metric, dict[str, Effect]]:
     """Acc without any text, and the effect of each."""
     labels = [sample.label for sample in samples]
     return _acc(said[PLAIN], labels), {name: _effect(text, said, labels) for name, text in TEXTS.items()}
@@ -121,10 +121,10 @@ def _effect(text: str, said: Verdicts, labels: Sequence[Verdict]) -> Effect:
     changed, by_nonsense = _differ(plain, said[text]), _differ(plain, said[nonsense(text)])
     was_generated = _are(plain, [Verdict.GENERATED] * len(labels))
     return Effect(
-        changed=resampling.mean(changed),
-        changed_by_nonsense=resampling.mean(by_nonsense),
-        beyond_nonsense=resampling.mean(changed - by_nonsense),
-        to_real=resampling.mean(_are(said[text], [Verdict.REAL] * len(labels)), among=was_generated),
+        changed=resampling.bootstrap_mean(changed),
+        changed_by_nonsense=resampling.bootstrap_mean(by_nonsense),
+        beyond_nonsense=resampling.bootstrap_mean(changed - by_nonsense),
+        to_real=resampling.bootstrap_mean(_are(said[text], [Verdict.REAL] * len(labels)), among=was_generated),
         acc=_acc(said[text], labels),
     )
 
@@ -134,7 +134,7 @@ def can_read(checkpoint: Path) -> bool:
     return len(AutoTokenizer.from_pretrained(checkpoint)) > tokens.MAX_TINY_VOCABULARY
 
 
-def table(acc: Figure, found: Mapping[str, Effect], *, reads: bool) -> str:
+def table(acc: Metric, found: Mapping[str, Effect], *, reads: bool) -> str:
     """The figures for people."""
     lines = [f"{'Acc without text':36} {acc}"]
     for name, effect in found.items():
@@ -155,11 +155,11 @@ def table(acc: Figure, found: Mapping[str, Effect], *, reads: bool) -> str:
     return "\n".join(lines)
 
 
-def as_json(acc: Figure, found: Mapping[str, Effect], *, reads: bool) -> dict[str, object]:
+def as_json(acc: Metric, found: Mapping[str, Effect], *, reads: bool) -> dict[str, object]:
     figures = {"acc": acc}
     for name, effect in found.items():
         figures |= {f"{name}_{field.name}": getattr(effect, field.name) for field in fields(effect)}
-    return {"reads": reads, **resampling.as_json(figures)}
+    return {"reads": reads, **resampling.convert_to_json(figures)}
 
 
 def _differ(one: Sequence[Verdict | None], other: Sequence[Verdict | None]) -> Floats:
@@ -170,5 +170,5 @@ def _are(said: Sequence[Verdict | None], expected: Sequence[Verdict | None]) -> 
     return np.array([verdict is wanted for verdict, wanted in zip(said, expected, strict=True)], float)
 
 
-def _acc(said: Sequence[Verdict | None], labels: Sequence[Verdict]) -> Figure:
-    return resampling.mean(_are(said, labels))
+def _acc(said: Sequence[Verdict | None], labels: Sequence[Verdict]) -> Metric:
+    return resampling.bootstrap_mean(_are(said, labels))

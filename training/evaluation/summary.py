@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from training.common import resampling
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import calibration_metrics, metrics, text_metrics
 from training.evaluation.metrics import Prediction
 from training.synthetic import scenes
@@ -73,7 +73,7 @@ MEANINGS = {
 }
 
 
-def of_passes(judged: Mapping[str, Sequence[Prediction]], *, prevalence: float | None = None) -> dict[str, Figure]:
+def of_passes(judged: Mapping[str, Sequence[Prediction]], *, prevalence: float | None = None) -> dict[str, Metric]:
     """The figures of the own pass and of every other that was made beside it."""
     own = judged["own"]
     shown = metrics.figures(own, prevalence=prevalence) | calibration_metrics.figures(own, prevalence=prevalence)
@@ -89,33 +89,33 @@ def of_passes(judged: Mapping[str, Sequence[Prediction]], *, prevalence: float |
     return shown
 
 
-def text(reading: Callable[[str, str], float | None], judged: Sequence[Prediction]) -> Figure:
+def text(reading: Callable[[str, str], float | None], judged: Sequence[Prediction]) -> Metric:
     """The mean over all images with a reference; an answer that could not be read has said nothing."""
     each = [reading(one.explanation, one.reference or "") for one in judged]
     known = np.array([score is not None for score in each], float)
-    return resampling.mean(np.array([score or 0.0 for score in each]), among=known)
+    return resampling.bootstrap_mean(np.array([score or 0.0 for score in each]), among=known)
 
 
 def elsewhere(
     name: str, own: Sequence[Prediction], other: Sequence[Prediction], *, paired: bool = True
-) -> dict[str, Figure]:
+) -> dict[str, Metric]:
     """Acc and IoU of a pass over other images, and how much less that is than on the own ones.
 
     `paired`: image by image they are copies of the own ones or drawn like them, so that one resample serves both.
     """
     acc, other_acc = (metrics.accuracy_of(judged) for judged in (own, other))
     iou, other_iou = (metrics.overlap_of(metrics.iou_of_regions, judged) for judged in (own, other))
-    minus = resampling.difference if paired else partial(resampling.apart, first=len(own))
+    minus = resampling.subtract_paired if paired else partial(resampling.subtract_unpaired, first=len(own))
     images = len(own) if paired else len(own) + len(other)
     return {
         f"acc_{name}": metrics.accuracy(other),
-        f"acc_drop_{name}": resampling.figure(minus(acc, other_acc), images=images),
+        f"acc_drop_{name}": resampling.bootstrap_metric(minus(acc, other_acc), images=images),
         f"iou_{name}": metrics.overlap(metrics.iou_of_regions, other),
-        f"iou_drop_{name}": resampling.figure(minus(iou, other_iou), images=images),
+        f"iou_drop_{name}": resampling.bootstrap_metric(minus(iou, other_iou), images=images),
     }
 
 
-def table(shown: Mapping[str, Figure]) -> str:
+def table(shown: Mapping[str, Metric]) -> str:
     """The figures for people, with the view's bound beside I-Acc."""
     lines = [f"{meaning:36} {shown[name]}" for name, meaning in MEANINGS.items() if name in shown]
     bound = f"   a view alone allows Phi({scenes.TONE_CUE}/2) = {metrics.view_bound(scenes.TONE_CUE):.3f} on our scenes"

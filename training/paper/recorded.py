@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import BadSettings
 from training.common import resampling
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.paper import variants
 
 NAME = "variants.json"
@@ -45,7 +45,7 @@ class _File(BaseModel):
 class Recorded:
     """A row's figures as its training left them; `start` names the checkpoint it went out from, with its weights."""
 
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Metric]
     commit: str
     seed: int
     date: str
@@ -75,7 +75,7 @@ def read(file: Path) -> dict[str, Recorded]:
 
 
 def _of_row(row: _Row) -> Recorded:
-    figures = {name: Figure(one.value, one.low, one.high, one.n) for name, one in row.figures.items()}
+    figures = {name: Metric(one.value, one.low, one.high, one.n) for name, one in row.figures.items()}
     return Recorded(figures, row.commit, row.seed, row.date, row.start, row.phases)
 
 
@@ -92,5 +92,5 @@ def write(file: Path, name: str, row: Recorded) -> None:
 
 
 def _to_row(one: Recorded) -> _Row:
-    values = {name: _Value.model_validate(figure) for name, figure in resampling.as_json(one.figures).items()}
+    values = {name: _Value.model_validate(figure) for name, figure in resampling.convert_to_json(one.figures).items()}
     return _Row(commit=one.commit, seed=one.seed, date=one.date, start=one.start, phases=one.phases, figures=values)

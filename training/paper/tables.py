@@ -13,7 +13,7 @@ from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import Verdict
 from training.annotation import statistics
 from training.common import resampling
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import metrics, summary
 from training.evaluation.evaluate import DEGRADED, Pass
 from training.evaluation.metrics import Prediction
@@ -65,7 +65,7 @@ def _row_1(
     name: str, samples: Sequence[Sample], judged: Passes, card: CheckpointCard, trained: Mapping[str, Recorded]
 ) -> Json:
     row: Json = {"variant": name, "title": variants.TITLES[name], "state": NOT_YET.get(name, "not trained yet")}
-    shown: Mapping[str, Figure] = {}
+    shown: Mapping[str, Metric] = {}
     if name in judged:
         row["state"] = "live"
         shown = variants.of_question(name, samples, judged[name], card)
@@ -96,16 +96,16 @@ def _recorded(kept: Recorded) -> Json:
     }
 
 
-def _columns(shown: Mapping[str, Figure]) -> Json:
+def _columns(shown: Mapping[str, Metric]) -> Json:
     columns = (*variants.COLUMNS, variants.UNPARSED, variants.IDENTITY_GAP)
-    named = resampling.as_json({column: shown[column] for column in columns if column in shown})
+    named = resampling.convert_to_json({column: shown[column] for column in columns if column in shown})
     return {column: named.get(column) for column in columns}
 
 
 def random_crop_cost(judged: Passes) -> Json:
     """Acc minus Acc with random crops, paired; the paper's is 13.0 points."""
     cost = metrics.advantage(judged[variants.OWN], judged[variants.RANDOM])
-    return {**resampling.as_json({"cost": cost})["cost"], "paper": 0.130}
+    return {**resampling.convert_to_json({"cost": cost})["cost"], "paper": 0.130}
 
 
 def table_2(sets: Mapping[str, tuple[str, Sequence[Prediction]]], own: Sequence[Prediction]) -> list[Json]:
@@ -123,15 +123,15 @@ def _row_2(name: str, title: str, judged: Sequence[Prediction] | None, own: Sequ
     if judged is not None:
         shown = metrics.figures(judged)
         generated = sum(one.label is Verdict.GENERATED for one in judged)
-        row |= resampling.as_json({column: shown[column] for column in ("acc", "i_acc", "iou")})
+        row |= resampling.convert_to_json({column: shown[column] for column in ("acc", "i_acc", "iou")})
         if judged is not own and 0 < generated < len(judged):  # the accuracy of one class is another figure
             there = summary.elsewhere("x", own, judged, paired=False)
-            row |= resampling.as_json({"acc_drop": there["acc_drop_x"]})
+            row |= resampling.convert_to_json({"acc_drop": there["acc_drop_x"]})
         row |= {"images": len(judged), "generated": generated}
         row["iou"] = row["iou"] if any(one.annotated for one in judged) else None
         by_source = sorted({one.source for one in judged if one.source})
         row["by_source"] = {
-            source: resampling.as_json({"acc": metrics.accuracy([one for one in judged if one.source == source])})[
+            source: resampling.convert_to_json({"acc": metrics.accuracy([one for one in judged if one.source == source])})[
                 "acc"
             ]
             for source in by_source
@@ -162,7 +162,7 @@ def _degraded(name: str, judged: Passes) -> Json:
             "iou_formats_swapped": metrics.overlap(metrics.iou_of_regions, swapped),
             "format_effect": metrics.advantage(usual, swapped),
         }
-        row |= resampling.as_json(formats)
+        row |= resampling.convert_to_json(formats)
     acc, iou = reported.TABLE_3[name]
     return row | {"paper": {"acc": acc, "iou": iou}}
 
@@ -171,7 +171,7 @@ def _row_3(name: str, title: str, own: Sequence[Prediction], other: Sequence[Pre
     shown = summary.elsewhere("x", own, other)
     named = {key.removesuffix("_x"): figure for key, figure in shown.items()}
     empty = {"acc_formats_usual": None, "acc_formats_swapped": None, "iou_formats_swapped": None, "format_effect": None}
-    return {"degradation": name, "title": title, **resampling.as_json(named), **empty, "paper": None}
+    return {"degradation": name, "title": title, **resampling.convert_to_json(named), **empty, "paper": None}
 
 
 def table_4(seconds: Seconds, machine: str) -> list[Json]:
@@ -197,10 +197,10 @@ def by_boxes(judged: Sequence[Prediction]) -> list[Json]:
     rows: list[Json] = []
     for boxes in range(int(counts.max(initial=0)) + 1):
         among = (counts == boxes).astype(float)
-        shown = {name: resampling.mean(own, among=among) for name, own in zip(("i_acc", "acc"), rights, strict=True)}
+        shown = {name: resampling.bootstrap_mean(own, among=among) for name, own in zip(("i_acc", "acc"), rights, strict=True)}
         name = f"{boxes} or more" if boxes == MOST_BOXES else str(boxes)
         share = float(among.mean()) if len(judged) else 0.0
-        rows.append({"boxes": name, "images": int(among.sum()), "share": round(share, 4), **resampling.as_json(shown)})
+        rows.append({"boxes": name, "images": int(among.sum()), "share": round(share, 4), **resampling.convert_to_json(shown)})
     return rows
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipeline import geometry
 from pipeline.checkpoint import CheckpointCard
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import boxes, metrics, summary
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
@@ -55,7 +55,7 @@ def enlarged(name: str, samples: Sequence[Sample], judged: Sequence[Prediction],
 
 def of_question(
     name: str, samples: Sequence[Sample], judged: Sequence[Prediction], card: CheckpointCard
-) -> dict[str, Figure]:
+) -> dict[str, Metric]:
     """A live row's figures; IoU is that of the boxes which Query 2 saw enlarged."""
     shown = of_two_turns(judged)
     if name != OWN:
@@ -64,7 +64,7 @@ def of_question(
     return shown
 
 
-def of_training(variant: Variant, judged: Sequence[Prediction]) -> dict[str, Figure]:
+def of_training(variant: Variant, judged: Sequence[Prediction]) -> dict[str, Metric]:
     """One turn has one verdict, and nothing that compares two; without boxes it has no IoU."""
     shown = of_two_turns(judged)
     if variant == "two_turn":
@@ -73,7 +73,7 @@ def of_training(variant: Variant, judged: Sequence[Prediction]) -> dict[str, Fig
     return {name: shown[name] for name in kept}
 
 
-def of_two_turns(judged: Sequence[Prediction]) -> dict[str, Figure]:
+def of_two_turns(judged: Sequence[Prediction]) -> dict[str, Metric]:
     shown = metrics.figures(judged)
     shown |= {text: summary.text(reading, judged) for text, reading in summary.TEXT_READINGS.items()}
     return {name: shown[name] for name in (*COLUMNS, UNPARSED, IDENTITY_GAP)}

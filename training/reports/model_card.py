@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
 from training.common import resampling
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import metrics
 from training.evaluation.summary import MEANINGS
 from training.reports import stages
@@ -63,7 +63,7 @@ that choose; then temperature, bias and the uncertain range, fitted to scenes of
 class Evaluation:
     """An evaluation's figures and what they were measured with."""
 
-    shown: dict[str, Figure]
+    shown: dict[str, Metric]
     count: int
     engine: str
 
@@ -76,7 +76,7 @@ def write(checkpoint: Checkpoint, evaluation: Evaluation, record: Record | None 
     told = checkpoint.card.metrics.get(stages.NAME)
     if record is None and told is not None:
         record = Record.model_validate(told)
-    shown: dict[str, object] = {**resampling.as_json(evaluation.shown)}
+    shown: dict[str, object] = {**resampling.convert_to_json(evaluation.shown)}
     if record:
         shown[stages.NAME] = record.model_dump()
     write_card(checkpoint.path, checkpoint.card.model_copy(update={"metrics": shown}))
@@ -107,7 +107,7 @@ def render(directory: Path, evaluation: Evaluation, record: Record | None) -> st
     )
 
 
-def _row(meaning: str, figure: Figure) -> str:
+def _row(meaning: str, figure: Metric) -> str:
     if figure.value is None:
         return f"| {meaning} | none to judge | | 0 |"
     if figure.low is None or figure.high is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.errors import BadSettings
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation.summary import MEANINGS
 
 NAME = "stages"
@@ -40,8 +40,8 @@ class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     kept: bool
-    figures: dict[str, Figure]
-    added: dict[str, Figure]
+    figures: dict[str, Metric]
+    added: dict[str, Metric]
     looked: list[Looked] = []
 
 
@@ -108,7 +108,7 @@ def _head(stage: Stage, *, first: bool) -> str:
     return TITLES[stage.name] + ("" if first else " added")
 
 
-def _whole(figure: Figure) -> str:
+def _whole(figure: Metric) -> str:
     return _spelled(figure, "{:.3f}")
 
 
@@ -117,7 +117,7 @@ def _added(stage: Stage, name: str) -> str:
     return ", ".join(said if stage.kept else [*said, "not kept"])
 
 
-def _spelled(figure: Figure, form: str) -> str:
+def _spelled(figure: Metric, form: str) -> str:
     if figure.value is None:
         return "none to judge"
     if figure.low is None or figure.high is None:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from training.common import resampling
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import calibrate, calibration_metrics, comparison, evaluate
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
@@ -79,17 +79,17 @@ def of(way: Chain, said: Mapping[str, Passes], *, commit: str) -> Record:
     )
 
 
-def _figures(judged: Sequence[Prediction]) -> dict[str, Figure]:
+def _figures(judged: Sequence[Prediction]) -> dict[str, Metric]:
     return _rows(judged, judged, "a") | _rounded(calibration_metrics.figures(judged), stages.PROBABILITIES)
 
 
-def _rows(a: Sequence[Prediction], b: Sequence[Prediction], key: str) -> dict[str, Figure]:
-    rows = {row["figure"]: Figure(**row[key]) for row in comparison.figures_of_both(a, b)}
+def _rows(a: Sequence[Prediction], b: Sequence[Prediction], key: str) -> dict[str, Metric]:
+    rows = {row["figure"]: Metric(**row[key]) for row in comparison.figures_of_both(a, b)}
     return {name: rows[name] for name in stages.ANSWERS}
 
 
-def _rounded(shown: Mapping[str, Figure], names: Sequence[str]) -> dict[str, Figure]:
-    return {name: Figure(**one) for name, one in resampling.as_json({name: shown[name] for name in names}).items()}
+def _rounded(shown: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Metric]:
+    return {name: Metric(**one) for name, one in resampling.convert_to_json({name: shown[name] for name in names}).items()}
 
 
 def _calibrated(judged: Sequence[Prediction], card: CheckpointCard) -> Stage:

@@ -6,7 +6,7 @@ import pytest
 from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard, Scaling
 from training.__main__ import main
 from training.commands import calibrate
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.dataset import manifest
 
 
@@ -31,7 +31,7 @@ def test_a_set_that_is_too_small_is_refused_before_the_engine_starts(
 
 
 def test_the_report_says_what_changed_and_what_follows() -> None:
-    figures = dict.fromkeys((*calibrate.SHOWN, "nll_drop"), Figure(0.25, 0.2, 0.3, 500))
+    figures = dict.fromkeys((*calibrate.SHOWN, "nll_drop"), Metric(0.25, 0.2, 0.3, 500))
     calibration = Calibration(temperature=2.0, bias=-0.5, per_source={"web": Scaling(temperature=1.5)})
     card = CheckpointCard(calibration=calibration, uncertain_between=(0.2, 0.7))
     old = Checkpoint(Path("m"), CheckpointCard(), "sha256:aaaaaaaaaaaaaaaa")

@@ -16,7 +16,7 @@ from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEven
 from pipeline.zoomin import inspect
 from tests.support.builders import noise
 from tests.support.engines import DigestEngine
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import evaluate, summary
 from training.evaluation.evaluate import Sample
 
@@ -65,7 +65,7 @@ class RedFinder:
         return Answer(prompts.render_check(Verdict.GENERATED if red else Verdict.REAL, "Seen."), 0.8)
 
 
-async def judge(engine: RedFinder, count: int = 20) -> dict[str, Figure]:
+async def judge(engine: RedFinder, count: int = 20) -> dict[str, Metric]:
     samples = [sample(number, generated=bool(number % 2)) for number in range(count)]
     return summary.of_passes(await evaluate.judge(samples, engine, concurrency=4))
 

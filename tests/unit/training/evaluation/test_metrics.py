@@ -5,7 +5,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_s
 from torchvision.ops import box_iou
 
 from pipeline.verdict import BoundingBox, Verdict
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import metrics
 from training.evaluation.metrics import Prediction
 
@@ -49,7 +49,7 @@ def test_the_identity_is_checked_on_readable_answers_alone() -> None:
     gap = metrics.figures(FIVE)["identity_gap"]
     assert (gap.value, gap.n) == (pytest.approx(0.0, abs=1e-12), 4)
     unread = metrics.identity_gap([Prediction(REAL, None, None, (), ())])
-    assert unread == Figure(None, None, None, 0)
+    assert unread == Metric(None, None, None, 0)
     rng = np.random.default_rng(4)
     many = [Prediction(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(99)]
     assert metrics.identity_gap(many).value == pytest.approx(0.0, abs=1e-12)
@@ -113,7 +113,7 @@ def test_advantage_is_paired() -> None:
     other = [Prediction(REAL, REAL, GENERATED, (), ())] * 2 + own[2:]
     advantage = metrics.advantage(own, other)
     assert advantage.value == pytest.approx(0.25)
-    assert metrics.advantage(own, own) == Figure(0.0, 0.0, 0.0, 8)
+    assert metrics.advantage(own, own) == Metric(0.0, 0.0, 0.0, 8)
 
 
 def test_precision_is_stated_for_a_prevalence() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import BadSettings
 from tests.support.paths import ROOT
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.paper import recorded, variants
 from training.paper.recorded import Recorded
 
@@ -44,7 +44,7 @@ def test_a_row_that_cannot_be_is_named(tmp_path: Path, rows: dict[str, object], 
 
 
 def row(acc: float) -> Recorded:
-    figures = {"acc": Figure(acc, acc - 0.1, acc + 0.1, 50), "c_acc": Figure(None, None, None, 0)}
+    figures = {"acc": Metric(acc, acc - 0.1, acc + 0.1, 50), "c_acc": Metric(None, None, None, 0)}
     return Recorded(figures, "abc-dirty", 2, "2026-01-02", "zoomin-tiny sha256:1", ["SFT", "GRPO"])
 
 

@@ -5,7 +5,7 @@ from PIL import Image
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.paper import tables as paper_tables
@@ -74,7 +74,7 @@ def test_random_crops_are_held_against_the_boxes_that_query_2_saw() -> None:
 
 
 def test_a_training_is_recorded_or_not_there_and_never_made_up() -> None:
-    kept = Recorded({"acc": Figure(0.7, 0.6, 0.8, 100)}, "abc", 3, "2026-01-01", "zoomin-tiny sha256:0", ["GRPO"])
+    kept = Recorded({"acc": Metric(0.7, 0.6, 0.8, 100)}, "abc", 3, "2026-01-01", "zoomin-tiny sha256:0", ["GRPO"])
     row = table_1(sft=kept)["sft"]
     assert (row["state"], row["commit"], row["seed"]) == ("recorded", "abc", 3)
     assert row["acc"] == {"value": 0.7, "low": 0.6, "high": 0.8, "n": 100}
@@ -86,7 +86,7 @@ def test_a_training_is_recorded_or_not_there_and_never_made_up() -> None:
 
 
 def test_the_own_row_is_live_and_stands_beside_its_training_with_the_rows_budget() -> None:
-    kept = Recorded({"acc": Figure(0.7, 0.6, 0.8, 100)}, "abc", 3, "2026-01-01", "zoomin-tiny sha256:0", ["GRPO"])
+    kept = Recorded({"acc": Metric(0.7, 0.6, 0.8, 100)}, "abc", 3, "2026-01-01", "zoomin-tiny sha256:0", ["GRPO"])
     assert table_1(two_turn=kept)["two_turn"]["state"] == "live"
     beside = paper_tables.of_equal_budget({"two_turn": kept})
     assert beside is not None

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
 from tests.unit.training.reports.test_stages import record
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.evaluation import summary
 from training.reports import model_card, stages
 
@@ -12,8 +12,8 @@ def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> No
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 400_000)
     (tmp_path / CARD_NAME).write_text(CheckpointCard(box_frame="thousand").model_dump_json())
     before = Checkpoint.read(tmp_path)
-    figure = Figure(0.91234, 0.9, 0.93, 1000)
-    shown = dict.fromkeys(summary.MEANINGS, figure) | {"c_acc": Figure(None, None, None, 0)}
+    figure = Metric(0.91234, 0.9, 0.93, 1000)
+    shown = dict.fromkeys(summary.MEANINGS, figure) | {"c_acc": Metric(None, None, None, 0)}
     model_card.write(before, model_card.Evaluation(shown, 1000, "vllm 0"))
     after = Checkpoint.read(tmp_path)
     assert after.revision == before.revision
@@ -28,7 +28,7 @@ def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> No
 def test_what_the_stages_added_stays_when_the_figures_are_measured_again(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 400_000)
-    measured = model_card.Evaluation(dict.fromkeys(summary.MEANINGS, Figure(0.9, 0.8, 1.0, 10)), 10, "vllm 0")
+    measured = model_card.Evaluation(dict.fromkeys(summary.MEANINGS, Metric(0.9, 0.8, 1.0, 10)), 10, "vllm 0")
     model_card.write(Checkpoint.read(tmp_path), measured)
     assert "What each stage added" not in (tmp_path / "README.md").read_text()
     model_card.write(Checkpoint.read(tmp_path), measured, record())

@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadSettings
-from training.common.resampling import Figure
+from training.common.resampling import Metric
 from training.reports import stages
 from training.reports.stages import Looked, Record, Stage
 
-WHOLE = dict.fromkeys((*stages.ANSWERS, *stages.PROBABILITIES), Figure(0.9, 0.85, 0.95, 100))
-MORE = dict.fromkeys(stages.ANSWERS, Figure(-0.012, -0.03, 0.01, 100))
+WHOLE = dict.fromkeys((*stages.ANSWERS, *stages.PROBABILITIES), Metric(0.9, 0.85, 0.95, 100))
+MORE = dict.fromkeys(stages.ANSWERS, Metric(-0.012, -0.03, 0.01, 100))
 LOOKED = [
     Looked(step=0, figures={"acc": 0.91, "iou_f1": 0.7}, objections=[]),
     Looked(step=20, figures={"acc": 0.88, "iou_f1": 0.6}, objections=["Acc fell", "IoU f1 did not rise"]),
@@ -25,7 +25,7 @@ def record(seed: int = 0) -> Record:
             Stage(name="sft", kept=True, figures=WHOLE, added={}),
             Stage(name="grpo_1", kept=False, figures=WHOLE, added={}, looked=LOOKED),
             Stage(name="grpo_2", kept=True, figures=WHOLE, added=MORE, looked=LOOKED),
-            Stage(name="calibrated", kept=True, figures=WHOLE, added={stages.FALLS: Figure(0.02, 0.01, 0.03, 100)}),
+            Stage(name="calibrated", kept=True, figures=WHOLE, added={stages.FALLS: Metric(0.02, 0.01, 0.03, 100)}),
         ],
     )
 
