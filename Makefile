@@ -70,7 +70,7 @@ licenses: $(READY) ## the licenses of what we ship
 
 .PHONY: lock
 lock: $(READY) ## the pinned sets anew from pyproject.toml
-	$(COMPILE) --extra cpu --extra local --extra train --extra dev --output-file requirements/cpu.txt
+	$(COMPILE) --extra cpu --extra local --extra train --group dev --output-file requirements/cpu.txt
 	$(COMPILE) --extra gpu --extra train --output-file requirements/gpu.txt
 	$(COMPILE) --extra cpu --output-file requirements/serve-cpu.txt
 	$(COMPILE) --extra gpu --output-file requirements/serve-gpu.txt
