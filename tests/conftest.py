@@ -6,13 +6,13 @@
 `seaweedfs` (S3ForTests): `.endpoint_url`, `.region`, `.access_key`, `.secret_key`, `.bucket(name)` makes a new bucket
     and returns its name; `.client` is a boto3 client; `.credentials` (AWS_* for monkeypatch.setenv); `.environment`.
 `versitygw` (VersityGw): `.s3` is an S3ForTests; `.topic` is where its notifications arrive, those of all tests.
-    Who wants a topic alone starts an own one: `VersityGw(directory, bootstrap_servers=, topic=, say=print).start()`.
+    Who wants a topic alone starts an own one: `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
 
 `vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
     `pytest.mark.asyncio(loop_scope="session")`.
 
 Topics and buckets are never shared, so tests that only use these may run in any order. Who stops, kills or freezes a
-server takes an own one: `KafkaBroker(tmp_path, cache=CACHE, say=print).start()`, `SeaweedFs(tmp_path).start()`.
+server takes an own one: `KafkaBroker(tmp_path, cache=CACHE, notify=print).start()`, `SeaweedFs(tmp_path).start()`.
 Variables ZOOMIN_* and AWS_* of whoever runs the tests are dropped. A service that cannot be had skips its tests on a
 laptop and fails them where CI=true.
 """
@@ -29,11 +29,13 @@ import pytest
 import pytest_asyncio
 
 from pipeline.errors import LocalStackFailed
+from worker.local import server
 
 if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no engine
     from pipeline.vllm.engine import VllmEngine
     from tests.support.servers.services import KafkaForTests, S3ForTests, VersityGw
 
+pytest_plugins = ["tests.support.scheduling", "tests.support.timing"]
 Service = TypeVar("Service")
 
 _BUILD_TIMEOUT_S = 1200  # the first test that wants versitygw builds it
@@ -65,13 +67,22 @@ def no_inherited_settings() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_ports() -> Iterator[None]:
+    """Workers of pytest-xdist start servers at the same time: each takes its ports from a share of its own."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "_PORTS", server._PORTS[int(worker.removeprefix("gw")) :: int(workers)])
+        yield
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]":
     from tests.support.servers.services import KafkaForTests
     from worker.local.stack import CACHE, KafkaBroker
 
     directory = tmp_path_factory.mktemp("kafka")
-    broker = present(lambda: KafkaBroker(directory, cache=CACHE, say=print, remove=directory).start())
+    broker = present(lambda: KafkaBroker(directory, cache=CACHE, notify=print, remove=directory).start())
     yield KafkaForTests(broker)
     broker.stop()
     forget_data(directory)
@@ -100,7 +111,7 @@ def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) 
 
     def start() -> "VersityGw":
         return VersityGw(
-            directory, bootstrap_servers=kafka.bootstrap_servers, topic=topic, say=print, remove=directory
+            directory, bootstrap_servers=kafka.bootstrap_servers, topic=topic, notify=print, remove=directory
         ).start()
 
     gateway = present(start)
