@@ -25,9 +25,18 @@ demo: $(READY) ## the main job on real Kafka, S3 and vLLM, all local, ending in 
 up: $(READY) ## the local Kafka and S3 alone, in the foreground
 	$(BIN)/zoomin up $(ARGS)
 
+WORKERS ?= 2
+.PHONY: unit
+unit: check ## after a change of code: lint, types and unit tests, in three minutes (ARGS= for pytest)
+	$(BIN)/pytest -n $(WORKERS) tests/unit $(ARGS)
+
+# Each of the two workers takes a file of tests at a time (tests/support/scheduling.py); ARGS="-n 0 ..." is without them.
+# A part of the tests has no coverage to show: ARGS leaves that out.
 .PHONY: test
-test: check ## everything: lint, types, unit, contract, integration, end to end (CI=true: nothing is skipped)
-	$(BIN)/pytest $(ARGS)
+test: check ## everything: lint, types, all tests, coverage (CI=true: nothing is skipped; ARGS= for pytest, WORKERS=)
+	rm -rf build/coverage
+	$(if $(ARGS),$(BIN)/pytest,$(BIN)/coverage run -m pytest) -n $(WORKERS) --times $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.support.coverage_by_room)
 
 .PHONY: check
 check: $(READY) ## lint and types
@@ -63,6 +72,10 @@ train-tiny: $(READY) ## the tiny model from nothing to its end, into build/zoomi
 .PHONY: schemas
 schemas: $(READY) ## docs/schemas/ anew from pipeline/wire/messages.py
 	$(BIN)/python -m pipeline.wire.schemas
+
+.PHONY: docs
+docs: $(READY) ## docs/reference/ anew from the code
+	$(BIN)/python -m tests.support.reference
 
 .PHONY: licenses
 licenses: $(READY) ## the licenses of what we ship

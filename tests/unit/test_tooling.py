@@ -1,0 +1,91 @@
+"""The tools of whoever works on the code: one version each, one way to run them, and what `make test` prints."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support import scheduling
+from tests.support.coverage_by_room import sum_by_room as sum_coverage
+from tests.support.paths import ROOT
+from tests.support.timing import find_room
+from tests.unit.test_docker import pins
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+MAKEFILE = (ROOT / "Makefile").read_text()
+pytest_plugins = ["pytester"]
+
+
+def test_hooks_before_a_commit_run_the_tools_of_the_environment() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local", "a hook of another repository has a version of its own"
+    for hook in repository["hooks"]:
+        program, *words = hook["entry"].split()
+        assert Path(program).parent == Path(".venv/bin")
+        for file in (word for word in words if word.endswith(".py")):
+            assert (ROOT / file).exists(), file
+    checked = re.search(r"^check:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert checked
+    run_by_make = set(re.findall(r"\$\(BIN\)/(\S+)", checked[1]))
+    assert run_by_make <= {Path(hook["entry"].split()[0]).name for hook in repository["hooks"]}
+
+
+def test_the_workflow_runs_what_a_clone_must_pass_on_the_python_of_the_pins() -> None:
+    (job,) = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"].values()
+    (python,) = [step["with"]["python-version"] for step in job["steps"] if "python-version" in step.get("with", {})]
+    assert f"--python-version {python} " in MAKEFILE
+    assert job["steps"][-1]["run"] == ".ci/run"
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert job["timeout-minutes"] == 90
+
+
+@pytest.mark.parametrize("tool", ["coverage", "mypy", "pytest", "pytest-xdist", "ruff"])
+def test_tools_are_pinned_and_no_wheel_asks_for_them(tool: str) -> None:
+    assert tool in pins("cpu.txt")
+    assert any(re.match(rf"{tool}\b", text) for text in PROJECT["dependency-groups"]["dev"])
+    assert "dev" not in PROJECT["project"]["optional-dependencies"]
+
+
+def test_every_file_that_asks_for_the_real_engine_is_in_its_group() -> None:
+    files = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
+    asking = {path.relative_to(ROOT).as_posix() for path in files if re.search(r"\bvllm_engine\b", path.read_text())}
+    assert asking == scheduling.ENGINE_FILES
+    assert len({scheduling.find_group(f"{file}::test") for file in asking}) == 1
+
+
+def test_folders_in_the_order_exist_and_every_test_has_its_place() -> None:
+    assert [folder for folder in scheduling.ORDER if not (ROOT / folder).is_dir()] == []
+    files = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
+    assert max(scheduling.rank_group(scheduling.find_group(file)) for file in files) < len(scheduling.ORDER)
+
+
+def test_a_run_closes_with_its_time_by_room_and_its_slowest_tests(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile(**{"kitchen/test_meal": "def test_soup(): pass\ndef test_bread(): pass"})
+    closed = pytester.runpytest_inprocess("-p", "tests.support.timing", "--times", "kitchen")
+    closed.stdout.re_match_lines([r" +\d+\.\d s +2 tests  kitchen", r" +\d+\.\d s +2 tests  all.*", r".*::test_\w+"])
+
+
+def test_a_test_belongs_to_the_folder_of_its_file() -> None:
+    assert find_room("tests/unit/test_words.py::TestA::test_b[c/d::e]") == "tests/unit"
+
+
+def test_coverage_of_a_room_counts_lines_and_branches_of_its_files() -> None:
+    def report(lines: tuple[int, int], branches: tuple[int, int]) -> dict[str, dict[str, int]]:
+        names = ("covered_lines", "num_statements", "covered_branches", "num_branches")
+        return {"summary": dict(zip(names, lines + branches, strict=True))}
+
+    rooms = sum_coverage(
+        {
+            "worker/kafka/a.py": report((3, 4), (1, 2)),
+            "worker/kafka/b.py": report((2, 2), (0, 0)),
+            "worker/c.py": report((0, 1), (0, 0)),
+        }
+    )
+    assert {room: (share.covered, share.total) for room, share in rooms.items()} == {
+        "worker": (0, 1),
+        "worker/kafka": (6, 8),
+    }
+    assert rooms["worker/kafka"].percent == 75
