@@ -9,22 +9,22 @@ import pytest
 from pipeline.errors import ImageUndecodable, InternalFault, MalformedEvent, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
-from tests.support.builders import record
+from tests.support.builders import build_record
 from tests.support.fakes_kafka import FakeBroker
 from tests.support.servers.services import KafkaForTests
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from worker.common.settings import KafkaSettings
 from worker.kafka.delivery import AcknowledgedDelivery
-from worker.kafka.outgoing import Outgoing
+from worker.kafka.outgoing import OutgoingMessage
 from worker.kafka.publisher import KafkaPublisher
 
 LIMIT_BYTES = 1_048_588
 
 
 class Publisher(Protocol):
-    async def verdict(self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None = None) -> None: ...
+    async def publish_verdict(self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None = None) -> None: ...
 
-    async def dead_letter(
+    async def publish_dead_letter(
         self, record: RawRecord, error: ZoomInError, *, event_id: str | None, traceparent: str | None = None
     ) -> None: ...
 
@@ -41,9 +41,9 @@ class Desk(Protocol):
     publisher: Publisher
     delivery: Delivery
 
-    def verdicts(self) -> list[Outgoing]: ...
+    def verdicts(self) -> list[OutgoingMessage]: ...
 
-    def dead_letters(self) -> list[Outgoing]: ...
+    def dead_letters(self) -> list[OutgoingMessage]: ...
 
 
 class FakeDesk:
@@ -51,10 +51,10 @@ class FakeDesk:
         self.broker = FakeBroker()
         self.publisher = self.delivery = self.broker.publisher()
 
-    def verdicts(self) -> list[Outgoing]:
+    def verdicts(self) -> list[OutgoingMessage]:
         return self.broker.verdicts
 
-    def dead_letters(self) -> list[Outgoing]:
+    def dead_letters(self) -> list[OutgoingMessage]:
         return self.broker.dead_letters
 
 
@@ -69,14 +69,14 @@ class RealDesk:
         self.delivery = AcknowledgedDelivery(self.settings)
         self.publisher = KafkaPublisher(self.settings, "worker-1", self.delivery)
 
-    def verdicts(self) -> list[Outgoing]:
+    def verdicts(self) -> list[OutgoingMessage]:
         return self._arrived(self.settings.verdict_topic)
 
-    def dead_letters(self) -> list[Outgoing]:
+    def dead_letters(self) -> list[OutgoingMessage]:
         return self._arrived(self.settings.dead_letter_topic)
 
-    def _arrived(self, topic: str) -> list[Outgoing]:
-        return [Outgoing(found.key, found.value, tuple(found.headers)) for found in self.kafka.records(topic)]
+    def _arrived(self, topic: str) -> list[OutgoingMessage]:
+        return [OutgoingMessage(found.key, found.value, tuple(found.headers)) for found in self.kafka.records(topic)]
 
 
 @pytest.fixture(params=["fake", "kafka"])
@@ -86,13 +86,13 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     await desk.delivery.close()
 
 
-def headers(message: Outgoing) -> dict[str, bytes]:
+def headers(message: OutgoingMessage) -> dict[str, bytes]:
     return dict(message.headers)
 
 
 async def test_verdict_has_arrived_when_the_call_returns(desk: Desk) -> None:
-    event = verdict_event(event_id="event-9")
-    await desk.publisher.verdict(event, record(key=b"own"), traceparent="00-trace")
+    event = build_verdict(event_id="event-9")
+    await desk.publisher.publish_verdict(event, build_record(key=b"own"), traceparent="00-trace")
     (message,) = desk.verdicts()
     assert VerdictEvent.model_validate_json(message.value or b"") == event
     assert message.key == b"own"
@@ -105,17 +105,17 @@ async def test_verdict_has_arrived_when_the_call_returns(desk: Desk) -> None:
 
 
 async def test_many_verdicts_at_once_all_arrive(desk: Desk) -> None:
-    events = [verdict_event(event_id=f"event-{number}") for number in range(200)]
-    await asyncio.gather(*(desk.publisher.verdict(event, record()) for event in events))
+    events = [build_verdict(event_id=f"event-{number}") for number in range(200)]
+    await asyncio.gather(*(desk.publisher.publish_verdict(event, build_record()) for event in events))
     assert {headers(message)["zoomin-event-id"].decode() for message in desk.verdicts()} == {e.event_id for e in events}
     assert len(desk.verdicts()) == 200
 
 
 async def test_dead_letter_is_the_record_byte_for_byte(desk: Desk) -> None:
-    odd = record(b"\x00\xff{", key=b"\xfe\x00", headers={"a": b"\xff", "zoomin-dlt-code": b"forged", "ü": b""})
+    odd = build_record(b"\x00\xff{", key=b"\xfe\x00", headers={"a": b"\xff", "zoomin-dlt-code": b"forged", "ü": b""})
     error = ImageUndecodable("cut short")
     error.stage = "decode"
-    await desk.publisher.dead_letter(odd, error, event_id="event-1")
+    await desk.publisher.publish_dead_letter(odd, error, event_id="event-1")
     (message,) = desk.dead_letters()
     assert (message.key, message.value) == (b"\xfe\x00", b"\x00\xff{")
     assert message.headers[:2] == (("a", b"\xff"), ("ü", b""))
@@ -127,7 +127,7 @@ async def test_dead_letter_is_the_record_byte_for_byte(desk: Desk) -> None:
 async def test_tombstones_and_empty_records_become_letters_too(desk: Desk) -> None:
     for offset, (key, value) in enumerate([(b"k", None), (None, None), (None, b""), (b"", b"")]):
         place = RawRecord("zoomin.images", 0, offset, 0, key, value)
-        await desk.publisher.dead_letter(place, MalformedEvent("empty"), event_id=None)
+        await desk.publisher.publish_dead_letter(place, MalformedEvent("empty"), event_id=None)
     found = {headers(message)["zoomin-dlt-offset"]: message for message in desk.dead_letters()}
     assert (found[b"0"].key, found[b"0"].value) == (b"k", None)
     assert (found[b"1"].value, headers(found[b"1"])["zoomin-dlt-value"]) == (b"", b"omitted")
@@ -140,8 +140,8 @@ async def test_record_at_the_size_limit_becomes_a_letter_without_what_is_too_lar
     flood = b"x" * (LIMIT_BYTES - 100)
     values = {"value": b"v", "key": b"k", "headers": ()} | {part: (("h", flood),) if part == "headers" else flood}
     place = RawRecord("zoomin.images", 1, 7, 0, **values)  # type: ignore[arg-type]
-    await desk.publisher.dead_letter(place, MalformedEvent("large"), event_id=None)
-    await desk.publisher.dead_letter(record(b"small"), MalformedEvent("small"), event_id=None)
+    await desk.publisher.publish_dead_letter(place, MalformedEvent("large"), event_id=None)
+    await desk.publisher.publish_dead_letter(build_record(b"small"), MalformedEvent("small"), event_id=None)
     omitted, small = sorted(desk.dead_letters(), key=lambda message: message.value or b"")
     assert (omitted.value, headers(omitted)["zoomin-dlt-value"]) == (b"", b"omitted")
     assert headers(omitted)["zoomin-dlt-offset"] == b"7"
@@ -150,8 +150,8 @@ async def test_record_at_the_size_limit_becomes_a_letter_without_what_is_too_lar
 
 async def test_verdict_larger_than_its_topic_takes_is_our_fault_and_harms_no_other(desk: Desk) -> None:
     with pytest.raises(InternalFault):
-        await desk.publisher.verdict(verdict_event(scan_explanation="x" * LIMIT_BYTES), record())
-    await desk.publisher.verdict(verdict_event(event_id="after"), record())
+        await desk.publisher.publish_verdict(build_verdict(scan_explanation="x" * LIMIT_BYTES), build_record())
+    await desk.publisher.publish_verdict(build_verdict(event_id="after"), build_record())
     assert [headers(message)["zoomin-event-id"] for message in desk.verdicts()] == [b"after"]
 
 

@@ -13,7 +13,7 @@ from pipeline.wire.record import Headers, RawRecord
 from tests.support.fakes_kafka import FakeBroker
 from tests.support.servers.services import KafkaForTests
 from worker.common.settings import KafkaSettings
-from worker.kafka.poll_result import Partitions, Turn
+from worker.kafka.poll_result import Partitions, PollResult
 from worker.kafka.source import KafkaSource
 from worker.ledger import OffsetLedger, Position
 
@@ -26,11 +26,11 @@ class Source(Protocol):
 
     async def poll(
         self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
-    ) -> Turn: ...
+    ) -> PollResult: ...
 
     async def commit(self, offsets: Mapping[int, int]) -> bool: ...
 
-    async def lag(self) -> dict[int, int]: ...
+    async def measure_lag(self) -> dict[int, int]: ...
 
     async def rebuild(self) -> None: ...
 
@@ -106,9 +106,9 @@ class Reader:
         self.assignment = NONE
         self.records: list[RawRecord] = []
         self.positions: list[Position] = []
-        self.turns: list[Turn] = []
+        self.turns: list[PollResult] = []
 
-    async def turn(self, *, paused: Partitions = NONE, max_records: int = 100, timeout_s: float = 0.05) -> Turn:
+    async def turn(self, *, paused: Partitions = NONE, max_records: int = 100, timeout_s: float = 0.05) -> PollResult:
         turn = await self.source.poll(
             max_records=max_records, paused=paused, committable=self.ledger.committable(), timeout_s=timeout_s
         )
@@ -135,9 +135,9 @@ class Reader:
             while not await self.source.commit(offsets):
                 await self.turn()
 
-    async def lag(self) -> dict[int, int]:
+    async def measure_lag(self) -> dict[int, int]:
         async with asyncio.timeout(PATIENCE_S):
-            while not (lag := await self.source.lag()):  # empty: no answer yet
+            while not (lag := await self.source.measure_lag()):  # empty: no answer yet
                 await self.turn(paused=self.assignment)
         return lag
 
@@ -270,7 +270,7 @@ async def test_positions_and_lag_follow_what_was_handed_out(topic: Topic, reader
     await reader.read(5)
     assert reader.turns[-1].positions == {0: 5, 1: 0}
     topic.send(b"x", b"y", partition=1)
-    assert await reader.lag() == {0: 0, 1: 2}
+    assert await reader.measure_lag() == {0: 0, 1: 2}
 
 
 async def test_joining_member_takes_over_only_what_moves(topic: Topic, join: Join) -> None:

@@ -10,7 +10,7 @@ from tests.support.fakes_kafka import DEAD_LETTER_TOPIC, VERDICT_TOPIC, FakeBrok
 from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.settings import KafkaSettings
 from worker.kafka.exactly_once import Transactions
-from worker.kafka.outgoing import Outgoing
+from worker.kafka.outgoing import OutgoingMessage
 from worker.kafka.poll_result import Membership
 from worker.kafka.source import KafkaSource
 from worker.kafka.transactions import KafkaTransactions
@@ -96,8 +96,8 @@ async def joined(*members: Member) -> Membership:
                 return turns[0].membership
 
 
-def message(text: bytes) -> Outgoing:
-    return Outgoing(b"key", text, ())
+def message(text: bytes) -> OutgoingMessage:
+    return OutgoingMessage(b"key", text, ())
 
 
 async def test_messages_of_both_topics_and_offsets_are_committed_together(ground: Ground) -> None:
@@ -106,8 +106,8 @@ async def test_messages_of_both_topics_and_offsets_are_committed_together(ground
     await ground.transactions.renew()
     messages = [(ground.verdict_topic, message(b"a")), (ground.dead_letter_topic, message(b"b"))]
     assert await ground.transactions.commit(messages, {0: 3, 1: 5}, membership)
-    assert eventually(lambda: ground.visible() == [b"a", b"b"])
-    assert await member.committed(frozenset({0, 1})) == {0: 3, 1: 5}
+    assert eventually(lambda: ground.escape_unprintable() == [b"a", b"b"])
+    assert await member.fetch_committed(frozenset({0, 1})) == {0: 3, 1: 5}
 
 
 async def test_one_producer_commits_many_times(ground: Ground) -> None:
@@ -117,8 +117,8 @@ async def test_one_producer_commits_many_times(ground: Ground) -> None:
     for number in range(1, 4):
         sent = [(ground.verdict_topic, message(b"%d" % number))]
         assert await ground.transactions.commit(sent, {0: number}, membership)
-    assert eventually(lambda: ground.visible() == [b"1", b"2", b"3"])
-    assert await member.committed(frozenset({0})) == {0: 3}
+    assert eventually(lambda: ground.escape_unprintable() == [b"1", b"2", b"3"])
+    assert await member.fetch_committed(frozenset({0})) == {0: 3}
 
 
 async def test_offsets_without_a_message_are_a_transaction_too(ground: Ground) -> None:
@@ -126,7 +126,7 @@ async def test_offsets_without_a_message_are_a_transaction_too(ground: Ground) -
     membership = await joined(member)
     await ground.transactions.renew()
     assert await ground.transactions.commit([], {0: 9}, membership)
-    assert await member.committed(frozenset({0, 1})) == {0: 9}
+    assert await member.fetch_committed(frozenset({0, 1})) == {0: 9}
 
 
 async def test_a_member_of_an_older_generation_is_fenced_and_can_begin_anew(ground: Ground) -> None:
@@ -137,13 +137,13 @@ async def test_a_member_of_an_older_generation_is_fenced_and_can_begin_anew(grou
     assert await joined(member, other) != old
     sent = [(ground.verdict_topic, message(b"a"))]
     assert not await ground.transactions.commit(sent, {0: 3}, old)
-    assert ground.visible() == []
+    assert ground.escape_unprintable() == []
     async with asyncio.timeout(PATIENCE_S):  # the group may still be settling, each time with another generation
         committed = False
         while not committed:
             await ground.transactions.renew()
             committed = await ground.transactions.commit(sent, {0: 3}, await joined(member, other))
-    assert eventually(lambda: ground.visible() == [b"a"])
+    assert eventually(lambda: ground.escape_unprintable() == [b"a"])
 
 
 async def test_limits_of_both_topics_are_known(ground: Ground) -> None:

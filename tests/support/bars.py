@@ -55,6 +55,7 @@ VERBS = frozenset(
     tokenize touch trace track train transfer transform transition translate transmit traverse treat trim trust try
     tune turn type unload unlock unpack unregister unwrap update upgrade upload upscale use validate vary verify view
     visit wait wake walk want warm warn wash watch weigh whiten widen wind wire wrap write yield zip zoom
+    identify renew silence thaw
     can has is may must should was are handles
     """.split()  # noqa: SIM905 - a list of this length is read as text
 )

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pipeline.errors import BrokerUnavailable, InternalFault, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import Headers, RawRecord
-from worker.kafka.outgoing import Outgoing, dead_letter_message, verdict_message
-from worker.kafka.poll_result import Membership, Partitions, Turn
+from worker.kafka.outgoing import OutgoingMessage, build_dead_letter_message, build_verdict_message
+from worker.kafka.poll_result import Membership, Partitions, PollResult
 
 LIMIT_BYTES = 1_048_588
 VERDICT_TOPIC = "zoomin.verdicts"
@@ -33,8 +33,8 @@ class FakeBroker:
         self.begins_at: dict[int, int] = defaultdict(int)
         self.committed: dict[int, int] = {}
         self.commits: list[dict[int, int]] = []
-        self.verdicts: list[Outgoing] = []
-        self.dead_letters: list[Outgoing] = []
+        self.verdicts: list[OutgoingMessage] = []
+        self.dead_letters: list[OutgoingMessage] = []
         self.down = False
         self.generation = 0
         self._members: list[FakeSource] = []
@@ -125,11 +125,11 @@ class FakeSource:
 
     async def poll(
         self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
-    ) -> Turn:
+    ) -> PollResult:
         await asyncio.sleep(0)
         lost, self._lost = self._lost, frozenset()
         if self._broker.down:
-            return Turn([], frozenset(), frozenset(), lost, self.assignment, dict(self._positions))
+            return PollResult([], frozenset(), frozenset(), lost, self.assignment, dict(self._positions))
         revoked = self._give_up(committable)
         assigned = self._broker.claim(self)
         for partition in assigned:
@@ -139,9 +139,9 @@ class FakeSource:
         for partition in sorted(self.assignment - paused, key=lambda p: self._behind(p), reverse=True):
             records += self._take(partition, max_records - len(records))
         membership = Membership("zoomin", self._broker.generation, f"member-{id(self)}")
-        return Turn(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped, membership)
+        return PollResult(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped, membership)
 
-    async def committed(self, partitions: Partitions) -> dict[int, int]:
+    async def fetch_committed(self, partitions: Partitions) -> dict[int, int]:
         await asyncio.sleep(0)
         if self._broker.down:
             raise BrokerUnavailable("the broker is down")
@@ -155,7 +155,7 @@ class FakeSource:
         self._commit({p: offset for p, offset in offsets.items() if p in self._positions})
         return True
 
-    async def lag(self) -> dict[int, int]:
+    async def measure_lag(self) -> dict[int, int]:
         return {} if self._broker.down else {partition: self._behind(partition) for partition in self.assignment}
 
     async def rebuild(self) -> None:
@@ -206,7 +206,7 @@ class FakePublisher:
         self._limit_bytes = limit_bytes
         self.errors: list[ZoomInError] = []
 
-    async def verdict(
+    async def publish_verdict(
         self,
         event: VerdictEvent,
         record: RawRecord,
@@ -215,13 +215,13 @@ class FakePublisher:
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
         await self._refuse()
-        message = verdict_message(event, record, traceparent=traceparent, limit_bytes=self._limit_bytes)
+        message = build_verdict_message(event, record, traceparent=traceparent, limit_bytes=self._limit_bytes)
         if message.size_bytes > self._limit_bytes:
             raise InternalFault(f"{message.size_bytes} bytes are more than the topic takes")
         self._broker.verdicts.append(message)
         acknowledged()
 
-    async def dead_letter(
+    async def publish_dead_letter(
         self,
         record: RawRecord,
         error: ZoomInError,
@@ -231,7 +231,7 @@ class FakePublisher:
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
         await self._refuse()
-        message = dead_letter_message(
+        message = build_dead_letter_message(
             record,
             error,
             event_id=event_id,
@@ -275,7 +275,7 @@ class FakeTransactions:
         self._usable = True
 
     async def commit(
-        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
     ) -> bool:
         await asyncio.sleep(0)
         assert self._usable, "after a failure a new producer comes first"

@@ -1,4 +1,4 @@
-"""Sending many records at a pace, and knowing how many the broker has."""
+"""Sending of many records at a limited rate, with a count of those that the broker has acknowledged."""
 
 import argparse
 import time
@@ -13,7 +13,7 @@ from kafka.producer.future import FutureRecordMetadata
 
 from pipeline.errors import BrokerUnavailable, TopicMissing
 from worker.common.settings import KafkaSettings
-from worker.kafka.client import connect, ms, unreachable
+from worker.kafka.client import build_connection_error, connect, to_ms
 from worker.kafka.workarounds import close_producer
 
 MAX_OPEN = 2000
@@ -21,13 +21,16 @@ DELIVERY_TIMEOUT_S = 60.0
 BLOCK_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 5.0
 REQUEST_BYTES = 64 * 1024 * 1024
-"""the broker's own limit decides, which we do not know"""
+"""large enough that only the broker's own limit, unknown to us, decides"""
 
 Label = TypeVar("Label")
 
 
-class Pace:
-    """At most `per_s` a second, evenly; a delay is made up for by one second's worth at most. None: no limit."""
+class RateLimiter:
+    """Spreads calls evenly over time, at most `per_s` a second; after a delay it catches up by one second at most.
+
+    `per_s` None is no limit.
+    """
 
     def __init__(
         self,
@@ -50,16 +53,17 @@ class Pace:
 
 
 class Sender(Generic[Label]):
-    """Records out, in order, each with a label of the caller's.
+    """Sends records in order, each with a label of the caller.
 
-    `take_acknowledged` gives labels back in the order of sending, none before all earlier ones are acknowledged.
-    Raises: FatalError when no broker answers.
+    `take_acknowledged` returns labels in the order of sending, each after all earlier records are acknowledged.
+
+    Raises: FatalError if no broker answers.
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._open: deque[tuple[FutureRecordMetadata, Label]] = deque()
-        self._known: set[str] = set()
+        self._unacknowledged: deque[tuple[FutureRecordMetadata, Label]] = deque()
+        self._known_topics: set[str] = set()
         try:
             self._producer: KafkaProducer = connect(
                 KafkaProducer,
@@ -69,12 +73,12 @@ class Sender(Generic[Label]):
                 enable_idempotence=True,
                 compression_type="gzip",
                 linger_ms=5,
-                delivery_timeout_ms=ms(DELIVERY_TIMEOUT_S),
-                max_block_ms=ms(BLOCK_TIMEOUT_S),
+                delivery_timeout_ms=to_ms(DELIVERY_TIMEOUT_S),
+                max_block_ms=to_ms(BLOCK_TIMEOUT_S),
                 max_request_size=REQUEST_BYTES,
             )
         except kafka_errors.KafkaError as error:
-            raise unreachable(settings, error) from error
+            raise build_connection_error(settings, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -93,63 +97,66 @@ class Sender(Generic[Label]):
         headers: Sequence[tuple[str, bytes]] = (),
         label: Label,
     ) -> None:
-        """Blocks while very many are unacknowledged.
+        """Send a record; block while `MAX_OPEN` records are unacknowledged.
 
         Raises: TopicMissing, BrokerUnavailable.
         """
-        self._must_exist(topic)
-        if len(self._open) >= MAX_OPEN:
-            self._settled(self._open[0][0])
+        self._check_topic(topic)
+        if len(self._unacknowledged) >= MAX_OPEN:
+            self._await_acknowledgement(self._unacknowledged[0][0])
         try:
             future = self._producer.send(topic, value, key=key, headers=list(headers))
         except kafka_errors.KafkaError as error:
-            raise _refused(error) from error
-        self._open.append((future, label))
+            raise _build_delivery_error(error) from error
+        self._unacknowledged.append((future, label))
 
     def take_acknowledged(self) -> list[Label]:
-        """Raises: BrokerUnavailable for the first that failed."""
-        taken = []
-        while self._open and self._open[0][0].is_done:
-            self._settled(self._open[0][0])
-            taken.append(self._open.popleft()[1])
-        return taken
+        """Return the labels of records acknowledged since the last call.
+
+        Raises: BrokerUnavailable for the first record that failed.
+        """
+        labels = []
+        while self._unacknowledged and self._unacknowledged[0][0].is_done:
+            self._await_acknowledgement(self._unacknowledged[0][0])
+            labels.append(self._unacknowledged.popleft()[1])
+        return labels
 
     def finish(self) -> list[Label]:
-        """Waits for all that is open.
+        """Wait until all records are acknowledged, and return the remaining labels.
 
         Raises: BrokerUnavailable.
         """
-        if self._open:
-            self._settled(self._open[-1][0])
+        if self._unacknowledged:
+            self._await_acknowledgement(self._unacknowledged[-1][0])
         return self.take_acknowledged()
 
-    def _must_exist(self, topic: str) -> None:
-        if topic in self._known:
+    def _check_topic(self, topic: str) -> None:
+        if topic in self._known_topics:
             return
         try:
             partitions = self._producer.partitions_for(topic)
         except kafka_errors.KafkaError as error:
-            raise self._missing(topic) from error
+            raise self._build_missing_error(topic) from error
         if not partitions:
-            raise self._missing(topic)
-        self._known.add(topic)
+            raise self._build_missing_error(topic)
+        self._known_topics.add(topic)
 
-    def _missing(self, topic: str) -> TopicMissing:
+    def _build_missing_error(self, topic: str) -> TopicMissing:
         return TopicMissing(f"topic {topic} does not exist at {self._settings.bootstrap_servers}: create it")
 
-    def _settled(self, future: FutureRecordMetadata) -> None:
+    def _await_acknowledgement(self, future: FutureRecordMetadata) -> None:
         try:
             future.get(timeout=DELIVERY_TIMEOUT_S + CLOSE_TIMEOUT_S)
         except kafka_errors.KafkaError as error:
-            raise _refused(error) from error
+            raise _build_delivery_error(error) from error
 
 
-def _refused(error: Exception) -> BrokerUnavailable:
+def _build_delivery_error(error: Exception) -> BrokerUnavailable:
     return BrokerUnavailable(f"Kafka did not take a record: {type(error).__name__}: {error}"[:500])
 
 
-def rate(text: str) -> float:
-    """A type for argparse."""
+def parse_rate(text: str) -> float:
+    """Parse a number of events a second; a type for argparse."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of events a second")

@@ -1,4 +1,4 @@
-"""What a verdict looks like on a terminal: one line to read in passing, one below it with the evidence."""
+"""Verdicts on a terminal: one line with the verdict, and one below it with the evidence."""
 
 from typing import TextIO
 
@@ -14,58 +14,58 @@ HISTORY_WIDTH = 21
 PIPE_WIDTH = 240
 
 
-def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
-    """Texts of messages are never read as markup, and nothing is recoloured by what it looks like."""
-    made = Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False)
-    if not made.is_terminal:
-        made.width = PIPE_WIDTH
-    return made
+def build_console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
+    """Build a console that prints untrusted text unchanged: without markup, emoji codes and highlighting."""
+    console = Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
 
 
-def visible(text: str) -> str:
-    """`text` with everything that a terminal would obey or hide (escapes, line ends, bidi marks) as its code."""
+def escape_unprintable(text: str) -> str:
+    """Replace each character that a terminal obeys or hides (escapes, line ends, bidi marks) by its code."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
     )
 
 
-def headline(event: VerdictEvent, *, seconds: float | None = None, place: str | None = None) -> Text:
-    """Time, verdict, confidence, what the scan had said, regions, latency, and the image's URL.
+def build_headline(event: VerdictEvent, *, seconds: float | None = None, place: str | None = None) -> Text:
+    """Build the line with time, verdict, confidence, correction, regions, latency and the image's URL.
 
-    `seconds` and `place` stand for the last two where given.
+    `seconds` and `place`, unless None, replace latency and URL.
     """
-    seconds = _latency_s(event) if seconds is None else seconds
+    seconds = _measure_latency_s(event) if seconds is None else seconds
     return Text.assemble(
         (f"{event.decided_at.astimezone():%H:%M:%S}  ", "dim"),
         (f"{event.verdict:<9}", f"bold {COLOR[event.verdict]}"),
         f" {event.confidence:4.0%}  ",
-        _history(event),
-        f"  {_regions(event):<9}  {seconds:6.2f} s  ",
-        (visible(place or _place(event)), "cyan"),
+        _format_history(event),
+        f"  {_format_regions(event):<9}  {seconds:6.2f} s  ",
+        (escape_unprintable(place or _format_url(event)), "cyan"),
     )
 
 
-def evidence_line(event: VerdictEvent) -> Text:
-    """The boxes that were enlarged and the explanation that decided."""
+def build_evidence_line(event: VerdictEvent) -> Text:
+    """Build the line with the enlarged boxes and the explanation of the last answer."""
     boxes = " ".join(f"[{','.join(map(str, region.box))}]" for region in event.scan.regions if region.zoomed)
     explanation = (event.check or event.scan).explanation
     line = Text(INDENT, style="dim")
     line.append(f"{boxes}  " if boxes else "")
-    line.append(visible(explanation), style="italic")
+    line.append(escape_unprintable(explanation), style="italic")
     return line
 
 
-def show(out: Console, event: VerdictEvent) -> None:
-    """Cut to the width of a terminal; whole where the output goes elsewhere."""
-    for line in (headline(event), evidence_line(event)):
+def print_verdict(out: Console, event: VerdictEvent) -> None:
+    """Print both lines, cut to the width of a terminal, or whole if the output is no terminal."""
+    for line in (build_headline(event), build_evidence_line(event)):
         if out.is_terminal:
             out.print(line, no_wrap=True, overflow="ellipsis", crop=True)
         else:
             out.print(line, soft_wrap=True)
 
 
-def _history(event: VerdictEvent) -> Text:
-    """`real -> generated` where Query 2 corrected Query 1; otherwise what else is odd about the verdict."""
+def _format_history(event: VerdictEvent) -> Text:
+    """Format `real -> generated` if Query 2 corrected Query 1, otherwise the remarks on the verdict."""
     remarks = [str(event.status)] * (event.status is not Status.COMPLETE) + ["uncertain"] * event.uncertain
     history = Text(", ".join(remarks), "yellow")
     if event.corrected:
@@ -77,15 +77,15 @@ def _history(event: VerdictEvent) -> Text:
     return history
 
 
-def _regions(event: VerdictEvent) -> str:
+def _format_regions(event: VerdictEvent) -> str:
     zoomed = sum(region.zoomed for region in event.scan.regions)
     return f"{zoomed} region{'' if zoomed == 1 else 's'}"
 
 
-def _latency_s(event: VerdictEvent) -> float:
-    """From the record's timestamp to the verdict."""
+def _measure_latency_s(event: VerdictEvent) -> float:
+    """Return the time from the record's timestamp to the verdict."""
     return max(0.0, event.decided_at.timestamp() - event.record.timestamp_ms / 1000)
 
 
-def _place(event: VerdictEvent) -> str:
+def _format_url(event: VerdictEvent) -> str:
     return f"s3://{event.image.bucket}/{event.image.key}" if event.image.bucket else event.image.key

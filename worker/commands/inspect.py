@@ -1,4 +1,4 @@
-"""`zoomin inspect`: both queries on files of this machine; no Kafka, no S3."""
+"""`zoomin inspect`: run both queries on local files, without Kafka and S3."""
 
 import argparse
 import asyncio
@@ -21,12 +21,20 @@ from rich.text import Text
 from pipeline import zoomin
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings, EngineDead, FatalError, ImageMissing, ImageTooLarge, ZoomInError
-from pipeline.evidence.card import card
-from pipeline.sandbox.decoding import DecodePool
+from pipeline.evidence.card import draw_evidence_card
+from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.verdict import RgbImage
-from pipeline.wire.messages import NAMESPACE, CheckEvidence, JudgedImage, RecordRef, ScanEvidence, VerdictEvent, judge
-from worker.cli.cards import file_name
-from worker.cli.terminal import COLOR, console, visible
+from pipeline.wire.messages import (
+    NAMESPACE,
+    CheckEvidence,
+    JudgedImage,
+    RecordRef,
+    ScanEvidence,
+    VerdictEvent,
+    build_verdict_event,
+)
+from worker.cli.evidence_cards import build_file_name
+from worker.cli.terminal import COLOR, build_console, escape_unprintable
 from worker.common.settings import EngineSettings, Settings, worker_name
 from worker.serving.start import model_ref, start_vllm
 from worker.serving.supervisor import Engine
@@ -37,7 +45,7 @@ AT_ONCE = 8
 STDERR = 2
 
 Start = Callable[[Checkpoint, EngineSettings], Awaitable[Engine]]
-Judged = tuple[VerdictEvent, RgbImage]
+JudgedFile = tuple[VerdictEvent, RgbImage]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,24 +62,27 @@ def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
     if args.model:
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": args.model})})
-    with chatter_aside() as errors:
+    with redirect_stderr() as errors:
         try:
-            failed = asyncio.run(show_all(args.files, settings, errors, as_json=args.json, out=args.card))
+            failed = asyncio.run(inspect_files(args.files, settings, errors, as_json=args.json, out=args.card))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
     return 1 if failed else 0
 
 
 @contextmanager
-def chatter_aside() -> Iterator[Console]:
-    """What libraries write to stderr goes into a file, which stays if all fails; what we say goes to the person."""
+def redirect_stderr() -> Iterator[Console]:
+    """Send what libraries write to stderr into a file, and yield a console on the real stderr.
+
+    The file is deleted unless the engine dies; the error then names it.
+    """
     descriptor, name = tempfile.mkstemp(prefix="zoomin-inspect-", suffix=".log")
-    persons = os.dup(STDERR)
+    terminal = os.dup(STDERR)
     os.dup2(descriptor, STDERR)
     os.close(descriptor)
-    with os.fdopen(persons, "w") as stream:
+    with os.fdopen(terminal, "w") as stream:
         try:
-            yield console(stream)
+            yield build_console(stream)
         except EngineDead as error:
             error.detail += f"; what the engine said is in {name}"
             raise
@@ -82,10 +93,10 @@ def chatter_aside() -> Iterator[Console]:
             Path(name).unlink()
         finally:
             sys.stderr.flush()
-            os.dup2(persons, STDERR)
+            os.dup2(terminal, STDERR)
 
 
-async def show_all(
+async def inspect_files(
     files: Sequence[Path],
     settings: Settings,
     errors: Console,
@@ -94,51 +105,51 @@ async def show_all(
     out: Path | None,
     start: Start = start_vllm,
 ) -> int:
-    """Prints what is said about each file, in their order, and returns how many could not be judged.
+    """Print the verdict on each file in the order given, and return how many files got none.
 
     Raises: BadSettings, EngineDead.
     """
-    output = console()
-    cards = _card_paths(files, out)
+    output = build_console()
+    cards = _choose_card_paths(files, out)
     checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
-    errors.print(visible(f"Starting the engine on {checkpoint.name}: a minute or two on a CPU"), style="dim")
+    errors.print(escape_unprintable(f"Starting the engine on {checkpoint.name}: a minute or two on a CPU"), style="dim")
     engine = await start(checkpoint, settings.engine)
     failed = 0
     try:
-        async for path, outcome in _judge_all(files, settings, checkpoint, engine):
+        async for path, outcome in _inspect_all(files, settings, checkpoint, engine):
             if isinstance(outcome, ZoomInError):
                 failed += 1
-                errors.print(visible(f"{path}: {outcome.detail} ({outcome.code})"), style="red")
+                errors.print(escape_unprintable(f"{path}: {outcome.detail} ({outcome.code})"), style="red")
                 continue
             event, image = outcome
             if as_json:
                 print(json.dumps(event.model_dump(mode="json")), flush=True)
             else:
-                describe(output, event)
+                print_details(output, event)
             if path in cards:
                 await asyncio.to_thread(_save_card, cards[path], event, image)
-                errors.print(visible(f"Evidence card: {cards[path]}"), style="dim")
+                errors.print(escape_unprintable(f"Evidence card: {cards[path]}"), style="dim")
     finally:
         await engine.close()
     return failed
 
 
-async def _judge_all(
+async def _inspect_all(
     files: Sequence[Path], settings: Settings, checkpoint: Checkpoint, engine: Engine
-) -> AsyncIterator[tuple[Path, Judged | ZoomInError]]:
+) -> AsyncIterator[tuple[Path, JudgedFile | ZoomInError]]:
     decoder = DecodePool(max_pixels=settings.store.max_image_pixels, workers=1)
-    turns = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(path: Path) -> Judged | ZoomInError:
-        async with turns:
+    async def inspect_within_slots(path: Path) -> JudgedFile | ZoomInError:
+        async with slots:
             try:
-                return await _judge(path, settings, checkpoint, engine, decoder)
+                return await _inspect_file(path, settings, checkpoint, engine, decoder)
             except FatalError:
                 raise
             except ZoomInError as error:
                 return error
 
-    tasks = [asyncio.create_task(one(path)) for path in files]
+    tasks = [asyncio.create_task(inspect_within_slots(path)) for path in files]
     try:
         for path, task in zip(files, tasks, strict=True):
             yield path, await task
@@ -149,24 +160,26 @@ async def _judge_all(
         decoder.close()
 
 
-async def _judge(path: Path, settings: Settings, checkpoint: Checkpoint, engine: Engine, decoder: DecodePool) -> Judged:
+async def _inspect_file(
+    path: Path, settings: Settings, checkpoint: Checkpoint, engine: Engine, decoder: DecodePool
+) -> JudgedFile:
     seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(name: str) -> Iterator[None]:
+    def time_stage(name: str) -> Iterator[None]:
         began = time.monotonic()
         yield
         seconds[name] = time.monotonic() - began
 
-    with stage("total"):
-        with stage("fetch"):
-            data, modified_ms = await asyncio.to_thread(_read, path, settings.store.max_image_bytes)
-        with stage("decode"):
+    with time_stage("total"):
+        with time_stage("fetch"):
+            data, modified_ms = await asyncio.to_thread(_read_file, path, settings.store.max_image_bytes)
+        with time_stage("decode"):
             image = await decoder.decode(data)
-        inspection = await zoomin.inspect(image, engine, stage=stage)
+        inspection = await zoomin.inspect(image, engine, stage=time_stage)
     sha256 = hashlib.sha256(data).hexdigest()
     width, height = image.size_px
-    event = judge(
+    event = build_verdict_event(
         inspection,
         checkpoint,
         model=model_ref(checkpoint, engine.version),
@@ -192,7 +205,7 @@ async def _judge(path: Path, settings: Settings, checkpoint: Checkpoint, engine:
     return event, image
 
 
-def _read(path: Path, max_bytes: int) -> tuple[bytes, int]:
+def _read_file(path: Path, max_bytes: int) -> tuple[bytes, int]:
     try:
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
@@ -204,38 +217,45 @@ def _read(path: Path, max_bytes: int) -> tuple[bytes, int]:
     return data, modified_ms
 
 
-def describe(out: Console, event: VerdictEvent) -> None:
-    """Everything that a person asks about one image, on some lines."""
+def print_details(out: Console, event: VerdictEvent) -> None:
+    """Print verdict, explanations and crops of one image on several lines."""
     image = event.image
-    out.print(Text(visible(image.key), "bold"), Text(f"{image.width_px} x {image.height_px} {image.format}", "dim"))
+    out.print(
+        Text(escape_unprintable(image.key), "bold"), Text(f"{image.width_px} x {image.height_px} {image.format}", "dim")
+    )
     remarks = ["corrected by Query 2"] * event.corrected + ["uncertain"] * event.uncertain
     if event.status != "complete":
         remarks.append(str(event.status))
     verdict = Text.assemble((f"  {event.verdict.upper()}", f"bold {COLOR[event.verdict]}"), f"  {event.confidence:.0%}")
     out.print(verdict.append(f"  {', '.join(remarks)}", "yellow"))
-    _describe_answer(out, "Global scan", event.scan)
+    _print_answer(out, "Global scan", event.scan)
     for number, region in enumerate((region for region in event.scan.regions if region.zoomed), start=1):
         out.print(Text(f"    crop {number}  {list(region.box)}", "dim"))
     if event.check:
-        _describe_answer(out, "Local check", event.check)
+        _print_answer(out, "Local check", event.check)
     out.print()
 
 
-def _describe_answer(out: Console, title: str, answer: ScanEvidence | CheckEvidence) -> None:
+def _print_answer(out: Console, title: str, answer: ScanEvidence | CheckEvidence) -> None:
     line = Text(f"{title}  ").append(f"{answer.verdict:<9}", COLOR[answer.verdict])
-    line.append(f"  P(generated) {answer.p_generated:.2f}  ").append(visible(answer.explanation), "italic")
+    line.append(f"  P(generated) {answer.p_generated:.2f}  ").append(escape_unprintable(answer.explanation), "italic")
     out.print(Padding(line, (0, 0, 0, 2)))
 
 
-def _card_paths(files: Sequence[Path], out: Path | None) -> dict[Path, Path]:
-    """Where each file's card goes; made sure of before anyone waits for the engine."""
+def _choose_card_paths(files: Sequence[Path], out: Path | None) -> dict[Path, Path]:
+    """Return the path of each file's evidence card, and create its directory.
+
+    Raises: BadSettings, before the slow start of the engine.
+    """
     if out is None:
         return {}
     if len(files) == 1 and not out.is_dir() and out.suffix.lower() == ".png":
         paths = {files[0]: out}
     else:
         alike = Counter(file.stem for file in set(files))
-        paths = {file: out / f"{file_name(file.stem if alike[file.stem] == 1 else str(file))}.png" for file in files}
+        paths = {
+            file: out / f"{build_file_name(file.stem if alike[file.stem] == 1 else str(file))}.png" for file in files
+        }
     try:
         for path in paths.values():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -245,4 +265,4 @@ def _card_paths(files: Sequence[Path], out: Path | None) -> dict[Path, Path]:
 
 
 def _save_card(path: Path, event: VerdictEvent, image: RgbImage) -> None:
-    card(image.pixels, event).save(path)
+    draw_evidence_card(image.pixels, event).save(path)

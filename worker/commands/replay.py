@@ -1,4 +1,4 @@
-"""`zoomin replay`: dead letters back to the topic they came from, each at most once for each letter."""
+"""`zoomin replay`: send dead letters back to their source topic, each letter at most once."""
 
 import argparse
 import json
@@ -9,24 +9,27 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
-from worker.cli.letters import EVENT_ID_HEADER, Decision, Letter, decide, identity, replays_of
-from worker.cli.sending import Pace, Sender, rate
-from worker.cli.stream import BEGINNING, TopicReader, moment, quiet_client
-from worker.cli.terminal import console, visible
+from worker.cli.dead_letters import DeadLetter, ReplayDecision, count_replays, decide_replays, identify
+from worker.cli.sending import RateLimiter, Sender, parse_rate
+from worker.cli.stream import BEGINNING, TopicReader, parse_time, silence_kafka_logging
+from worker.cli.terminal import build_console, escape_unprintable
 from worker.common.settings import KafkaSettings, Settings
+from worker.kafka.outgoing import EVENT_ID_HEADER
 
 NAME = "replay"
 HELP = "send dead letters back to the topic they came from; skips what was answered or replayed since"
-SHOWN = 40
-CLOCKS_APART = timedelta(minutes=5)
-"""how far the clocks of workers and of whoever replays may differ"""
+TABLE_ROWS = 40
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""largest difference between the clocks of the workers and of the machine that replays"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--code", help="only letters of this error, as in zoomin-dlt-code: image_missing")
-    parser.add_argument("--since", type=moment, metavar="T", help="only letters from 90s, 10m, 2h, 1d ago or a time on")
+    parser.add_argument(
+        "--since", type=parse_time, metavar="T", help="only letters from 90s, 10m, 2h, 1d ago or a time on"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="send at most N")
-    parser.add_argument("--rate", type=rate, metavar="N", help="at most N a second")
+    parser.add_argument("--rate", type=parse_rate, metavar="N", help="at most N a second")
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
     parser.add_argument("--json", action="store_true", help="one line a letter")
     parser.epilog = "example:\n  zoomin replay --code bucket_forbidden --since 1d --dry-run"
@@ -34,63 +37,67 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
-    quiet_client()
-    out, errors = console(), console(stderr=True)
+    silence_kafka_logging()
+    out, errors = build_console(), build_console(stderr=True)
     letters, foreign = read_letters(settings.kafka, args.since)
     if foreign:
         errors.print(f"Passed over {foreign} record(s) that are no dead letters of ours", style="yellow")
     if not letters:
         errors.print(f"No dead letter on {settings.kafka.dead_letter_topic}.", style="dim")
         return 0
-    since = datetime.fromtimestamp(min(letter.record.timestamp_ms for letter in letters) / 1000, UTC) - CLOCKS_APART
+    since = datetime.fromtimestamp(min(letter.record.timestamp_ms for letter in letters) / 1000, UTC) - MAX_CLOCK_SKEW
     errors.print(f"Looking what became of {len(letters)} letters since {since:%Y-%m-%d %H:%M} UTC", style="dim")
-    decisions = decide(
+    decisions = decide_replays(
         letters,
-        answered=answered_ids(settings.kafka, since),
-        replayed=replays(settings.kafka, {letter.topic for letter in letters}, since),
+        answered=read_answered_ids(settings.kafka, since),
+        replayed=read_replay_counts(settings.kafka, {letter.topic for letter in letters}, since),
         code=args.code,
         limit=args.limit,
     )
     if not args.dry_run:
-        send(settings.kafka, [decision.letter for decision in decisions if decision.reason is None], Pace(args.rate))
-    done = "would be sent" if args.dry_run else "sent"
+        send_letters(
+            settings.kafka,
+            [decision.letter for decision in decisions if decision.reason is None],
+            RateLimiter(args.rate),
+        )
+    outcome = "would be sent" if args.dry_run else "sent"
     if args.json:
         for decision in decisions:
-            print(_json(decision, done))
+            print(_format_json(decision, outcome))
     else:
-        _show(out, decisions, done)
+        _print_decisions(out, decisions, outcome)
     return 0
 
 
-def read_letters(settings: KafkaSettings, since: datetime | None) -> tuple[list[Letter], int]:
-    """The stored letters in the order of time, and how many records were none."""
+def read_letters(settings: KafkaSettings, since: datetime | None) -> tuple[list[DeadLetter], int]:
+    """Return the stored letters ordered by time, and the number of records that are no letters."""
     with TopicReader(settings, settings.dead_letter_topic, since=since or BEGINNING) as reader:
-        found = [Letter.of(record) for record in reader.stored()]
+        found = [DeadLetter.from_record(record) for record in reader.read_stored()]
     letters = [letter for letter in found if letter is not None]
     return sorted(letters, key=lambda letter: letter.record.timestamp_ms), len(found) - len(letters)
 
 
-def answered_ids(settings: KafkaSettings, since: datetime) -> set[str]:
+def read_answered_ids(settings: KafkaSettings, since: datetime) -> set[str]:
     with TopicReader(settings, settings.verdict_topic, since=since) as reader:
-        headers = (record.header(EVENT_ID_HEADER) for record in reader.stored())
+        headers = (record.get_header(EVENT_ID_HEADER) for record in reader.read_stored())
         return {header.decode(errors="replace") for header in headers if header}
 
 
-def replays(settings: KafkaSettings, topics: Iterable[str], since: datetime) -> dict[str, int]:
-    """The highest number of replay by identity, as the source topics hold it."""
+def read_replay_counts(settings: KafkaSettings, topics: Iterable[str], since: datetime) -> dict[str, int]:
+    """Return the highest replay number of each identity in the source topics."""
     highest: dict[str, int] = {}
     for topic in sorted(topics):
         with TopicReader(settings, topic, since=since) as reader:
-            for record in reader.stored():
-                number = replays_of(record)
+            for record in reader.read_stored():
+                number = count_replays(record)
                 if number:
-                    name = identity(record)
+                    name = identify(record)
                     highest[name] = max(number, highest.get(name, 0))
     return highest
 
 
-def send(settings: KafkaSettings, letters: list[Letter], pace: Pace) -> None:
-    """Returns when all are acknowledged; what a failure leaves unsent, the next replay finds.
+def send_letters(settings: KafkaSettings, letters: list[DeadLetter], limiter: RateLimiter) -> None:
+    """Send the letters and return when all are acknowledged; the next replay finds letters that a failure left unsent.
 
     Raises: TopicMissing, BrokerUnavailable.
     """
@@ -98,41 +105,41 @@ def send(settings: KafkaSettings, letters: list[Letter], pace: Pace) -> None:
         return
     with Sender[None](settings) as sender:
         for letter in letters:
-            pace.wait()
+            limiter.wait()
             sender.send(
                 letter.topic, key=letter.record.key, value=letter.record.value, headers=letter.headers, label=None
             )
         sender.finish()
 
 
-def _show(out: Console, decisions: list[Decision], done: str) -> None:
+def _print_decisions(out: Console, decisions: list[ReplayDecision], outcome: str) -> None:
     table = Table("code", "event", "record", "replay", "what", box=None, padding=(0, 2, 0, 0))
-    for decision in decisions[:SHOWN]:
+    for decision in decisions[:TABLE_ROWS]:
         letter, again = decision.letter, decision.reason is None
         table.add_row(
-            visible(letter.code),
-            visible(letter.event_id or "unreadable"),
-            visible(letter.place),
+            escape_unprintable(letter.code),
+            escape_unprintable(letter.event_id or "unreadable"),
+            escape_unprintable(letter.origin),
             str(letter.replays + 1) if again else "",
-            decision.reason or done,
+            decision.reason or outcome,
             style="" if again else "dim",
         )
     out.print(table)
-    if len(decisions) > SHOWN:
-        out.print(f"and {len(decisions) - SHOWN} more", style="dim")
-    counts = Counter(f"skipped: {decision.reason}" if decision.reason else done for decision in decisions)
-    out.print(", ".join(f"{count} {what}" for what, count in counts.most_common()) or f"0 {done}")
+    if len(decisions) > TABLE_ROWS:
+        out.print(f"and {len(decisions) - TABLE_ROWS} more", style="dim")
+    counts = Counter(f"skipped: {decision.reason}" if decision.reason else outcome for decision in decisions)
+    out.print(", ".join(f"{count} {what}" for what, count in counts.most_common()) or f"0 {outcome}")
 
 
-def _json(decision: Decision, done: str) -> str:
+def _format_json(decision: ReplayDecision, outcome: str) -> str:
     letter = decision.letter
     return json.dumps(
         {
             "code": letter.code,
             "event_id": letter.event_id,
-            "record": letter.place,
+            "record": letter.origin,
             "detail": letter.detail,
             "replays": letter.replays,
-            "what": decision.reason or done,
+            "what": decision.reason or outcome,
         }
     )

@@ -1,4 +1,4 @@
-"""`zoomin run`: the worker."""
+"""`zoomin run`: run the worker until it is stopped."""
 
 import argparse
 import asyncio
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     telemetry.configure_logging(settings.telemetry)
     try:
         if not asyncio.run(app.run(settings)):
-            # Everything of ours is closed; the interpreter would wait for what the engine's start still imports.
+            # All resources are closed; a normal exit would wait for imports that the engine's start left running.
             os._exit(0)
     except ZoomInError as error:
         telemetry.logger().error(telemetry.WORKER_FAILED, code=error.code, detail=error.detail)

@@ -1,4 +1,4 @@
-"""`zoomin submit`: events for images that are already there."""
+"""`zoomin submit`: send events for images that are already in a bucket."""
 
 import argparse
 import json
@@ -7,31 +7,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
-from rich.status import Status
-from rich.text import Text
 
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError
 from pipeline.wire.events import ImageEventMessage
-from worker.cli.sending import Pace, Sender, rate
-from worker.cli.stream import quiet_client
-from worker.cli.terminal import console, visible
+from worker.cli.progress import ProgressDisplay
+from worker.cli.sending import RateLimiter, Sender, parse_rate
+from worker.cli.stream import silence_kafka_logging
+from worker.cli.terminal import build_console, escape_unprintable
 from worker.common.settings import Settings
-from worker.storage.store import list_objects
+from worker.storage.buckets import list_bucket
 
 NAME = "submit"
 HELP = "send an event for every image below a prefix, or for every URL on stdin"
 SAVE_INTERVAL_S = 1.0
-SAY_INTERVAL_S = 10.0
+PROGRESS_INTERVAL_S = 10.0
 
 
-class Progress(BaseModel):
-    """How far one prefix has come: the last key whose event, with all before it, is acknowledged."""
+class PrefixProgress(BaseModel):
+    """The state of one prefix: the last key whose event is acknowledged, as are all events before it."""
 
     model_config = ConfigDict(extra="forbid")
     last_key: str = ""
@@ -39,16 +39,19 @@ class Progress(BaseModel):
     finished: bool = False
 
 
-class State(BaseModel):
-    """What the file of --state holds."""
+class SubmitState(BaseModel):
+    """The content of the file that `--state` names."""
 
     model_config = ConfigDict(extra="forbid")
     format: int = 1
-    prefixes: dict[str, Progress] = {}
+    prefixes: dict[str, PrefixProgress] = {}
 
     @classmethod
-    def read(cls, path: Path) -> "State":
-        """Raises: BadSettings for a file that is not ours."""
+    def read(cls, path: Path) -> "SubmitState":
+        """Read the file, or return an empty state if there is none.
+
+        Raises: BadSettings if the file is no state of `zoomin submit`.
+        """
         if not path.exists():
             return cls()
         try:
@@ -57,7 +60,7 @@ class State(BaseModel):
             raise BadSettings(f"{path} is no state file of `zoomin submit`: name another one, or remove it") from error
 
     def write(self, path: Path) -> None:
-        """Whole or not at all, whenever the power fails."""
+        """Replace the file atomically, so that a crash leaves the old or the new content."""
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             file.write(self.model_dump_json(indent=2))
             file.flush()
@@ -67,7 +70,7 @@ class State(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An event to send, and the key to go on after."""
+    """An event to send, and the key after which a later run goes on."""
 
     bucket: str
     key: str
@@ -83,7 +86,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", nargs="+", metavar="s3://bucket/prefix", help="everything below it; - reads s3:// URLs from stdin"
     )
-    parser.add_argument("--rate", type=rate, metavar="N", help="at most N events a second")
+    parser.add_argument("--rate", type=parse_rate, metavar="N", help="at most N events a second")
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="remember there how far it came, and go on from there"
     )
@@ -97,109 +100,110 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
-    quiet_client()
-    errors = console(stderr=True)
+    silence_kafka_logging()
+    errors, topic = build_console(stderr=True), settings.kafka.input_topic
     if args.state and "-" in args.what:
         raise BadSettings("--state remembers keys of a prefix; it cannot go on in the middle of stdin")
-    state = State.read(args.state) if args.state else State()
-    sent = 0
+    state = SubmitState.read(args.state) if args.state else SubmitState()
+    events = 0
     with Sender[Submission](settings.kafka) as sender:
-        for what in args.what:
-            progress = state.prefixes.setdefault(what, Progress())
+        for prefix in args.what:
+            progress = state.prefixes.setdefault(prefix, PrefixProgress())
             if progress.finished:
-                errors.print(visible(f"{what} was submitted before; remove {args.state} to do it again"), style="dim")
+                sentence = f"{prefix} was submitted before; remove {args.state} to do it again"
+                errors.print(escape_unprintable(sentence), style="dim")
                 continue
-            submissions = _from_stdin(settings) if what == "-" else _below(settings, what, after=progress.last_key)
-            sent += Run(settings, sender, Pace(args.rate), errors).all(what, submissions, state, args.state)
-    errors.print(f"{sent} events are on {settings.kafka.input_topic}.", style="green")
+            if prefix == "-":
+                submissions = _read_stdin(settings)
+            else:
+                submissions = _list_submissions(settings, prefix, after=progress.last_key)
+            submitter = PrefixSubmitter(sender, topic, RateLimiter(args.rate), state, args.state)
+            events += submitter.submit(prefix, submissions, errors)
+    errors.print(f"{events} events are on {topic}.", style="green")
     if args.json:
-        print(json.dumps({"events": sent, "topic": settings.kafka.input_topic}))
+        print(json.dumps({"events": events, "topic": topic}))
     return 0
 
 
-class Run:
-    """Sends the submissions of one prefix and keeps the state up with what is acknowledged."""
+class PrefixSubmitter:
+    """Sends the submissions of one prefix and writes into the state how far they are acknowledged."""
 
-    def __init__(self, settings: Settings, sender: Sender[Submission], pace: Pace, errors: Console) -> None:
-        self._topic = settings.kafka.input_topic
+    def __init__(
+        self, sender: Sender[Submission], topic: str, limiter: RateLimiter, state: SubmitState, path: Path | None
+    ) -> None:
         self._sender = sender
-        self._pace = pace
-        self._errors = errors
-        self._said_at = time.monotonic()
+        self._topic = topic
+        self._limiter = limiter
+        self._state = state
+        self._path = path
         self._saved_at = time.monotonic()
 
-    def all(self, what: str, submissions: Iterator[Submission], state: State, path: Path | None) -> int:
-        """How many were acknowledged. The state is written also when it ends early, however it ends."""
-        before = state.prefixes[what].events
-        status = self._errors.status("") if self._errors.is_terminal else nullcontext()
+    def submit(self, prefix: str, submissions: Iterator[Submission], errors: Console) -> int:
+        """Send all submissions and return how many were acknowledged; write the state however this ends."""
+        prefixes = self._state.prefixes
+        events_before = prefixes[prefix].events
+        display = ProgressDisplay(errors, partial(errors.print, style="dim"), interval_s=PROGRESS_INTERVAL_S)
         try:
-            with status as spinner:
+            with display:
                 for submission in submissions:
-                    self._pace.wait()
+                    self._limiter.wait()
                     self._sender.send(
                         self._topic,
                         key=f"{submission.bucket}/{submission.key}".encode(),
                         value=submission.value,
                         label=submission,
                     )
-                    self._keep_up(what, state, self._sender.take_acknowledged(), path)
-                    self._say(what, state.prefixes[what], spinner)
-                self._keep_up(what, state, self._sender.finish(), path)
-            state.prefixes[what] = state.prefixes[what].model_copy(update={"finished": True})
+                    self._update_state(prefix, self._sender.take_acknowledged())
+                    progress = prefixes[prefix]
+                    display.update(f"{prefix}: {progress.events} events acknowledged, at {progress.last_key}")
+                self._update_state(prefix, self._sender.finish())
+            prefixes[prefix] = prefixes[prefix].model_copy(update={"finished": True})
         finally:
             with suppress(BrokerUnavailable):
-                self._keep_up(what, state, self._sender.take_acknowledged(), path)
-            if path:
-                state.write(path)
-            if not state.prefixes[what].finished:
-                cure = "; the same command goes on from there" if path else ""
-                self._errors.print(f"Stopped after {state.prefixes[what].events} events{cure}", style="yellow")
-        return state.prefixes[what].events - before
+                self._update_state(prefix, self._sender.take_acknowledged())
+            if self._path:
+                self._state.write(self._path)
+            if not prefixes[prefix].finished:
+                hint = "; the same command goes on from there" if self._path else ""
+                errors.print(f"Stopped after {prefixes[prefix].events} events{hint}", style="yellow")
+        return prefixes[prefix].events - events_before
 
-    def _keep_up(self, what: str, state: State, acknowledged: list[Submission], path: Path | None) -> None:
+    def _update_state(self, prefix: str, acknowledged: list[Submission]) -> None:
         if acknowledged:
-            events = state.prefixes[what].events + len(acknowledged)
-            state.prefixes[what] = Progress(last_key=acknowledged[-1].key, events=events)
-        if path and time.monotonic() - self._saved_at > SAVE_INTERVAL_S:
-            state.write(path)
+            events = self._state.prefixes[prefix].events + len(acknowledged)
+            self._state.prefixes[prefix] = PrefixProgress(last_key=acknowledged[-1].key, events=events)
+        if self._path and time.monotonic() - self._saved_at > SAVE_INTERVAL_S:
+            self._state.write(self._path)
             self._saved_at = time.monotonic()
 
-    def _say(self, what: str, progress: Progress, spinner: Status | None) -> None:
-        text = visible(f"{what}: {progress.events} events acknowledged, at {progress.last_key}")
-        if spinner:
-            spinner.update(Text(text))
-        elif time.monotonic() - self._said_at > SAY_INTERVAL_S:
-            self._errors.print(text, style="dim")
-            self._said_at = time.monotonic()
+
+def _list_submissions(settings: Settings, url: str, *, after: str) -> Iterator[Submission]:
+    bucket, prefix = _parse_url(url, "")
+    _check_bucket(settings, bucket)
+    for listed in list_bucket(settings.store, bucket, prefix, after=after):
+        if not listed.key.endswith("/"):  # a marker by which consoles show a folder
+            yield Submission(bucket, listed.key, listed.etag)
 
 
-def _below(settings: Settings, url: str, *, after: str) -> Iterator[Submission]:
-    bucket, prefix = _located(url, "")
-    _admit(settings, bucket)
-    for found in list_objects(settings.store, bucket, prefix, after=after):
-        if not found.key.endswith("/"):  # what consoles make to show a folder
-            yield Submission(bucket, found.key, found.etag)
-
-
-def _from_stdin(settings: Settings) -> Iterator[Submission]:
+def _read_stdin(settings: Settings) -> Iterator[Submission]:
     for number, line in enumerate(sys.stdin, start=1):
         url = line.rstrip("\r\n")
         if url:
-            bucket, key = _located(url, f"line {number} of stdin: ")
-            _admit(settings, bucket)
+            bucket, key = _parse_url(url, f"line {number} of stdin: ")
+            _check_bucket(settings, bucket)
             yield Submission(bucket, key)
 
 
-def _located(url: str, where: str) -> tuple[str, str]:
+def _parse_url(url: str, where: str) -> tuple[str, str]:
     bucket, _, key = url.removeprefix("s3://").partition("/")
     if not url.startswith("s3://") or not bucket:
-        raise FatalError(f"{where}{visible(url)} is not s3://bucket/key")
+        raise FatalError(f"{where}{escape_unprintable(url)} is not s3://bucket/key")
     return bucket, key
 
 
-def _admit(settings: Settings, bucket: str) -> None:
+def _check_bucket(settings: Settings, bucket: str) -> None:
     if bucket not in settings.store.buckets:
         raise BadSettings(
-            f"bucket {visible(bucket)} is not on the allow-list, and a worker would refuse it: "
+            f"bucket {escape_unprintable(bucket)} is not on the allow-list, and a worker would refuse it: "
             "add it to ZOOMIN_STORE__BUCKETS, here and there"
         )

@@ -1,4 +1,4 @@
-"""`zoomin tail`: verdicts for people, as they come or as they are stored; never part of a group."""
+"""`zoomin tail`: print verdicts as they arrive or as they are stored, without joining a consumer group."""
 
 import argparse
 import json
@@ -15,9 +15,9 @@ from pipeline.errors import ZoomInError
 from pipeline.verdict import Status, Verdict
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
-from worker.cli.cards import CardMaker
-from worker.cli.stream import BEGINNING, SILENCE_S, TopicReader, moment, quiet_client
-from worker.cli.terminal import console, show, visible
+from worker.cli.evidence_cards import EvidenceCardWriter
+from worker.cli.stream import BEGINNING, SILENCE_S, TopicReader, parse_time, silence_kafka_logging
+from worker.cli.terminal import build_console, escape_unprintable, print_verdict
 from worker.common.settings import Settings
 
 NAME = "tail"
@@ -25,8 +25,8 @@ HELP = "watch verdicts, or ask about one; takes part in no group and commits not
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which verdicts to show; what is None or False does not narrow."""
+class VerdictFilter:
+    """A filter on verdicts; a field that is None or False excludes nothing."""
 
     verdict: Verdict | None = None
     corrected: bool = False
@@ -55,11 +55,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corrected", action="store_true", help="only where Query 2 corrected Query 1")
     parser.add_argument("--uncertain", action="store_true", help="only those in the checkpoint card's uncertain range")
     parser.add_argument("--status", type=Status, choices=list(Status), help="only this status")
-    parser.add_argument("--max-confidence", type=_probability, metavar="P", help="only up to this confidence, 0 to 1")
+    parser.add_argument(
+        "--max-confidence", type=_parse_probability, metavar="P", help="only up to this confidence, 0 to 1"
+    )
     parser.add_argument("--source", help="only from this source")
     parser.add_argument("--event", metavar="ID", help="only of this event; looks from the topic's beginning")
-    parser.add_argument("--key", type=_s3_url, metavar="s3://..", help="only of this object; from the beginning")
-    parser.add_argument("--since", type=moment, metavar="T", help="from 90s, 10m, 2h, 1d ago, or from an ISO time on")
+    parser.add_argument("--key", type=_parse_s3_url, metavar="s3://..", help="only of this object; from the beginning")
+    parser.add_argument(
+        "--since", type=parse_time, metavar="T", help="from 90s, 10m, 2h, 1d ago, or from an ISO time on"
+    )
     parser.add_argument("--once", action="store_true", help="what is stored now, then end (1 if there was nothing)")
     parser.add_argument("--json", action="store_true", help="one line a verdict, as it is on the topic")
     parser.add_argument("--save-cards", type=Path, metavar="DIR", help="draw the evidence card of each verdict shown")
@@ -73,8 +77,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
-    quiet_client()
-    wanted = Wanted(
+    silence_kafka_logging()
+    verdict_filter = VerdictFilter(
         args.verdict,
         args.corrected,
         args.uncertain,
@@ -86,71 +90,73 @@ def run(args: argparse.Namespace) -> int:
     )
     looks_back = args.once or args.event or args.key
     since = args.since or (BEGINNING if looks_back else None)
-    out, errors = console(), console(stderr=True)
-    shown = 0
+    out, errors = build_console(), build_console(stderr=True)
+    printed = 0
     with ExitStack() as stack:
-        maker = stack.enter_context(CardMaker(settings, args.save_cards)) if args.save_cards else None
+        maker = stack.enter_context(EvidenceCardWriter(settings, args.save_cards)) if args.save_cards else None
         reader = stack.enter_context(TopicReader(settings.kafka, settings.kafka.verdict_topic, since=since))
         if not args.once:
             errors.print(f"Waiting for verdicts on {settings.kafka.verdict_topic} (Ctrl-C ends)", style="dim")
-        for record in reader.stored() if args.once else patient(reader, errors):
-            event = _read(record, errors)
-            if event is None or event not in wanted:
+        for record in reader.read_stored() if args.once else follow_live(reader, errors):
+            event = _parse_verdict(record, errors)
+            if event is None or event not in verdict_filter:
                 continue
-            shown += 1
+            printed += 1
             if args.json:
                 print(json.dumps(json.loads(record.value or b"")), flush=True)
             else:
-                show(out, event)
+                print_verdict(out, event)
             if maker:
                 _save_card(maker, event, errors)
-    if not shown:
+    if not printed:
         errors.print(f"No such verdict is stored on {settings.kafka.verdict_topic}.", style="yellow")
-    return 0 if shown else 1
+    return 0 if printed else 1
 
 
-def patient(
+def follow_live(
     reader: TopicReader, errors: Console, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[RawRecord]:
-    """Live records; says so when the broker goes away and when it is back."""
-    heard_at, answering = clock(), True
-    for record in reader.live():
+    """Yield records as they arrive, and print when the broker goes away and when it is back."""
+    last_record_at, answering = clock(), True
+    for record in reader.read_live():
         if record is not None:
-            heard_at = clock()
+            last_record_at = clock()
             yield record
-        elif clock() - heard_at > SILENCE_S:
-            was, answering = answering, reader.answers()
+        elif clock() - last_record_at > SILENCE_S:
+            was, answering = answering, reader.is_reachable()
             if was != answering:
                 errors.print("Kafka answers again" if answering else "No broker answers; waiting", style="yellow")
-            heard_at = clock()
+            last_record_at = clock()
 
 
-def _read(record: RawRecord, errors: Console) -> VerdictEvent | None:
+def _parse_verdict(record: RawRecord, errors: Console) -> VerdictEvent | None:
     try:
         return VerdictEvent.model_validate_json(record.value or b"")
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = f"partition {record.partition} offset {record.offset}"
         problem = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
-        errors.print(visible(f"Passed over {where}, which is no verdict that we can read: {problem}"), style="yellow")
+        errors.print(
+            escape_unprintable(f"Passed over {where}, which is no verdict that we can read: {problem}"), style="yellow"
+        )
         return None
 
 
-def _save_card(maker: CardMaker, event: VerdictEvent, errors: Console) -> None:
+def _save_card(maker: EvidenceCardWriter, event: VerdictEvent, errors: Console) -> None:
     try:
-        errors.print(visible(f"Evidence card: {maker.save(event)}"), style="dim")
+        errors.print(escape_unprintable(f"Evidence card: {maker.save(event)}"), style="dim")
     except ZoomInError as error:
-        errors.print(visible(f"No evidence card for event {event.event_id}: {error.detail}"), style="yellow")
+        errors.print(escape_unprintable(f"No evidence card for event {event.event_id}: {error.detail}"), style="yellow")
 
 
-def _probability(text: str) -> float:
+def _parse_probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 
-def _s3_url(text: str) -> tuple[str, str]:
+def _parse_s3_url(text: str) -> tuple[str, str]:
     bucket, _, key = text.removeprefix("s3://").partition("/")
     if not (text.startswith("s3://") and bucket and key):
         raise argparse.ArgumentTypeError(f"{text!r} is not s3://bucket/key")

@@ -1,4 +1,4 @@
-"""`zoomin up`: the local stack alone, for whoever wants to run worker, submit and tail by hand."""
+"""`zoomin up`: run the local stack alone, for running worker, submit and tail by hand."""
 
 import argparse
 import json
@@ -12,7 +12,8 @@ from mimetypes import guess_type
 from pathlib import Path
 
 from pipeline.errors import BadSettings
-from worker.local.stack import DEAD_LETTER_MESSAGE_BYTES, LocalStack
+from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES
+from worker.local.stack import LocalStack
 
 NAME = "up"
 HELP = "run a local Kafka and S3 in the foreground; prints the variables by which the other commands find them"
@@ -25,12 +26,12 @@ _TOPICS = {
 }
 _IMAGE_BUCKET = "zoomin-images"
 _LABEL_BUCKET = "zoomin-labels"
-_LOOK_EVERY_S = 0.5
+_CHECK_INTERVAL_S = 0.5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kafka-port", type=_port, default=0, metavar="PORT", help="default: any free one")
-    parser.add_argument("--s3-port", type=_port, default=0, metavar="PORT", help="default: any free one")
+    parser.add_argument("--kafka-port", type=_parse_port, default=0, metavar="PORT", help="default: any free one")
+    parser.add_argument("--s3-port", type=_parse_port, default=0, metavar="PORT", help="default: any free one")
     parser.add_argument("--dir", type=Path, help="keep data, ports and logs here; default: gone at the end")
     parser.add_argument("--images", type=Path, metavar="DIR", help="put the images below DIR into the image bucket")
     parser.add_argument("--json", action="store_true", help="the variables as one object, for programs")
@@ -43,24 +44,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # each of them stops us as Ctrl-C does
-    pictures = _pictures(args.images) if args.images else []
+        signal.signal(number, signal.default_int_handler)  # each of them stops the command as Ctrl-C does
+    images = _list_images(args.images) if args.images else []
     try:
-        with LocalStack(args.dir, say=_say, kafka_port=args.kafka_port, s3_port=args.s3_port) as stack:
+        with LocalStack(args.dir, notify=_notify, kafka_port=args.kafka_port, s3_port=args.s3_port) as stack:
             environment = _prepare(stack)
-            _upload(stack, args.images, pictures)
-            print(json.dumps(environment) if args.json else export_lines(environment), flush=True)
-            _say(f"Ready; logs and data are below {stack.directory}. Ctrl-C stops it.")
+            _upload(stack, args.images, images)
+            print(json.dumps(environment) if args.json else format_exports(environment), flush=True)
+            _notify(f"Ready; logs and data are below {stack.directory}. Ctrl-C stops it.")
             while True:
                 stack.check()
-                time.sleep(_LOOK_EVERY_S)
+                time.sleep(_CHECK_INTERVAL_S)
     except KeyboardInterrupt:
-        _say("Stopped.")
+        _notify("Stopped.")
         return 0
 
 
-def export_lines(environment: Mapping[str, str]) -> str:
-    """What a shell reads; a session token of the user's would spoil our credentials."""
+def format_exports(environment: Mapping[str, str]) -> str:
+    """Return the variables as shell commands; a session token of the user would invalidate our credentials."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     return "\n".join(["unset AWS_SESSION_TOKEN", *exports])
 
@@ -70,34 +71,37 @@ def _prepare(stack: LocalStack) -> dict[str, str]:
     stack.create_topics(set(_TOPICS.values()) - {dead_letters}, partitions=_PARTITIONS)
     stack.create_topics([dead_letters], max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
     stack.create_buckets([_IMAGE_BUCKET, _LABEL_BUCKET])
-    return stack.environment(label_bucket=_LABEL_BUCKET) | _TOPICS
+    return stack.build_environment(label_bucket=_LABEL_BUCKET) | _TOPICS
 
 
-def _pictures(directory: Path) -> list[Path]:
-    """Raises: BadSettings."""
-    pictures = sorted(path for path in directory.rglob("*") if (guess_type(path)[0] or "").startswith("image/"))
-    if not pictures:
+def _list_images(directory: Path) -> list[Path]:
+    """List the image files below `directory`.
+
+    Raises: BadSettings if there are none.
+    """
+    images = sorted(path for path in directory.rglob("*") if (guess_type(path)[0] or "").startswith("image/"))
+    if not images:
         raise BadSettings(f"--images: no image files below {directory}; `zoomin-train scenes` draws some")
-    return pictures
+    return images
 
 
-def _upload(stack: LocalStack, directory: Path, pictures: Sequence[Path]) -> None:
-    if not pictures:
+def _upload(stack: LocalStack, directory: Path, images: Sequence[Path]) -> None:
+    if not images:
         return
-    with closing(stack.seaweedfs.client()) as client:
-        for path in pictures:
+    with closing(stack.seaweedfs.build_client()) as client:
+        for path in images:
             client.upload_file(str(path), _IMAGE_BUCKET, path.relative_to(directory).as_posix())
-    _say(
-        f"{len(pictures)} images are in s3://{_IMAGE_BUCKET}/; `zoomin submit s3://{_IMAGE_BUCKET}/` sends their events"
+    _notify(
+        f"{len(images)} images are in s3://{_IMAGE_BUCKET}/; `zoomin submit s3://{_IMAGE_BUCKET}/` sends their events"
     )
 
 
-def _port(text: str) -> int:
+def _parse_port(text: str) -> int:
     port = int(text)
     if not 0 <= port < 65536:
         raise argparse.ArgumentTypeError(f"{port} is no port")
     return port
 
 
-def _say(sentence: str) -> None:
+def _notify(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)

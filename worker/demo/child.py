@@ -1,4 +1,4 @@
-"""The demo's console and its child processes, each with a log file in the demo's directory."""
+"""Child processes of the demo, each with a log file in the demo's directory."""
 
 import os
 import signal
@@ -13,32 +13,34 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.errors import FatalError
-from worker.cli.terminal import visible
+from worker.cli.terminal import escape_unprintable
 from worker.common.settings import inherited
-from worker.local.child_supervisor import GuardedProcess
+from worker.local.child_supervisor import SupervisedProcess
 
 LOG_LINES = 8
-LOOK_EVERY_S = 0.1
+POLL_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """One run: its directory, and where its sentences go (stderr where stdout is for programs)."""
+    """A run of the demo: its directory and the console for its sentences (stderr if stdout is for programs)."""
 
     directory: Path
     out: Console
     began: float = field(default_factory=time.monotonic)
 
-    def say(self, sentence: str) -> None:
-        self.out.print(Text.assemble((f"{time.monotonic() - self.began:4.0f} s  ", "dim"), visible(sentence)))
+    def notify(self, sentence: str) -> None:
+        self.out.print(
+            Text.assemble((f"{time.monotonic() - self.began:4.0f} s  ", "dim"), escape_unprintable(sentence))
+        )
 
 
 @contextmanager
-def child(demo: Demo, name: str, command: Sequence[str], *, grace_s: float) -> Iterator[GuardedProcess]:
-    """A module of ours as a process that ends with us; asked to end when all went well, else at once."""
-    log = log_of(demo, name)
+def run_child(demo: Demo, name: str, command: Sequence[str], *, grace_s: float) -> Iterator[SupervisedProcess]:
+    """Run a module of ours as a process; terminate it after the `with` block, or kill it after an error."""
+    log = get_log_path(demo, name)
     log.unlink(missing_ok=True)
-    process = GuardedProcess(
+    process = SupervisedProcess(
         [sys.executable, "-m", *command],
         cwd=Path.cwd(),
         output=log,
@@ -50,25 +52,25 @@ def child(demo: Demo, name: str, command: Sequence[str], *, grace_s: float) -> I
     except BaseException:
         process.kill()
         raise
-    _ask_to_end(process, grace_s)
+    _terminate(process, grace_s)
     process.stop()
 
 
-def _ask_to_end(process: GuardedProcess, grace_s: float) -> None:
-    """The process alone: an engine's own processes are its to end, when it has no more use for them."""
+def _terminate(process: SupervisedProcess, grace_s: float) -> None:
+    """Terminate this process only: it ends its engine's processes itself when it no longer needs them."""
     if process.pid is None or process.returncode is not None:
         return
     os.kill(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while process.returncode is None and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_INTERVAL_S)
 
 
-def log_of(demo: Demo, name: str) -> Path:
+def get_log_path(demo: Demo, name: str) -> Path:
     return demo.directory / f"{name}.log"
 
 
-def failure(demo: Demo, name: str, code: int) -> FatalError:
-    log = log_of(demo, name)
+def build_child_error(demo: Demo, name: str, code: int) -> FatalError:
+    log = get_log_path(demo, name)
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
     return FatalError("\n".join([f"the {name} process ended with code {code}; the end of {log}:", *lines]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import jinja2
 from PIL import Image
 
-from pipeline.evidence.card import image_name
+from pipeline.evidence.card import format_image_name
 from pipeline.verdict import Verdict
 from pipeline.wire.messages import VerdictEvent
 
@@ -21,9 +21,9 @@ Z_95 = 1.96
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One image of the run: what it is, what was said, and how many seconds it was worked on.
+    """One image of the run: its truth, its verdict, and the seconds of work on it.
 
-    `card` is the evidence card; `problem` says what became of an image without a verdict.
+    `card` is the evidence card; `problem` is the reason why an image has no verdict.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Case:
 
     @property
     def right(self) -> bool | None:
-        """None while there is nothing to compare."""
+        """None without a verdict or a known truth."""
         return None if self.event is None or self.truth is None else self.event.verdict is self.truth
 
     @property
@@ -57,7 +57,7 @@ class Share:
     n: int
 
     @classmethod
-    def of(cls, hits: Sequence[bool]) -> "Share | None":
+    def from_outcomes(cls, hits: Sequence[bool]) -> "Share | None":
         n = len(hits)
         if not n:
             return None
@@ -69,7 +69,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run came to; `acc` and `i_acc` are over the answered images with a known truth.
+    """The results of a run; `acc` and `i_acc` count the answered images with a known truth.
 
     Source: Acc, I-Acc (the scan alone) and C-Cases (corrected) as in the paper's table 1.
     """
@@ -85,14 +85,14 @@ class Summary:
     median_s: float | None
 
     @classmethod
-    def of(cls, cases: Sequence[Case], *, seconds: float) -> "Summary":
+    def from_cases(cls, cases: Sequence[Case], *, seconds: float) -> "Summary":
         corrected = [case for case in cases if case.corrected]
         waits = [case.seconds for case in cases if case.seconds is not None]
         return cls(
             images=len(cases),
             answered=sum(case.event is not None for case in cases),
-            acc=Share.of([case.right for case in cases if case.right is not None]),
-            i_acc=Share.of([case.scan_right for case in cases if case.scan_right is not None]),
+            acc=Share.from_outcomes([case.right for case in cases if case.right is not None]),
+            i_acc=Share.from_outcomes([case.scan_right for case in cases if case.scan_right is not None]),
             corrected=len(corrected),
             corrected_right=sum(case.right is True for case in corrected),
             corrected_wrong=sum(case.right is False for case in corrected),
@@ -101,18 +101,18 @@ class Summary:
         )
 
 
-def render(cases: Sequence[Case], summary: Summary) -> str:
-    """The page, its pictures inside it, every text of a message escaped; it runs no script and loads nothing.
+def render_report(cases: Sequence[Case], summary: Summary) -> str:
+    """Render the page with its pictures inside and all untrusted text escaped; it runs no script and loads nothing.
 
-    Corrected images come first, those that zooming in helped before those it harmed; then the wrong ones.
+    Corrected images come first, right ones before wrong ones; then the other wrong ones.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("worker.demo"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"card": _data_uri, "name": image_name, "percent": _percent}
+    environment.filters |= {"card": _encode_data_uri, "name": format_image_name, "percent": _format_percent}
     ordered = sorted(cases, key=_rank)
     template = environment.get_template("report.html.jinja")
-    return template.render(cases=ordered, summary=summary, dots=_dots(ordered), side=PLOT_PX)
+    return template.render(cases=ordered, summary=summary, dots=_build_dots(ordered), side=PLOT_PX)
 
 
 def _rank(case: Case) -> tuple[bool, bool, str]:
@@ -130,7 +130,7 @@ class Dot:
     truth: str
 
 
-def _dots(cases: Sequence[Case]) -> list[Dot]:
+def _build_dots(cases: Sequence[Case]) -> list[Dot]:
     return [
         Dot(number, case.event.scan.p_generated * PLOT_PX, (1 - case.event.p_generated) * PLOT_PX, case.truth or "")
         for number, case in enumerate(cases, start=1)
@@ -138,11 +138,11 @@ def _dots(cases: Sequence[Case]) -> list[Dot]:
     ]
 
 
-def _data_uri(picture: Image.Image) -> str:
+def _encode_data_uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=CARD_QUALITY, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _percent(share: Share | None) -> str:
+def _format_percent(share: Share | None) -> str:
     return f"{share.value:.1%}" if share else "n/a"

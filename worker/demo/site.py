@@ -1,4 +1,4 @@
-"""Where the demo runs: a local stack, or a person's own Kafka and S3 under names that nobody else uses."""
+"""Kafka and S3 of the demo: a local stack, or the user's own services under names of their own."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,10 +9,12 @@ from kafka.admin import NewTopic
 
 from pipeline.errors import TopicMissing
 from worker.common.settings import KafkaSettings, Settings, adopt
-from worker.kafka.client import admin_client, unreachable
-from worker.local.server import Say
-from worker.local.stack import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, LocalStack
-from worker.storage.store import ImageStore, create_bucket
+from worker.kafka.client import build_connection_error, open_admin_client
+from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
+from worker.local.server import Notify
+from worker.local.stack import LocalStack
+from worker.storage.buckets import create_bucket
+from worker.storage.image_store import ImageStore
 
 BUCKET = "zoomin.demo.images"
 NAMES = {
@@ -23,34 +25,34 @@ NAMES = {
     "ZOOMIN_STORE__BUCKETS": BUCKET,
     "ZOOMIN_SAMPLING__BUCKET": "",
 }
-# Ours for the local stack are whole, and nothing of the person's may mix with them or stand between.
-FOREIGN = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+# Variables of the user that must not mix with those of the local stack.
+USER_VARIABLES = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 @contextmanager
-def local_site(say: Say) -> Iterator[Settings]:
-    """A stack of our own, with everything the demo needs; gone at the end."""
-    with LocalStack(say=say) as stack:
-        settings = adopt(stack.environment() | NAMES, without=FOREIGN)
-        create(settings)
+def start_local_site(notify: Notify) -> Iterator[Settings]:
+    """Start a local stack with all topics and buckets of the demo; stop it after the `with` block."""
+    with LocalStack(notify=notify) as stack:
+        settings = adopt(stack.build_environment() | NAMES, without=USER_VARIABLES)
+        create_missing(settings)
         yield settings
 
 
-def own_site(*, may_create: bool) -> Settings:
-    """The person's Kafka and S3.
+def open_own_site(*, may_create: bool) -> Settings:
+    """Use the user's Kafka and S3.
 
-    Raises: FatalError that names what is missing there, unless it may be created.
+    Raises: FatalError that names missing topics and buckets, unless they may be created.
     """
     settings = adopt(NAMES)
     if may_create:
-        create(settings)
+        create_missing(settings)
     else:
-        check(settings)
+        check_site(settings)
     return settings
 
 
-def create(settings: Settings) -> None:
-    """Those of the demo's topics and its bucket that are not there yet."""
+def create_missing(settings: Settings) -> None:
+    """Create the topics of the demo and its bucket, as far as they do not exist yet."""
     kafka = settings.kafka
     limits = {
         kafka.input_topic: INPUT_MESSAGE_BYTES,
@@ -58,7 +60,7 @@ def create(settings: Settings) -> None:
         kafka.dead_letter_topic: DEAD_LETTER_MESSAGE_BYTES,
     }
     try:
-        with admin_client(kafka) as admin:
+        with open_admin_client(kafka) as admin:
             missing = sorted(limits.keys() - set(admin.list_topics()))
             if missing:
                 # -1: as many replicas as the cluster's own default
@@ -66,29 +68,34 @@ def create(settings: Settings) -> None:
                 admin.create_topics(topics)
                 admin.wait_for_topics(missing)
     except kafka_errors.KafkaError as error:
-        raise unreachable(kafka, error) from error
+        raise build_connection_error(kafka, error) from error
     create_bucket(settings.store, BUCKET)
 
 
-def check(settings: Settings) -> None:
-    """Raises: FatalError."""
-    missing = [f"topic {topic}" for topic in _missing_topics(settings.kafka)]
-    problem = asyncio.run(_bucket_problem(settings))
+def check_site(settings: Settings) -> None:
+    """Check that the topics of the demo and its bucket exist.
+
+    Raises: FatalError.
+    """
+    missing = [f"topic {topic}" for topic in _list_missing_topics(settings.kafka)]
+    problem = asyncio.run(_find_bucket_problem(settings))
     missing += [f"bucket {BUCKET} ({problem})"] if problem else []
     if missing:
         raise TopicMissing(f"not there yet: {', '.join(missing)}; `zoomin demo --create` creates what is missing")
 
 
-def _missing_topics(kafka: KafkaSettings) -> list[str]:
+def _list_missing_topics(kafka: KafkaSettings) -> list[str]:
     try:
-        with admin_client(kafka) as admin:
-            there = set(admin.list_topics())
+        with open_admin_client(kafka) as admin:
+            existing = set(admin.list_topics())
     except kafka_errors.KafkaError as error:
-        raise unreachable(kafka, error) from error
-    return [topic for topic in (kafka.input_topic, kafka.verdict_topic, kafka.dead_letter_topic) if topic not in there]
+        raise build_connection_error(kafka, error) from error
+    return [
+        topic for topic in (kafka.input_topic, kafka.verdict_topic, kafka.dead_letter_topic) if topic not in existing
+    ]
 
 
-async def _bucket_problem(settings: Settings) -> str | None:
+async def _find_bucket_problem(settings: Settings) -> str | None:
     store = ImageStore(settings.store)
     try:
         return await store.check(BUCKET)

@@ -1,4 +1,4 @@
-"""What all our Kafka clients share: how they connect, and what they ask of the cluster before they work."""
+"""Connection of all our Kafka clients, and the checks of the cluster before they work."""
 
 import ssl
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ from kafka.net.selector import NetworkSelector
 
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, TopicMissing
 from worker.common.settings import KafkaSettings
-from worker.kafka.workarounds import close_every_socket, hear_last_words
+from worker.kafka.workarounds import close_all_sockets, keep_bytes_before_close
 
 Client = TypeVar("Client")
 
@@ -26,8 +26,8 @@ LETTER_HEADROOM_BYTES = 64 * 1024
 DEFAULT_MESSAGE_BYTES = 1_048_588
 """the broker's own default of max.message.bytes"""
 
-# From what OpenSSL says to what a person can do.
-_TLS_CURES = {
+# From a part of OpenSSL's message to what the user can do.
+_TLS_HINTS = {
     "mismatch, certificate is not valid for": "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS must name it as its certificate does",
     "CERTIFICATE_VERIFY_FAILED": "name the file of the CA that signed its certificate in ZOOMIN_KAFKA__SSL_CAFILE",
     "CERTIFICATE_REQUIRED": "it asks for a certificate: set ZOOMIN_KAFKA__SSL_CERTFILE and ZOOMIN_KAFKA__SSL_KEYFILE",
@@ -37,50 +37,50 @@ _TLS_CURES = {
 }
 
 
-def connection(settings: KafkaSettings) -> dict[str, object]:
-    """What every client is built with: where the brokers are, who we are, how patient we are."""
+def build_client_options(settings: KafkaSettings) -> dict[str, object]:
+    """Build the options of every client: addresses, credentials and timeouts."""
     password = settings.sasl_password
     return {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
         "client_id": "zoomin",
-        "bootstrap_timeout_ms": ms(BOOTSTRAP_TIMEOUT_S),
-        "request_timeout_ms": ms(REQUEST_TIMEOUT_S),
-        "reconnect_backoff_max_ms": 1000,  # an outage would outlive the broker's return by the default of 30 s
+        "bootstrap_timeout_ms": to_ms(BOOTSTRAP_TIMEOUT_S),
+        "request_timeout_ms": to_ms(REQUEST_TIMEOUT_S),
+        "reconnect_backoff_max_ms": 1000,  # with the default of 30 s an outage outlasts the broker's return
         "security_protocol": settings.security_protocol,
         "sasl_mechanism": settings.sasl_mechanism,
         "sasl_plain_username": settings.sasl_username,
         "sasl_plain_password": None if password is None else password.get_secret_value(),
-        "ssl_cafile": _path(settings.ssl_cafile),
-        "ssl_certfile": _path(settings.ssl_certfile),
-        "ssl_keyfile": _path(settings.ssl_keyfile),
+        "ssl_cafile": _format_path(settings.ssl_cafile),
+        "ssl_certfile": _format_path(settings.ssl_certfile),
+        "ssl_keyfile": _format_path(settings.ssl_keyfile),
     }
 
 
-def connect(make: Callable[..., Client], settings: KafkaSettings, **options: object) -> Client:
-    """A client of this kind, or nothing left behind.
+def connect(client_class: Callable[..., Client], settings: KafkaSettings, **options: object) -> Client:
+    """Build a connected client of this class; if that fails, release its threads and sockets.
 
-    The client's own constructors leave a thread and sockets behind when no broker answers: an outage of an hour would
-    use up the file descriptors.
+    The client's own constructors do not release them when no broker answers: an outage of an hour would use up the file
+    descriptors.
 
-    Raises: BadSettings for addresses and files that no client can start with; KafkaError when no broker serves us,
-        its cause being why the last one did not.
+    Raises: BadSettings for addresses and files that no client can start with; KafkaError if no broker accepts us, with
+        the last broker's refusal as its cause.
     """
     _check_files(settings)
-    hear_last_words()
-    close_every_socket()
-    connections: list[_Connections] = []
+    keep_bytes_before_close()
+    close_all_sockets()
+    connections: list[_RefusalKeepingManager] = []
     with ExitStack() as opened:
 
-        def network(**configs: object) -> KafkaNetClient:
+        def build_network(**configs: object) -> KafkaNetClient:
             selector = NetworkSelector(**configs)
             opened.callback(selector.close)
-            connections.append(_Connections(selector, **configs))
+            connections.append(_RefusalKeepingManager(selector, **configs))
             client = KafkaNetClient(net=selector, manager=connections[-1])
             opened.callback(client.close)
             return client
 
         try:
-            client = make(**connection(settings) | options, kafka_client=network)
+            client = client_class(**build_client_options(settings) | options, kafka_client=build_network)
         except (ValueError, OSError) as error:
             raise BadSettings(f"the ZOOMIN_KAFKA__* settings are no usable connection: {error}") from error
         except kafka_errors.KafkaError as error:
@@ -91,27 +91,30 @@ def connect(make: Callable[..., Client], settings: KafkaSettings, **options: obj
         return client
 
 
-class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the client has no types
-    """Remembers why a connection could not be used: after all its tries the client only says that it gave up.
+class _RefusalKeepingManager(KafkaConnectionManager):  # type: ignore[misc]  # the client has no types
+    """Keeps the reason why a connection could not be used; the client itself only reports that it gave up.
 
-    A refusal that says what to do stays: a broker that hangs up is not always heard to the end.
+    A refusal with a known hint is not replaced: at a later try the broker may close the connection before its reason
+    is read.
     """
 
     refusal: BaseException | None = None
 
-    def get_connection(self, *where: object, **options: object) -> Future:
-        connection = super().get_connection(*where, **options)
+    def get_connection(self, *address: object, **options: object) -> Future:
+        connection = super().get_connection(*address, **options)
         if not self.bootstrapped:
-            connection.init_future.add_errback(self._refused)
+            connection.init_future.add_errback(self._note_refusal)
         return connection
 
-    def _refused(self, error: BaseException) -> None:
-        if self.refusal is None or _cure(self.refusal) is None:
+    def _note_refusal(self, error: BaseException) -> None:
+        if self.refusal is None or _find_hint(self.refusal) is None:
             self.refusal = error
 
 
 def _check_files(settings: KafkaSettings) -> None:
-    """The client would try unreadable certificates until its time is up, and ask the terminal for a key's password.
+    """Check the certificate files.
+
+    The client itself would retry unreadable ones until its timeout, and ask on the terminal for the password of a key.
 
     Raises: BadSettings.
     """
@@ -138,9 +141,9 @@ def _check_files(settings: KafkaSettings) -> None:
 
 
 def check_topics(settings: KafkaSettings) -> None:
-    """Reaches a broker and our three topics.
+    """Check that a broker answers and that our three topics are usable.
 
-    Raises: BadSettings; FatalError when no broker answers; TopicMissing.
+    Raises: BadSettings; FatalError if no broker answers; TopicMissing.
     """
     fields = {
         settings.input_topic: "INPUT_TOPIC",
@@ -148,30 +151,30 @@ def check_topics(settings: KafkaSettings) -> None:
         settings.dead_letter_topic: "DEAD_LETTER_TOPIC",
     }
     try:
-        with admin_client(settings) as admin:
-            answers = {topic["name"]: topic["error_code"] for topic in admin.describe_topics(list(fields))}
+        with open_admin_client(settings) as admin:
+            error_codes = {topic["name"]: topic["error_code"] for topic in admin.describe_topics(list(fields))}
     except kafka_errors.KafkaError as error:
-        raise unreachable(settings, error) from error
+        raise build_connection_error(settings, error) from error
     for topic, field in fields.items():
-        if answers[topic] == kafka_errors.TopicAuthorizationFailedError.errno:
+        if error_codes[topic] == kafka_errors.TopicAuthorizationFailedError.errno:
             raise FatalError(f"topic {topic} may not be read by us: give this user the right to describe it")
-        if answers[topic] == kafka_errors.UnknownTopicOrPartitionError.errno:
+        if error_codes[topic] == kafka_errors.UnknownTopicOrPartitionError.errno:
             raise TopicMissing(
                 f"topic {topic} does not exist at {settings.bootstrap_servers}: "
                 f"create it, or name another one in ZOOMIN_KAFKA__{field}"
             )
-        if answers[topic]:
-            raise FatalError(f"topic {topic} is not usable: {kafka_errors.for_code(answers[topic]).__name__}")
+        if error_codes[topic]:
+            raise FatalError(f"topic {topic} is not usable: {kafka_errors.for_code(error_codes[topic]).__name__}")
 
 
-def message_limits(settings: KafkaSettings, topics: Iterable[str]) -> dict[str, int]:
-    """`max.message.bytes` of each topic; the broker's default where we may not ask.
+def read_message_limits(settings: KafkaSettings, topics: Iterable[str]) -> dict[str, int]:
+    """Read `max.message.bytes` of each topic; assume the broker's default if reading it is not authorized.
 
-    Raises: KafkaError when no broker answers.
+    Raises: KafkaError if no broker answers.
     """
     names = list(topics)
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["max.message.bytes"]) for name in names]
-    with admin_client(settings) as admin:
+    with open_admin_client(settings) as admin:
         try:
             described = admin.describe_configs(resources, config_filter="all")["topic"]
         except kafka_errors.AuthorizationError:
@@ -181,15 +184,15 @@ def message_limits(settings: KafkaSettings, topics: Iterable[str]) -> dict[str, 
 
 
 def check_headroom(settings: KafkaSettings) -> None:
-    """A letter is the record and our headers: its topic must take more than the input topic does.
+    """Check that the dead-letter topic takes larger messages than the input topic: a letter is a record plus headers.
 
-    Raises: FatalError when it does not, or no broker answers; BadSettings.
+    Raises: FatalError if it does not, or no broker answers; BadSettings.
     """
     source, letters = settings.input_topic, settings.dead_letter_topic
     try:
-        limits = message_limits(settings, (source, letters))
+        limits = read_message_limits(settings, (source, letters))
     except kafka_errors.KafkaError as error:
-        raise unreachable(settings, error) from error
+        raise build_connection_error(settings, error) from error
     needed = limits[source] + LETTER_HEADROOM_BYTES
     if limits[letters] < needed:
         raise FatalError(
@@ -199,12 +202,12 @@ def check_headroom(settings: KafkaSettings) -> None:
 
 
 def check_writable(settings: KafkaSettings, topic: str) -> None:
-    """Whether some partition has a leader and enough in-sync replicas to acknowledge a record.
+    """Check that some partition has a leader and enough in-sync replicas to acknowledge a record.
 
-    Raises: FatalError when none has; BadSettings; KafkaError.
+    Raises: FatalError if none has; BadSettings; KafkaError.
     """
     name = "min.insync.replicas"
-    with admin_client(settings) as admin:
+    with open_admin_client(settings) as admin:
         partitions = admin.describe_topics([topic])[0]["partitions"]
         try:
             resource = ConfigResource(ConfigResourceType.TOPIC, topic, [name])
@@ -217,8 +220,11 @@ def check_writable(settings: KafkaSettings, topic: str) -> None:
 
 
 @contextmanager
-def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
-    """Raises: what `connect` raises."""
+def open_admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    """Open an admin client for a `with` block.
+
+    Raises: what `connect` raises.
+    """
     admin = connect(KafkaAdminClient, settings)
     try:
         yield admin
@@ -226,34 +232,34 @@ def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
-def unreachable(settings: KafkaSettings, error: Exception) -> FatalError:
-    """`error` is what `connect` raised."""
+def build_connection_error(settings: KafkaSettings, error: Exception) -> FatalError:
+    """Build the error for users from the one that `connect` raised."""
     where, reason = settings.bootstrap_servers, error.__cause__ or error
-    cure = _cure(reason)
-    if cure is not None:
-        return FatalError(f"Kafka at {where} and we cannot agree: {cure} ({reason})")
+    hint = _find_hint(reason)
+    if hint is not None:
+        return FatalError(f"Kafka at {where} and we cannot agree: {hint} ({reason})")
     return FatalError(
         f"no Kafka broker serves us at {where} within {BOOTSTRAP_TIMEOUT_S:.0f} s: check the network, "
         f"ZOOMIN_KAFKA__BOOTSTRAP_SERVERS, ZOOMIN_KAFKA__SECURITY_PROTOCOL and, where set, the credentials ({reason})"
     )
 
 
-def _cure(refusal: BaseException) -> str | None:
-    """What a person can do about it, as far as that is known."""
+def _find_hint(refusal: BaseException) -> str | None:
+    """Return what the user can do about the refusal, or None if that is not known."""
     if isinstance(refusal, kafka_errors.SaslAuthenticationFailedError):
         return "it refuses our user, check ZOOMIN_KAFKA__SASL_USERNAME and ZOOMIN_KAFKA__SASL_PASSWORD"
     if isinstance(refusal, kafka_errors.UnsupportedSaslMechanismError):
         return "it does not offer our ZOOMIN_KAFKA__SASL_MECHANISM"
-    return next((cure for symptom, cure in _TLS_CURES.items() if symptom in str(refusal)), None)
+    return next((hint for symptom, hint in _TLS_HINTS.items() if symptom in str(refusal)), None)
 
 
-def not_taken(topic: str, error: BaseException) -> BrokerUnavailable:
+def build_delivery_error(topic: str, error: BaseException) -> BrokerUnavailable:
     return BrokerUnavailable(f"Kafka did not take a record for {topic}: {type(error).__name__}: {error}"[:500])
 
 
-def ms(seconds: float) -> int:
+def to_ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _path(path: Path | None) -> str | None:
+def _format_path(path: Path | None) -> str | None:
     return None if path is None else str(path)

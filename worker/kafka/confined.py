@@ -1,6 +1,6 @@
-"""One thread that runs calls in order: for a client that only one thread may touch.
+"""One thread that runs calls in order, for a client that is not thread-safe.
 
-Invariant: calls never overlap. The thread is a daemon: a client that hangs for ever is abandoned, not waited for.
+Invariant: calls never overlap. The thread is a daemon, so the process can end while a call hangs.
 """
 
 import asyncio
@@ -19,29 +19,32 @@ class ConfinedThread:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     async def run(self, call: Callable[[], Result]) -> Result:
-        """The call's result or exception. Cancelling the wait does not stop a call that has begun."""
+        """Run the call and return its result or raise its exception.
+
+        Cancelling the wait does not stop a call that has begun.
+        """
         return await asyncio.wrap_future(self.submit(call))
 
     def submit(self, call: Callable[[], Result]) -> "Future[Result]":
         future: Future[Result] = Future()
 
-        def work() -> None:
+        def perform() -> None:
             if not future.set_running_or_notify_cancel():
                 return
             try:
                 result = call()
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
+            except BaseException as error:  # noqa: BLE001 - the future raises it
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
-        self._calls.put(work)
+        self._calls.put(perform)
         return future
 
     def end(self) -> None:
-        """The thread ends after the calls that are already queued."""
+        """End the thread after the calls that are already queued."""
         self._calls.put(None)
 
     def _run(self) -> None:
-        while (work := self._calls.get()) is not None:
-            work()
+        while (call := self._calls.get()) is not None:
+            call()

@@ -1,4 +1,4 @@
-"""Kafka out, at least once: each record acknowledged by all in-sync replicas before the caller goes on.
+"""At-least-once delivery to Kafka: all in-sync replicas acknowledge a record before the caller goes on.
 
 Invariant: a producer that has failed once is never used again, because the records after a refused one fail with it.
 """
@@ -16,23 +16,23 @@ from kafka import errors as kafka_errors
 from pipeline.errors import BrokerUnavailable, FatalError
 from pipeline.wire.record import RawRecord
 from worker.common.settings import KafkaSettings
-from worker.kafka.client import check_writable, connect, message_limits, ms, not_taken
-from worker.kafka.outgoing import Compose
+from worker.kafka.client import build_delivery_error, check_writable, connect, read_message_limits, to_ms
+from worker.kafka.outgoing import MessageBuilder
 from worker.kafka.workarounds import close_producer
 
 SENDERS = 4
 LINGER_S = 0.005
 DELIVERY_TIMEOUT_S = 60.0
-"""the client rides out a broker's restart by itself, without repeats; only what lasts longer comes back to us"""
+"""the client retries without repeats through a broker's restart; only a longer outage reaches the caller"""
 BLOCK_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Line:
-    """A producer, and what the topics it serves take."""
+class _LimitedProducer:
+    """A producer with the largest message that each of its topics takes."""
 
-    producer: KafkaProducer
+    client: KafkaProducer
     limit_bytes: dict[str, int]
 
 
@@ -41,14 +41,14 @@ class AcknowledgedDelivery:
         self._settings = settings
         self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="kafka-send")
         self._building = threading.Lock()
-        self._line: _Line | None = None
+        self._producer: _LimitedProducer | None = None
 
     async def deliver(
-        self, topic: str, record: RawRecord, compose: Compose, *, acknowledged: Callable[[], None]
+        self, topic: str, record: RawRecord, build_message: MessageBuilder, *, acknowledged: Callable[[], None]
     ) -> None:
-        """Returns when the brokers have it, whatever `record` it answers.
+        """Build and send a message, and return when the brokers have acknowledged it.
 
-        Raises: BrokerUnavailable, and what `compose` raises.
+        Raises: BrokerUnavailable, and what `build_message` raises.
         """
         loop = asyncio.get_running_loop()
         settled: asyncio.Future[None] = loop.create_future()
@@ -57,79 +57,83 @@ class AcknowledgedDelivery:
             if not settled.done():
                 settled.set_exception(error) if error else settled.set_result(None)
 
-        def from_client(error: BaseException | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        def settle_from_thread(error: BaseException | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits for the result
                 loop.call_soon_threadsafe(settle, error)
 
-        await self._on_pool(lambda: self._send(topic, compose, from_client))
+        await self._run_on_pool(lambda: self._send(topic, build_message, settle_from_thread))
         await settled
         acknowledged()
 
     async def probe(self) -> None:
-        """Whether Kafka would take a verdict now: stands for someone else's when there is none.
+        """Check that Kafka could take a verdict now; it stands for another event when there is none.
 
         Raises: BrokerUnavailable.
         """
         try:
-            await self._on_pool(lambda: check_writable(self._settings, self._settings.verdict_topic))
+            await self._run_on_pool(lambda: check_writable(self._settings, self._settings.verdict_topic))
         except (FatalError, kafka_errors.KafkaError) as error:
             raise BrokerUnavailable(str(error)) from error
 
     async def close(self) -> None:
-        """Waits a little for what is under way."""
-        line, self._line = self._line, None
-        if line is not None:
-            await self._on_pool(lambda: close_producer(line.producer, CLOSE_TIMEOUT_S))
+        """Close the producer; wait `CLOSE_TIMEOUT_S` for messages in flight."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await self._run_on_pool(lambda: close_producer(producer.client, CLOSE_TIMEOUT_S))
         self._pool.shutdown(wait=False)
 
-    async def _on_pool(self, call: Callable[[], None]) -> None:
+    async def _run_on_pool(self, call: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
-    def _send(self, topic: str, compose: Compose, settled: Callable[[BaseException | None], None]) -> None:
-        line: _Line | None = None
+    def _send(self, topic: str, build_message: MessageBuilder, settled: Callable[[BaseException | None], None]) -> None:
+        producer: _LimitedProducer | None = None
         try:
-            line = self._present_line()
-            message = compose(line.limit_bytes[topic])
-            sent = line.producer.send(topic, message.value, key=message.key, headers=list(message.headers))
+            producer = self._get_producer()
+            message = build_message(producer.limit_bytes[topic])
+            sent = producer.client.send(topic, message.value, key=message.key, headers=list(message.headers))
         except kafka_errors.KafkaError as error:
-            self._retire(line)
-            raise not_taken(topic, error) from error
+            self._retire(producer)
+            raise build_delivery_error(topic, error) from error
         sent.add_callback(lambda _metadata: settled(None))
-        sent.add_errback(lambda error: self._failed(topic, line, error, settled))
+        sent.add_errback(lambda error: self._report_failure(topic, producer, error, settled))
 
-    def _failed(
-        self, topic: str, line: _Line | None, error: BaseException, settled: Callable[[BaseException | None], None]
+    def _report_failure(
+        self,
+        topic: str,
+        producer: _LimitedProducer | None,
+        error: BaseException,
+        settled: Callable[[BaseException | None], None],
     ) -> None:
-        """On the client's own thread."""
-        self._retire(line)
-        settled(not_taken(topic, error))
+        """Replace the producer and settle with the error; runs on the client's own thread."""
+        self._retire(producer)
+        settled(build_delivery_error(topic, error))
 
-    def _present_line(self) -> _Line:
+    def _get_producer(self) -> _LimitedProducer:
         with self._building:
-            if self._line is None:
-                self._line = self._new_line()
-            return self._line
+            if self._producer is None:
+                self._producer = self._build_producer()
+            return self._producer
 
-    def _new_line(self) -> _Line:
-        limits = message_limits(self._settings, {self._settings.verdict_topic, self._settings.dead_letter_topic})
-        producer = connect(
+    def _build_producer(self) -> _LimitedProducer:
+        limits = read_message_limits(self._settings, {self._settings.verdict_topic, self._settings.dead_letter_topic})
+        client = connect(
             KafkaProducer,
             self._settings,
             allow_auto_create_topics=False,
             acks="all",
             enable_idempotence=True,
-            compression_type="gzip",  # the one codec that every client reads
-            linger_ms=ms(LINGER_S),
-            delivery_timeout_ms=ms(DELIVERY_TIMEOUT_S),
-            max_block_ms=ms(BLOCK_TIMEOUT_S),
+            compression_type="gzip",  # the only codec that every client reads
+            linger_ms=to_ms(LINGER_S),
+            delivery_timeout_ms=to_ms(DELIVERY_TIMEOUT_S),
+            max_block_ms=to_ms(BLOCK_TIMEOUT_S),
             max_request_size=max(limits.values()),
         )
-        return _Line(producer, limits)
+        return _LimitedProducer(client, limits)
 
-    def _retire(self, line: _Line | None) -> None:
-        # Without the lock: this may be the client's own thread, while a sender builds the next line.
-        if line is None or self._line is not line:
+    def _retire(self, producer: _LimitedProducer | None) -> None:
+        # Without the lock: this may run on the client's own thread while a sender builds the next producer.
+        if producer is None or self._producer is not producer:
             return
-        self._line = None
-        closing = threading.Thread(target=close_producer, args=(line.producer, CLOSE_TIMEOUT_S), daemon=True)
+        self._producer = None
+        closing = threading.Thread(target=close_producer, args=(producer.client, CLOSE_TIMEOUT_S), daemon=True)
         closing.start()

@@ -1,9 +1,9 @@
-"""Exactly once: answers wait here until a transaction takes them together with the offsets that they answer.
+"""Exactly-once delivery: messages wait here until a transaction sends them together with the offsets they answer.
 
-Stands where the source and the delivery of at-least-once stand, so that loop and handler do not know the difference.
+`ExactlyOnce` takes the place of source and delivery of at-least-once; loop and handler are the same in both modes.
 
-Invariant: nothing is sent outside a transaction, and none is open while anything is judged. What a partition had
-waiting goes when the partition goes: its new owner judges those records again, and nobody has seen our answers.
+Invariant: nothing is sent outside a transaction, and no transaction is open while events are handled. The pending
+messages of a partition are dropped when the partition moves: its new owner handles those records again.
 """
 
 from collections import defaultdict
@@ -13,8 +13,8 @@ from typing import Protocol
 
 from pipeline.errors import BrokerUnavailable
 from pipeline.wire.record import RawRecord
-from worker.kafka.outgoing import Compose, Outgoing
-from worker.kafka.poll_result import Membership, Partitions, Turn
+from worker.kafka.outgoing import MessageBuilder, OutgoingMessage
+from worker.kafka.poll_result import Membership, Partitions, PollResult
 from worker.observe import telemetry
 
 
@@ -25,11 +25,11 @@ class Source(Protocol):
 
     async def poll(
         self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
-    ) -> Turn: ...
+    ) -> PollResult: ...
 
-    async def committed(self, partitions: Partitions) -> dict[int, int]: ...
+    async def fetch_committed(self, partitions: Partitions) -> dict[int, int]: ...
 
-    async def lag(self) -> dict[int, int]: ...
+    async def measure_lag(self) -> dict[int, int]: ...
 
     async def rebuild(self) -> None: ...
 
@@ -42,38 +42,44 @@ class Transactions(Protocol):
     limit_bytes: Mapping[str, int]
 
     async def renew(self) -> None:
-        """Begins anew; what the last transaction left open is over when this returns, one way or the other."""
+        """Start a new producer; an unfinished transaction is committed or aborted when this returns."""
 
     async def commit(
-        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
     ) -> bool:
-        """One transaction, topics with their messages and offsets of the input topic; False: fenced by the group."""
+        """Send messages with their topics and commit offsets of the input topic in one transaction.
+
+        Returns False if the group has fenced this member.
+        """
 
     async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _PendingMessage:
     topic: str
-    message: Outgoing
+    content: OutgoingMessage
     acknowledged: Callable[[], None]
 
 
 class ExactlyOnce:
-    """At most the span of each partition waits, and what is in flight."""
+    """Source and delivery in one; at most `max_span` records of each partition, and those in flight, are pending."""
 
     def __init__(self, source: Source, transactions: Transactions, *, on_outage: Callable[[bool], None]) -> None:
         self._source = source
         self._transactions = transactions
         self._on_outage = on_outage
-        self._waiting: dict[int, dict[int, list[_Waiting]]] = defaultdict(lambda: defaultdict(list))
+        self._pending: dict[int, dict[int, list[_PendingMessage]]] = defaultdict(lambda: defaultdict(list))
         self._assignment: Partitions = frozenset()
         self._membership: Membership | None = None
-        self._settled = False
+        self._outcome_known = False
         self._in_outage = False
 
     async def check(self) -> None:
-        """Raises: what the source's check raises, and BrokerUnavailable where transactions are refused."""
+        """Check the source, and start the first producer.
+
+        Raises: what the source's check raises; BrokerUnavailable if transactions are refused.
+        """
         await self._source.check()
         await self._transactions.renew()
 
@@ -82,44 +88,52 @@ class ExactlyOnce:
 
     async def poll(
         self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
-    ) -> Turn:
-        """As the source's; a partition that is taken from us is not committed: that would not be a transaction."""
+    ) -> PollResult:
+        """Poll the source, without a commit for revoked partitions: it would not be part of a transaction."""
         del committable
-        turn = await self._source.poll(max_records=max_records, paused=paused, committable={}, timeout_s=timeout_s)
-        for partition in turn.revoked | turn.lost:
-            self._waiting.pop(partition, None)
-        self._assignment, self._membership = turn.assignment, turn.membership
-        return turn
+        poll_result = await self._source.poll(
+            max_records=max_records, paused=paused, committable={}, timeout_s=timeout_s
+        )
+        for partition in poll_result.revoked | poll_result.lost:
+            self._pending.pop(partition, None)
+        self._assignment, self._membership = poll_result.assignment, poll_result.membership
+        return poll_result
 
     async def deliver(
-        self, topic: str, record: RawRecord, compose: Compose, *, acknowledged: Callable[[], None]
+        self, topic: str, record: RawRecord, build_message: MessageBuilder, *, acknowledged: Callable[[], None]
     ) -> None:
-        """Raises: what `compose` raises."""
-        waiting = _Waiting(topic, compose(self._transactions.limit_bytes[topic]), acknowledged)
-        self._waiting[record.partition][record.offset].append(waiting)
+        """Keep the message until the commit that passes `record`.
+
+        Raises: what `build_message` raises.
+        """
+        pending = _PendingMessage(topic, build_message(self._transactions.limit_bytes[topic]), acknowledged)
+        self._pending[record.partition][record.offset].append(pending)
 
     async def commit(self, offsets: Mapping[int, int]) -> bool:
-        """All answers below `offsets`, and these, in one transaction. False: not now, try again after a poll."""
+        """Send all messages below `offsets` and commit these in one transaction.
+
+        Returns False if that is not possible now; the caller tries again after a poll.
+        """
         due = {partition: offset for partition, offset in offsets.items() if partition in self._assignment}
         if not due or self._membership is None:
             return not due
         try:
-            if not self._settled:
-                await self._settle()
-            messages = [(one.topic, one.message) for one in self._below(due)]
-            self._settled = await self._transactions.commit(messages, due, self._membership)
+            if not self._outcome_known:
+                await self._settle_outcome()
+            messages = [(message.topic, message.content) for message in self._list_below(due)]
+            self._outcome_known = await self._transactions.commit(messages, due, self._membership)
         except BrokerUnavailable as error:
-            self._settled = False
+            self._outcome_known = False
             self._set_outage(True)
             telemetry.logger().debug(telemetry.TRANSACTION_FAILED, detail=error.detail)
             return False
         self._set_outage(False)
-        if self._settled:
-            self._forget(due)
-        return self._settled
+        if self._outcome_known:
+            self._acknowledge(due)
+        return self._outcome_known
 
-    async def lag(self) -> dict[int, int]:
-        return await self._source.lag()
+    async def measure_lag(self) -> dict[int, int]:
+        return await self._source.measure_lag()
 
     async def rebuild(self) -> None:
         await self._source.rebuild()
@@ -128,27 +142,27 @@ class ExactlyOnce:
         await self._source.close()
         await self._transactions.close()
 
-    async def _settle(self) -> None:
-        """After a transaction of unknown outcome: what lies below the committed offset was sent after all."""
+    async def _settle_outcome(self) -> None:
+        """Find the outcome of the last transaction: messages below the committed offset have been sent."""
         await self._transactions.renew()
-        self._forget(await self._source.committed(self._assignment))
-        self._settled = True
+        self._acknowledge(await self._source.fetch_committed(self._assignment))
+        self._outcome_known = True
 
     def _set_outage(self, out: bool) -> None:
         if out is not self._in_outage:
             self._in_outage = out
             self._on_outage(out)
 
-    def _below(self, offsets: Mapping[int, int]) -> Iterable[_Waiting]:
+    def _list_below(self, offsets: Mapping[int, int]) -> Iterable[_PendingMessage]:
         for partition, end in offsets.items():
-            for offset in sorted(self._waiting.get(partition, ())):
+            for offset in sorted(self._pending.get(partition, ())):
                 if offset < end:
-                    yield from self._waiting[partition][offset]
+                    yield from self._pending[partition][offset]
 
-    def _forget(self, offsets: Mapping[int, int]) -> None:
-        """They are answered for good."""
-        for one in self._below(offsets):
-            one.acknowledged()
+    def _acknowledge(self, offsets: Mapping[int, int]) -> None:
+        """Acknowledge and drop the messages below `offsets`."""
+        for message in self._list_below(offsets):
+            message.acknowledged()
         for partition, end in offsets.items():
-            for offset in [offset for offset in self._waiting.get(partition, ()) if offset < end]:
-                del self._waiting[partition][offset]
+            for offset in [offset for offset in self._pending.get(partition, ()) if offset < end]:
+                del self._pending[partition][offset]

@@ -1,4 +1,4 @@
-"""What goes out to Kafka, byte for byte; pure. The names are a contract."""
+"""Keys, headers and bytes of the messages that we send to Kafka; pure. The names of the headers are a contract."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,9 +11,10 @@ from pipeline.wire.record import RawRecord
 DEAD_LETTER_SCHEMA = "dead-letter/1"
 DETAIL_CHARACTERS = 512
 CONTINUED_BYTES = 256
-"""longest header that we take over from a record into what is ours"""
-OURS = "zoomin-"
-SENT_BY_REPLAY = ("zoomin-event-id", "zoomin-replay")
+"""longest header of a record that is copied into a message of ours"""
+HEADER_PREFIX = "zoomin-"
+EVENT_ID_HEADER = "zoomin-event-id"
+REPLAY_HEADER = "zoomin-replay"
 
 _BATCH_OVERHEAD_BYTES = 128
 _HEADER_OVERHEAD_BYTES = 10
@@ -22,38 +23,40 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     key: bytes | None
     value: bytes | None
     headers: Headers
 
     @property
     def size_bytes(self) -> int:
-        """Rather too large than too small, and before compression."""
+        """An upper estimate of the size before compression."""
         headers = sum(len(name.encode()) + len(value) + _HEADER_OVERHEAD_BYTES for name, value in self.headers)
         return _BATCH_OVERHEAD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
 
 
-Compose = Callable[[int], Outgoing]
-"""from the largest message that the topic takes, in bytes, to the message"""
+MessageBuilder = Callable[[int], OutgoingMessage]
+"""builds the message, given the largest size in bytes that its topic takes"""
 
 
-def verdict_message(event: VerdictEvent, record: RawRecord, *, traceparent: str | None, limit_bytes: int) -> Outgoing:
-    """Keyed as the record, so that its partitioning goes on; without a key, or with one too large, as the object."""
-    continued = _bytes(traceparent) if traceparent else _short(record, "traceparent")
+def build_verdict_message(
+    event: VerdictEvent, record: RawRecord, *, traceparent: str | None, limit_bytes: int
+) -> OutgoingMessage:
+    """Build the verdict's message, keyed as the record; without a usable key there, by the name of the object."""
+    continued = _encode(traceparent) if traceparent else _read_short_header(record, "traceparent")
     headers = {
         "content-type": b"application/json",
-        "zoomin-schema": _bytes(VERDICT_SCHEMA),
-        "zoomin-event-id": _bytes(event.event_id),
+        "zoomin-schema": _encode(VERDICT_SCHEMA),
+        EVENT_ID_HEADER: _encode(event.event_id),
     } | ({"traceparent": continued} if continued else {})
-    keyed_as_object = Outgoing(
-        _bytes(f"{event.image.bucket}/{event.image.key}"), event.model_dump_json().encode(), tuple(headers.items())
+    keyed_as_object = OutgoingMessage(
+        _encode(f"{event.image.bucket}/{event.image.key}"), event.model_dump_json().encode(), tuple(headers.items())
     )
     keyed_as_record = replace(keyed_as_object, key=record.key)
     return keyed_as_record if record.key and keyed_as_record.size_bytes <= limit_bytes else keyed_as_object
 
 
-def dead_letter_message(
+def build_dead_letter_message(
     record: RawRecord,
     error: ZoomInError,
     *,
@@ -62,32 +65,32 @@ def dead_letter_message(
     worker: str,
     failed_at: datetime,
     limit_bytes: int,
-) -> Outgoing:
-    """The record as it came, with our headers behind its own.
+) -> OutgoingMessage:
+    """Build a dead letter: the record as it came, with our headers after its own.
 
-    Its own headers stay as they are, `content-type` and `traceparent` too, so that a replay is the record again; a
-    header without a value gets an empty one, which is as close as the client can come. What cannot be sent on (larger
-    than the topic takes, or without key and value) is left out and marked `zoomin-dlt-value: omitted`.
+    The record's own headers stay unchanged, `content-type` and `traceparent` too, so that a replay sends the same
+    record again; a header without a value gets an empty one, because the client can send no other. A value that cannot
+    be sent (larger than the topic takes, or without key and value) is left out and marked `zoomin-dlt-value: omitted`.
     """
-    own = tuple((name, value or b"") for name, value in record.headers if not name.lower().startswith(OURS))
-    if traceparent and record.header("traceparent") is None:
-        own += (("traceparent", _bytes(traceparent)),)
-    ours = _dead_letter_headers(record, error, event_id=event_id, worker=worker, failed_at=failed_at)
-    whole = Outgoing(record.key, record.value, own + ours)
+    own = tuple((name, value or b"") for name, value in record.headers if not name.lower().startswith(HEADER_PREFIX))
+    if traceparent and record.get_header("traceparent") is None:
+        own += (("traceparent", _encode(traceparent)),)
+    ours = _build_dead_letter_headers(record, error, event_id=event_id, worker=worker, failed_at=failed_at)
+    whole = OutgoingMessage(record.key, record.value, own + ours)
     if whole.size_bytes <= limit_bytes and (record.key, record.value) != (None, None):
         return whole
     without_value = replace(whole, value=b"", headers=(*whole.headers, ("zoomin-dlt-value", b"omitted")))
     if without_value.size_bytes <= limit_bytes:
         return without_value
-    return Outgoing(None, b"", (*ours, ("zoomin-dlt-value", b"omitted")))
+    return OutgoingMessage(None, b"", (*ours, ("zoomin-dlt-value", b"omitted")))
 
 
-def _dead_letter_headers(
+def _build_dead_letter_headers(
     record: RawRecord, error: ZoomInError, *, event_id: str | None, worker: str, failed_at: datetime
 ) -> Headers:
-    sent_by_replay = {name: _short(record, name) for name in SENT_BY_REPLAY}
+    sent_by_replay = {name: _read_short_header(record, name) for name in (EVENT_ID_HEADER, REPLAY_HEADER)}
     if event_id is not None:
-        sent_by_replay["zoomin-event-id"] = _bytes(event_id)
+        sent_by_replay[EVENT_ID_HEADER] = _encode(event_id)
     about = {
         "topic": record.topic,
         "partition": record.partition,
@@ -101,16 +104,16 @@ def _dead_letter_headers(
         "failed-at": failed_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     return (
-        ("zoomin-schema", _bytes(DEAD_LETTER_SCHEMA)),
+        ("zoomin-schema", _encode(DEAD_LETTER_SCHEMA)),
         *((name, value) for name, value in sent_by_replay.items() if value is not None),
-        *((f"zoomin-dlt-{name}", _bytes(str(value))) for name, value in about.items()),
+        *((f"zoomin-dlt-{name}", _encode(str(value))) for name, value in about.items()),
     )
 
 
-def _short(record: RawRecord, name: str) -> bytes | None:
-    value = record.header(name)
+def _read_short_header(record: RawRecord, name: str) -> bytes | None:
+    value = record.get_header(name)
     return value if value is not None and len(value) <= CONTINUED_BYTES else None
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="replace")  # what a sender wrote may hold half a surrogate pair
+def _encode(text: str) -> bytes:
+    return text.encode(errors="replace")  # untrusted text may hold half a surrogate pair

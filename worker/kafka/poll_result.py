@@ -1,4 +1,4 @@
-"""What a source brings to the loop: records, and how the group has moved partitions meanwhile."""
+"""The result of a poll: records, and the partitions that a rebalance has moved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Partitions = frozenset[int]
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Who we are in the group at one moment: by this the brokers know what a member sends that the group gave up."""
+    """Our identity in the group at one moment; by it the brokers refuse a member that the group has expelled."""
 
     group_id: str
     generation: int
@@ -18,12 +18,12 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What one poll brought. Drop `revoked` and `lost` first, then take up `assigned`, then read `records`.
+class PollResult:
+    """The result of one poll; read it in this order: drop `revoked` and `lost`, add `assigned`, then take `records`.
 
-    `positions`: where each partition would go on reading, behind `records` and behind gaps that hold none; a partition
-        whose position is not known yet is missing. `skipped`: offsets that were deleted before we read them.
-    `membership`: None while we are not in the group; never newer than what `lost` and `revoked` tell.
+    `positions`: the next offset to read of each partition, after `records` and after gaps without records; a partition
+        whose position is still unknown is missing. `skipped`: number of offsets deleted before they were read.
+    `membership`: None while we are not in the group; never newer than `lost` and `revoked`.
     """
 
     records: list[RawRecord]

@@ -1,4 +1,4 @@
-"""Verdicts and dead letters on their way out: what is said, and to which topic; how it gets there is the delivery's."""
+"""Publisher of verdicts and dead letters: builds their messages and hands them to a delivery."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,14 +8,14 @@ from pipeline.errors import InternalFault, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
 from worker.common.settings import KafkaSettings
-from worker.kafka.outgoing import Compose, Outgoing, dead_letter_message, verdict_message
+from worker.kafka.outgoing import MessageBuilder, OutgoingMessage, build_dead_letter_message, build_verdict_message
 
 
 class Delivery(Protocol):
     async def deliver(
-        self, topic: str, record: RawRecord, compose: Compose, *, acknowledged: Callable[[], None]
+        self, topic: str, record: RawRecord, build_message: MessageBuilder, *, acknowledged: Callable[[], None]
     ) -> None:
-        """Takes charge of what answers `record`; `acknowledged` is called when Kafka has it for good."""
+        """Deliver the message that answers `record`, and call `acknowledged` when the brokers have stored it."""
 
 
 class KafkaPublisher:
@@ -32,7 +32,7 @@ class KafkaPublisher:
         self._delivery = delivery
         self._now = now
 
-    async def verdict(
+    async def publish_verdict(
         self,
         event: VerdictEvent,
         record: RawRecord,
@@ -40,18 +40,21 @@ class KafkaPublisher:
         traceparent: str | None = None,
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
-        """Raises: BrokerUnavailable; InternalFault for a verdict larger than its topic takes."""
+        """Publish the verdict.
+
+        Raises: BrokerUnavailable; InternalFault for a verdict larger than its topic takes.
+        """
         topic = self._settings.verdict_topic
 
-        def compose(limit_bytes: int) -> Outgoing:
-            message = verdict_message(event, record, traceparent=traceparent, limit_bytes=limit_bytes)
+        def build_message(limit_bytes: int) -> OutgoingMessage:
+            message = build_verdict_message(event, record, traceparent=traceparent, limit_bytes=limit_bytes)
             if message.size_bytes > limit_bytes:
                 raise InternalFault(f"{message.size_bytes} bytes are more than topic {topic} takes")
             return message
 
-        await self._delivery.deliver(topic, record, compose, acknowledged=acknowledged)
+        await self._delivery.deliver(topic, record, build_message, acknowledged=acknowledged)
 
-    async def dead_letter(
+    async def publish_dead_letter(
         self,
         record: RawRecord,
         error: ZoomInError,
@@ -60,10 +63,13 @@ class KafkaPublisher:
         traceparent: str | None = None,
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
-        """Raises: BrokerUnavailable."""
+        """Publish the record with the error as a dead letter.
 
-        def compose(limit_bytes: int) -> Outgoing:
-            return dead_letter_message(
+        Raises: BrokerUnavailable.
+        """
+
+        def build_message(limit_bytes: int) -> OutgoingMessage:
+            return build_dead_letter_message(
                 record,
                 error,
                 event_id=event_id,
@@ -73,4 +79,4 @@ class KafkaPublisher:
                 limit_bytes=limit_bytes,
             )
 
-        await self._delivery.deliver(self._settings.dead_letter_topic, record, compose, acknowledged=acknowledged)
+        await self._delivery.deliver(self._settings.dead_letter_topic, record, build_message, acknowledged=acknowledged)

@@ -1,4 +1,4 @@
-"""Kafka in: a consumer in its group, every call to it on one thread."""
+"""Source of records: a consumer of the group, whose calls all run on one thread."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ from functools import partial
 from kafka import errors as kafka_errors
 
 from worker.common.settings import KafkaSettings
-from worker.kafka.client import check_topics, unreachable
+from worker.kafka.client import build_connection_error, check_topics
 from worker.kafka.confined import ConfinedThread
 from worker.kafka.consumer import ASK_TIMEOUT_S, Consumer
-from worker.kafka.poll_result import Partitions, Turn
+from worker.kafka.poll_result import Partitions, PollResult
 
 
 class KafkaSource:
@@ -23,11 +23,14 @@ class KafkaSource:
         self._assignment: Partitions = frozenset()
 
     async def check(self) -> None:
-        """Raises: BadSettings; FatalError when no broker answers; TopicMissing for any of our three topics."""
+        """Check that our three topics can be reached.
+
+        Raises: BadSettings; FatalError if no broker answers; TopicMissing.
+        """
         await self._thread.run(lambda: check_topics(self._settings))
 
     async def start(self) -> None:
-        """Joins the group with the first poll.
+        """Create the consumer; it joins the group with the first poll.
 
         Raises: what `check` raises.
         """
@@ -37,51 +40,54 @@ class KafkaSource:
             try:
                 self._consumer = Consumer(self._settings)
             except kafka_errors.KafkaError as error:
-                raise unreachable(self._settings, error) from error
+                raise build_connection_error(self._settings, error) from error
 
         await self._thread.run(join)
 
     async def poll(
         self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
-    ) -> Turn:
-        """Holds back exactly `paused` and reads at most `max_records`; an outage is an empty turn.
+    ) -> PollResult:
+        """Pause exactly `paused` and read at most `max_records`; during an outage the result is empty.
 
-        `committable` is committed for a partition that is taken from us meanwhile. Not to be cancelled: a turn that
-        nobody reads is lost.
+        A partition that is revoked during the poll is committed at its offset in `committable`. Do not cancel this
+        call: a result that is not read is lost.
 
         Raises: FatalError for a partition or group that cannot be read.
         """
-        consumer = await self._present_consumer()
+        consumer = await self._get_consumer()
         if consumer is None:
             orphaned, self._orphaned = self._orphaned, frozenset()
-            return Turn([], frozenset(), frozenset(), orphaned, frozenset(), {})
+            return PollResult([], frozenset(), frozenset(), orphaned, frozenset(), {})
         call = partial(consumer.poll, max_records, paused, dict(committable), timeout_s)
-        turn = await self._thread.run(call)
-        self._assignment = turn.assignment
-        return turn
+        poll_result = await self._thread.run(call)
+        self._assignment = poll_result.assignment
+        return poll_result
 
     async def commit(self, offsets: Mapping[int, int]) -> bool:
-        """Of partitions that are still ours. False: not now (rebalance, timeout, fenced), try again after a poll."""
+        """Commit the offsets of partitions that we still own.
+
+        Returns False after a rebalance, a timeout or fencing; the caller tries again after a poll.
+        """
         consumer = self._consumer
         return consumer is not None and await self._thread.run(lambda: consumer.commit(offsets))
 
-    async def committed(self, partitions: Partitions) -> dict[int, int]:
-        """The group's committed offsets, once no transaction is pending on them; without those never committed.
+    async def fetch_committed(self, partitions: Partitions) -> dict[int, int]:
+        """Fetch the group's committed offsets when no transaction is pending on them; uncommitted ones are missing.
 
         Raises: BrokerUnavailable.
         """
         consumer = self._consumer
-        return {} if consumer is None else await self._thread.run(lambda: consumer.committed(partitions))
+        return {} if consumer is None else await self._thread.run(lambda: consumer.fetch_committed(partitions))
 
-    async def lag(self) -> dict[int, int]:
-        """Records that were not handed out yet, per partition; asked of the broker, empty while it does not answer."""
+    async def measure_lag(self) -> dict[int, int]:
+        """Ask the broker for the number of unread records per partition; empty if it does not answer."""
         consumer = self._consumer
-        return {} if consumer is None else await self._thread.run(consumer.lag)
+        return {} if consumer is None else await self._thread.run(consumer.measure_lag)
 
     async def rebuild(self) -> None:
-        """Leaves the consumer and its thread behind, even hanging ones; the next poll makes new ones.
+        """Abandon the consumer and its thread, even hanging ones; the next poll creates new ones.
 
-        Its next turn says that all partitions are lost.
+        The result of that poll names all partitions as lost.
         """
         self._orphaned |= self._assignment
         self._assignment = frozenset()
@@ -92,14 +98,14 @@ class KafkaSource:
         self._thread = ConfinedThread("kafka-consumer")
 
     async def close(self) -> None:
-        """Leaves the group. What is committable must have been committed before."""
+        """Leave the group; the caller has committed before."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._thread.run(consumer.close), 2 * ASK_TIMEOUT_S)
         self._thread.end()
 
-    async def _present_consumer(self) -> Consumer | None:
+    async def _get_consumer(self) -> Consumer | None:
         if self._consumer is None:
             with contextlib.suppress(kafka_errors.KafkaError):
                 self._consumer = await self._thread.run(partial(Consumer, self._settings, lost=self._orphaned))

@@ -1,7 +1,7 @@
-"""Kafka transactions: messages and the offsets that they answer become visible together, or not at all.
+"""Kafka transactions: messages and the offsets they answer become visible together or not at all.
 
-Invariant: a producer whose transaction went wrong is never used again. The next one of the same transactional id ends
-what it left open, and only then is known whether it was committed.
+Invariant: a producer whose transaction failed is never used again. The next producer of the same transactional id ends
+the unfinished transaction; only then is it known whether that was committed.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from kafka import errors as kafka_errors
 
 from pipeline.errors import BrokerUnavailable, FatalError
 from worker.common.settings import KafkaSettings
-from worker.kafka.client import connect, message_limits, ms
+from worker.kafka.client import connect, read_message_limits, to_ms
 from worker.kafka.confined import ConfinedThread
-from worker.kafka.outgoing import Outgoing
+from worker.kafka.outgoing import OutgoingMessage
 from worker.kafka.poll_result import Membership
 from worker.kafka.workarounds import add_offsets, close_producer, commit_transaction
 
 STEP_TIMEOUT_S = 8.0
-"""how long each step of a transaction may take: messages, offsets, commit"""
+"""for each step of a transaction: messages, offsets, commit"""
 BLOCK_TIMEOUT_S = 5.0
 TRANSACTION_TIMEOUT_S = 15.0
-"""how long a worker that died in a transaction holds up the next owner of its partitions"""
+"""longest time for which a worker that died in a transaction blocks the next owner of its partitions"""
 CLOSE_TIMEOUT_S = 1.0
 
 _FENCED = (kafka_errors.ProducerFencedError, kafka_errors.InvalidProducerEpochError)
@@ -40,24 +40,26 @@ class KafkaTransactions:
         self.limit_bytes: Mapping[str, int] = {}
 
     async def renew(self) -> None:
-        """A producer of its own, and nothing of an earlier one left open.
+        """Start a new producer, which ends the unfinished transaction of an earlier one.
 
         Raises: BrokerUnavailable; BadSettings.
         """
         await self._thread.run(self._renew)
 
     async def commit(
-        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
     ) -> bool:
-        """False: the group has given our partitions to others, and the transaction is void.
+        """Send messages and commit offsets in one transaction.
 
-        Raises: BrokerUnavailable, after which its outcome is unknown until `renew` has returned; FatalError when
-            another process has taken our transactional id, or a topic takes less than it did.
+        Returns False if the group has given our partitions to others; the transaction is then aborted.
+
+        Raises: BrokerUnavailable, after which the outcome is unknown until `renew` has returned; FatalError if another
+            process has taken our transactional id, or a topic takes smaller messages than before.
         """
         return await self._thread.run(partial(self._commit, messages, offsets, membership))
 
     async def close(self) -> None:
-        with contextlib.suppress(TimeoutError):  # a transaction may hang: whoever stops us does not wait for it
+        with contextlib.suppress(TimeoutError):  # the stop of the worker does not wait for a hanging transaction
             await asyncio.wait_for(self._thread.run(self._discard), 4 * CLOSE_TIMEOUT_S)
         self._thread.end()
 
@@ -65,30 +67,30 @@ class KafkaTransactions:
         self._discard()
         try:
             topics = (self._settings.verdict_topic, self._settings.dead_letter_topic)
-            self.limit_bytes = message_limits(self._settings, topics)
+            self.limit_bytes = read_message_limits(self._settings, topics)
             self._producer = connect(
                 KafkaProducer,
                 self._settings,
                 allow_auto_create_topics=False,
                 transactional_id=self._id,
-                transaction_timeout_ms=ms(TRANSACTION_TIMEOUT_S),
+                transaction_timeout_ms=to_ms(TRANSACTION_TIMEOUT_S),
                 compression_type="gzip",
-                delivery_timeout_ms=ms(STEP_TIMEOUT_S),
-                request_timeout_ms=ms(BLOCK_TIMEOUT_S),
-                max_block_ms=ms(BLOCK_TIMEOUT_S),
+                delivery_timeout_ms=to_ms(STEP_TIMEOUT_S),
+                request_timeout_ms=to_ms(BLOCK_TIMEOUT_S),
+                max_block_ms=to_ms(BLOCK_TIMEOUT_S),
                 max_request_size=max(self.limit_bytes.values()),
             )
             self._producer.init_transactions()
         except kafka_errors.KafkaError as error:
-            raise _failed(
+            raise _build_error(
                 f"transactional id {self._id} is not served; it takes the right to write it", error
             ) from error
 
     def _commit(
-        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
     ) -> bool:
         try:
-            self._transact(messages, offsets, membership)
+            self._run_transaction(messages, offsets, membership)
         except kafka_errors.CommitFailedError:
             return False
         except kafka_errors.MessageSizeTooLargeError as error:
@@ -101,13 +103,13 @@ class KafkaTransactions:
                     f"another worker uses ZOOMIN_KAFKA__TRANSACTIONAL_ID={self._id}, or this one slept through its "
                     "transaction; give each worker an id of its own and start again"
                 ) from error
-            raise _failed("the brokers ended the transaction", error) from error
+            raise _build_error("the brokers ended the transaction", error) from error
         except kafka_errors.KafkaError as error:
-            raise _failed("a transaction failed", error) from error
+            raise _build_error("a transaction failed", error) from error
         return True
 
-    def _transact(
-        self, messages: Sequence[tuple[str, Outgoing]], offsets: Mapping[int, int], membership: Membership
+    def _run_transaction(
+        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
     ) -> None:
         producer = self._producer
         assert producer is not None, "renew() comes first"
@@ -118,11 +120,11 @@ class KafkaTransactions:
         ]
         producer.flush(timeout=STEP_TIMEOUT_S)
         for future in sent:
-            future.get(timeout=0)  # a record that expired fails neither the flush nor the commit
+            future.get(timeout=0)  # an expired record makes neither the flush nor the commit fail
         topic = self._settings.input_topic
-        named = {TopicPartition(topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+        group_offsets = {TopicPartition(topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
         group = ConsumerGroupMetadata(membership.group_id, membership.generation, membership.member_id)
-        add_offsets(producer, named, group, STEP_TIMEOUT_S)
+        add_offsets(producer, group_offsets, group, STEP_TIMEOUT_S)
         commit_transaction(producer, STEP_TIMEOUT_S)
 
     def _discard(self) -> None:
@@ -131,5 +133,5 @@ class KafkaTransactions:
             close_producer(producer, CLOSE_TIMEOUT_S)
 
 
-def _failed(what: str, error: BaseException) -> BrokerUnavailable:
+def _build_error(what: str, error: BaseException) -> BrokerUnavailable:
     return BrokerUnavailable(f"{what}: {type(error).__name__}: {error}"[:500])

@@ -1,7 +1,7 @@
-"""Cures for bugs of kafka-python 3.0 and for what it knows but does not tell.
+"""Workarounds for bugs of kafka-python 3.0, and access to state that it keeps private.
 
-All of it reaches into the client's private parts: written against the pinned 3.0 line, each with a test against a real
-broker (tests/integration/kafka/test_workarounds.py) that says at an update whether it is still needed and still works.
+All of them use private attributes of the pinned 3.0 line. Each has a test against a real broker
+(tests/integration/kafka/test_workarounds.py) that shows after an update whether it is still needed and still works.
 """
 
 import contextlib
@@ -32,11 +32,12 @@ _RECEIVING: dict[type[KafkaTCPTransport], Receive] = {
 }
 
 
-def unpark(consumer: KafkaConsumer) -> None:
-    """Before each poll: a partition that was paused and resumed would else stay silent for ever.
+def release_parked_records(consumer: KafkaConsumer) -> None:
+    """Make the fetcher hand out parked records; call this before each poll.
 
-    What was fetched for a paused partition is parked. The fetcher takes it up again only while its current slot is
-    None, but a drained slot stays behind, false and not None; and what is parked is not fetched anew either.
+    Without it a partition that was paused and resumed can stay silent for ever. Records fetched for a paused partition
+    are parked. The fetcher takes them up only while its current slot is None, but a drained slot is false and not None;
+    and parked records are not fetched again.
     """
     fetcher = consumer._fetcher
     if fetcher._next_partition_records is not None and not fetcher._next_partition_records:
@@ -44,26 +45,26 @@ def unpark(consumer: KafkaConsumer) -> None:
 
 
 def finish_joining(consumer: KafkaConsumer) -> None:
-    """Before each poll: an attempt to join that ends between two polls would else be thrown away.
+    """Complete an attempt to join the group that ended between two polls; call this before each poll.
 
-    A poll that ends before the group has gathered leaves its attempt under way for the next poll to await. That one
-    starts another attempt if the first has ended meanwhile, and with it a new rebalance for everyone, again and again
-    while polls are short and far between. Worse is a leader that rejoins because partitions were added, or came to be
-    known: its own assignment also settles the reason for rejoining, so the next poll sees none. Nobody awaits the
-    attempt then, and a member that has not joined sends no heartbeats, is expelled, and does not notice.
+    A poll that ends before the group has gathered leaves its attempt running, and the next poll awaits it. If the
+    attempt has ended meanwhile, that poll discards it and starts another one, and with it a rebalance for all members,
+    again and again while polls are short and rare. A leader that rejoins because of added partitions fares worse: its
+    own assignment also removes the reason for rejoining, so no later poll awaits the attempt. Such a member has not
+    joined, sends no heartbeats and is expelled without noticing it.
     """
     coordinator = consumer._coordinator
     attempt = coordinator._join_task
     if attempt is None:
         return
     if attempt.succeeded() and coordinator.state is MemberState.REBALANCING:
-        consumer._net.run(_take_up, coordinator, attempt.value)
+        consumer._net.run(_complete_joining, coordinator, attempt.value)
     else:
         coordinator.request_rejoin()
 
 
-async def _take_up(coordinator: ConsumerCoordinator, assignment: bytes) -> None:
-    """What the client does itself with an attempt that ends during a poll."""
+async def _complete_joining(coordinator: ConsumerCoordinator, assignment: bytes) -> None:
+    """Do what the client itself does with an attempt that ends during a poll."""
     with coordinator._lock:
         coordinator._join_task = None
         coordinator.rejoining = False
@@ -75,38 +76,38 @@ async def _take_up(coordinator: ConsumerCoordinator, assignment: bytes) -> None:
 
 
 def drop_broken_batch(consumer: KafkaConsumer) -> None:
-    """After a poll that raised: the next one would else ask the same dead iterator in an endless loop."""
+    """Drop the batch whose iterator raised in a poll; otherwise every later poll raises for it again."""
     consumer._fetcher._next_partition_records = None
 
 
-def clear_stale_answers(consumer: KafkaConsumer) -> None:
-    """At each assignment: an unread answer about committed offsets, however old, would else be taken for a new one."""
+def clear_stale_responses(consumer: KafkaConsumer) -> None:
+    """Forget unread responses with committed offsets at each assignment; an old one would be taken for a new one."""
     consumer._coordinator._offset_fetch_futures.clear()
 
 
-def tolerate_odd_header_keys() -> None:
-    """Makes header keys that are not UTF-8 readable, with `?` for each byte that is not ASCII.
+def accept_invalid_header_keys() -> None:
+    """Make the client read header keys that are not UTF-8, with `?` for each byte that is not ASCII.
 
-    Brokers take any bytes as a header's key. The client raises for them and then reads the same batch for ever: one
-    record of a careless producer would end the work on its partition.
+    Brokers take any bytes as a header's key. The client raises for them and then reads the same batch for ever, so one
+    such record would block its partition.
     """
     DefaultRecordBatch._read_msg = _read_tolerantly
 
 
-def hear_last_words() -> None:
-    """Makes readable what a broker says before it hangs up, as when it refuses a password.
+def keep_bytes_before_close() -> None:
+    """Make the client read what a broker sends before it closes the connection, such as the refusal of a password.
 
-    The client throws away all that arrives together with the end of a connection.
+    The client itself discards bytes that arrive together with the end of a connection.
     """
     for transport, receive in _RECEIVING.items():
-        transport._sock_recv = _until_its_end(receive)
+        transport._sock_recv = _defer_end(receive)
 
 
-def close_every_socket() -> None:
-    """Makes a client close all that it opened.
+def close_all_sockets() -> None:
+    """Make a client close all its sockets.
 
-    It forgets a socket whose connection fails or is given up. When it ends it waits for the others until their last
-    words are sent, with a loop that does not run any more. Both stay open until they are garbage.
+    The client itself forgets a socket whose connection fails or is cancelled. When it closes, it waits for the others
+    in a loop that no longer runs. Both kinds stay open until they are garbage-collected.
     """
     KafkaNetSocket.sock_connect = _connect_or_close
     NetworkSelector.close = _close_with_sockets
@@ -118,7 +119,7 @@ async def _connect_or_close(
     try:
         await _connect(maker, net, sock, address, timeout_at=timeout_at)
         return sock
-    except BaseException:  # also when the attempt is given up
+    except BaseException:  # also when the attempt is cancelled
         sock.close()
         raise
 
@@ -133,10 +134,10 @@ def _close_with_sockets(network: NetworkSelector) -> None:
         sock.close()
 
 
-def _until_its_end(receive: Receive) -> Receive:
+def _defer_end(receive: Receive) -> Receive:
     def receive_first(transport: KafkaTCPTransport) -> tuple[bytes, Exception | None]:
         received, end = receive(transport)
-        return received, None if received else end  # the end is still there when it is asked for again
+        return received, None if received else end  # the next call returns the end
 
     return receive_first
 
@@ -151,7 +152,11 @@ def _read_tolerantly(batch: DefaultRecordBatch) -> DefaultRecord:
 
 
 def _make_header_keys_ascii(buffer: bytearray, position: int) -> None:
-    """Walks one record of the format v2, whose bytes begin at `position`."""
+    """Replace in place the bytes of header keys that are not ASCII.
+
+    `position` is the start of one record in format v2: length, attributes, timestamp delta and offset delta, then key,
+    value and headers, each with its size before it. Source: Kafka's message format.
+    """
     for _length_attributes_time_offset in range(4):
         _, position = decode_varint(buffer, position)
     for _key_value in range(2):
@@ -169,9 +174,9 @@ def _make_header_keys_ascii(buffer: bytearray, position: int) -> None:
 
 
 def close_producer(producer: KafkaProducer, timeout_s: float) -> None:
-    """Closes within about twice `timeout_s`; what was not acknowledged by then fails.
+    """Close within about twice `timeout_s`; messages that are not acknowledged by then fail.
 
-    The client's own close gives up before it stops its thread when it cannot flush in time.
+    The client's own close leaves its thread running if it cannot flush in time.
     """
     try:
         producer.close(timeout=timeout_s)
@@ -188,19 +193,26 @@ def add_offsets(
     group: ConsumerGroupMetadata,
     timeout_s: float,
 ) -> None:
-    """To the open transaction; the client's own call waits for ever when the connection dies.
+    """Add offsets to the open transaction; the client's own call waits for ever if the connection dies.
 
     Raises: KafkaTimeoutError, and what the client's own call raises.
     """
-    _bounded(producer, partial(producer._transaction_manager.send_offsets_to_transaction, offsets, group), timeout_s)
+    _wait_for_result(
+        producer, partial(producer._transaction_manager.send_offsets_to_transaction, offsets, group), timeout_s
+    )
 
 
 def commit_transaction(producer: KafkaProducer, timeout_s: float) -> None:
-    """As above. After any error the transaction may have been committed all the same."""
-    _bounded(producer, producer._transaction_manager.begin_commit, timeout_s)
+    """Commit the open transaction within `timeout_s`; after an error its outcome is unknown.
+
+    Raises: as `add_offsets`.
+    """
+    _wait_for_result(producer, producer._transaction_manager.begin_commit, timeout_s)
 
 
-def _bounded(producer: KafkaProducer, begin: Callable[[], TransactionalRequestResult], timeout_s: float) -> None:
+def _wait_for_result(
+    producer: KafkaProducer, begin: Callable[[], TransactionalRequestResult], timeout_s: float
+) -> None:
     result = begin()
     producer._sender.wakeup()
     if not result.wait(timeout_ms=round(timeout_s * 1000)):
@@ -208,7 +220,7 @@ def _bounded(producer: KafkaProducer, begin: Callable[[], TransactionalRequestRe
 
 
 class Positions:
-    """Where a consumer reads, and how much was deleted before it came by; asks nobody."""
+    """The positions of a consumer and the number of offsets it skipped; sends no request."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
@@ -217,26 +229,31 @@ class Positions:
         self._reset = self._subscription.request_offset_reset
         self._subscription.request_offset_reset = self._note_reset
 
-    def known(self) -> dict[int, int]:
-        """Per assigned partition the offset of the next record; without those that are still being looked up."""
-        return {tp.partition: offset for tp in self._consumer.assignment() if (offset := self._at(tp)) is not None}
+    def read_positions(self) -> dict[int, int]:
+        """Return the next offset of each assigned partition whose position is known."""
+        return {
+            tp.partition: offset for tp in self._consumer.assignment() if (offset := self._read_offset(tp)) is not None
+        }
 
-    def skipped(self, first_read: Mapping[int, int]) -> int:
-        """Offsets jumped over since the last call because retention had deleted them; `first_read` since then."""
-        jumped = 0
+    def count_skipped(self, first_read: Mapping[int, int]) -> int:
+        """Count the offsets that retention deleted before they were read, since the last call.
+
+        `first_read` holds the first offset that each partition has read since then.
+        """
+        skipped = 0
         for tp, left_at in list(self._out_of_range.items()):
-            now_at = first_read.get(tp.partition, self._at(tp))
-            if now_at is not None:
+            resumed_at = first_read.get(tp.partition, self._read_offset(tp))
+            if resumed_at is not None:
                 del self._out_of_range[tp]
-                jumped += max(0, now_at - left_at)
-        return jumped
+                skipped += max(0, resumed_at - left_at)
+        return skipped
 
     def _note_reset(self, tp: TopicPartition, strategy: int | None = None) -> None:
-        left_at = self._at(tp)
+        left_at = self._read_offset(tp)
         if left_at is not None:
             self._out_of_range[tp] = left_at
         self._reset(tp, strategy)
 
-    def _at(self, tp: TopicPartition) -> int | None:
+    def _read_offset(self, tp: TopicPartition) -> int | None:
         state = self._subscription.assignment.get(tp)
         return None if state is None or state.position is None else state.position.offset

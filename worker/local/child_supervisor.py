@@ -1,9 +1,9 @@
-"""A server as a child process that ends when we end, however we end.
+"""Child processes that always end with us, even if we are killed.
 
-Between us and the server stands a small watcher process, this same file run as a script. It holds the reading end of a
-pipe from us and asks who its parent is: a word in the pipe, its end, or another parent (we were killed while a fork of
-ours still held the pipe open) makes it stop the server's process group. It shares no terminal with us, so Ctrl-C
-reaches the server only as our decision.
+A supervisor process, this same file run as a script, is the parent of the server. It reads a pipe from us and checks
+its own parent. It stops the server's process group on a line in the pipe, on the end of the pipe, or on a new parent
+(we were killed while a fork of ours still holds the pipe open). It runs in a session of its own, so Ctrl-C on our
+terminal does not reach the server.
 """
 
 import argparse
@@ -17,14 +17,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_LOOK_EVERY_S = 0.2
+_POLL_INTERVAL_S = 0.2
 
 
-class GuardedProcess:
-    """Our end of it: asks the server to stop, kills it, freezes it, knows how it ended.
+class SupervisedProcess:
+    """A server process under a supervisor: stops, kills or freezes it and knows its exit code.
 
-    `grace_s` is how long it may take to stop by itself. `remove` names a directory that is deleted when we die without
-    stopping it; after an orderly stop the directory is the caller's affair.
+    The server has `grace_s` to stop by itself. The directory `remove` is deleted if we die without stopping the server;
+    after an orderly stop the caller deletes it.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class GuardedProcess:
         if remove is not None:
             options += ["--remove", str(remove)]
         with output.open("ab") as log:
-            self._guard = subprocess.Popen(
+            self._supervisor = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, *options, "--", *argv],
                 cwd=cwd,
                 env=env,
@@ -51,10 +51,10 @@ class GuardedProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        assert self._guard.stdout is not None
-        with self._guard.stdout as line:
-            told = line.readline()
-        self._server_pid = int(told) if told else None
+        assert self._supervisor.stdout is not None
+        with self._supervisor.stdout as pipe:
+            line = pipe.readline()
+        self._server_pid = int(line) if line else None
 
     @property
     def pid(self) -> int | None:
@@ -64,21 +64,21 @@ class GuardedProcess:
     @property
     def returncode(self) -> int | None:
         """The server's exit code (negative: the signal that ended it), None while it runs."""
-        code = self._guard.poll()
+        code = self._supervisor.poll()
         return None if code is None else (128 - code if code > 128 else code)
 
     def stop(self) -> None:
-        """Ask the server to end, insist after its grace, and return when it is gone."""
-        assert self._guard.stdin is not None
+        """Terminate the server, kill it after `grace_s`, and return when it is gone."""
+        assert self._supervisor.stdin is not None
         try:
-            with self._guard.stdin as pipe:
+            with self._supervisor.stdin as pipe:
                 pipe.write(b"stop\n")
         except (BrokenPipeError, ValueError):
-            pass  # it ended by itself, or was stopped before
-        self._guard.wait(timeout=self._grace_s + 10)
+            pass  # the server ended by itself, or was stopped before
+        self._supervisor.wait(timeout=self._grace_s + 10)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would have it; returns when it is gone."""
+        """Kill the server as a crash does, and return when it is gone."""
         self.send(signal.SIGKILL)
         self.stop()
 
@@ -89,32 +89,32 @@ class GuardedProcess:
 
 
 def _end(server: subprocess.Popen[bytes], grace_s: float) -> None:
-    _signal_group(server.pid, signal.SIGTERM)
+    _send_signal(server.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         server.wait(timeout=grace_s)
-    _signal_group(server.pid, signal.SIGKILL)  # also for what the server started and left behind
+    _send_signal(server.pid, signal.SIGKILL)  # also for processes that the server left behind
     server.wait()
 
 
-def _signal_group(group: int, number: signal.Signals) -> None:
+def _send_signal(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
 
 
 def _watch(server: subprocess.Popen[bytes], parent: int) -> bool:
     """Wait until the server ends or is to end; true if that is because the parent died."""
-    asked: list[int] = []
+    received_signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda received, _frame: asked.append(received))
-    while server.poll() is None and not asked:
+        signal.signal(number, lambda received, _frame: received_signals.append(received))
+    while server.poll() is None and not received_signals:
         if os.getppid() != parent:
             return True
-        if select.select([sys.stdin], [], [], _LOOK_EVERY_S)[0]:
+        if select.select([sys.stdin], [], [], _POLL_INTERVAL_S)[0]:
             return not os.read(sys.stdin.fileno(), 64)
     return False
 
 
-def main() -> int:
+def supervise() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--grace-s", type=float, required=True)
@@ -136,4 +136,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(supervise())

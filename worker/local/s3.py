@@ -1,4 +1,4 @@
-"""The local stack's S3: a real SeaweedFS server with its S3 gateway."""
+"""S3 of the local stack: a real SeaweedFS server with its S3 gateway."""
 
 import json
 import secrets
@@ -22,37 +22,38 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 
 _ACCESS_KEY = "zoomin"
-# One volume for a bucket instead of seven: fewer files, and no limit that a run of tests would meet.
+# One volume for each bucket instead of seven: fewer files, and a long run of tests reaches no limit.
 _MASTER_TOML = "[master.volume_growth]\ncopy_1 = 1\n"
-_GRACE_S = 0.5  # asked to end, it waits 15 s for a stream to itself; what it wrote is in the kernel's hands long before
+# On SIGTERM the server waits 15 s for a stream to itself; its writes have reached the kernel long before.
+_GRACE_S = 0.5
 
 
 class SeaweedFs:
-    """One server; started again, it has the same ports, the same credentials and the same data.
+    """One server; after a restart it has the same ports, credentials and data.
 
-    `more_ports` are options of the server that name a port.
+    `extra_ports` are options of the server that name a port.
     """
 
     def __init__(
-        self, directory: Path, *, port: int = 0, more_ports: Sequence[str] = (), remove: Path | None = None
+        self, directory: Path, *, port: int = 0, extra_ports: Sequence[str] = (), remove: Path | None = None
     ) -> None:
         ports = [f"{part}.{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("port", "port.grpc")]
         self.server = LocalServer(
             "SeaweedFS",
             directory,
-            ports=[*ports, *more_ports],
+            ports=[*ports, *extra_ports],
             fixed={"s3.port": port},
             grace_s=_GRACE_S,
             remove=remove,
         )
         self.access_key = _ACCESS_KEY
-        self.secret_key = _remembered_secret(self.server.directory / "secret")
+        self.secret_key = _load_or_create_secret(self.server.directory / "secret")
 
     @property
     def endpoint_url(self) -> str:
         return f"http://127.0.0.1:{self.server.ports['s3.port']}"
 
-    def launch(self, *more_options: str) -> None:
+    def launch(self, *extra_options: str) -> None:
         """Start the process and return before it answers.
 
         Raises: LocalStackFailed.
@@ -61,11 +62,11 @@ class SeaweedFs:
         (home / "data").mkdir(exist_ok=True)
         (home / "master.toml").write_text(_MASTER_TOML)  # read from the working directory
         (home / "s3.json").touch(mode=0o600)
-        (home / "s3.json").write_text(identities(self.access_key, self.secret_key))
+        (home / "s3.json").write_text(render_identities(self.access_key, self.secret_key))
         ports = [f"-{option}={port}" for option, port in self.server.ports.items()]
         self.server.launch(
             [
-                _weed(),
+                _find_weed(),
                 "-logtostderr",
                 "server",
                 "-ip=127.0.0.1",
@@ -75,18 +76,21 @@ class SeaweedFs:
                 f"-s3.config={home / 's3.json'}",
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
-                "-master.electionTimeout=1s",  # a restarted master waits it out, alone as it is
+                "-master.electionTimeout=1s",  # a restarted single master waits for this time
                 "-master.volumeSizeLimitMB=1024",
                 "-volume.max=1000",
                 "-volume.preStopSeconds=0",
                 *ports,
-                *more_options,
+                *extra_options,
             ]
         )
 
     def wait_until_ready(self) -> None:
-        """Raises: LocalStackFailed."""
-        self.server.wait_until(self._answers, port="s3.port")
+        """Wait until the server answers.
+
+        Raises: LocalStackFailed.
+        """
+        self.server.wait_until(self._is_ready, port="s3.port")
 
     def start(self) -> Self:
         self.launch()
@@ -99,46 +103,46 @@ class SeaweedFs:
     def kill(self) -> None:
         self.server.kill()
 
-    def client(self) -> "S3Client":
-        """A client with this server's credentials, for whoever prepares or inspects buckets."""
-        return s3_client(self.endpoint_url, self.access_key, self.secret_key)
+    def build_client(self) -> "S3Client":
+        """Build a client with this server's credentials, for preparing and inspecting buckets."""
+        return build_s3_client(self.endpoint_url, self.access_key, self.secret_key)
 
     def create_buckets(self, names: Iterable[str]) -> None:
-        """Create those of the buckets that are not there yet.
+        """Create the buckets that do not exist yet.
 
         Raises: LocalStackFailed.
         """
-        client = self.client()
+        client = self.build_client()
         try:
-            there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-            for name in sorted(set(names) - there):
+            existing = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+            for name in sorted(set(names) - existing):
                 client.create_bucket(Bucket=name)
         except (BotoCoreError, ClientError) as error:
-            raise self.server.failure(f"buckets could not be created ({error})") from error
+            raise self.server.build_error(f"buckets could not be created ({error})") from error
         finally:
             client.close()
 
-    def _answers(self) -> bool:
-        client = self.client()
+    def _is_ready(self) -> bool:
+        client = self.build_client()
         try:
             client.list_buckets()
-            self._write_a_file()
+            self._write_probe_file()
         except (BotoCoreError, ClientError, OSError):
             return False
         finally:
             client.close()
         return True
 
-    def _write_a_file(self) -> None:
-        # Buckets are listed while the volumes are not back yet: a file beside the buckets needs every part.
+    def _write_probe_file(self) -> None:
+        # The gateway lists buckets before the volumes are back; writing a file needs all parts of the server.
         url = f"http://127.0.0.1:{self.server.ports['filer.port']}/ready"
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(urllib.request.Request(url, data=b"ready", method="PUT"), timeout=5):
             pass
 
 
-def s3_client(endpoint_url: str, access_key: str, secret_key: str) -> "S3Client":
-    """A client for an S3 on loopback: path style, no proxy, short patience."""
+def build_s3_client(endpoint_url: str, access_key: str, secret_key: str) -> "S3Client":
+    """Build a client for an S3 on loopback, with path style, no proxy and short timeouts."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint_url,
@@ -157,8 +161,8 @@ def s3_client(endpoint_url: str, access_key: str, secret_key: str) -> "S3Client"
     )
 
 
-def identities(access_key: str, secret_key: str) -> str:
-    """SeaweedFS's `s3.json`: one user who may do everything."""
+def render_identities(access_key: str, secret_key: str) -> str:
+    """Render SeaweedFS's `s3.json` with one user who has all rights."""
     user = {
         "name": access_key,
         "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
@@ -167,14 +171,14 @@ def identities(access_key: str, secret_key: str) -> str:
     return json.dumps({"identities": [user]})
 
 
-def _remembered_secret(file: Path) -> str:
+def _load_or_create_secret(file: Path) -> str:
     if not file.exists():
         file.touch(mode=0o600)
         file.write_text(secrets.token_hex(16))
     return file.read_text()
 
 
-def _weed() -> Path:
+def _find_weed() -> Path:
     beside_python = Path(sysconfig.get_path("scripts"), "weed")
     found = beside_python if beside_python.exists() else shutil.which("weed")
     if found is None:

@@ -9,23 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import LocalStackFailed
-from worker.local.child_supervisor import GuardedProcess
+from worker.local.child_supervisor import SupervisedProcess
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 _HOST = "127.0.0.1"
-_READY_WITHIN_S = 120.0  # a few seconds on an idle machine
-_ASK_EVERY_S = 0.1
+_READY_TIMEOUT_S = 120.0  # a few seconds on an idle machine
+_POLL_INTERVAL_S = 0.1
 _LOG_LINES = 15
-# Below the range from which the kernel takes ports for outgoing connections.
+# Below the range that the kernel uses for outgoing connections.
 _PORTS = range(20000, 32000)
-_CHOSEN: set[int] = set()  # their servers may not listen yet
+_RESERVED: set[int] = set()  # chosen in this process, perhaps not open yet
 
 
 class LocalServer:
-    """A server process with a directory of its own, in which it finds its ports and data again.
+    """A server process with a directory that keeps its ports and data for the next start.
 
-    `fixed` are ports that the user chose (0: any). `remove` is deleted when we die without stopping the server.
+    `fixed` are ports that the user chose (0: any). `remove` is deleted if we die without stopping the server.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class LocalServer:
         self.name = name
         self.directory = directory.resolve()
         self.log = self.directory / "server.log"
-        self.ports = _settled_ports(self.directory / "ports.json", ports, fixed or {})
+        self.ports = _choose_ports(self.directory / "ports.json", ports, fixed or {})
         self._grace_s = grace_s
         self._remove = remove
-        self._process: GuardedProcess | None = None
+        self._process: SupervisedProcess | None = None
 
     @property
-    def process(self) -> GuardedProcess:
-        """The running server, for whoever wants to freeze it."""
+    def process(self) -> SupervisedProcess:
+        """The running server."""
         assert self._process is not None, f"{self.name} was not launched"
         return self._process
 
@@ -61,7 +61,7 @@ class LocalServer:
         for port in self.ports.values():
             if not _is_free(port):
                 raise LocalStackFailed(f"{self.name} cannot start: port {port} is in use (by another `zoomin up`?)")
-        self._process = GuardedProcess(
+        self._process = SupervisedProcess(
             [str(word) for word in argv],
             cwd=self.directory,
             output=self.log,
@@ -70,52 +70,52 @@ class LocalServer:
             remove=self._remove,
         )
 
-    def wait_until(self, answers: Callable[[], bool], *, port: str) -> None:
+    def wait_until(self, is_ready: Callable[[], bool], *, port: str) -> None:
         """Wait until the port is open and a client's call succeeds.
 
         Raises: LocalStackFailed.
         """
-        deadline = time.monotonic() + _READY_WITHIN_S
-        while not (_is_listening(self.ports[port]) and answers()):  # clients log each refused connection
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while not (_is_listening(self.ports[port]) and is_ready()):  # clients log each refused connection
             code = self.process.returncode
             if code is not None:
                 self.stop()
-                raise self.failure(f"{self.name} ended with code {code} while it started")
+                raise self.build_error(f"{self.name} ended with code {code} while it started")
             if time.monotonic() > deadline:
                 self.stop()
-                raise self.failure(f"{self.name} did not answer within {_READY_WITHIN_S:.0f} s")
-            time.sleep(_ASK_EVERY_S)
+                raise self.build_error(f"{self.name} did not answer within {_READY_TIMEOUT_S:.0f} s")
+            time.sleep(_POLL_INTERVAL_S)
 
     def check(self) -> None:
-        """Raises: LocalStackFailed: it ended by itself."""
+        """Raise LocalStackFailed if the server has ended by itself."""
         if self.process.returncode is not None:
-            raise self.failure(f"{self.name} ended with code {self.process.returncode}")
+            raise self.build_error(f"{self.name} ended with code {self.process.returncode}")
 
-    def failure(self, sentence: str) -> LocalStackFailed:
-        """An error that shows the end of the log, without stack frames, and where to read on."""
+    def build_error(self, sentence: str) -> LocalStackFailed:
+        """Build an error with the end of the log, without Java stack frames, and the path of the log."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         lines = [line for line in lines if not line.startswith("\tat ")]
         return LocalStackFailed("\n".join([f"{sentence}; the end of {self.log}:", *lines[-_LOG_LINES:]]))
 
     def stop(self) -> None:
-        """Ask it to end, insist after a while; returns when it is gone."""
+        """Terminate the server, kill it after its grace period, and return when it is gone."""
         if self._process is not None:
             self._process.stop()
 
     def kill(self) -> None:
-        """End it as a crash would; returns when it is gone."""
+        """Kill the server as a crash does, and return when it is gone."""
         self.process.kill()
 
     def freeze(self) -> None:
-        """Stop it in mid-sentence: connections stay open, nothing answers."""
+        """Suspend the server: its connections stay open, and it does not answer."""
         self.process.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self.process.send(signal.SIGCONT)
 
 
-def _settled_ports(file: Path, names: Sequence[str], fixed: Mapping[str, int]) -> dict[str, int]:
-    """The ports that the user fixed, else those of the last start, else free ones; remembered in `file`."""
+def _choose_ports(file: Path, names: Sequence[str], fixed: Mapping[str, int]) -> dict[str, int]:
+    """Choose for each name the user's port, else that of the last start, else a free one; save them in `file`."""
     saved: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
     ports: dict[str, int] = {}
     for name in names:
@@ -125,21 +125,21 @@ def _settled_ports(file: Path, names: Sequence[str], fixed: Mapping[str, int]) -
 
 
 def free_port() -> int:
-    """A port on loopback where nobody listens, and that was not chosen before in this process.
+    """Find a port on loopback that is free and was not chosen before in this process.
 
     Raises: LocalStackFailed.
     """
     candidates = (random.choice(_PORTS) for _ in range(len(_PORTS)))
-    port = next((port for port in candidates if port not in _CHOSEN and _is_free(port)), None)
+    port = next((port for port in candidates if port not in _RESERVED and _is_free(port)), None)
     if port is None:
         raise LocalStackFailed(f"no free port on {_HOST} between {_PORTS.start} and {_PORTS.stop}")
-    _CHOSEN.add(port)
+    _RESERVED.add(port)
     return port
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: closed connections may linger
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger
         try:
             probe.bind((_HOST, port))
         except OSError:

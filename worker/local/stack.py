@@ -1,6 +1,6 @@
-"""The local stack: a real broker and a real S3 as child processes, for the demo, the tests and `zoomin up`.
+"""The local stack: a real Kafka and a real S3 as child processes, for the demo, the tests and `zoomin up`.
 
-Everything listens on loopback, keeps its data and logs below one directory, and ends with us, however we end.
+All servers listen on loopback, keep data and logs below one directory, and end with this process.
 """
 
 import shutil
@@ -11,49 +11,39 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.errors import LocalStackFailed
-from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, KafkaBroker
+from worker.local.kafka import INPUT_MESSAGE_BYTES, KafkaBroker
 from worker.local.s3 import REGION, SeaweedFs
-from worker.local.server import Say
+from worker.local.server import Notify
 
 CACHE = Path.home() / ".cache" / "zoomin"
 
-__all__ = [
-    "CACHE",
-    "DEAD_LETTER_MESSAGE_BYTES",
-    "INPUT_MESSAGE_BYTES",
-    "REGION",
-    "KafkaBroker",
-    "LocalStack",
-    "SeaweedFs",
-]
-
 
 class LocalStack:
-    """Kafka and SeaweedFS together: started on entering, gone after leaving.
+    """Kafka and SeaweedFS, started on entering a `with` block and stopped on leaving it.
 
-    Without a `directory` everything lives in a temporary one that is deleted at the end, unless a server failed: then
-    its log is what one wants to read. Ports of 0 are any free ones. `say` gets a sentence when something takes long.
+    Without a `directory` all files lie in a temporary one that is deleted at the end, unless a server failed: its log
+    is kept for reading. A port of 0 is any free one. `notify` gets a sentence before each step that takes long.
     """
 
     def __init__(
         self,
         directory: Path | None = None,
         *,
-        say: Say,
+        notify: Notify,
         kafka_port: int = 0,
         s3_port: int = 0,
         cache: Path = CACHE,
     ) -> None:
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="zoomin-"))
-        self._say = say
+        self._notify = notify
         self._buckets: list[str] = []
         remove = self.directory if self._temporary else None
-        self.kafka = KafkaBroker(self.directory / "kafka", cache=cache, say=say, port=kafka_port, remove=remove)
+        self.kafka = KafkaBroker(self.directory / "kafka", cache=cache, notify=notify, port=kafka_port, remove=remove)
         self.seaweedfs = SeaweedFs(self.directory / "seaweedfs", port=s3_port, remove=remove)
 
     def __enter__(self) -> Self:
-        self._say(f"Starting Kafka and SeaweedFS (a few seconds; logs below {self.directory})")
+        self._notify(f"Starting Kafka and SeaweedFS (a few seconds; logs below {self.directory})")
         try:
             self.seaweedfs.launch()
             self.kafka.launch()
@@ -76,21 +66,21 @@ class LocalStack:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def check(self) -> None:
-        """Raises: LocalStackFailed: a server ended by itself."""
+        """Raise LocalStackFailed if a server has ended by itself."""
         self.kafka.server.check()
         self.seaweedfs.server.check()
 
     def create_topics(
         self, names: Iterable[str], *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES
     ) -> None:
-        """Create those of the topics that are not there yet; a dead-letter topic takes DEAD_LETTER_MESSAGE_BYTES.
+        """Create the topics that do not exist yet; use DEAD_LETTER_MESSAGE_BYTES for a dead-letter topic.
 
         Raises: LocalStackFailed.
         """
         self.kafka.create_topics(names, partitions=partitions, max_message_bytes=max_message_bytes)
 
     def create_buckets(self, names: Iterable[str]) -> None:
-        """Create those of the buckets that are not there yet, and name them in `environment`.
+        """Create the buckets that do not exist yet; `build_environment` names them all.
 
         Raises: LocalStackFailed.
         """
@@ -98,8 +88,11 @@ class LocalStack:
         self.seaweedfs.create_buckets(names)
         self._buckets += names
 
-    def environment(self, *, label_bucket: str = "") -> dict[str, str]:
-        """The variables by which a worker finds this stack; all created buckets but the labeling one hold images."""
+    def build_environment(self, *, label_bucket: str = "") -> dict[str, str]:
+        """Build the variables by which a worker finds this stack.
+
+        All created buckets except the labeling bucket hold images.
+        """
         return {
             "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "ZOOMIN_STORE__ENDPOINT_URL": self.seaweedfs.endpoint_url,

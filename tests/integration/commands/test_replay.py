@@ -7,10 +7,10 @@ import pytest
 from pipeline.errors import BucketForbidden, ImageMissing, ZoomInError
 from pipeline.wire.record import RawRecord
 from tests.support.processes.commands import run_command
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from worker.commands import replay
 from worker.common.settings import KafkaSettings, Settings
-from worker.kafka.outgoing import dead_letter_message, verdict_message
+from worker.kafka.outgoing import build_dead_letter_message, build_verdict_message
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ class Topics:
         return self.records()[-1]
 
     def letter(self, record, event_id, error: ZoomInError = ImageMissing("gone"), *, limit_bytes=2**20):  # noqa: B008
-        message = dead_letter_message(
+        message = build_dead_letter_message(
             record,
             error,
             event_id=event_id,
@@ -55,7 +55,7 @@ class Topics:
         self._kafka.send(self._topics.dead_letter_topic, message.value, key=message.key, headers=message.headers)
 
     def verdict(self, record, event_id):
-        message = verdict_message(verdict_event(event_id=event_id), record, traceparent=None, limit_bytes=2**20)
+        message = build_verdict_message(build_verdict(event_id=event_id), record, traceparent=None, limit_bytes=2**20)
         self._kafka.send(self._topics.verdict_topic, message.value, key=message.key, headers=message.headers)
 
 

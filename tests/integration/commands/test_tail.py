@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import FatalError, TopicMissing
-from pipeline.images import png
+from pipeline.images import encode_png
 from tests.support.processes.commands import run_command
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from worker.commands import tail
 from worker.common.settings import KafkaSettings, Settings, StoreSettings
 
@@ -38,7 +38,7 @@ def ids(capsys):
 
 
 def test_everything_stored_is_shown_as_it_is_on_the_topic(kafka, topic, settings, capsys):
-    events = [verdict_event(event_id=f"e{n}") for n in range(20)]
+    events = [build_verdict(event_id=f"e{n}") for n in range(20)]
     publish(kafka, topic, *events)
     newer = json.loads(events[0].model_dump_json()) | {"event_id": "newer", "added_later": [1]}
     kafka.send(topic, json.dumps(newer).encode())
@@ -66,10 +66,10 @@ def test_flags_narrow_and_combine(kafka, topic, settings, capsys, flags, shown):
     publish(
         kafka,
         topic,
-        verdict_event(event_id="corrected", scan="real", check="generated", source="app"),
-        verdict_event(event_id="corrected-to-real", scan="generated", check="real", key="only me.png"),
-        verdict_event(event_id="degraded", check=None, zoomed=[(0, 0, 5, 5)]),
-        verdict_event(event_id="sure", scan="real", check="real", uncertain=True),
+        build_verdict(event_id="corrected", scan="real", check="generated", source="app"),
+        build_verdict(event_id="corrected-to-real", scan="generated", check="real", key="only me.png"),
+        build_verdict(event_id="degraded", check=None, zoomed=[(0, 0, 5, 5)]),
+        build_verdict(event_id="sure", scan="real", check="real", uncertain=True),
     )
     assert run_command(tail, "--once", "--json", *flags, settings=settings) == 0
     assert ids(capsys) == shown
@@ -81,7 +81,7 @@ def test_nothing_found_is_said_and_exits_1(settings, topic, capsys):
 
 
 def test_since_leaves_out_what_is_older(kafka, topic, settings, capsys):
-    publish(kafka, topic, verdict_event(event_id="now"))
+    publish(kafka, topic, build_verdict(event_id="now"))
     assert run_command(tail, "--once", "--json", "--since", "5m", settings=settings) == 0
     assert ids(capsys) == ["now"]
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -91,7 +91,7 @@ def test_since_leaves_out_what_is_older(kafka, topic, settings, capsys):
 
 def test_records_that_are_no_verdicts_are_passed_over_aloud(kafka, topic, settings, capsys):
     kafka.send(topic, b"\x00 not json \x1b[2J", b'{"schema_version": 9}', None, key=b"k")
-    publish(kafka, topic, verdict_event(event_id="good"))
+    publish(kafka, topic, build_verdict(event_id="good"))
     assert run_command(tail, "--once", "--json", settings=settings) == 0
     output = capsys.readouterr()
     assert [json.loads(line)["event_id"] for line in output.out.splitlines()] == ["good"]
@@ -100,7 +100,7 @@ def test_records_that_are_no_verdicts_are_passed_over_aloud(kafka, topic, settin
 
 
 def test_people_read_a_line_and_its_evidence(kafka, topic, settings, capsys):
-    publish(kafka, topic, verdict_event(key="odd\x1b[31m[bold].png", zoomed=[(1, 2, 30, 40)]))
+    publish(kafka, topic, build_verdict(key="odd\x1b[31m[bold].png", zoomed=[(1, 2, 30, 40)]))
     assert run_command(tail, "--once", settings=settings) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert "real \N{RIGHTWARDS ARROW} generated" in first
@@ -116,13 +116,13 @@ def test_cards_are_drawn_from_the_image_that_was_judged(
     bucket = seaweedfs.bucket("uploads")
     pixels = Image.new("RGB", (300, 200), (10, 200, 30))
     for key in ["same.png", "changed.png"]:
-        seaweedfs.client.put_object(Bucket=bucket, Key=key, Body=png(pixels))
+        seaweedfs.client.put_object(Bucket=bucket, Key=key, Body=encode_png(pixels))
     etag = seaweedfs.client.head_object(Bucket=bucket, Key="same.png")["ETag"].strip('"')
     judged = []
     for key, digest in [("same.png", None), ("changed.png", "0" * 64)]:
-        event = verdict_event(bucket=bucket, key=key, event_id=f"../{key}", size=(300, 200), zoomed=[(10, 10, 60, 60)])
+        event = build_verdict(bucket=bucket, key=key, event_id=f"../{key}", size=(300, 200), zoomed=[(10, 10, 60, 60)])
         image = event.image.model_copy(
-            update={"etag": etag, "sha256": digest or hashlib.sha256(png(pixels)).hexdigest()}
+            update={"etag": etag, "sha256": digest or hashlib.sha256(encode_png(pixels)).hexdigest()}
         )
         judged.append(event.model_copy(update={"image": image}))
     publish(kafka, topic, *judged)
@@ -151,9 +151,9 @@ def live(kafka, topic, *flags):
 
 
 def test_verdicts_come_as_they_are_published_and_ctrl_c_ends_it_at_once(kafka, topic):
-    publish(kafka, topic, verdict_event(event_id="before"))
+    publish(kafka, topic, build_verdict(event_id="before"))
     with live(kafka, topic, "--json") as child:
-        publish(kafka, topic, verdict_event(event_id="after"))
+        publish(kafka, topic, build_verdict(event_id="after"))
         assert json.loads(child.stdout.readline())["event_id"] == "after"
         child.send_signal(signal.SIGINT)
         output, errors = child.communicate(timeout=60)
@@ -162,10 +162,10 @@ def test_verdicts_come_as_they_are_published_and_ctrl_c_ends_it_at_once(kafka, t
 
 def test_a_reader_that_leaves_the_pipe_ends_it_quietly(kafka, topic):
     with live(kafka, topic, "--json") as child:
-        publish(kafka, topic, verdict_event(event_id="one"))
+        publish(kafka, topic, build_verdict(event_id="one"))
         assert json.loads(child.stdout.readline())["event_id"] == "one"
         child.stdout.close()
-        publish(kafka, topic, verdict_event(event_id="two"))
+        publish(kafka, topic, build_verdict(event_id="two"))
         assert child.wait(timeout=60) in (0, 120)
         assert child.stderr.read() == ""
 

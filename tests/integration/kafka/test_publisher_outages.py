@@ -11,15 +11,16 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import MessageSizeTooLargeError
 
 from pipeline.errors import BrokerUnavailable, MalformedEvent, ZoomInError
-from tests.support.builders import record
+from tests.support.builders import build_record
 from tests.support.servers.services import KafkaForTests, eventually
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from worker.common.retry import Retrier, RetryPolicy
 from worker.common.settings import KafkaSettings
 from worker.kafka import delivery as delivery_module
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.publisher import KafkaPublisher
-from worker.local.stack import CACHE, KafkaBroker
+from worker.local.kafka import KafkaBroker
+from worker.local.stack import CACHE
 
 TOO_LARGE = b"x" * 2_000  # with what is around it
 
@@ -48,13 +49,13 @@ def settings(kafka: KafkaForTests, *, letter_bytes: int | None = None) -> KafkaS
 async def test_restart_of_the_broker_is_ridden_out_without_losing_or_repeating(
     tmp_path: Path, connect: Connect
 ) -> None:
-    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, say=print).start())
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
     try:
         place = settings(own)
         publisher = connect(place)
-        await publisher.verdict(verdict_event(event_id="before"), record())
+        await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
         own.broker.stop()
-        during = [asyncio.create_task(publisher.verdict(verdict_event(event_id=f"{n}"), record())) for n in range(20)]
+        during = [asyncio.create_task(publisher.publish_verdict(build_verdict(event_id=f"{n}"), build_record())) for n in range(20)]
         await asyncio.sleep(1)
         assert not any(task.done() for task in during)
         await asyncio.to_thread(own.broker.start)
@@ -72,7 +73,7 @@ async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
     monkeypatch.setattr("worker.kafka.client.REQUEST_TIMEOUT_S", 5.0)
     monkeypatch.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 5.0)
     monkeypatch.setattr(delivery_module, "DELIVERY_TIMEOUT_S", 8.0)
-    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, say=print).start())
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
     refusals: list[ZoomInError] = []
     retrier = Retrier(
         RetryPolicy(attempts=1, first_wait_s=0.2, max_wait_s=1, patience_s=1),
@@ -84,10 +85,10 @@ async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
     try:
         place = settings(own)
         publisher = connect(place)
-        await publisher.verdict(verdict_event(event_id="before"), record())
+        await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
         await asyncio.to_thread(own.broker.stop)
         during = asyncio.create_task(
-            retrier.call(lambda: publisher.verdict(verdict_event(event_id="during"), record()))
+            retrier.call(lambda: publisher.publish_verdict(build_verdict(event_id="during"), build_record()))
         )
         with monkeypatch.context() as impatient:
             impatient.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 1.0)
@@ -109,15 +110,15 @@ async def test_letter_of_a_full_sized_record_is_whole_where_the_topic_takes_it(
 ) -> None:
     place = settings(kafka)
     whole = b"x" * 1_048_000
-    await connect(place).dead_letter(record(whole), MalformedEvent("large"), event_id=None)
+    await connect(place).publish_dead_letter(build_record(whole), MalformedEvent("large"), event_id=None)
     assert [found.value for found in kafka.records(place.dead_letter_topic)] == [whole]
 
 
 async def test_limit_is_the_topics_own(kafka: KafkaForTests, connect: Connect) -> None:
     place = settings(kafka, letter_bytes=20_000)
     publisher = connect(place)
-    await publisher.dead_letter(record(b"x" * 50_000), MalformedEvent("large"), event_id=None)
-    await publisher.verdict(verdict_event(scan_explanation="x" * 50_000), record())
+    await publisher.publish_dead_letter(build_record(b"x" * 50_000), MalformedEvent("large"), event_id=None)
+    await publisher.publish_verdict(build_verdict(scan_explanation="x" * 50_000), build_record())
     (letter,) = kafka.records(place.dead_letter_topic)
     assert (letter.value, dict(letter.headers)["zoomin-dlt-value"]) == (b"", b"omitted")
     assert len(kafka.records(place.verdict_topic)) == 1
@@ -127,12 +128,12 @@ async def test_producer_that_was_refused_once_is_not_used_again(kafka: KafkaForT
     """The broker's own refusal poisons an idempotent producer: every record after it would be refused as well."""
     place = settings(kafka)
     publisher = connect(place)
-    await publisher.verdict(verdict_event(event_id="before"), record())
+    await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
     shrink(kafka, place.verdict_topic)
     incompressible = "".join(chr(0x4E00 + (n * 7919) % 20_000) for n in range(5_000))
     with pytest.raises(BrokerUnavailable, match="MessageSizeTooLarge"):
-        await publisher.verdict(verdict_event(scan_explanation=incompressible), record())
-    await publisher.verdict(verdict_event(event_id="after"), record())
+        await publisher.publish_verdict(build_verdict(scan_explanation=incompressible), build_record())
+    await publisher.publish_verdict(build_verdict(event_id="after"), build_record())
     records = kafka.records(place.verdict_topic)
     ids = [dict(found.headers)["zoomin-event-id"] for found in records if found.value != TOO_LARGE]
     assert ids == [b"before", b"after"]
@@ -142,7 +143,7 @@ async def test_no_broker_at_all_is_an_outage(connect: Connect, monkeypatch: pyte
     monkeypatch.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 0.5)
     nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:9")
     with pytest.raises(BrokerUnavailable, match="Unable to bootstrap"):
-        await connect(nowhere).verdict(verdict_event(), record())
+        await connect(nowhere).publish_verdict(build_verdict(), build_record())
     delivery = AcknowledgedDelivery(nowhere)
     with pytest.raises(BrokerUnavailable):
         await delivery.probe()
@@ -155,7 +156,7 @@ async def test_topic_that_vanished_is_an_outage(
     monkeypatch.setattr(delivery_module, "BLOCK_TIMEOUT_S", 0.5)
     place = settings(kafka).model_copy(update={"verdict_topic": "never-made"})
     with pytest.raises(BrokerUnavailable):
-        await connect(place).verdict(verdict_event(), record())
+        await connect(place).publish_verdict(build_verdict(), build_record())
 
 
 def shrink(kafka: KafkaForTests, topic: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builders import encoded, noise
+from tests.support.builders import encode_image, build_noise
 from tests.support.processes.worker_process import REAL, STANDIN
 from tests.support.servers.certificates import Authority
 from tests.support.servers.secured import SecuredKafka, SecuredS3
@@ -23,10 +23,10 @@ def test_an_event_is_judged_through_tls(
         secured_kafka.by_password() if way == "password" else secured_kafka.by_certificate(authority.issue("worker"))
     )
     site = Site(secured_kafka.kafka, seaweedfs, tmp_path, settings=settings)
-    site.send({"schema_version": 1, "url": site.upload("a.png", encoded(noise(), "PNG")), "id": "a"})
-    with site.worker(*STANDIN) as worker:
+    site.send({"schema_version": 1, "url": site.upload("a.png", encode_image(build_noise(), "PNG")), "id": "a"})
+    with site.build_worker(*STANDIN) as worker:
         worker.started()
-        verdicts, letters = site.answered(1)
+        verdicts, letters = site.wait_for_answers(1)
         assert worker.stop() == 0
     assert ([verdict.event_id for verdict in verdicts], letters) == (["a"], [])
 
@@ -52,7 +52,7 @@ def test_who_is_refused_by_kafka_says_which_setting_to_look_at(
         tried = []
         for name, settings in named.items():
             site = Site(secured_kafka.kafka, seaweedfs, tmp_path, settings=settings)
-            tried.append((name, site, stack.enter_context(site.worker(*REAL))))
+            tried.append((name, site, stack.enter_context(site.build_worker(*REAL))))
         for name, site, worker in tried:
             code, said = worker.ended(120), worker.log.read_text()
             (sentence,) = [line for line in said.splitlines() if line.startswith("zoomin run: ")]
@@ -70,11 +70,11 @@ def test_images_are_fetched_from_an_s3_with_a_private_authority(
     site = Site(kafka, secured_s3.s3, tmp_path, settings=settings)
     labels = secured_s3.s3.labeling_bucket()
     site.settings |= {"ZOOMIN_SAMPLING__BUCKET": labels, "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1"}
-    site.upload("a.png", encoded(noise(), "PNG"))
+    site.upload("a.png", encode_image(build_noise(), "PNG"))
     site.send({"schema_version": 1, "url": f"{secured_s3.url}/{site.bucket}/a.png?X-Amz-Expires=9", "id": "a"})
-    with site.worker(*STANDIN) as worker:
+    with site.build_worker(*STANDIN) as worker:
         worker.started()
-        verdicts, letters = site.answered(1)
+        verdicts, letters = site.wait_for_answers(1)
         assert worker.stop() == 0
     assert ([verdict.event_id for verdict in verdicts], letters) == (["a"], [])
     assert len(secured_s3.s3.client.list_objects_v2(Bucket=labels)["Contents"]) == 2
@@ -89,7 +89,7 @@ def test_an_s3_whose_authority_is_unknown_ends_the_start(
             stack.enter_context(
                 Site(
                     kafka, secured_s3.s3, tmp_path, settings={"ZOOMIN_STORE__ENDPOINT_URL": secured_s3.url, **bundle}
-                ).worker(*REAL)
+                ).build_worker(*REAL)
             )
             for bundle in bundles
         ]

@@ -11,10 +11,11 @@ from pipeline.errors import BadSettings, FatalError, TopicMissing
 from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.settings import KafkaSettings
 from worker.kafka import client as kafka_client
-from worker.kafka.poll_result import Turn
+from worker.kafka.poll_result import PollResult
 from worker.kafka.source import KafkaSource
 from worker.kafka.workarounds import close_producer
-from worker.local.stack import CACHE, KafkaBroker
+from worker.local.kafka import KafkaBroker
+from worker.local.stack import CACHE
 
 
 def settings(kafka: KafkaForTests) -> KafkaSettings:
@@ -57,12 +58,12 @@ async def test_settings_that_no_client_can_start_with_are_bad_settings(
 
 
 async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
-    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, say=print).start())
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
     place = settings(own)
     source = KafkaSource(place)
     seen: list[bytes | None] = []
 
-    async def turn() -> Turn:
+    async def turn() -> PollResult:
         turn = await source.poll(max_records=10, paused=frozenset(), committable={}, timeout_s=0.1)
         seen.extend(record.value for record in turn.records)
         return turn
@@ -82,7 +83,7 @@ async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
         for _ in range(5):
             assert (await turn()).records == []
         assert not await source.commit({0: 1})
-        assert await source.lag() == {}
+        assert await source.measure_lag() == {}
 
         await asyncio.to_thread(own.broker.start)
         own.send(place.input_topic, b"after")
@@ -91,7 +92,7 @@ async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
                 await turn()
             while not await source.commit({0: 2}):
                 await turn()
-            while not (lag := await source.lag()):  # empty: no answer yet
+            while not (lag := await source.measure_lag()):  # empty: no answer yet
                 await turn()
         assert lag == {0: 0}
     finally:

@@ -15,14 +15,15 @@ from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.settings import KafkaSettings
 from worker.kafka.source import KafkaSource
 from worker.kafka.transactions import KafkaTransactions
-from worker.local.stack import CACHE, KafkaBroker
+from worker.local.kafka import KafkaBroker
+from worker.local.stack import CACHE
 
 Result = TypeVar("Result")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[KafkaForTests]:
-    broker = KafkaBroker(tmp_path, cache=CACHE, say=print).start()
+    broker = KafkaBroker(tmp_path, cache=CACHE, notify=print).start()
     yield KafkaForTests(broker)
     broker.stop()
 
@@ -91,7 +92,7 @@ async def test_a_frozen_broker_holds_nobody_up_for_long_and_what_came_of_it_is_k
     finally:
         own.broker.server.thaw()
     await served(line.renew)
-    committed = (await served(lambda: source.committed(frozenset({0}))))[0]
+    committed = (await served(lambda: source.fetch_committed(frozenset({0}))))[0]
     both_or_neither = [(1, [b"before"]), (2, [b"before", b"unknown"])]
     assert (committed, seen(own, place)) in both_or_neither
 
@@ -116,7 +117,7 @@ async def test_a_restarted_broker_takes_the_next_transaction(
             except BrokerUnavailable:
                 continue
     assert eventually(lambda: seen(own, place)[-1:] == [b"after"])
-    assert await served(lambda: source.committed(frozenset({0}))) == {0: 2}
+    assert await served(lambda: source.fetch_committed(frozenset({0}))) == {0: 2}
 
 
 async def test_a_second_worker_with_the_same_id_ends_the_first(

@@ -29,9 +29,9 @@ from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.settings import KafkaSettings
 from worker.kafka import client as kafka_client
 from worker.kafka import workarounds
-from worker.kafka.poll_result import Turn
+from worker.kafka.poll_result import PollResult
 from worker.kafka.source import KafkaSource
-from worker.kafka.workarounds import finish_joining, unpark
+from worker.kafka.workarounds import finish_joining, release_parked_records
 
 Cure = Callable[[KafkaConsumer], None]
 PATIENCE_S = 60
@@ -83,7 +83,7 @@ async def opened() -> AsyncIterator[Callable[[KafkaSettings], KafkaSource]]:
     await asyncio.gather(*(source.close() for source in sources))
 
 
-async def turn(source: KafkaSource, committable: dict[int, int] | None = None) -> Turn:
+async def turn(source: KafkaSource, committable: dict[int, int] | None = None) -> PollResult:
     return await source.poll(max_records=100, paused=frozenset(), committable=committable or {}, timeout_s=0.1)
 
 
@@ -95,7 +95,7 @@ async def read(source: KafkaSource, count: int) -> list[RawRecord]:
     return found
 
 
-@pytest.mark.parametrize(("cure", "delivered"), [(nothing, 0), (unpark, 90)], ids=["without", "with"])
+@pytest.mark.parametrize(("cure", "delivered"), [(nothing, 0), (release_parked_records, 90)], ids=["without", "with"])
 def test_resumed_partition_speaks_again(kafka: KafkaForTests, closing: ExitStack, cure: Cure, delivered: int) -> None:
     topic = kafka.topic("paused", partitions=2)
     kafka.send(topic, *[b"x"] * 100, partition=0)
@@ -268,7 +268,7 @@ def test_failed_connection_leaves_no_thread_behind(
 
 @pytest.mark.parametrize("cured", [False, True])
 def test_refused_connection_leaves_no_socket_behind(cured: bool) -> None:
-    workarounds.close_every_socket()
+    workarounds.close_all_sockets()
     connect = KafkaNetSocket.sock_connect if cured else workarounds._connect
     network, ours = NetworkSelector(), socket.socket()
     ours.setblocking(False)
@@ -281,7 +281,7 @@ def test_refused_connection_leaves_no_socket_behind(cured: bool) -> None:
 
 @pytest.mark.parametrize("cured", [False, True])
 def test_client_that_closes_leaves_no_connection_behind(cured: bool) -> None:
-    workarounds.close_every_socket()
+    workarounds.close_all_sockets()
     close = NetworkSelector.close if cured else workarounds._close_network
     network = NetworkSelector()
     ours, theirs = socket.socketpair()
@@ -294,7 +294,7 @@ def test_client_that_closes_leaves_no_connection_behind(cured: bool) -> None:
 
 @pytest.mark.parametrize("cured", [False, True])
 def test_what_comes_together_with_the_end_of_a_connection_is_read(cured: bool) -> None:
-    workarounds.hear_last_words()
+    workarounds.keep_bytes_before_close()
     receive = KafkaTCPTransport._sock_recv if cured else workarounds._RECEIVING[KafkaTCPTransport]
     ours, theirs = socket.socketpair()
     theirs.sendall(b"wrong password")

@@ -10,16 +10,16 @@ import psutil
 import pytest
 
 from tests.support.servers.services import eventually
-from worker.local.child_supervisor import GuardedProcess
+from worker.local.child_supervisor import SupervisedProcess
 
 # The parent forks once without exec, as engines do: that child inherits our end of the guard's pipe and lives on.
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from worker.local.child_supervisor import GuardedProcess
+from worker.local.child_supervisor import SupervisedProcess
 home = Path(sys.argv[1])
 script = "sleep 600 & echo $! > grandchild; wait"
-server = GuardedProcess(["sh", "-c", script], cwd=home, output=home / "log", remove=home)
+server = SupervisedProcess(["sh", "-c", script], cwd=home, output=home / "log", remove=home)
 forked = os.fork()
 if forked == 0:
     time.sleep(600)
@@ -30,8 +30,8 @@ time.sleep(600)
 """
 
 
-def guarded(script: str, home: Path, *, grace_s: float = 10) -> GuardedProcess:
-    return GuardedProcess(["sh", "-c", script], cwd=home, output=home / "log", grace_s=grace_s)
+def guarded(script: str, home: Path, *, grace_s: float = 10) -> SupervisedProcess:
+    return SupervisedProcess(["sh", "-c", script], cwd=home, output=home / "log", grace_s=grace_s)
 
 
 def test_a_killed_parent_takes_the_server_its_children_and_its_directory_along(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_how_a_server_ended_by_itself_is_known(tmp_path: Path, script: str, code
 
 
 def test_a_program_that_is_not_there_is_said_in_the_log(tmp_path: Path) -> None:
-    server = GuardedProcess([str(tmp_path / "nothing")], cwd=tmp_path, output=tmp_path / "log")
+    server = SupervisedProcess([str(tmp_path / "nothing")], cwd=tmp_path, output=tmp_path / "log")
     assert server.pid is None
     assert eventually(lambda: server.returncode == 127)
     assert "nothing cannot be started" in (tmp_path / "log").read_text()

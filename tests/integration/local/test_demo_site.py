@@ -4,8 +4,8 @@ from pipeline.errors import TopicMissing
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from worker.common.settings import KafkaSettings, Settings, StoreSettings
 from worker.demo import site as demo_site
-from worker.kafka.client import message_limits
-from worker.local.stack import DEAD_LETTER_MESSAGE_BYTES
+from worker.kafka.client import read_message_limits
+from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def settings(kafka: KafkaForTests, seaweedfs: S3ForTests, monkeypatch: pytest.Mo
 
 def test_nothing_is_created_on_ones_own_site_without_being_asked(settings: Settings) -> None:
     with pytest.raises(TopicMissing) as caught:
-        demo_site.check(settings)
+        demo_site.check_site(settings)
     for name in (settings.kafka.input_topic, settings.kafka.dead_letter_topic, demo_site.BUCKET, "--create"):
         assert name in caught.value.detail
-    demo_site.create(settings)
-    demo_site.check(settings)
-    demo_site.create(settings)  # what is there stays
+    demo_site.create_missing(settings)
+    demo_site.check_site(settings)
+    demo_site.create_missing(settings)  # what is there stays
     dead_letters = settings.kafka.dead_letter_topic
-    assert message_limits(settings.kafka, [dead_letters]) == {dead_letters: DEAD_LETTER_MESSAGE_BYTES}
+    assert read_message_limits(settings.kafka, [dead_letters]) == {dead_letters: DEAD_LETTER_MESSAGE_BYTES}

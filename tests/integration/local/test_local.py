@@ -17,7 +17,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from pipeline.errors import LocalStackFailed
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
-from worker.local.stack import CACHE, KafkaBroker, SeaweedFs
+from worker.local.kafka import KafkaBroker
+from worker.local.s3 import SeaweedFs
+from worker.local.stack import CACHE
 
 COMMAND = """
 import argparse, sys
@@ -52,7 +54,7 @@ def is_open(address: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
-def message_limits(bootstrap_servers: str, *topics: str) -> list[int]:
+def read_message_limits(bootstrap_servers: str, *topics: str) -> list[int]:
     admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers)
     try:
         described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics])
@@ -69,7 +71,7 @@ def test_up_keeps_its_data_and_leaves_no_process(tmp_path: Path) -> None:
             secret_key=first["AWS_SECRET_ACCESS_KEY"],
         )
         s3.client.put_object(Bucket="zoomin-images", Key="kept", Body=b"pixels")
-        images, letters = message_limits(first["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"], "zoomin.images", "zoomin.images.dlt")
+        images, letters = read_message_limits(first["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"], "zoomin.images", "zoomin.images.dlt")
         assert letters == images + 64 * 1024
         servers = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
@@ -89,7 +91,7 @@ def test_up_keeps_its_data_and_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_a_broker_comes_back_with_its_records(tmp_path: Path) -> None:
-    broker = KafkaBroker(tmp_path, cache=CACHE, say=print, remove=tmp_path).start()
+    broker = KafkaBroker(tmp_path, cache=CACHE, notify=print, remove=tmp_path).start()
     try:
         kafka = KafkaForTests(broker)
         topic = kafka.topic()
@@ -109,7 +111,7 @@ def test_a_broker_comes_back_with_its_records(tmp_path: Path) -> None:
 def test_seaweedfs_comes_back_with_its_objects(tmp_path: Path) -> None:
     weed = SeaweedFs(tmp_path, remove=tmp_path).start()
     try:
-        client = weed.client()
+        client = weed.build_client()
         weed.create_buckets(["images"])
         for key, end in (("one", weed.stop), ("two", weed.kill)):
             client.put_object(Bucket="images", Key=key, Body=key.encode())
@@ -122,7 +124,7 @@ def test_seaweedfs_comes_back_with_its_objects(tmp_path: Path) -> None:
 
 
 def test_a_frozen_broker_answers_again_when_it_thaws(tmp_path: Path) -> None:
-    broker = KafkaBroker(tmp_path, cache=CACHE, say=print, remove=tmp_path).start()
+    broker = KafkaBroker(tmp_path, cache=CACHE, notify=print, remove=tmp_path).start()
     try:
         kafka = KafkaForTests(broker)
         topic = kafka.topic()
@@ -139,7 +141,7 @@ def test_a_frozen_broker_answers_again_when_it_thaws(tmp_path: Path) -> None:
 
 
 def test_a_broker_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
-    broker = KafkaBroker(tmp_path, cache=CACHE, say=print, remove=tmp_path)
+    broker = KafkaBroker(tmp_path, cache=CACHE, notify=print, remove=tmp_path)
     data = tmp_path / "data"
     data.mkdir()
     (data / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=7\n")

@@ -9,7 +9,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tests.support.servers.services import eventually
-from worker.local.stack import CACHE, INPUT_MESSAGE_BYTES, KafkaBroker
+from worker.local.kafka import INPUT_MESSAGE_BYTES, KafkaBroker
+from worker.local.stack import CACHE
 
 NODES = 3
 IN_SYNC_WITHIN_S = 60.0
@@ -22,7 +23,8 @@ class KafkaCluster:
 
     def __init__(self, directory: Path) -> None:
         self.nodes = [
-            KafkaBroker(directory / f"node-{n}", cache=CACHE, say=print, remove=directory) for n in range(1, NODES + 1)
+            KafkaBroker(directory / f"node-{n}", cache=CACHE, notify=print, remove=directory)
+            for n in range(1, NODES + 1)
         ]
 
     @property

@@ -9,7 +9,9 @@ from uuid import uuid4
 
 from tests.support.servers.certificates import HOST, Authority, Certificate
 from tests.support.servers.services import KafkaForTests, S3ForTests
-from worker.local.stack import CACHE, KafkaBroker, SeaweedFs
+from worker.local.kafka import KafkaBroker
+from worker.local.s3 import SeaweedFs
+from worker.local.stack import CACHE
 
 USER = "zoomin-worker"
 MECHANISM = "SCRAM-SHA-512"
@@ -23,7 +25,7 @@ class SecuredKafka:
         self._authority = authority
         self.password = f"sasl/{uuid4().hex}+"
         self._server = authority.issue("broker")
-        self._broker = KafkaBroker(directory, cache=CACHE, say=print, more_ports=("ssl", "sasl"), remove=directory)
+        self._broker = KafkaBroker(directory, cache=CACHE, notify=print, extra_ports=("ssl", "sasl"), remove=directory)
         self.kafka = KafkaForTests(self._broker)
 
     def start(self) -> Self:
@@ -84,7 +86,7 @@ class SecuredS3:
 
     def __init__(self, directory: Path, *, authority: Authority) -> None:
         self._server = authority.issue("s3")
-        self._weed = SeaweedFs(directory, more_ports=(_HTTPS,), remove=directory)
+        self._weed = SeaweedFs(directory, extra_ports=(_HTTPS,), remove=directory)
         self.url = f"https://{HOST}:{self._weed.server.ports[_HTTPS]}"
         self.s3 = S3ForTests(
             self._weed.endpoint_url, access_key=self._weed.access_key, secret_key=self._weed.secret_key

@@ -19,10 +19,11 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from pipeline.errors import LocalStackFailed
-from worker.local.jars import kafka_jars
-from worker.local.s3 import s3_client
-from worker.local.server import LocalServer, Say
-from worker.local.stack import CACHE, DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, REGION, KafkaBroker
+from worker.local.jars import fetch_kafka_jars
+from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, KafkaBroker
+from worker.local.s3 import REGION, build_s3_client
+from worker.local.server import LocalServer, Notify
+from worker.local.stack import CACHE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -139,7 +140,7 @@ class S3ForTests:
 
     @cached_property
     def client(self) -> "S3Client":
-        return s3_client(self.endpoint_url, self.access_key, self.secret_key)
+        return build_s3_client(self.endpoint_url, self.access_key, self.secret_key)
 
     def bucket(self, name: str = "bucket") -> str:
         """A new, empty bucket whose name begins with `name`."""
@@ -167,13 +168,13 @@ class VersityGw:
         *,
         bootstrap_servers: str,
         topic: str,
-        say: Say,
+        notify: Notify,
         cache: Path = CACHE,
         remove: Path | None = None,
     ) -> None:
         self.server = LocalServer("versitygw", directory, ports=("s3",), remove=remove)
         self.topic = topic
-        self._binary = versitygw(cache, say=say)
+        self._binary = versitygw(cache, notify=notify)
         self._bootstrap_servers = bootstrap_servers
         self.s3 = S3ForTests(
             f"http://127.0.0.1:{self.server.ports['s3']}",
@@ -198,7 +199,7 @@ class VersityGw:
         self.server.stop()
 
 
-def versitygw(cache: Path, *, say: Say) -> Path:
+def versitygw(cache: Path, *, notify: Notify) -> Path:
     """The gateway's binary, built once and kept below `cache`.
 
     Raises: LocalStackFailed.
@@ -206,7 +207,7 @@ def versitygw(cache: Path, *, say: Say) -> Path:
     binary = cache / "bin" / "versitygw-1.7.0"
     if binary.exists():
         return binary
-    say("Building versitygw (about two minutes, once)")
+    notify("Building versitygw (about two minutes, once)")
     binary.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         settings = {"GOBIN": scratch, "GOFLAGS": "-buildvcs=false", "CGO_ENABLED": "0"}
@@ -238,5 +239,5 @@ def _run(argv: list[str], env: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    kafka_jars(CACHE, say=print)
-    versitygw(CACHE, say=print)
+    fetch_kafka_jars(CACHE, notify=print)
+    versitygw(CACHE, notify=print)

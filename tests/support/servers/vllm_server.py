@@ -11,7 +11,7 @@ from typing import Self
 from PIL import Image
 
 from pipeline import prompts
-from pipeline.vllm.runtime import process_environment
+from pipeline.vllm.runtime import build_process_environment
 from tests.support.paths import MODEL
 from worker.local.server import LocalServer
 
@@ -38,13 +38,13 @@ class VllmServer(LocalServer):
         place = ("--host", "127.0.0.1", "--port", str(self.ports["http"]), "--api-key", KEY)
         program = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
         self.launch(
-            (*program, *model, *place, "--chat-template", self.template), env=os.environ | process_environment(1)
+            (*program, *model, *place, "--chat-template", self.template), env=os.environ | build_process_environment(1)
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._healthy():
             if self.process.returncode is not None or time.monotonic() > deadline:
                 self.stop()
-                raise self.failure("vLLM's server does not serve")
+                raise self.build_error("vLLM's server does not serve")
             time.sleep(0.5)
         return self
 
@@ -58,7 +58,7 @@ class VllmServer(LocalServer):
 
 def query_1_template() -> str:
     """A chat template that replaces every question by Query 1 on the question's image, with the answer begun."""
-    query = prompts.global_scan(Image.new("RGB", (28, 28)), "thousand")
+    query = prompts.build_global_scan(Image.new("RGB", (28, 28)), "thousand")
     image = "<|vision_start|><|image_pad|><|vision_end|>"
     asked = "".join(part if isinstance(part, str) else image for part in query.content)
     turns = (("system", query.instructions), ("user", asked))

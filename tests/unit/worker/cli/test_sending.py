@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from worker.cli.sending import Pace, rate
+from worker.cli.sending import RateLimiter, parse_rate
 
 
 class Clock:
@@ -21,7 +21,7 @@ class Clock:
 
 def test_a_pace_spreads_evenly():
     clock = Clock()
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    pace = RateLimiter(10, clock=clock, sleep=clock.sleep)
     starts = []
     for _ in range(21):
         pace.wait()
@@ -32,7 +32,7 @@ def test_a_pace_spreads_evenly():
 
 def test_a_delay_is_made_up_for_by_a_seconds_worth_at_most():
     clock = Clock()
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    pace = RateLimiter(10, clock=clock, sleep=clock.sleep)
     pace.wait()
     clock.now += 60
     sent_at_once = 0
@@ -44,7 +44,7 @@ def test_a_delay_is_made_up_for_by_a_seconds_worth_at_most():
 
 def test_no_rate_never_waits():
     clock = Clock()
-    pace = Pace(None, clock=clock, sleep=clock.sleep)
+    pace = RateLimiter(None, clock=clock, sleep=clock.sleep)
     for _ in range(1000):
         pace.wait()
     assert clock.slept == 0
@@ -53,4 +53,4 @@ def test_no_rate_never_waits():
 @pytest.mark.parametrize("text", ["0", "-1", "inf", "nan"])
 def test_rates_are_positive_and_finite(text):
     with pytest.raises(argparse.ArgumentTypeError):
-        rate(text)
+        parse_rate(text)

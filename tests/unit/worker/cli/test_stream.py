@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.cli.stream import moment
+from worker.cli.stream import parse_time
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -19,19 +19,19 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ],
 )
 def test_durations_count_back_from_now(text, ago):
-    assert moment(text, now=NOW) == NOW - ago
+    assert parse_time(text, now=NOW) == NOW - ago
 
 
 @pytest.mark.parametrize("text", ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00+01:00"])
 def test_times_are_read_with_their_zone(text):
-    assert moment(text) == datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert parse_time(text) == datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def test_a_time_without_a_zone_is_local():
-    assert moment("2026-01-31T12:00") == datetime(2026, 1, 31, 12).astimezone(UTC)
+    assert parse_time("2026-01-31T12:00") == datetime(2026, 1, 31, 12).astimezone(UTC)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "10 m", "-5m", "10y", "2026-13-01"])
 def test_anything_else_is_refused_with_examples(text):
     with pytest.raises(argparse.ArgumentTypeError, match="10m"):
-        moment(text)
+        parse_time(text)

@@ -5,70 +5,70 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tests.support.verdicts import verdict_event
-from worker.cli.terminal import evidence_line, headline, show, visible
+from tests.support.verdicts import build_verdict
+from worker.cli.terminal import build_evidence_line, build_headline, escape_unprintable, print_verdict
 
 EVIL = "a[red]b[/red]\x1b[2J\r\n\u202e\x07:smile:.png"
 
 
 def shown(event, *, width=200, terminal=True):
     out = io.StringIO()
-    show(Console(file=out, force_terminal=terminal, width=width, color_system=None), event)
+    print_verdict(Console(file=out, force_terminal=terminal, width=width, color_system=None), event)
     return out.getvalue()
 
 
 @given(st.text())
 def test_nothing_that_a_terminal_obeys_or_hides_gets_through(text):
-    assert visible(text).isprintable()
+    assert escape_unprintable(text).isprintable()
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
 def test_letters_of_any_script_stay(text):
-    assert visible(text) == text
+    assert escape_unprintable(text) == text
 
 
 def test_keys_and_explanations_cannot_paint_the_terminal():
-    text = shown(verdict_event(key=EVIL, check_explanation=EVIL))
+    text = shown(build_verdict(key=EVIL, check_explanation=EVIL))
     assert len(text.splitlines()) == 2
     assert "\x1b" not in text
     assert text.count("[red]b[/red]\\x1b[2J\\r\\n\\u202e\\x07:smile:.png") == 2
 
 
 def test_a_correction_is_an_arrow_from_the_scan_to_the_verdict():
-    assert "generated \N{RIGHTWARDS ARROW} real" in headline(verdict_event(scan="generated", check="real")).plain
-    assert "\N{RIGHTWARDS ARROW}" not in headline(verdict_event(scan="real", check="real")).plain
+    assert "generated \N{RIGHTWARDS ARROW} real" in build_headline(build_verdict(scan="generated", check="real")).plain
+    assert "\N{RIGHTWARDS ARROW}" not in build_headline(build_verdict(scan="real", check="real")).plain
 
 
 def test_verdicts_differ_in_colour():
     def color(event):
-        return {str(span.style) for span in headline(event).spans if "bold" in str(span.style)}
+        return {str(span.style) for span in build_headline(event).spans if "bold" in str(span.style)}
 
-    assert color(verdict_event(scan="real", check="real")) != color(verdict_event(scan="generated", check="generated"))
+    assert color(build_verdict(scan="real", check="real")) != color(build_verdict(scan="generated", check="generated"))
 
 
 def test_the_lines_carry_confidence_regions_latency_and_image():
-    event = verdict_event(zoomed=[(1, 2, 3, 4), (5, 6, 7, 8)], idle=[(9, 9, 10, 10)])
+    event = build_verdict(zoomed=[(1, 2, 3, 4), (5, 6, 7, 8)], idle=[(9, 9, 10, 10)])
     sent_ms = int(event.decided_at.timestamp() * 1000) - 1500
     event = event.model_copy(update={"record": event.record.model_copy(update={"timestamp_ms": sent_ms})})
     for part in ["97%", "2 regions", "1.50 s", "s3://uploads/a/photo.png"]:
-        assert part in headline(event).plain
-    assert "[1,2,3,4] [5,6,7,8]  Crop 1" in evidence_line(event).plain
-    assert "9,9" not in evidence_line(event).plain
+        assert part in build_headline(event).plain
+    assert "[1,2,3,4] [5,6,7,8]  Crop 1" in build_evidence_line(event).plain
+    assert "9,9" not in build_evidence_line(event).plain
 
 
 @pytest.mark.parametrize(
     ("event", "remark"),
     [
-        (verdict_event(check=None), "degraded"),
-        (verdict_event(scan="real", check="real"), "ungrounded"),
-        (verdict_event(scan="real", check="real", zoomed=[(1, 2, 3, 4)], uncertain=True), "uncertain"),
+        (build_verdict(check=None), "degraded"),
+        (build_verdict(scan="real", check="real"), "ungrounded"),
+        (build_verdict(scan="real", check="real", zoomed=[(1, 2, 3, 4)], uncertain=True), "uncertain"),
     ],
 )
 def test_what_is_odd_about_a_verdict_is_said(event, remark):
-    assert remark in headline(event).plain
+    assert remark in build_headline(event).plain
 
 
 def test_lines_are_cut_at_the_edge_of_a_terminal_and_whole_elsewhere():
-    event = verdict_event(key="k" * 300)
+    event = build_verdict(key="k" * 300)
     assert all(len(line) <= 80 for line in shown(event, width=80).splitlines())
     assert "k" * 300 in shown(event, width=80, terminal=False)

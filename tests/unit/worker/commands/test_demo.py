@@ -2,8 +2,8 @@ import pytest
 from PIL import Image
 
 from pipeline.verdict import Verdict
-from tests.support.verdicts import verdict_event
-from worker.commands.demo import case_of, results
+from tests.support.verdicts import build_verdict
+from worker.commands.demo import build_case, build_results
 from worker.demo.report import Summary
 from worker.demo.scenes import Scene
 
@@ -13,14 +13,14 @@ def test_the_summary_for_programs_has_the_contracts_names(tmp_path):
     Image.new("RGB", (512, 512)).save(path)
     answered = Scene(path, Verdict.GENERATED, "demo-1")
     lost = Scene(path, Verdict.GENERATED, "demo-2")
-    event = verdict_event(zoomed=[(0, 0, 50, 50)])
+    event = build_verdict(zoomed=[(0, 0, 50, 50)])
     answered.event = event.model_copy(update={"timing_s": {"queued": 60.0, "total": 61.5}})
     lost.problem = "dead letter image_missing: gone"
-    cases = [case_of(answered), case_of(lost)]
+    cases = [build_case(answered), build_case(lost)]
     assert cases[0].seconds == pytest.approx(1.5)
     assert cases[0].card is not None
-    summary = Summary.of(cases, seconds=12.34)
-    assert results(tmp_path / "report.html", summary) == {
+    summary = Summary.from_cases(cases, seconds=12.34)
+    assert build_results(tmp_path / "report.html", summary) == {
         "images": 2,
         "answered": 1,
         "acc": 1.0,

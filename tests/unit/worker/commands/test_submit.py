@@ -4,19 +4,21 @@ import pytest
 
 from pipeline.errors import BadSettings
 from pipeline.wire.events import ImageEventMessage
-from worker.commands.submit import Progress, State, Submission
+from worker.commands.submit import PrefixProgress, Submission, SubmitState
 
 
 def test_a_state_is_read_back_as_it_was_written(tmp_path):
     path = tmp_path / "state.json"
-    state = State(prefixes={"s3://b/p": Progress(last_key="ü\n", events=3), "s3://b/q": Progress(finished=True)})
+    state = SubmitState(
+        prefixes={"s3://b/p": PrefixProgress(last_key="ü\n", events=3), "s3://b/q": PrefixProgress(finished=True)}
+    )
     state.write(path)
-    assert State.read(path) == state
+    assert SubmitState.read(path) == state
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
 
 
 def test_no_file_is_an_empty_state(tmp_path):
-    assert State.read(tmp_path / "none").prefixes == {}
+    assert SubmitState.read(tmp_path / "none").prefixes == {}
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"mine": 1}', '{"prefixes": {"a": {"last_key": 1}}}'])
@@ -24,7 +26,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path, text):
     path = tmp_path / "other"
     path.write_text(text)
     with pytest.raises(BadSettings, match="other"):
-        State.read(path)
+        SubmitState.read(path)
 
 
 @pytest.mark.parametrize("etag", [None, "0123456789abcdef"])

@@ -5,35 +5,35 @@ import pytest
 from rich.console import Console
 
 from pipeline.verdict import Status, Verdict
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from worker.cli.stream import SILENCE_S
 from worker.commands import tail
-from worker.commands.tail import Wanted, patient
+from worker.commands.tail import VerdictFilter, follow_live
 
 
 @pytest.mark.parametrize(
     ("wanted", "other"),
     [
-        (Wanted(), None),
-        (Wanted(verdict=Verdict.GENERATED), {"scan": "real", "check": "real"}),
-        (Wanted(corrected=True), {"scan": "generated"}),
-        (Wanted(uncertain=True), {"uncertain": False}),
-        (Wanted(status=Status.COMPLETE), {"zoomed": []}),
-        (Wanted(max_confidence=0.975), None),
-        (Wanted(source="web"), {"source": None}),
-        (Wanted(event_id="event-1"), {"event_id": "event-10"}),
-        (Wanted(image=("uploads", "a/photo.png")), {"key": "a/photo.png2"}),
+        (VerdictFilter(), None),
+        (VerdictFilter(verdict=Verdict.GENERATED), {"scan": "real", "check": "real"}),
+        (VerdictFilter(corrected=True), {"scan": "generated"}),
+        (VerdictFilter(uncertain=True), {"uncertain": False}),
+        (VerdictFilter(status=Status.COMPLETE), {"zoomed": []}),
+        (VerdictFilter(max_confidence=0.975), None),
+        (VerdictFilter(source="web"), {"source": None}),
+        (VerdictFilter(event_id="event-1"), {"event_id": "event-10"}),
+        (VerdictFilter(image=("uploads", "a/photo.png")), {"key": "a/photo.png2"}),
     ],
 )
 def test_each_condition_takes_one_and_leaves_the_other(wanted, other):
     usual = {"scan": "real", "check": "generated", "zoomed": [(0, 0, 5, 5)], "uncertain": True}
-    assert verdict_event(**usual) in wanted
+    assert build_verdict(**usual) in wanted
     if other is not None:
-        assert verdict_event(**usual | other) not in wanted
+        assert build_verdict(**usual | other) not in wanted
 
 
 def test_max_confidence_leaves_out_the_surer():
-    assert verdict_event() not in Wanted(max_confidence=0.96)
+    assert build_verdict() not in VerdictFilter(max_confidence=0.96)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ class Silent:
         self.answering = iter(answering)
         self.now = 0.0
 
-    def live(self):
+    def read_live(self):
         while True:
             self.now += SILENCE_S + 1
             yield None
 
-    def answers(self):
+    def is_reachable(self):
         try:
             return next(self.answering)
         except StopIteration:
@@ -71,5 +71,5 @@ def test_a_broker_that_goes_away_is_said_once_and_its_return_too():
     said = io.StringIO()
     reader = Silent([True, False, False, False, True, True])
     with pytest.raises(KeyboardInterrupt):
-        next(patient(reader, Console(file=said), clock=lambda: reader.now))
+        next(follow_live(reader, Console(file=said), clock=lambda: reader.now))
     assert said.getvalue().splitlines() == ["No broker answers; waiting", "Kafka answers again"]

@@ -8,7 +8,7 @@ from worker.commands import up
 
 
 def test_values_survive_the_shell() -> None:
-    lines = up.export_lines({"ZOOMIN_A": "plain", "ZOOMIN_B": "a b'c$"}).splitlines()
+    lines = up.format_exports({"ZOOMIN_A": "plain", "ZOOMIN_B": "a b'c$"}).splitlines()
     assert lines == ["unset AWS_SESSION_TOKEN", "export ZOOMIN_A=plain", """export ZOOMIN_B='a b'"'"'c$'"""]
 
 

@@ -4,7 +4,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from worker.demo.child import Demo, child, failure, log_of
+from worker.demo.child import Demo, build_child_error, get_log_path, run_child
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_an_error_takes_the_child_along_however_long_it_would_work(demo):
     pids = []
 
     def fail_beside_it():
-        with child(demo, "sleeper", sleeping, grace_s=60) as process:
+        with run_child(demo, "sleeper", sleeping, grace_s=60) as process:
             assert process.returncode is None
             pids.append(process.pid)
             raise ZeroDivisionError
@@ -32,18 +32,18 @@ def test_an_error_takes_the_child_along_however_long_it_would_work(demo):
 
 
 def test_what_a_child_said_last_is_in_the_error(demo):
-    with child(demo, "broken", ["json.tool", "/no/such/file"], grace_s=1) as process:
+    with run_child(demo, "broken", ["json.tool", "/no/such/file"], grace_s=1) as process:
         while process.returncode is None:
             time.sleep(0.02)
-        error = failure(demo, "broken", process.returncode)
+        error = build_child_error(demo, "broken", process.returncode)
     assert "broken" in error.detail
     assert "/no/such/file" in error.detail
-    assert str(log_of(demo, "broken")) in error.detail
+    assert str(get_log_path(demo, "broken")) in error.detail
 
 
 def test_a_log_begins_anew(demo):
-    log_of(demo, "broken").write_text("yesterday")
-    with child(demo, "broken", ["json.tool", "/no/such/file"], grace_s=1) as process:
+    get_log_path(demo, "broken").write_text("yesterday")
+    with run_child(demo, "broken", ["json.tool", "/no/such/file"], grace_s=1) as process:
         while process.returncode is None:
             time.sleep(0.02)
-    assert "yesterday" not in log_of(demo, "broken").read_text()
+    assert "yesterday" not in get_log_path(demo, "broken").read_text()

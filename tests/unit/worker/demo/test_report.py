@@ -6,14 +6,14 @@ import pytest
 from PIL import Image
 
 from pipeline.verdict import Verdict
-from tests.support.verdicts import verdict_event
-from worker.demo.report import Case, Share, Summary, render
+from tests.support.verdicts import build_verdict
+from worker.demo.report import Case, Share, Summary, render_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 
 
 def case(name, *, truth="generated", scan="real", check="generated", **rest):
-    event = verdict_event(scan=scan, check=check, event_id=name)
+    event = build_verdict(scan=scan, check=check, event_id=name)
     return Case(name, Verdict(truth), event, card=Image.new("RGB", (40, 30), (9, 200, 9)), seconds=1.0, **rest)
 
 
@@ -36,7 +36,7 @@ class Page(HTMLParser):
 
 
 def page(*cases):
-    return Page(render(cases, Summary.of(cases, seconds=3.0)))
+    return Page(render_report(cases, Summary.from_cases(cases, seconds=3.0)))
 
 
 def test_the_summary_counts_what_zooming_in_changed():
@@ -47,7 +47,7 @@ def test_the_summary_counts_what_zooming_in_changed():
         case("wrong", truth="real", scan="generated", check="generated"),
         Case("lost", Verdict.REAL, None, problem="image_missing"),
     ]
-    summary = Summary.of(cases, seconds=3.0)
+    summary = Summary.from_cases(cases, seconds=3.0)
     assert (summary.images, summary.answered) == (5, 4)
     assert summary.acc is not None
     assert summary.i_acc is not None
@@ -57,14 +57,14 @@ def test_the_summary_counts_what_zooming_in_changed():
 
 
 def test_a_degraded_answer_counts_with_its_scan():
-    summary = Summary.of([case("a", truth="real", scan="real", check=None)], seconds=1.0)
+    summary = Summary.from_cases([case("a", truth="real", scan="real", check=None)], seconds=1.0)
     assert summary.acc is not None
     assert summary.acc.value == 1.0
     assert summary.corrected == 0
 
 
 def test_nothing_answered_is_not_an_accuracy_of_zero():
-    summary = Summary.of([Case("lost", Verdict.REAL, None)], seconds=1.0)
+    summary = Summary.from_cases([Case("lost", Verdict.REAL, None)], seconds=1.0)
     assert summary.acc is None
     assert "n/a" in page(Case("lost", Verdict.REAL, None)).text
 
@@ -73,29 +73,31 @@ def test_nothing_answered_is_not_an_accuracy_of_zero():
     ("hits", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962)]
 )
 def test_wilson_interval(hits, n, low, high):
-    share = Share.of([True] * hits + [False] * (n - hits))
+    share = Share.from_outcomes([True] * hits + [False] * (n - hits))
     assert share is not None
     assert (share.low, share.high) == pytest.approx((low, high), abs=2e-4)
 
 
 def test_what_messages_say_is_escaped_everywhere():
-    event = verdict_event(key=EVIL, scan_explanation=EVIL, check_explanation=EVIL)
+    event = build_verdict(key=EVIL, scan_explanation=EVIL, check_explanation=EVIL)
     event = event.model_copy(update={"model": event.model.model_copy(update={"name": EVIL, "engine": EVIL})})
-    shown = page(
+    rendered = page(
         Case(EVIL, Verdict.REAL, event, card=Image.new("RGB", (4, 4))), Case(EVIL, Verdict.REAL, None, problem=EVIL)
     )
-    assert not any(tag == "script" or "onerror" in attributes for tag, attributes in shown.tags)
-    assert len(shown.images) == 1
-    assert EVIL in shown.text
-    assert EVIL in shown.images[0]["alt"]
+    assert not any(tag == "script" or "onerror" in attributes for tag, attributes in rendered.tags)
+    assert len(rendered.images) == 1
+    assert EVIL in rendered.text
+    assert EVIL in rendered.images[0]["alt"]
 
 
 def test_the_page_loads_nothing():
-    shown = page(case("a"), case("b"))
-    links = [attributes.get("src") or attributes.get("href") for _, attributes in shown.tags]
+    rendered = page(case("a"), case("b"))
+    links = [attributes.get("src") or attributes.get("href") for _, attributes in rendered.tags]
     assert all(link.startswith(("data:", "#")) for link in links if link)
-    assert not any(tag in ("link", "script", "iframe") for tag, _ in shown.tags)
-    assert not any("@import" in text or "url(" in text for text in [render([], Summary.of([], seconds=0.0))])
+    assert not any(tag in ("link", "script", "iframe") for tag, _ in rendered.tags)
+    assert not any(
+        "@import" in text or "url(" in text for text in [render_report([], Summary.from_cases([], seconds=0.0))]
+    )
 
 
 def test_cards_are_inside_the_page():
@@ -108,23 +110,23 @@ def test_cards_are_inside_the_page():
 
 
 def test_filters_find_their_images_and_corrected_ones_come_first():
-    shown = page(
+    rendered = page(
         case("plain", truth="real", check="real"),
         case("wrong", truth="generated", check="real"),
         case("harmed", truth="real", check="generated"),
         case("helped", truth="generated", check="generated"),
         Case("lost", Verdict.REAL, None),
     )
-    found = [sorted(classes - {"case"}) for classes in shown.cases]
+    found = [sorted(classes - {"case"}) for classes in rendered.cases]
     assert found == [["corrected"], ["corrected", "wrong"], ["wrong"], ["unanswered"], []]
-    radios = [attributes["id"] for tag, attributes in shown.tags if tag == "input"]
-    labels = [attributes["for"] for tag, attributes in shown.tags if tag == "label"]
+    radios = [attributes["id"] for tag, attributes in rendered.tags if tag == "input"]
+    labels = [attributes["for"] for tag, attributes in rendered.tags if tag == "label"]
     assert radios == labels == ["show-all", "show-corrected", "show-wrong", "show-unanswered"]
 
 
 def test_dots_lead_to_their_images():
-    shown = page(case("a"), case("b", check=None), case("c"))
-    targets = [attributes["href"][1:] for tag, attributes in shown.tags if tag == "a"]
-    ids = {attributes["id"] for tag, attributes in shown.tags if tag == "article"}
+    rendered = page(case("a"), case("b", check=None), case("c"))
+    targets = [attributes["href"][1:] for tag, attributes in rendered.tags if tag == "a"]
+    ids = {attributes["id"] for tag, attributes in rendered.tags if tag == "article"}
     assert len(targets) == 2
     assert set(targets) <= ids

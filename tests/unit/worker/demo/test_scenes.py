@@ -2,8 +2,8 @@ from pathlib import Path
 
 from pipeline.verdict import Verdict
 from pipeline.wire.record import RawRecord
-from tests.support.verdicts import verdict_event
-from worker.demo.scenes import Scene, answer
+from tests.support.verdicts import build_verdict
+from worker.demo.scenes import Scene, assign_answer
 
 
 def scene(event_id="demo-1", path=Path("scene-1.png"), truth=Verdict.GENERATED):
@@ -11,7 +11,7 @@ def scene(event_id="demo-1", path=Path("scene-1.png"), truth=Verdict.GENERATED):
 
 
 def verdict_record(event_id):
-    value = verdict_event(event_id=event_id).model_dump_json().encode()
+    value = build_verdict(event_id=event_id).model_dump_json().encode()
     return RawRecord("zoomin.demo.verdicts", 0, 0, 0, b"k", value, (("zoomin-event-id", event_id.encode()),))
 
 
@@ -23,19 +23,19 @@ def letter_record(event_id):
 
 def test_a_verdict_answers_its_scene():
     one = scene()
-    assert answer(verdict_record("demo-1"), {"demo-1": one}) is one
+    assert assign_answer(verdict_record("demo-1"), {"demo-1": one}) is one
     assert one.event is not None
     assert one.event.event_id == "demo-1"
 
 
 def test_a_dead_letter_answers_too():
     one = scene()
-    assert answer(letter_record("demo-1"), {"demo-1": one}) is one
+    assert assign_answer(letter_record("demo-1"), {"demo-1": one}) is one
     assert one.event is None
     assert "image_missing" in one.problem
     assert "it is gone" in one.problem
 
 
 def test_answers_to_others_events_are_left_alone():
-    assert answer(verdict_record("someone-else"), {"demo-1": scene()}) is None
-    assert answer(RawRecord("t", 0, 0, 0, None, None), {"demo-1": scene()}) is None
+    assert assign_answer(verdict_record("someone-else"), {"demo-1": scene()}) is None
+    assert assign_answer(RawRecord("t", 0, 0, 0, None, None), {"demo-1": scene()}) is None

@@ -15,18 +15,18 @@ from kafka import errors as kafka_errors
 from pipeline.errors import BadSettings
 from tests.support.servers.certificates import Authority
 from worker.common.settings import KafkaSettings
-from worker.kafka.client import connect, connection, unreachable
+from worker.kafka.client import build_client_options, build_connection_error, connect
 
 
 def test_plain_connection_names_all_brokers() -> None:
-    configs = connection(KafkaSettings(bootstrap_servers="a:1, b:2"))
+    configs = build_client_options(KafkaSettings(bootstrap_servers="a:1, b:2"))
     assert configs["bootstrap_servers"] == ["a:1", "b:2"]
     assert configs["security_protocol"] == "PLAINTEXT"
     assert configs["sasl_plain_password"] is None
 
 
 def test_credentials_and_certificates_reach_the_client_as_it_reads_them() -> None:
-    configs = connection(
+    configs = build_client_options(
         KafkaSettings(
             security_protocol="SASL_SSL",
             sasl_mechanism="SCRAM-SHA-512",
@@ -41,7 +41,7 @@ def test_credentials_and_certificates_reach_the_client_as_it_reads_them() -> Non
 
 
 def test_client_knows_each_name() -> None:
-    assert connection(KafkaSettings()).keys() <= KafkaAdminClient.DEFAULT_CONFIG.keys()
+    assert build_client_options(KafkaSettings()).keys() <= KafkaAdminClient.DEFAULT_CONFIG.keys()
 
 
 def test_missing_certificate_is_a_bad_setting_before_anything_is_reached(tmp_path: Path) -> None:
@@ -94,4 +94,4 @@ def test_files_that_no_client_can_use_are_bad_settings(tmp_path: Path, given: di
 def test_why_the_last_broker_refused_us_becomes_what_to_do(refusal: Exception | str, words: str) -> None:
     error = kafka_errors.KafkaTimeoutError("Unable to bootstrap")
     error.__cause__ = kafka_errors.KafkaConnectionError(refusal) if isinstance(refusal, str) else refusal
-    assert words in unreachable(KafkaSettings(), error).detail
+    assert words in build_connection_error(KafkaSettings(), error).detail

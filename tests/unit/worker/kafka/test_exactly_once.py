@@ -8,8 +8,8 @@ from tests.support.fakes_kafka import VERDICT_TOPIC, FakeBroker, FakeSource, Fak
 from worker.common.settings import FlowSettings
 from worker.handler import Outcome
 from worker.kafka.exactly_once import ExactlyOnce
-from worker.kafka.outgoing import Outgoing
-from worker.kafka.poll_result import Turn
+from worker.kafka.outgoing import OutgoingMessage
+from worker.kafka.poll_result import PollResult
 from worker.loop import WorkerLoop
 from worker.observe.telemetry import Metrics
 
@@ -17,7 +17,7 @@ NONE: frozenset[int] = frozenset()
 
 
 class Worker:
-    """What loop and handler do, by hand: take a turn, answer a record, commit."""
+    """What loop and handler do, by hand: take a poll_result, answer a record, commit."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self.source: FakeSource = broker.source()
@@ -31,14 +31,14 @@ class Worker:
         await self.delivery.start()
         return self
 
-    async def turn(self) -> Turn:
+    async def poll_result(self) -> PollResult:
         return await self.delivery.poll(max_records=100, paused=NONE, committable={}, timeout_s=0)
 
     async def answer(self, record: RawRecord) -> None:
         await self.delivery.deliver(
             VERDICT_TOPIC,
             record,
-            lambda _limit: Outgoing(None, record.value, ()),
+            lambda _limit: OutgoingMessage(None, record.value, ()),
             acknowledged=lambda: self.acknowledged.append(record.offset),
         )
 
@@ -52,7 +52,7 @@ def broker() -> FakeBroker:
 async def worker(broker: FakeBroker) -> Worker:
     broker.send(b"a", b"b", b"c", b"d")
     worker = await Worker(broker).start()
-    for record in (await worker.turn()).records:
+    for record in (await worker.poll_result()).records:
         await worker.answer(record)
     return worker
 
@@ -88,17 +88,17 @@ async def test_what_was_committed_after_all_is_not_sent_again(broker: FakeBroker
 
 async def test_answers_of_a_partition_that_was_taken_are_never_seen(broker: FakeBroker, worker: Worker) -> None:
     broker.evict(worker.source)
-    turn = await worker.turn()
-    assert turn.lost == {0}
+    poll_result = await worker.poll_result()
+    assert poll_result.lost == {0}
     assert await worker.delivery.commit({0: 4})
     assert values(broker) == []
 
 
 async def test_a_fenced_member_commits_nothing_and_is_no_outage(broker: FakeBroker, worker: Worker) -> None:
     broker.evict(worker.source)
-    assert not await worker.delivery.commit({0: 4}), "the turn that tells us has not come yet"
+    assert not await worker.delivery.commit({0: 4}), "the poll_result that tells us has not come yet"
     assert (values(broker), broker.committed, worker.outages) == ([], {}, [])
-    for record in (await worker.turn()).records:
+    for record in (await worker.poll_result()).records:
         await worker.answer(record)
     assert await worker.delivery.commit({0: 4})
     assert values(broker) == [b"a", b"b", b"c", b"d"]
@@ -123,7 +123,7 @@ async def test_a_fatal_error_leaves_the_worker(broker: FakeBroker, worker: Worke
 async def test_nothing_is_committed_outside_a_transaction_when_a_partition_goes(broker: FakeBroker) -> None:
     broker.send(b"a")
     worker = await Worker(broker).start()
-    await worker.turn()
+    await worker.poll_result()
     joining = broker.source()
     await joining.start()
     await worker.delivery.poll(max_records=1, paused=NONE, committable={0: 1}, timeout_s=0)

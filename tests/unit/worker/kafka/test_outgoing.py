@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from pipeline.errors import ImageUndecodable, PersistentRefusal, StoreUnavailable, ZoomInError
 from pipeline.wire.record import RawRecord
-from tests.support.builders import record
-from tests.support.verdicts import verdict_event
-from worker.kafka.outgoing import Outgoing, dead_letter_message, verdict_message
+from tests.support.builders import build_record
+from tests.support.verdicts import build_verdict
+from worker.kafka.outgoing import OutgoingMessage, build_dead_letter_message, build_verdict_message
 
 LIMIT = 1_048_588
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -26,8 +26,8 @@ def letter(
     event_id: str | None = "event-1",
     traceparent: str | None = None,
     limit_bytes: int = LIMIT,
-) -> Outgoing:
-    return dead_letter_message(
+) -> OutgoingMessage:
+    return build_dead_letter_message(
         of,
         because or error(),
         event_id=event_id,
@@ -39,8 +39,8 @@ def letter(
 
 
 def test_verdict_carries_its_json_and_headers() -> None:
-    event = verdict_event(event_id="event-7")
-    message = verdict_message(event, record(key=b"k"), traceparent=TRACE, limit_bytes=LIMIT)
+    event = build_verdict(event_id="event-7")
+    message = build_verdict_message(event, build_record(key=b"k"), traceparent=TRACE, limit_bytes=LIMIT)
     assert json.loads(message.value or b"") == event.model_dump(mode="json")
     assert dict(message.headers) == {
         "content-type": b"application/json",
@@ -51,23 +51,23 @@ def test_verdict_carries_its_json_and_headers() -> None:
 
 
 def test_verdict_is_keyed_as_the_record_else_as_the_object() -> None:
-    event = verdict_event(bucket="photos", key="a b/ü.png")
+    event = build_verdict(bucket="photos", key="a b/ü.png")
     as_object = "photos/a b/ü.png".encode()
     for own, key in ((b"own", b"own"), (b"", as_object), (None, as_object), (b"x" * LIMIT, as_object)):
-        assert verdict_message(event, record(key=own), traceparent=None, limit_bytes=LIMIT).key == key
+        assert build_verdict_message(event, build_record(key=own), traceparent=None, limit_bytes=LIMIT).key == key
 
 
 def test_verdict_continues_the_records_trace_when_there_is_none_of_ours() -> None:
-    traced = record(headers={"traceparent": TRACE.encode()})
-    flooded = record(headers={"traceparent": b"0" * 100_000})
-    for of, found in ((traced, TRACE.encode()), (flooded, None), (record(), None)):
-        message = verdict_message(verdict_event(), of, traceparent=None, limit_bytes=LIMIT)
+    traced = build_record(headers={"traceparent": TRACE.encode()})
+    flooded = build_record(headers={"traceparent": b"0" * 100_000})
+    for of, found in ((traced, TRACE.encode()), (flooded, None), (build_record(), None)):
+        message = build_verdict_message(build_verdict(), of, traceparent=None, limit_bytes=LIMIT)
         assert dict(message.headers).get("traceparent") == found
 
 
 def test_dead_letter_is_the_record_byte_for_byte_with_our_headers() -> None:
     headers = {"content-type": b"text/plain", "x": b"\xff\x00", "traceparent": TRACE.encode(), "empty": b""}
-    message = letter(record(b"\x00\xffnot json", key=b"\xfe", headers=headers), traceparent="00-other")
+    message = letter(build_record(b"\x00\xffnot json", key=b"\xfe", headers=headers), traceparent="00-other")
     assert (message.key, message.value) == (b"\xfe", b"\x00\xffnot json")
     assert message.headers[:4] == tuple(headers.items())
     assert dict(message.headers[4:]) == {
@@ -87,23 +87,23 @@ def test_dead_letter_is_the_record_byte_for_byte_with_our_headers() -> None:
 
 
 def test_dead_letter_of_an_untraced_record_joins_our_trace() -> None:
-    assert letter(record(), traceparent=TRACE).headers[0] == ("traceparent", TRACE.encode())
+    assert letter(build_record(), traceparent=TRACE).headers[0] == ("traceparent", TRACE.encode())
 
 
 def test_incoming_headers_of_our_name_are_dropped_except_what_replay_sends() -> None:
     sent = {"zoomin-dlt-code": b"forged", "Zoomin-Schema": b"x", "zoomin-event-id": b"theirs", "zoomin-replay": b"2"}
-    message = letter(record(headers=sent))
+    message = letter(build_record(headers=sent))
     names = [name for name, _ in message.headers]
     assert len(names) == len(set(names))
     found = dict(message.headers)
     assert found["zoomin-dlt-code"] == b"image_undecodable"
     assert (found["zoomin-event-id"], found["zoomin-replay"]) == (b"event-1", b"2")
     assert "Zoomin-Schema" not in found
-    assert dict(letter(record(headers=sent), event_id=None).headers)["zoomin-event-id"] == b"theirs"
+    assert dict(letter(build_record(headers=sent), event_id=None).headers)["zoomin-event-id"] == b"theirs"
 
 
 def test_record_without_event_id_has_no_such_header() -> None:
-    assert "zoomin-event-id" not in dict(letter(record(b"{"), event_id=None).headers)
+    assert "zoomin-event-id" not in dict(letter(build_record(b"{"), event_id=None).headers)
 
 
 def test_tombstone_stays_one_but_nothing_at_all_is_marked() -> None:
@@ -115,7 +115,7 @@ def test_tombstone_stays_one_but_nothing_at_all_is_marked() -> None:
 
 
 def test_record_too_large_for_its_letter_leaves_its_value_behind() -> None:
-    big = letter(record(b"v" * 2000, key=b"k", headers={"x": b"y"}), limit_bytes=2000)
+    big = letter(build_record(b"v" * 2000, key=b"k", headers={"x": b"y"}), limit_bytes=2000)
     assert (big.key, big.value) == (b"k", b"")
     assert dict(big.headers)["zoomin-dlt-value"] == b"omitted"
     assert dict(big.headers)["x"] == b"y"
@@ -124,7 +124,7 @@ def test_record_too_large_for_its_letter_leaves_its_value_behind() -> None:
 
 def test_record_whose_key_and_headers_are_too_large_leaves_them_behind_too() -> None:
     flood = {"x": b"y" * 3000, "zoomin-event-id": b"z" * 3000}
-    big = letter(record(b"v", key=b"k" * 3000, headers=flood), event_id=None, limit_bytes=2000)
+    big = letter(build_record(b"v", key=b"k" * 3000, headers=flood), event_id=None, limit_bytes=2000)
     assert (big.key, big.value) == (None, b"")
     assert dict(big.headers)["zoomin-dlt-offset"] == b"42"
     assert big.size_bytes <= 2000
@@ -132,16 +132,16 @@ def test_record_whose_key_and_headers_are_too_large_leaves_them_behind_too() -> 
 
 def test_detail_is_cut_and_a_refusal_keeps_its_own_code() -> None:
     refused = PersistentRefusal(StoreUnavailable("d" * 1000))
-    found = dict(letter(record(), because=refused).headers)
+    found = dict(letter(build_record(), because=refused).headers)
     assert len(found["zoomin-dlt-detail"]) == 512
     assert found["zoomin-dlt-code"] == b"store_unavailable"
     assert found["zoomin-dlt-stage"] == b"unknown"
 
 
 def test_half_a_surrogate_pair_in_what_a_sender_wrote_stops_no_letter() -> None:
-    found = dict(letter(record(), because=ImageUndecodable("key a\ud800b")).headers)
+    found = dict(letter(build_record(), because=ImageUndecodable("key a\ud800b")).headers)
     assert found["zoomin-dlt-detail"] == b"key a?b"
 
 
 def test_headers_without_a_value_become_empty_ones() -> None:
-    assert letter(record(headers={"gone": None})).headers[0] == ("gone", b"")
+    assert letter(build_record(headers={"gone": None})).headers[0] == ("gone", b"")

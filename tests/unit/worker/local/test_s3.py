@@ -1,11 +1,11 @@
 import json
 from pathlib import Path
 
-from worker.local.s3 import SeaweedFs, identities
+from worker.local.s3 import SeaweedFs, render_identities
 
 
 def test_one_user_holds_the_given_key() -> None:
-    (user,) = json.loads(identities("who", "what"))["identities"]
+    (user,) = json.loads(render_identities("who", "what"))["identities"]
     assert user["credentials"] == [{"accessKey": "who", "secretKey": "what"}]
     assert "Write" in user["actions"]
 

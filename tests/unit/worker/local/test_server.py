@@ -45,7 +45,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 def test_a_failure_shows_the_end_of_the_log_and_its_path(tmp_path: Path) -> None:
     server = LocalServer("Server", tmp_path, ports=[])
     server.log.write_text("".join(f"line {number}\n" for number in range(100)))
-    detail = server.failure("Server broke").detail
+    detail = server.build_error("Server broke").detail
     assert detail.startswith(f"Server broke; the end of {server.log}:")
     assert detail.endswith("line 99")
     assert "line 50" not in detail

@@ -4,8 +4,8 @@ from worker.local.stack import LocalStack
 
 
 def test_a_stack_tells_where_it_will_be_found(tmp_path: Path) -> None:
-    stack = LocalStack(tmp_path, say=print, kafka_port=9, s3_port=7)
-    environment = stack.environment(label_bucket="labels")
+    stack = LocalStack(tmp_path, notify=print, kafka_port=9, s3_port=7)
+    environment = stack.build_environment(label_bucket="labels")
     assert environment["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"] == "127.0.0.1:9"
     assert environment["ZOOMIN_STORE__ENDPOINT_URL"] == "http://127.0.0.1:7"
     assert environment["ZOOMIN_SAMPLING__BUCKET"] == "labels"
@@ -13,9 +13,9 @@ def test_a_stack_tells_where_it_will_be_found(tmp_path: Path) -> None:
 
 
 def test_the_same_directory_has_the_same_ports_and_credentials(tmp_path: Path) -> None:
-    first = LocalStack(tmp_path, say=print).environment()
-    assert LocalStack(tmp_path, say=print).environment() == first
+    first = LocalStack(tmp_path, notify=print).build_environment()
+    assert LocalStack(tmp_path, notify=print).build_environment() == first
     assert (
-        LocalStack(tmp_path / "other", say=print).environment()["AWS_SECRET_ACCESS_KEY"]
+        LocalStack(tmp_path / "other", notify=print).build_environment()["AWS_SECRET_ACCESS_KEY"]
         != (first["AWS_SECRET_ACCESS_KEY"])
     )

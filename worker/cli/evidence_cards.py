@@ -1,4 +1,4 @@
-"""Evidence cards for verdicts that came from a topic: the image is fetched again and drawn with its evidence."""
+"""Evidence cards for verdicts from a topic: fetch the image again and draw it with its evidence."""
 
 import asyncio
 import hashlib
@@ -8,18 +8,18 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.errors import BadSettings
-from pipeline.evidence.card import card
-from pipeline.sandbox.decoding import DecodePool
+from pipeline.evidence.card import draw_evidence_card
+from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.wire.events import ImageRef
 from pipeline.wire.messages import VerdictEvent
 from worker.common.settings import Settings
-from worker.storage.store import ImageStore
+from worker.storage.image_store import ImageStore
 
 LONGEST_NAME = 100
 
 
-class CardMaker:
-    """Saves cards into `directory`. The image has to be the one that was judged: etag and digest are compared."""
+class EvidenceCardWriter:
+    """Saves evidence cards into `directory`; etag and digest show that the image is still the one of the verdict."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         self._settings = settings
@@ -43,7 +43,10 @@ class CardMaker:
         self._store.close()
 
     def save(self, event: VerdictEvent) -> Path:
-        """Raises: the errors of fetching and decoding."""
+        """Draw and save the evidence card of a verdict, and return its path.
+
+        Raises: the errors of fetching and decoding.
+        """
         return self._runner.run(self._save(event))
 
     async def _save(self, event: VerdictEvent) -> Path:
@@ -51,13 +54,13 @@ class CardMaker:
         image = ImageRef(judged.bucket, judged.key, judged.etag, judged.version_id, judged.sha256)
         fetched = await self._store.fetch(image)
         decoded = await self._decoder.decode(fetched.data)
-        path = self._directory / f"{file_name(event.event_id)}.png"
-        card(decoded.pixels, event).save(path)
+        path = self._directory / f"{build_file_name(event.event_id)}.png"
+        draw_evidence_card(decoded.pixels, event).save(path)
         return path
 
 
-def file_name(event_id: str) -> str:
-    """`event_id` as a name for a file: ids are whatever senders chose, also `../..` or 10,000 letters."""
+def build_file_name(event_id: str) -> str:
+    """Build a safe file name from `event_id`, which is untrusted: it can be `../..` or 10,000 letters long."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", event_id)[:LONGEST_NAME].lstrip(".")
     if plain and plain == event_id:
         return plain

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.wire.record import RawRecord
-from worker.cli.letters import Letter, decide, identity
+from worker.cli.dead_letters import DeadLetter, decide_replays, identify
 
 
 def letter(event_id="e1", *, code="image_missing", replays=0, omitted=False, value=b"v", headers=(), offset=0):
@@ -10,24 +10,25 @@ def letter(event_id="e1", *, code="image_missing", replays=0, omitted=False, val
     ours += [("zoomin-event-id", event_id.encode())] if event_id else []
     ours += [("zoomin-replay", str(replays).encode())] if replays else []
     ours += [("zoomin-dlt-value", b"omitted")] if omitted else []
-    found = Letter.of(RawRecord("images.dlt", 0, offset, 0, b"k", value, (*headers, *ours)))
+    found = DeadLetter.from_record(RawRecord("images.dlt", 0, offset, 0, b"k", value, (*headers, *ours)))
     assert found is not None
     return found
 
 
 def reasons(*letters, answered=frozenset(), replayed=None, **rest):
-    decisions = decide(letters, answered=answered, replayed=replayed or {}, **rest)
+    decisions = decide_replays(letters, answered=answered, replayed=replayed or {}, **rest)
     return [decision.reason for decision in decisions]
 
 
 def test_a_letter_knows_where_it_came_from():
     found = letter(replays=2)
-    assert (found.topic, found.place, found.code, found.event_id) == ("images", "images/3@42", "image_missing", "e1")
+    assert (found.topic, found.origin, found.code, found.event_id) == ("images", "images/3@42", "image_missing", "e1")
     assert found.replays == 2
 
 
 def test_a_record_without_our_headers_is_no_letter():
-    assert Letter.of(RawRecord("images.dlt", 0, 0, 0, b"k", b"v", (("content-type", b"text/plain"),))) is None
+    headers = (("content-type", b"text/plain"),)
+    assert DeadLetter.from_record(RawRecord("images.dlt", 0, 0, 0, b"k", b"v", headers)) is None
 
 
 def test_a_replay_carries_the_records_own_headers_and_exactly_two_of_ours():
@@ -71,27 +72,27 @@ def test_a_letter_without_its_value_cannot_go_back():
 
 
 def test_unreadable_records_are_known_by_their_bytes():
-    one, same, other = letter(None, value=b"x"), letter(None, value=b"x"), letter(None, value=b"y")
-    assert one.identity == same.identity != other.identity
-    assert reasons(one, other, replayed={one.identity: 1}) == ["replayed since", None]
+    first, same, other = letter(None, value=b"x"), letter(None, value=b"x"), letter(None, value=b"y")
+    assert first.identity == same.identity != other.identity
+    assert reasons(first, other, replayed={first.identity: 1}) == ["replayed since", None]
 
 
 def test_the_replay_of_an_unreadable_record_is_found_again():
     found = letter(None, value=b"x")
     replay = RawRecord("images", 0, 9, 0, found.record.key, found.record.value, tuple(found.headers))
-    assert identity(replay) == found.identity
+    assert identify(replay) == found.identity
 
 
 def test_code_and_limit_narrow():
     letters = [letter("e1", code="a"), letter("e2", code="b"), letter("e3", code="a"), letter("e4", code="a")]
-    decisions = decide(letters, answered=set(), replayed={}, code="a", limit=2)
+    decisions = decide_replays(letters, answered=set(), replayed={}, code="a", limit=2)
     assert [(d.letter.event_id, d.reason) for d in decisions] == [("e1", None), ("e3", None), ("e4", "beyond --limit")]
 
 
 @pytest.mark.parametrize("header", [b"", b"x", b"-1", b"9" * 50, "²".encode()])
 def test_a_broken_count_counts_as_none(header):
     broken = RawRecord("t", 0, 0, 0, b"k", b"v", (("zoomin-dlt-topic", b"t"), ("zoomin-dlt-code", b"c")))
-    found = Letter.of(
+    found = DeadLetter.from_record(
         RawRecord("t", 0, 0, 0, b"k", b"v", (*broken.headers, ("zoomin-replay", header))),
     )
     assert found is not None

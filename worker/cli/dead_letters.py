@@ -1,0 +1,127 @@
+"""Dead letters of the dead-letter topic, and the decision which of them a replay sends again; pure."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from pipeline.wire.record import RawRecord
+from worker.kafka.outgoing import EVENT_ID_HEADER, HEADER_PREFIX, REPLAY_HEADER
+
+MAX_REPLAYS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A dead letter: the origin of its record, the reason of its failure, and the number of earlier replays."""
+
+    record: RawRecord
+    topic: str
+    origin: str
+    code: str
+    detail: str
+    event_id: str | None
+    replays: int
+    omitted: bool
+
+    @classmethod
+    def from_record(cls, record: RawRecord) -> "DeadLetter | None":
+        """Read a dead letter; return None if the record is none of ours."""
+        topic, code = _read_header(record, "zoomin-dlt-topic"), _read_header(record, "zoomin-dlt-code")
+        if not topic or not code:
+            return None
+        partition, offset = _read_header(record, "zoomin-dlt-partition"), _read_header(record, "zoomin-dlt-offset")
+        return cls(
+            record=record,
+            topic=topic,
+            origin=f"{topic}/{partition}@{offset}",
+            code=code,
+            detail=_read_header(record, "zoomin-dlt-detail"),
+            event_id=_read_header(record, EVENT_ID_HEADER) or None,
+            replays=count_replays(record),
+            omitted=record.get_header("zoomin-dlt-value") == b"omitted",
+        )
+
+    @property
+    def identity(self) -> str:
+        return identify(self.record)
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The original record's headers, and the two by which the worker recognizes a replay."""
+        own = [
+            (name, value or b"") for name, value in self.record.headers if not name.lower().startswith(HEADER_PREFIX)
+        ]
+        if self.event_id:
+            own.append((EVENT_ID_HEADER, self.event_id.encode()))
+        return [*own, (REPLAY_HEADER, str(self.replays + 1).encode())]
+
+
+def identify(record: RawRecord) -> str:
+    """Return what a letter and its replay share: the event id, or a digest of the bytes if there is no id."""
+    event_id = _read_header(record, EVENT_ID_HEADER)
+    if event_id:
+        return event_id
+    digest = hashlib.sha256(repr((record.key, record.value)).encode()).hexdigest()
+    return f"record:{digest}"
+
+
+def count_replays(record: RawRecord) -> int:
+    text = _read_header(record, REPLAY_HEADER)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayDecision:
+    """The decision on a letter: `reason` says why it is skipped; None if it is sent again."""
+
+    letter: DeadLetter
+    reason: str | None
+
+
+def decide_replays(
+    letters: Iterable[DeadLetter],
+    *,
+    answered: AbstractSet[str],
+    replayed: Mapping[str, int],
+    code: str | None = None,
+    limit: int | None = None,
+) -> list[ReplayDecision]:
+    """Decide about each letter of `code`, in the order given.
+
+    `answered`: event ids that have a verdict. `replayed`: the highest replay number in the source topic, by identity; a
+    letter with a lower number has already been replayed, with any result.
+    """
+    letters = list(letters)
+    newest = {letter.identity: letter for letter in sorted(letters, key=lambda letter: letter.replays)}
+    decisions: list[ReplayDecision] = []
+    sent = 0
+    for letter in letters:
+        if code not in (None, letter.code):
+            continue
+        reason = _find_skip_reason(letter, newest[letter.identity], answered, replayed)
+        if reason is None and limit is not None and sent >= limit:
+            reason = "beyond --limit"
+        sent += reason is None
+        decisions.append(ReplayDecision(letter, reason))
+    return decisions
+
+
+def _find_skip_reason(
+    letter: DeadLetter, newest: DeadLetter, answered: AbstractSet[str], replayed: Mapping[str, int]
+) -> str | None:
+    if letter.omitted:
+        return "value omitted"
+    if letter.event_id in answered:
+        return "answered since"
+    if replayed.get(letter.identity, 0) > letter.replays:
+        return "replayed since"
+    if letter is not newest:
+        return "has a later letter"
+    if letter.replays >= MAX_REPLAYS:
+        return f"replayed {letter.replays} times"
+    return None
+
+
+def _read_header(record: RawRecord, name: str) -> str:
+    return (record.get_header(name) or b"").decode(errors="replace")
