@@ -1,7 +1,5 @@
-"""What stands in infra/ for other programs and for people on call: it names only what is there."""
+"""The files of infra/ and the AsyncAPI document name only what exists."""
 
-import argparse
-import importlib
 import json
 import os
 import re
@@ -15,42 +13,22 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from prometheus_client import Metric
 
 from pipeline import errors
-from pipeline.wire.messages import VerdictEvent
-from pipeline.wire.schemas import schemas
-from tests.support.builders import record
+from pipeline.wire.schemas import build_schemas
+from tests.support.builders import build_record
 from tests.support.paths import ROOT
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from tests.unit.test_docker import TARGETS, pins
-from worker.__main__ import VERBS
-from worker.breaker import OUR_FAULT
 from worker.common import settings
-from worker.kafka.outgoing import Headers, dead_letter_message, verdict_message
+from worker.kafka.outgoing import Headers, build_dead_letter_message, build_verdict_message
 from worker.local.jars import KAFKA_VERSION
-from worker.local.s3 import identities
-from worker.local.stack import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
-from worker.observe import telemetry
+from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
+from worker.local.s3 import render_identities
 
 COMPOSE = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 ASYNCAPI = yaml.safe_load((ROOT / "docs" / "schemas" / "asyncapi.yaml").read_text())
-DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-VARIABLES = {
-    settings.environment_name(section, field)
-    for section, info in settings.Settings.model_fields.items()
-    for field in getattr(info.annotation, "model_fields", {})
-}
-NEVER_RAISED = {
-    errors.ZoomInError,
-    errors.TransientError,
-    errors.OutageError,
-    errors.PoisonError,
-    errors.FatalError,
-    errors.PersistentRefusal,  # has the code of what it wraps
-}
-RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
 
 class TestCompose:
@@ -72,7 +50,7 @@ class TestCompose:
         environment = SERVICES["worker"]["environment"]
         for name, value in environment.items():
             monkeypatch.setenv(name, str(value))
-        loaded = settings.load()  # refuses what is no setting
+        loaded = settings.load_settings()  # refuses what is no setting
         assert loaded.kafka.bootstrap_servers in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
         assert loaded.store.endpoint_url == "http://s3:8333"
         assert "-s3.port=8333" in SERVICES["s3"]["command"]
@@ -94,7 +72,7 @@ class TestCompose:
         environment = SERVICES["worker"]["environment"]
         made = re.findall(r"for bucket in (.*);", SERVICES["buckets"]["command"][0])[0].split()
         assert made == [environment["ZOOMIN_STORE__BUCKETS"], environment["ZOOMIN_SAMPLING__BUCKET"]]
-        user = identities(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+        user = render_identities(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
         assert json.loads(COMPOSE["configs"]["s3"]["content"]) == json.loads(user)
 
     def test_only_loopback_reaches_it(self) -> None:
@@ -141,18 +119,18 @@ class TestAsyncApi:
             else:
                 inner.add(pointer)
                 resolve(pointer)
-        assert files == set(schemas())
+        assert files == set(build_schemas())
         components = {f"components/{kind}/{name}" for kind, parts in ASYNCAPI["components"].items() for name in parts}
         assert components - inner == {"components/schemas/labelCase"}, "described but on no channel"
 
     def test_what_we_send_has_the_headers_that_are_described(self) -> None:
-        event = verdict_event()
+        event = build_verdict()
         trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        verdict = verdict_message(event, record(), traceparent=trace, limit_bytes=INPUT_MESSAGE_BYTES)
+        verdict = build_verdict_message(event, build_record(), traceparent=trace, limit_bytes=INPUT_MESSAGE_BYTES)
         check_headers("verdictHeaders", verdict.headers)
-        replayed = record(key=None, headers={"zoomin-replay": b"1"})
+        replayed = build_record(key=None, headers={"zoomin-replay": b"1"})
         for limit_bytes in (INPUT_MESSAGE_BYTES, 1):  # whole, and with its value omitted
-            letter = dead_letter_message(
+            letter = build_dead_letter_message(
                 replayed,
                 errors.ImageMissing("no such key"),
                 event_id="e",
@@ -183,59 +161,6 @@ def check_headers(name: str, headers: Headers) -> None:
     """Each as described, and none that is not."""
     described = resolve(f"components/schemas/{name}")
     jsonschema.validate({key: value.decode() for key, value in headers}, {**described, "additionalProperties": False})
-
-
-class TestRunbook:
-    """Whatever stands in backticks is a metric, a log event, an error code, a setting, a path or a command."""
-
-    NAMES = frozenset(re.sub(r"\s+", " ", name) for name in re.findall(r"`([^`]+)`", RUNBOOK))
-
-    def test_every_command_takes_its_options(self) -> None:
-        for command in (name for name in self.NAMES if name.startswith("zoomin ")):
-            _, verb, *words = command.split()
-            assert verb in VERBS, command
-            parser = argparse.ArgumentParser()
-            importlib.import_module(f"worker.commands.{verb}").configure(parser)
-            known = {option for action in parser._actions for option in action.option_strings}
-            assert {word for word in words if word.startswith("-")} <= known, command
-
-    def test_every_make_target_is_there_and_takes_its_variables(self) -> None:
-        makefile = (ROOT / "Makefile").read_text()
-        for _, target, *variables in (name.split() for name in self.NAMES if name.startswith("make ")):
-            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-            for name in (variable.partition("=")[0] for variable in variables):
-                assert f"$({name})" in makefile, f"make {target} {name}="
-
-    def test_every_other_name_exists(self) -> None:
-        metrics = {sample for family in telemetry.Metrics().registry.collect() for sample in names_of(family)}
-        log_events = {value for name, value in vars(telemetry).items() if name.isupper() and isinstance(value, str)}
-        paths = {"/livez", "/readyz", "/metrics"}
-        fields = set(VerdictEvent.model_fields)
-        known = metrics | log_events | VARIABLES | paths | fields | error_codes(errors.ZoomInError)
-        assert {name for name in self.NAMES if not name.startswith(("zoomin ", "make "))} <= known
-
-    def test_every_code_of_a_dead_letter_is_explained(self) -> None:
-        rows = re.findall(r"^\| `([a-z_]+)` \|", RUNBOOK, re.MULTILINE)
-        own = error_codes(errors.TransientError) | error_codes(errors.PoisonError)
-        refusals = error_codes(errors.OutageError) - error_codes(errors.AccessDenied)  # which becomes image_denied
-        assert sorted(rows) == sorted(own | refusals)
-        assert set(rows[-len(OUR_FAULT) :]) == OUR_FAULT, "the text says that these stop the worker"
-
-
-@pytest.mark.parametrize("record", DECISIONS, ids=lambda path: path.stem)
-class TestDecisions:
-    def test_it_says_what_was_decided_and_what_would_undo_it(self, record: Path) -> None:
-        text = record.read_text()
-        assert text.startswith(f"# {record.name[:4]} ")
-        for part in ("**Context.**", "**Decision.**", "**What would change our mind.**"):
-            assert part in text, f"{record.name} lacks {part}"
-
-    def test_files_and_settings_it_names_are_there(self, record: Path) -> None:
-        for name in re.findall(r"`([^`\s]+)`", record.read_text()):
-            if "/" in name:
-                assert (ROOT / name).exists(), name
-            if name.startswith(settings.PREFIX):
-                assert name in VARIABLES
 
 
 class TestLicenses:
@@ -278,16 +203,3 @@ def licenses(*arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess[
         text=True,
         timeout=60,
     )
-
-
-def names_of(family: Metric) -> Iterator[str]:
-    """As they are on /metrics and as queries spell them."""
-    yield family.name
-    yield family.name + {"counter": "_total"}.get(family.type, "")
-
-
-def error_codes(kind: type[errors.ZoomInError]) -> set[str]:
-    """Of `kind` and all below it that the worker raises."""
-    ours = [below for below in kind.__subclasses__() if below.__module__ == errors.__name__]
-    codes = set().union(*map(error_codes, ours))
-    return codes if kind in NEVER_RAISED else codes | {kind("").code}

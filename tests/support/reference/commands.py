@@ -1,0 +1,48 @@
+"""Build the page of the commands from their argument parsers."""
+
+import argparse
+import importlib
+from collections.abc import Iterator
+
+from tests.support.reference.markdown import NOTE, join, table, wrap
+from training import __main__ as training_command
+from worker import __main__ as worker_command
+
+PROGRAMS = (("zoomin", "worker", worker_command.VERBS), ("zoomin-train", "training", training_command.VERBS))
+
+
+def build_commands_page() -> str:
+    parts = [
+        "# Commands\n",
+        NOTE,
+        wrap(
+            "Both commands print for users on a terminal and JSON on request. Errors are one sentence on stderr. Exit "
+            "codes: 0 success, 1 failure, 2 bad settings or arguments, 130 interrupted."
+        ),
+        "The tasks of the repository are `make` targets; `make help` lists them.\n",
+    ]
+    for program, package, verbs in PROGRAMS:
+        for verb in verbs:
+            module = importlib.import_module(f"{package}.commands.{verb.replace('-', '_')}")
+            parser = argparse.ArgumentParser(prog=f"{program} {verb}")
+            module.configure(parser)
+            example = getattr(module, "EXAMPLE", "")
+            epilog = f"example:\n  {example}" if example else str(parser.epilog or "")
+            parts += [f"## {program} {verb}\n", f"{module.HELP[0].upper()}{module.HELP[1:]}.\n"]
+            parts += [table(("argument", "meaning"), describe_arguments(parser))]
+            parts += [f"```text\n{epilog}\n```\n"] if epilog else []
+    return join(parts)
+
+
+def describe_arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    for action in parser._actions:
+        if action.dest == "help":
+            continue
+        metavar = action.metavar if isinstance(action.metavar, str) else ""
+        if action.choices is not None:
+            metavar = metavar or "{" + ",".join(str(choice) for choice in action.choices) + "}"
+        many = " ..." if action.nargs in ("+", "*") else ""
+        names = " / ".join(action.option_strings) or metavar or action.dest
+        value = f" {metavar}" if action.option_strings and metavar else ""
+        text = (action.help or "") % {"default": action.default, "prog": parser.prog}
+        yield f"`{names}{value}{many}`", text + (" (required)" if action.required and action.option_strings else "")

@@ -1,0 +1,130 @@
+"""Build the page of topics, headers and messages from AsyncAPI and the JSON Schemas."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from pipeline.wire.schemas import build_schemas
+from tests.support.paths import ROOT
+from tests.support.reference.markdown import NOTE, describe_type, join, table, wrap
+
+READ_BY_US = "image-event.json"
+# The schemas describe only what a type does not say; these are the meanings of the fields of a verdict and of a case.
+MEANINGS = {
+    "verdict_id": "one judgement: the same for a repeat by the same model, another for a later model",
+    "event_id": "what readers deduplicate on",
+    "record": "the Kafka record that the event came in",
+    "image": "the object that was judged",
+    "source": "as the sender gave it",
+    "attributes": "as the sender gave them",
+    "verdict": "the final verdict",
+    "p_generated": "probability that the image is generated, calibrated where the checkpoint card says how",
+    "p_generated_raw": "the same, not calibrated",
+    "confidence": "probability of the verdict that was chosen",
+    "uncertain": "`p_generated` lies in the uncertain range of the checkpoint card",
+    "status": "`ungrounded`: no region to zoom into; `degraded`: the answer to Query 2 could not be read",
+    "corrected": "the verdict of Query 2 differs from that of Query 1",
+    "scan": "the answer to Query 1",
+    "check": "the answer to Query 2; null where the status is `degraded`",
+    "model": "the checkpoint that judged",
+    "timing_s": "seconds in each stage",
+    "worker": "the process that judged",
+    "decided_at": "when the verdict was built",
+    "case_id": "equals the `verdict_id`",
+    "reasons": "why the case was drawn: `low_confidence`, `corrected`, `degraded`, `ungrounded`, `control`",
+    "inclusion_probability": "probability by which the case was drawn",
+    "blind": "annotators see no pre-annotation",
+    "verdict_event": "the whole verdict",
+    "state": "always `pending` when the worker writes it",
+    "explanation": "the model's own words",
+    "truncated": "the token limit cut the explanation",
+    "regions": "the places that Query 1 named",
+    "zoomed": "Query 2 saw this region enlarged",
+    "crop_sha256": "digest of the enlarged crop",
+}
+
+
+def build_events_page() -> str:
+    asyncapi = yaml.safe_load((ROOT / "docs" / "schemas" / "asyncapi.yaml").read_text())
+    schemas_of_headers = {
+        name: schema for name, schema in asyncapi["components"]["schemas"].items() if name.endswith("Headers")
+    }
+    parts = [
+        "# Events, topics and headers\n",
+        NOTE,
+        wrap(
+            "For programs: [AsyncAPI](../schemas/asyncapi.yaml) and the JSON Schemas beside it, from which this page "
+            "is made. Readers ignore fields that they do not know; within a version, fields are only added."
+        ),
+        "## Topics\n",
+        table(("default name", "direction", "remarks"), describe_topics(asyncapi)),
+        "## Messages\n",
+        table(
+            ("message", "meaning"),
+            ((f"`{name}`", message["summary"]) for name, message in asyncapi["components"]["messages"].items()),
+        ),
+    ]
+    for name, schema in schemas_of_headers.items():
+        parts += [f"## Headers: {name}\n", describe_headers(schema)]
+    return join([*parts, *describe_messages()])
+
+
+def describe_topics(asyncapi: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    actions = {
+        operation["channel"]["$ref"].rpartition("/")[2]: {"receive": "reads", "send": "writes"}[operation["action"]]
+        for operation in asyncapi["operations"].values()
+    }
+    for name, channel in asyncapi["channels"].items():
+        yield f"`{channel['address']}`", f"the worker {actions[name]} it", channel["description"]
+
+
+def describe_headers(schema: Mapping[str, Any]) -> str:
+    rows = (
+        (
+            f"`{name}`",
+            describe_type(header),
+            "always" if name in schema.get("required", ()) else "sometimes",
+            header.get("description", ""),
+        )
+        for name, header in schema["properties"].items()
+    )
+    return table(("header", "value", "present", "meaning"), rows)
+
+
+def describe_messages() -> Iterator[str]:
+    documents = {file: yaml.safe_load(text) for file, text in build_schemas().items()}
+    described = {document["title"] for document in documents.values()}
+    for file, document in documents.items():
+        remark = "" if file == READ_BY_US else " Every field is present; one that has no value is null."
+        yield f"## {document['title']}\n"
+        yield wrap(f"[`{file}`](../schemas/{file}). {document.get('description', '')}{remark}")
+        yield describe_fields(document, is_read=file == READ_BY_US)
+        for name, definition in document.get("$defs", {}).items():
+            if name not in described:
+                described.add(name)
+                yield from describe_definition(name, definition)
+
+
+def describe_definition(name: str, definition: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {name}\n"
+    if "description" in definition:
+        yield wrap(definition["description"])
+    if "properties" in definition:
+        yield describe_fields(definition, is_read=False)
+    else:
+        yield f"One of {describe_type(definition)}.\n"
+
+
+def describe_fields(schema: Mapping[str, Any], *, is_read: bool) -> str:
+    required = schema.get("required", ()) if is_read else ()
+    rows = (
+        (
+            f"`{name}`",
+            describe_type(field),
+            "yes" if name in required else "",
+            field.get("description", "") or ("" if is_read else MEANINGS.get(name, "")),
+        )
+        for name, field in schema["properties"].items()
+    )
+    return table(("field", "type and bounds", "required", "meaning"), rows)
