@@ -1,4 +1,4 @@
-"""What the handler may expect of a publisher, of the fake and of real Kafka alike."""
+"""Contract of a publisher, checked on the fake and on real Kafka."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,9 @@ LIMIT_BYTES = 1_048_588
 
 
 class Publisher(Protocol):
-    async def publish_verdict(self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None = None) -> None: ...
+    async def publish_verdict(
+        self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None = None
+    ) -> None: ...
 
     async def publish_dead_letter(
         self, record: RawRecord, error: ZoomInError, *, event_id: str | None, traceparent: str | None = None
@@ -36,25 +38,25 @@ class Delivery(Protocol):
 
 
 class Desk(Protocol):
-    """A publisher with its delivery, and what has arrived where it publishes to."""
+    """A publisher with its delivery, and readers of the topics to which it publishes."""
 
     publisher: Publisher
     delivery: Delivery
 
-    def verdicts(self) -> list[OutgoingMessage]: ...
+    def read_verdicts(self) -> list[OutgoingMessage]: ...
 
-    def dead_letters(self) -> list[OutgoingMessage]: ...
+    def read_dead_letters(self) -> list[OutgoingMessage]: ...
 
 
 class FakeDesk:
     def __init__(self) -> None:
         self.broker = FakeBroker()
-        self.publisher = self.delivery = self.broker.publisher()
+        self.publisher = self.delivery = self.broker.build_publisher()
 
-    def verdicts(self) -> list[OutgoingMessage]:
+    def read_verdicts(self) -> list[OutgoingMessage]:
         return self.broker.verdicts
 
-    def dead_letters(self) -> list[OutgoingMessage]:
+    def read_dead_letters(self) -> list[OutgoingMessage]:
         return self.broker.dead_letters
 
 
@@ -63,20 +65,22 @@ class RealDesk:
         self.kafka = kafka
         self.settings = KafkaSettings(
             bootstrap_servers=kafka.bootstrap_servers,
-            verdict_topic=kafka.topic("verdicts"),
-            dead_letter_topic=kafka.topic("letters"),
+            verdict_topic=kafka.create_topic("verdicts"),
+            dead_letter_topic=kafka.create_topic("letters"),
         )
         self.delivery = AcknowledgedDelivery(self.settings)
         self.publisher = KafkaPublisher(self.settings, "worker-1", self.delivery)
 
-    def verdicts(self) -> list[OutgoingMessage]:
-        return self._arrived(self.settings.verdict_topic)
+    def read_verdicts(self) -> list[OutgoingMessage]:
+        return self._read_topic(self.settings.verdict_topic)
 
-    def dead_letters(self) -> list[OutgoingMessage]:
-        return self._arrived(self.settings.dead_letter_topic)
+    def read_dead_letters(self) -> list[OutgoingMessage]:
+        return self._read_topic(self.settings.dead_letter_topic)
 
-    def _arrived(self, topic: str) -> list[OutgoingMessage]:
-        return [OutgoingMessage(found.key, found.value, tuple(found.headers)) for found in self.kafka.records(topic)]
+    def _read_topic(self, topic: str) -> list[OutgoingMessage]:
+        return [
+            OutgoingMessage(found.key, found.value, tuple(found.headers)) for found in self.kafka.read_records(topic)
+        ]
 
 
 @pytest.fixture(params=["fake", "kafka"])
@@ -86,17 +90,17 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     await desk.delivery.close()
 
 
-def headers(message: OutgoingMessage) -> dict[str, bytes]:
+def read_headers(message: OutgoingMessage) -> dict[str, bytes]:
     return dict(message.headers)
 
 
 async def test_verdict_has_arrived_when_the_call_returns(desk: Desk) -> None:
     event = build_verdict(event_id="event-9")
     await desk.publisher.publish_verdict(event, build_record(key=b"own"), traceparent="00-trace")
-    (message,) = desk.verdicts()
+    (message,) = desk.read_verdicts()
     assert VerdictEvent.model_validate_json(message.value or b"") == event
     assert message.key == b"own"
-    assert headers(message) == {
+    assert read_headers(message) == {
         "content-type": b"application/json",
         "zoomin-schema": b"verdict/1",
         "zoomin-event-id": b"event-9",
@@ -107,8 +111,10 @@ async def test_verdict_has_arrived_when_the_call_returns(desk: Desk) -> None:
 async def test_many_verdicts_at_once_all_arrive(desk: Desk) -> None:
     events = [build_verdict(event_id=f"event-{number}") for number in range(200)]
     await asyncio.gather(*(desk.publisher.publish_verdict(event, build_record()) for event in events))
-    assert {headers(message)["zoomin-event-id"].decode() for message in desk.verdicts()} == {e.event_id for e in events}
-    assert len(desk.verdicts()) == 200
+    assert {read_headers(message)["zoomin-event-id"].decode() for message in desk.read_verdicts()} == {
+        e.event_id for e in events
+    }
+    assert len(desk.read_verdicts()) == 200
 
 
 async def test_dead_letter_is_the_record_byte_for_byte(desk: Desk) -> None:
@@ -116,10 +122,10 @@ async def test_dead_letter_is_the_record_byte_for_byte(desk: Desk) -> None:
     error = ImageUndecodable("cut short")
     error.stage = "decode"
     await desk.publisher.publish_dead_letter(odd, error, event_id="event-1")
-    (message,) = desk.dead_letters()
+    (message,) = desk.read_dead_letters()
     assert (message.key, message.value) == (b"\xfe\x00", b"\x00\xff{")
     assert message.headers[:2] == (("a", b"\xff"), ("ü", b""))
-    found = headers(message)
+    found = read_headers(message)
     assert (found["zoomin-dlt-code"], found["zoomin-dlt-stage"]) == (b"image_undecodable", b"decode")
     assert (found["zoomin-dlt-partition"], found["zoomin-dlt-offset"]) == (b"3", b"42")
 
@@ -128,9 +134,9 @@ async def test_tombstones_and_empty_records_become_letters_too(desk: Desk) -> No
     for offset, (key, value) in enumerate([(b"k", None), (None, None), (None, b""), (b"", b"")]):
         place = RawRecord("zoomin.images", 0, offset, 0, key, value)
         await desk.publisher.publish_dead_letter(place, MalformedEvent("empty"), event_id=None)
-    found = {headers(message)["zoomin-dlt-offset"]: message for message in desk.dead_letters()}
+    found = {read_headers(message)["zoomin-dlt-offset"]: message for message in desk.read_dead_letters()}
     assert (found[b"0"].key, found[b"0"].value) == (b"k", None)
-    assert (found[b"1"].value, headers(found[b"1"])["zoomin-dlt-value"]) == (b"", b"omitted")
+    assert (found[b"1"].value, read_headers(found[b"1"])["zoomin-dlt-value"]) == (b"", b"omitted")
     assert (found[b"2"].key, found[b"2"].value) == (None, b"")
     assert (found[b"3"].key, found[b"3"].value) == (b"", b"")
 
@@ -142,9 +148,9 @@ async def test_record_at_the_size_limit_becomes_a_letter_without_what_is_too_lar
     place = RawRecord("zoomin.images", 1, 7, 0, **values)  # type: ignore[arg-type]
     await desk.publisher.publish_dead_letter(place, MalformedEvent("large"), event_id=None)
     await desk.publisher.publish_dead_letter(build_record(b"small"), MalformedEvent("small"), event_id=None)
-    omitted, small = sorted(desk.dead_letters(), key=lambda message: message.value or b"")
-    assert (omitted.value, headers(omitted)["zoomin-dlt-value"]) == (b"", b"omitted")
-    assert headers(omitted)["zoomin-dlt-offset"] == b"7"
+    omitted, small = sorted(desk.read_dead_letters(), key=lambda message: message.value or b"")
+    assert (omitted.value, read_headers(omitted)["zoomin-dlt-value"]) == (b"", b"omitted")
+    assert read_headers(omitted)["zoomin-dlt-offset"] == b"7"
     assert small.value == b"small"
 
 
@@ -152,7 +158,7 @@ async def test_verdict_larger_than_its_topic_takes_is_our_fault_and_harms_no_oth
     with pytest.raises(InternalFault):
         await desk.publisher.publish_verdict(build_verdict(scan_explanation="x" * LIMIT_BYTES), build_record())
     await desk.publisher.publish_verdict(build_verdict(event_id="after"), build_record())
-    assert [headers(message)["zoomin-event-id"] for message in desk.verdicts()] == [b"after"]
+    assert [read_headers(message)["zoomin-event-id"] for message in desk.read_verdicts()] == [b"after"]
 
 
 async def test_probe_is_content_with_a_broker_that_serves(desk: Desk) -> None:

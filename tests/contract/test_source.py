@@ -1,4 +1,4 @@
-"""What the loop may expect of a source, of the fake and of real Kafka alike."""
+"""Contract of a source, checked on the fake and on real Kafka."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -38,15 +38,15 @@ class Source(Protocol):
 
 
 class Topic(Protocol):
-    """A topic of two partitions, and what a test does to it behind the source's back."""
+    """A topic of two partitions, with the actions of a test on it."""
 
     def send(self, *values: bytes | None, partition: int, key: bytes | None = None, headers: Headers = ()) -> None: ...
 
     def delete_before(self, offset: int, *, partition: int) -> None: ...
 
-    def committed(self) -> dict[int, int]: ...
+    def read_committed(self) -> dict[int, int]: ...
 
-    def source(self) -> Source: ...
+    def build_source(self) -> Source: ...
 
 
 class FakeTopic:
@@ -55,11 +55,11 @@ class FakeTopic:
         self.send = self.broker.send
         self.delete_before = self.broker.delete_before
 
-    def committed(self) -> dict[int, int]:
+    def read_committed(self) -> dict[int, int]:
         return self.broker.committed
 
-    def source(self) -> Source:
-        return self.broker.source()
+    def build_source(self) -> Source:
+        return self.broker.build_source()
 
 
 class RealTopic:
@@ -68,9 +68,9 @@ class RealTopic:
         self.settings = KafkaSettings(
             bootstrap_servers=kafka.bootstrap_servers,
             group_id=f"group-{uuid4().hex[:8]}",
-            input_topic=kafka.topic("source", partitions=2),
-            verdict_topic=kafka.topic("verdicts"),
-            dead_letter_topic=kafka.topic("letters"),
+            input_topic=kafka.create_topic("source", partitions=2),
+            verdict_topic=kafka.create_topic("verdicts"),
+            dead_letter_topic=kafka.create_topic("letters"),
         )
 
     def send(self, *values: bytes | None, partition: int, key: bytes | None = None, headers: Headers = ()) -> None:
@@ -81,14 +81,14 @@ class RealTopic:
         admin.delete_records({TopicPartition(self.settings.input_topic, partition): offset})
         admin.close()
 
-    def committed(self) -> dict[int, int]:
+    def read_committed(self) -> dict[int, int]:
         admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
         group = self.settings.group_id
         offsets = admin.list_group_offsets(group)[group]
         admin.close()
         return {tp.partition: at.offset for tp, at in offsets.items() if at.offset >= 0}
 
-    def source(self) -> Source:
+    def build_source(self) -> Source:
         return KafkaSource(self.settings)
 
 
@@ -98,7 +98,7 @@ def topic(request: pytest.FixtureRequest) -> Topic:
 
 
 class Reader:
-    """The least that a loop does: follows the turns with a ledger."""
+    """A minimal loop: follows the results of polls with a ledger."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -106,54 +106,54 @@ class Reader:
         self.assignment = NONE
         self.records: list[RawRecord] = []
         self.positions: list[Position] = []
-        self.turns: list[PollResult] = []
+        self.poll_results: list[PollResult] = []
 
-    async def turn(self, *, paused: Partitions = NONE, max_records: int = 100, timeout_s: float = 0.05) -> PollResult:
-        turn = await self.source.poll(
+    async def poll(self, *, paused: Partitions = NONE, max_records: int = 100, timeout_s: float = 0.05) -> PollResult:
+        poll_result = await self.source.poll(
             max_records=max_records, paused=paused, committable=self.ledger.committable(), timeout_s=timeout_s
         )
-        for partition in turn.revoked | turn.lost:
+        for partition in poll_result.revoked | poll_result.lost:
             self.ledger.revoke(partition)
-        for partition in turn.assigned:
+        for partition in poll_result.assigned:
             self.ledger.assign(partition)
-        self.positions += [self.ledger.begin(record.partition, record.offset) for record in turn.records]
-        self.records += turn.records
-        self.assignment = turn.assignment
-        self.turns.append(turn)
-        return turn
+        self.positions += [self.ledger.begin(record.partition, record.offset) for record in poll_result.records]
+        self.records += poll_result.records
+        self.assignment = poll_result.assignment
+        self.poll_results.append(poll_result)
+        return poll_result
 
-    async def until(
+    async def poll_until(
         self, reached: Callable[[], bool], *, others: Iterable["Reader"] = (), paused: Partitions = NONE
     ) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while not reached():
-                await asyncio.gather(self.turn(paused=paused), *(other.turn() for other in others))
+                await asyncio.gather(self.poll(paused=paused), *(other.poll() for other in others))
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        """As the loop does: what is refused for now is tried again after a poll."""
+        """Commit as the loop does: after a refusal, try again after a poll."""
         async with asyncio.timeout(PATIENCE_S):
             while not await self.source.commit(offsets):
-                await self.turn()
+                await self.poll()
 
     async def measure_lag(self) -> dict[int, int]:
         async with asyncio.timeout(PATIENCE_S):
             while not (lag := await self.source.measure_lag()):  # empty: no answer yet
-                await self.turn(paused=self.assignment)
+                await self.poll(paused=self.assignment)
         return lag
 
     async def read(self, count: int) -> None:
-        await self.until(lambda: len(self.records) >= count)
+        await self.poll_until(lambda: len(self.records) >= count)
 
     def finish(self, *, partition: int, below: int) -> None:
         for position in self.positions:
             if position.partition == partition and position.offset < below:
                 self.ledger.finish(position)
 
-    def values(self, partition: int) -> list[bytes | None]:
+    def list_values(self, partition: int) -> list[bytes | None]:
         return [record.value for record in self.records if record.partition == partition]
 
-    def moved(self, kind: str) -> Partitions:
-        return frozenset().union(*(getattr(turn, kind) for turn in self.turns))
+    def collect_partitions(self, kind: str) -> Partitions:
+        return frozenset().union(*(getattr(poll_result, kind) for poll_result in self.poll_results))
 
 
 Join = Callable[[], Awaitable[Reader]]
@@ -161,16 +161,16 @@ Join = Callable[[], Awaitable[Reader]]
 
 @pytest.fixture
 async def join(topic: Topic) -> AsyncIterator[Join]:
-    """Starts one more member of the group, closed at the end."""
+    """Start members of the group, and close them at the end of the test."""
     async with AsyncExitStack() as stack:
 
-        async def one_more() -> Reader:
-            source = topic.source()
+        async def start_member() -> Reader:
+            source = topic.build_source()
             stack.push_async_callback(source.close)
             await source.start()
             return Reader(source)
 
-        yield one_more
+        yield start_member
 
 
 @pytest.fixture
@@ -182,11 +182,11 @@ async def test_reads_all_partitions_from_their_beginning_in_order(topic: Topic, 
     topic.send(b"a", b"b", b"c", partition=0)
     topic.send(b"d", partition=1)
     await reader.read(4)
-    assert reader.values(0) == [b"a", b"b", b"c"]
-    assert reader.values(1) == [b"d"]
+    assert reader.list_values(0) == [b"a", b"b", b"c"]
+    assert reader.list_values(1) == [b"d"]
     assert reader.assignment == {0, 1}
-    assert reader.moved("assigned") == {0, 1}
-    assert reader.moved("revoked") == reader.moved("lost") == NONE
+    assert reader.collect_partitions("assigned") == {0, 1}
+    assert reader.collect_partitions("revoked") == reader.collect_partitions("lost") == NONE
 
 
 async def test_record_comes_as_it_was_sent(topic: Topic, reader: Reader) -> None:
@@ -204,20 +204,20 @@ async def test_hands_out_no_more_than_asked_for(topic: Topic, reader: Reader) ->
     topic.send(*[b"x"] * 20, partition=0)
     topic.send(*[b"y"] * 20, partition=1)
     while len(reader.records) < 40:
-        assert len((await reader.turn(max_records=3)).records) <= 3
+        assert len((await reader.poll(max_records=3)).records) <= 3
     assert len(reader.records) == 40
 
 
 async def test_paused_partition_is_silent_while_others_go_on(topic: Topic, reader: Reader) -> None:
-    await reader.until(lambda: reader.assignment == {0, 1})
+    await reader.poll_until(lambda: reader.assignment == {0, 1})
     topic.send(*[b"x"] * 5, partition=0)
     topic.send(*[b"y"] * 5, partition=1)
-    await reader.until(lambda: len(reader.values(1)) == 5, paused=frozenset({0}))
+    await reader.poll_until(lambda: len(reader.list_values(1)) == 5, paused=frozenset({0}))
     for _ in range(5):
-        await reader.turn(paused=frozenset({0}))
-    assert reader.values(0) == []
+        await reader.poll(paused=frozenset({0}))
+    assert reader.list_values(0) == []
     await reader.read(10)
-    assert reader.values(0) == [b"x"] * 5
+    assert reader.list_values(0) == [b"x"] * 5
 
 
 async def test_pausing_everything_in_the_middle_loses_nothing(topic: Topic, reader: Reader) -> None:
@@ -225,10 +225,10 @@ async def test_pausing_everything_in_the_middle_loses_nothing(topic: Topic, read
     topic.send(*values, partition=0)
     topic.send(*values, partition=1)
     while len(reader.records) < 120:
-        await reader.turn(max_records=7)
-        await reader.turn(max_records=1, paused=reader.assignment, timeout_s=0)
-        await reader.turn(max_records=7, paused=frozenset({len(reader.turns) % 2}))
-    assert reader.values(0) == reader.values(1) == values
+        await reader.poll(max_records=7)
+        await reader.poll(max_records=1, paused=reader.assignment, timeout_s=0)
+        await reader.poll(max_records=7, paused=frozenset({len(reader.poll_results) % 2}))
+    assert reader.list_values(0) == reader.list_values(1) == values
 
 
 async def test_next_member_goes_on_behind_what_was_committed(topic: Topic, join: Join) -> None:
@@ -237,10 +237,10 @@ async def test_next_member_goes_on_behind_what_was_committed(topic: Topic, join:
     await first.read(10)
     await first.commit({0: 4})
     await first.source.close()
-    assert topic.committed() == {0: 4}
+    assert topic.read_committed() == {0: 4}
     second = await join()
     await second.read(6)
-    assert second.values(0) == [b"4", b"5", b"6", b"7", b"8", b"9"]
+    assert second.list_values(0) == [b"4", b"5", b"6", b"7", b"8", b"9"]
 
 
 async def test_commits_only_what_is_ours(topic: Topic, reader: Reader) -> None:
@@ -249,7 +249,7 @@ async def test_commits_only_what_is_ours(topic: Topic, reader: Reader) -> None:
     assert await reader.source.commit({7: 1})
     assert await reader.source.commit({})
     await reader.commit({0: 1, 7: 3})
-    assert topic.committed() == {0: 1}
+    assert topic.read_committed() == {0: 1}
 
 
 async def test_what_was_committable_earlier_never_takes_a_commit_back(topic: Topic, join: Join) -> None:
@@ -257,18 +257,18 @@ async def test_what_was_committable_earlier_never_takes_a_commit_back(topic: Top
     reader = await join()
     await reader.read(3)
     reader.finish(partition=0, below=1)
-    await reader.turn()  # hands over {0: 1}
+    await reader.poll()  # hands over {0: 1}
     await reader.commit({0: 3})
     await reader.source.close()
-    assert topic.committed() == {0: 3}
+    assert topic.read_committed() == {0: 3}
 
 
 async def test_positions_and_lag_follow_what_was_handed_out(topic: Topic, reader: Reader) -> None:
     topic.send(*[b"x"] * 5, partition=0)
-    await reader.until(lambda: reader.assignment == {0, 1})
-    await reader.until(lambda: bool(reader.records) and reader.turns[-1].positions.keys() == {0, 1})
+    await reader.poll_until(lambda: reader.assignment == {0, 1})
+    await reader.poll_until(lambda: bool(reader.records) and reader.poll_results[-1].positions.keys() == {0, 1})
     await reader.read(5)
-    assert reader.turns[-1].positions == {0: 5, 1: 0}
+    assert reader.poll_results[-1].positions == {0: 5, 1: 0}
     topic.send(b"x", b"y", partition=1)
     assert await reader.measure_lag() == {0: 0, 1: 2}
 
@@ -282,30 +282,30 @@ async def test_joining_member_takes_over_only_what_moves(topic: Topic, join: Joi
         old.finish(partition=partition, below=6)
 
     new = await join()
-    await new.until(lambda: len(new.assignment) == 1, others=[old])
-    kept, moved = old.assignment, new.assignment
-    assert len(kept) == 1
-    assert kept | moved == {0, 1}
-    assert old.moved("revoked") == moved
-    assert old.moved("lost") == NONE
+    await new.poll_until(lambda: len(new.assignment) == 1, others=[old])
+    stayed, moved = old.assignment, new.assignment
+    assert len(stayed) == 1
+    assert stayed | moved == {0, 1}
+    assert old.collect_partitions("revoked") == moved
+    assert old.collect_partitions("lost") == NONE
 
     # What was committable when the partition moved is not read again; what was open is.
     await new.read(4)
     (moved_partition,) = moved
-    assert new.values(moved_partition) == [b"6", b"7", b"8", b"9"]
-    assert topic.committed()[moved_partition] == 6
+    assert new.list_values(moved_partition) == [b"6", b"7", b"8", b"9"]
+    assert topic.read_committed()[moved_partition] == 6
 
-    # The kept partition never stopped: nothing of it comes again.
-    (kept_partition,) = kept
-    topic.send(b"later", partition=kept_partition)
-    await old.until(lambda: b"later" in old.values(kept_partition), others=[new])
-    assert old.values(kept_partition) == [b"%d" % number for number in range(10)] + [b"later"]
+    # The other partition never stopped: none of its records comes again.
+    (stayed_partition,) = stayed
+    topic.send(b"later", partition=stayed_partition)
+    await old.poll_until(lambda: b"later" in old.list_values(stayed_partition), others=[new])
+    assert old.list_values(stayed_partition) == [b"%d" % number for number in range(10)] + [b"later"]
     await old.commit({0: 6, 1: 6})
 
 
 async def test_leaving_member_hands_everything_back(topic: Topic, join: Join) -> None:
     stays, leaves = await join(), await join()
-    await stays.until(lambda: len(stays.assignment) == len(leaves.assignment) == 1, others=[leaves])
+    await stays.poll_until(lambda: len(stays.assignment) == len(leaves.assignment) == 1, others=[leaves])
     await leaves.source.close()
     topic.send(b"a", partition=0)
     topic.send(b"b", partition=1)
@@ -318,11 +318,11 @@ async def test_rebuilt_source_says_what_it_lost_and_goes_on(topic: Topic, reader
     await reader.read(2)
     await reader.commit({0: 1})
     await reader.source.rebuild()
-    reader.turns.clear()
+    reader.poll_results.clear()
     await reader.read(3)
-    assert reader.turns[0].lost == {0, 1}
-    assert reader.moved("assigned") == {0, 1}
-    assert reader.values(0) == [b"a", b"b", b"b"]
+    assert reader.poll_results[0].lost == {0, 1}
+    assert reader.collect_partitions("assigned") == {0, 1}
+    assert reader.list_values(0) == [b"a", b"b", b"b"]
 
 
 async def test_deleted_offsets_are_counted_as_skipped(topic: Topic, join: Join) -> None:
@@ -334,5 +334,5 @@ async def test_deleted_offsets_are_counted_as_skipped(topic: Topic, join: Join) 
     topic.delete_before(7, partition=0)
     second = await join()
     await second.read(3)
-    assert second.values(0) == [b"7", b"8", b"9"]
-    assert sum(turn.skipped for turn in second.turns) == 5
+    assert second.list_values(0) == [b"7", b"8", b"9"]
+    assert sum(poll_result.skipped for poll_result in second.poll_results) == 5

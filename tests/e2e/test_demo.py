@@ -1,4 +1,4 @@
-"""`zoomin demo` as a person types it, with the tiny model in real vLLM."""
+"""`zoomin demo` through its command line, with the tiny model in real vLLM."""
 
 import json
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(1200)
 IMAGES = 12
 
 
-def demo(*arguments: str) -> "subprocess.Popen[str]":
+def start_demo(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "worker", "demo", *arguments],
         env=os.environ | {"ZOOMIN_ENGINE__MODEL": str(MODEL)},
@@ -26,8 +26,8 @@ def demo(*arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def command_of(process: psutil.Process) -> list[str]:
-    """Empty for one that has ended meanwhile, as those do by which libraries look at the machine."""
+def read_command(process: psutil.Process) -> list[str]:
+    """Read the command line; empty if the process has ended, as short helper processes of libraries do."""
     try:
         return process.cmdline()
     except psutil.NoSuchProcess:
@@ -35,7 +35,7 @@ def command_of(process: psutil.Process) -> list[str]:
 
 
 def test_it_ends_with_every_image_answered_and_a_page_of_evidence(tmp_path: Path) -> None:
-    with demo("--images", str(IMAGES), "--out", str(tmp_path), "--json") as child:
+    with start_demo("--images", str(IMAGES), "--out", str(tmp_path), "--json") as child:
         output, errors = child.communicate()
     assert child.returncode == 0, errors
     summary = json.loads(output.splitlines()[-1])
@@ -48,12 +48,11 @@ def test_it_ends_with_every_image_answered_and_a_page_of_evidence(tmp_path: Path
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    with demo("--images", "4", "--out", str(tmp_path)) as child:
+    with start_demo("--images", "4", "--out", str(tmp_path)) as child:
         assert child.stdout is not None
-        said = next(line for line in child.stdout if "waiting for verdicts" in line)
-        assert said
+        assert any("waiting for verdicts" in line for line in child.stdout)
         family = psutil.Process(child.pid).children(recursive=True)
-        assert any("kafka.Kafka" in command_of(process) for process in family)
+        assert any("kafka.Kafka" in read_command(process) for process in family)
         child.send_signal(signal.SIGINT)
         _, errors = child.communicate(timeout=60)
     assert child.returncode == 130

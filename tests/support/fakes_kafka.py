@@ -1,8 +1,7 @@
-"""An honest broker in memory, with the source and the publisher that speak to it.
+"""A broker in memory, with the source, the publisher and the transactions that use it.
 
-It keeps what the contract suites check on the real thing: order within a partition, gaps, cooperative rebalances
-between members, commits that outlive members, retention, outages. What takes Kafka time takes none here: a poll is a
-step.
+It behaves as the contract suites check on real Kafka: order within a partition, gaps, cooperative rebalances between
+members, commits that outlive members, retention, outages. Steps that take Kafka time take none here: each is one poll.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ DEAD_LETTER_TOPIC = "zoomin.images.dlt"
 
 
 class FakeBroker:
-    """One topic of images with its group; what was published is in `verdicts` and `dead_letters`.
+    """One topic of images with its group; published messages are in `verdicts` and `dead_letters`.
 
     `commits` are all commits in their order. While `down`, nothing is read, committed or published.
     """
@@ -46,24 +45,24 @@ class FakeBroker:
             self.log[partition].append(RawRecord(self.topic, partition, offset, 1000 + offset, key, value, headers))
 
     def leave_gap(self, partition: int) -> None:
-        """An offset without a record, as transaction markers leave them."""
+        """Add an offset without a record, as transaction markers do."""
         self.log[partition].append(None)
 
     def delete_before(self, offset: int, *, partition: int) -> None:
-        """Retention."""
+        """Delete the records before `offset`, as retention does."""
         self.begins_at[partition] = offset
 
-    def source(self) -> "FakeSource":
+    def build_source(self) -> "FakeSource":
         return FakeSource(self)
 
-    def publisher(self) -> "FakePublisher":
+    def build_publisher(self) -> "FakePublisher":
         return FakePublisher(self)
 
-    def transactions(self) -> "FakeTransactions":
+    def build_transactions(self) -> "FakeTransactions":
         return FakeTransactions(self)
 
     def evict(self, source: "FakeSource") -> None:
-        """The group takes all partitions from a member that is still running."""
+        """Take all partitions from a member that is still running."""
         self.release(source.assignment, source)
         source.lose()
         self.generation += 1
@@ -82,17 +81,17 @@ class FakeBroker:
             if self._owner.get(partition) is source:
                 del self._owner[partition]
 
-    def surplus_of(self, source: "FakeSource") -> Partitions:
-        """What a member must give up so that everyone can have its share; it keeps the rest."""
+    def find_surplus(self, source: "FakeSource") -> Partitions:
+        """Return the partitions beyond the member's share, which it must give up."""
         owned = sorted(p for p, owner in self._owner.items() if owner is source)
         return frozenset(owned[self._share(source) :])
 
-    def claim(self, source: "FakeSource") -> Partitions:
+    def assign_free(self, source: "FakeSource") -> Partitions:
         owned = sum(owner is source for owner in self._owner.values())
         free = [partition for partition in self.log if partition not in self._owner]
-        claimed = free[: max(0, self._share(source) - owned)]
-        self._owner.update(dict.fromkeys(claimed, source))
-        return frozenset(claimed)
+        assigned_now = free[: max(0, self._share(source) - owned)]
+        self._owner.update(dict.fromkeys(assigned_now, source))
+        return frozenset(assigned_now)
 
     def _share(self, source: "FakeSource") -> int:
         each, left_over = divmod(len(self.log), len(self._members))
@@ -100,7 +99,7 @@ class FakeBroker:
 
 
 class FakeSource:
-    """`refuse_commits`: how many of the next commits are answered with "not now"."""
+    """A source of the fake broker; the next `refuse_commits` commits return False."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
@@ -131,12 +130,12 @@ class FakeSource:
         if self._broker.down:
             return PollResult([], frozenset(), frozenset(), lost, self.assignment, dict(self._positions))
         revoked = self._give_up(committable)
-        assigned = self._broker.claim(self)
+        assigned = self._broker.assign_free(self)
         for partition in assigned:
             self._positions[partition] = self._broker.committed.get(partition, self._broker.begins_at[partition])
-        skipped = sum(self._jump_over_deleted(partition) for partition in self.assignment)
+        skipped = sum(self._skip_deleted(partition) for partition in self.assignment)
         records: list[RawRecord] = []
-        for partition in sorted(self.assignment - paused, key=lambda p: self._behind(p), reverse=True):
+        for partition in sorted(self.assignment - paused, key=lambda p: self._count_unread(p), reverse=True):
             records += self._take(partition, max_records - len(records))
         membership = Membership("zoomin", self._broker.generation, f"member-{id(self)}")
         return PollResult(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped, membership)
@@ -156,7 +155,7 @@ class FakeSource:
         return True
 
     async def measure_lag(self) -> dict[int, int]:
-        return {} if self._broker.down else {partition: self._behind(partition) for partition in self.assignment}
+        return {} if self._broker.down else {partition: self._count_unread(partition) for partition in self.assignment}
 
     async def rebuild(self) -> None:
         self.rebuilt += 1
@@ -168,7 +167,7 @@ class FakeSource:
         self._positions.clear()
 
     def _give_up(self, committable: Mapping[int, int]) -> Partitions:
-        revoked = self._broker.surplus_of(self)
+        revoked = self._broker.find_surplus(self)
         self._commit({p: committable[p] for p in revoked if p in committable})
         for partition in revoked:
             del self._positions[partition]
@@ -180,26 +179,26 @@ class FakeSource:
             self._broker.committed.update(offsets)
             self._broker.commits.append(offsets)
 
-    def _jump_over_deleted(self, partition: int) -> int:
+    def _skip_deleted(self, partition: int) -> int:
         skipped = max(0, self._broker.begins_at[partition] - self._positions[partition])
         self._positions[partition] += skipped
         return skipped
 
-    def _behind(self, partition: int) -> int:
+    def _count_unread(self, partition: int) -> int:
         return len(self._broker.log[partition]) - self._positions[partition]
 
-    def _take(self, partition: int, most: int) -> list[RawRecord]:
-        taken: list[RawRecord] = []
+    def _take(self, partition: int, limit: int) -> list[RawRecord]:
+        records: list[RawRecord] = []
         log = self._broker.log[partition]
-        while len(taken) < most and self._positions[partition] < len(log):
+        while len(records) < limit and self._positions[partition] < len(log):
             record = log[self._positions[partition]]
             self._positions[partition] += 1
-            taken += [record] if record else []
-        return taken
+            records += [record] if record else []
+        return records
 
 
 class FakePublisher:
-    """`errors` are raised one by one, before anything is published."""
+    """A publisher of the fake broker; `errors` are raised one by one, before a message is published."""
 
     def __init__(self, broker: FakeBroker, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._broker = broker
@@ -258,14 +257,14 @@ class FakePublisher:
 
 
 class FakeTransactions:
-    """`errors` are raised one by one in place of a commit; after those in `after_all` it was committed all the same."""
+    """Transactions of the fake broker; `errors` are raised before a commit, `late_errors` after it."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
         self._usable = False
         self.limit_bytes: Mapping[str, int] = {}
         self.errors: list[ZoomInError] = []
-        self.after_all: list[ZoomInError] = []
+        self.late_errors: list[ZoomInError] = []
 
     async def renew(self) -> None:
         await asyncio.sleep(0)
@@ -290,8 +289,8 @@ class FakeTransactions:
             (self._broker.verdicts if topic == VERDICT_TOPIC else self._broker.dead_letters).append(message)
         self._broker.committed.update(offsets)
         self._broker.commits.append(dict(offsets))
-        if self.after_all:
-            raise self.after_all.pop(0)
+        if self.late_errors:
+            raise self.late_errors.pop(0)
         self._usable = True
         return True
 

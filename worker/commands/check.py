@@ -14,7 +14,7 @@ from rich.text import Text
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import StoreUnavailable, ZoomInError
 from worker.cli.stream import silence_kafka_logging
-from worker.common.settings import Settings, environment_name
+from worker.common.settings import Settings, build_environment_name
 from worker.kafka.client import check_headroom, check_topics
 from worker.storage.image_store import ImageStore
 
@@ -61,7 +61,7 @@ def _list_rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
         for field, value in section.model_dump(mode="json").items():
             meaning = type(section).model_fields[field].description or ""
             text = ",".join(sorted(value)) if isinstance(value, list) else str("" if value is None else value)
-            yield environment_name(section_name, field), text, meaning
+            yield build_environment_name(section_name, field), text, meaning
 
 
 async def _check_connections(settings: Settings) -> list[Check]:

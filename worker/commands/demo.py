@@ -19,7 +19,7 @@ from pipeline.wire.messages import VerdictEvent
 from worker.cli.progress import ProgressDisplay
 from worker.cli.stream import TopicReader, silence_kafka_logging
 from worker.cli.terminal import build_console, build_headline, escape_unprintable
-from worker.common.settings import Settings, names_a_broker
+from worker.common.settings import Settings, is_broker_named
 from worker.demo.child import Demo, build_child_error, get_log_path, run_child
 from worker.demo.report import Case, Summary, render_report
 from worker.demo.scenes import Scene, assign_answer, draw_scenes, send_events, upload_scenes
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     model = Checkpoint.read(settings.engine.model)
     demo.directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if names_a_broker():
+        if is_broker_named():
             demo.notify(f"Using your Kafka at {settings.kafka.bootstrap_servers}, under the names zoomin.demo.*")
             settings = open_own_site(may_create=args.create)
         else:

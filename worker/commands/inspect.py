@@ -35,8 +35,8 @@ from pipeline.wire.messages import (
 )
 from worker.cli.evidence_cards import build_file_name
 from worker.cli.terminal import COLOR, build_console, escape_unprintable
-from worker.common.settings import EngineSettings, Settings, worker_name
-from worker.serving.start import model_ref, start_vllm
+from worker.common.settings import EngineSettings, Settings, build_worker_name
+from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine
 
 NAME = "inspect"
@@ -182,7 +182,7 @@ async def _inspect_file(
     event = build_verdict_event(
         inspection,
         checkpoint,
-        model=model_ref(checkpoint, engine.version),
+        model=build_model_ref(checkpoint, engine.version),
         event_id=str(uuid.uuid5(NAMESPACE, json.dumps(["file", sha256]))),
         record=RecordRef(topic="", partition=0, offset=0, timestamp_ms=modified_ms),
         image=JudgedImage(
@@ -200,7 +200,7 @@ async def _inspect_file(
         source=None,
         attributes={},
         timing_s=seconds,
-        worker=worker_name(),
+        worker=build_worker_name(),
     )
     return event, image
 

@@ -24,11 +24,11 @@ def run(args: argparse.Namespace) -> int:
     settings = args.settings()
     telemetry.configure_logging(settings.telemetry)
     try:
-        if not asyncio.run(app.run(settings)):
+        if not asyncio.run(app.run_worker(settings)):
             # All resources are closed; a normal exit would wait for imports that the engine's start left running.
             os._exit(0)
     except ZoomInError as error:
-        telemetry.logger().error(telemetry.WORKER_FAILED, code=error.code, detail=error.detail)
+        telemetry.get_logger().error(telemetry.WORKER_FAILED, code=error.code, detail=error.detail)
         raise
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

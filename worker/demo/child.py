@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline.errors import FatalError
 from worker.cli.terminal import escape_unprintable
-from worker.common.settings import inherited
+from worker.common.settings import copy_environment
 from worker.local.child_supervisor import SupervisedProcess
 
 LOG_LINES = 8
@@ -45,7 +45,7 @@ def run_child(demo: Demo, name: str, command: Sequence[str], *, grace_s: float) 
         cwd=Path.cwd(),
         output=log,
         grace_s=grace_s,
-        env=inherited() | {"ZOOMIN_TELEMETRY__HTTP_PORT": "0", "ZOOMIN_TELEMETRY__LOG_FORMAT": "json"},
+        env=copy_environment() | {"ZOOMIN_TELEMETRY__HTTP_PORT": "0", "ZOOMIN_TELEMETRY__LOG_FORMAT": "json"},
     )
     try:
         yield process

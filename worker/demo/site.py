@@ -8,7 +8,7 @@ from kafka import errors as kafka_errors
 from kafka.admin import NewTopic
 
 from pipeline.errors import TopicMissing
-from worker.common.settings import KafkaSettings, Settings, adopt
+from worker.common.settings import KafkaSettings, Settings, override_settings
 from worker.kafka.client import build_connection_error, open_admin_client
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
 from worker.local.server import Notify
@@ -33,7 +33,7 @@ USER_VARIABLES = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "HTTP_PROXY", "http_proxy"
 def start_local_site(notify: Notify) -> Iterator[Settings]:
     """Start a local stack with all topics and buckets of the demo; stop it after the `with` block."""
     with LocalStack(notify=notify) as stack:
-        settings = adopt(stack.build_environment() | NAMES, without=USER_VARIABLES)
+        settings = override_settings(stack.build_environment() | NAMES, without=USER_VARIABLES)
         create_missing(settings)
         yield settings
 
@@ -43,7 +43,7 @@ def open_own_site(*, may_create: bool) -> Settings:
 
     Raises: FatalError that names missing topics and buckets, unless they may be created.
     """
-    settings = adopt(NAMES)
+    settings = override_settings(NAMES)
     if may_create:
         create_missing(settings)
     else:

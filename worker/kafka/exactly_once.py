@@ -125,7 +125,7 @@ class ExactlyOnce:
         except BrokerUnavailable as error:
             self._outcome_known = False
             self._set_outage(True)
-            telemetry.logger().debug(telemetry.TRANSACTION_FAILED, detail=error.detail)
+            telemetry.get_logger().debug(telemetry.TRANSACTION_FAILED, detail=error.detail)
             return False
         self._set_outage(False)
         if self._outcome_known:

@@ -16,11 +16,13 @@ def settings(kafka: KafkaForTests, seaweedfs: S3ForTests, monkeypatch: pytest.Mo
     return Settings(
         kafka=KafkaSettings(
             bootstrap_servers=kafka.bootstrap_servers,
-            input_topic=kafka.topic("images"),
-            verdict_topic=kafka.topic("verdicts"),
-            dead_letter_topic=kafka.dead_letter_topic("images.dlt"),
+            input_topic=kafka.create_topic("images"),
+            verdict_topic=kafka.create_topic("verdicts"),
+            dead_letter_topic=kafka.create_dead_letter_topic("images.dlt"),
         ),
-        store=StoreSettings(endpoint_url=seaweedfs.endpoint_url, buckets=frozenset([seaweedfs.bucket("uploads")])),
+        store=StoreSettings(
+            endpoint_url=seaweedfs.endpoint_url, buckets=frozenset([seaweedfs.create_bucket("uploads")])
+        ),
         engine=EngineSettings(model=MODEL),
     )
 
@@ -46,10 +48,10 @@ def test_every_failure_is_named_and_none_hides_the_next(settings: Settings, caps
     assert "no-such-bucket" in failed[2]
 
 
-def test_a_dead_letter_topic_without_headroom_is_named_with_its_cure(
+def test_a_dead_letter_topic_without_headroom_is_named_with_its_limit(
     settings: Settings, kafka: KafkaForTests, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tight = settings.kafka.model_copy(update={"dead_letter_topic": kafka.topic("tight.dlt")})
+    tight = settings.kafka.model_copy(update={"dead_letter_topic": kafka.create_topic("tight.dlt")})
     assert run_command(check, "--connect", settings=settings.model_copy(update={"kafka": tight})) == 1
     assert "max.message.bytes to" in capsys.readouterr().out
 
@@ -61,7 +63,7 @@ def test_the_reference_page_names_every_setting_and_no_secret(capsys: pytest.Cap
         )
     )
     assert run_command(check, settings=secret) == 0
-    shown = capsys.readouterr().out
-    assert "open-sesame" not in shown
+    output = capsys.readouterr().out
+    assert "open-sesame" not in output
     for name in ("ZOOMIN_KAFKA__SASL_PASSWORD", "ZOOMIN_FLOW__MAX_SPAN", "what a crash repeats at most"):
-        assert name in shown
+        assert name in output

@@ -18,31 +18,31 @@ def settings(kafka):
     return Settings(
         kafka=KafkaSettings(
             bootstrap_servers=kafka.bootstrap_servers,
-            input_topic=kafka.topic("images"),
-            verdict_topic=kafka.topic("verdicts"),
-            dead_letter_topic=kafka.dead_letter_topic("images.dlt"),
+            input_topic=kafka.create_topic("images"),
+            verdict_topic=kafka.create_topic("verdicts"),
+            dead_letter_topic=kafka.create_dead_letter_topic("images.dlt"),
         )
     )
 
 
 class Topics:
-    """What a worker would have written, by the worker's own functions."""
+    """Writes records, letters and verdicts as a worker does, by its own functions."""
 
     def __init__(self, kafka, settings):
         self._kafka = kafka
         self._topics = settings.kafka
 
-    def records(self):
+    def read_records(self):
         return [
             RawRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
-            for r in self._kafka.records(self._topics.input_topic)
+            for r in self._kafka.read_records(self._topics.input_topic)
         ]
 
     def send(self, value, *, key=b"k", headers=()):
         self._kafka.send(self._topics.input_topic, value, key=key, headers=headers)
-        return self.records()[-1]
+        return self.read_records()[-1]
 
-    def letter(self, record, event_id, error: ZoomInError = ImageMissing("gone"), *, limit_bytes=2**20):  # noqa: B008
+    def send_letter(self, record, event_id, error: ZoomInError = ImageMissing("gone"), *, limit_bytes=2**20):  # noqa: B008
         message = build_dead_letter_message(
             record,
             error,
@@ -54,7 +54,7 @@ class Topics:
         )
         self._kafka.send(self._topics.dead_letter_topic, message.value, key=message.key, headers=message.headers)
 
-    def verdict(self, record, event_id):
+    def send_verdict(self, record, event_id):
         message = build_verdict_message(build_verdict(event_id=event_id), record, traceparent=None, limit_bytes=2**20)
         self._kafka.send(self._topics.verdict_topic, message.value, key=message.key, headers=message.headers)
 
@@ -64,7 +64,7 @@ def topics(kafka, settings):
     return Topics(kafka, settings)
 
 
-def outcome(capsys, settings, *flags):
+def run_replay(capsys, settings, *flags):
     assert run_command(replay, "--json", *flags, settings=settings) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return [(line["event_id"], line["what"]) for line in lines]
@@ -72,9 +72,9 @@ def outcome(capsys, settings, *flags):
 
 def test_a_letter_goes_back_as_the_record_it_was(topics, settings, capsys):
     original = topics.send(b'{"raw": \x00}', key=b"\xff key", headers=[("content-type", b"x/y"), ("traceparent", b"t")])
-    topics.letter(original, "e1")
-    assert outcome(capsys, settings) == [("e1", "sent")]
-    again = topics.records()[-1]
+    topics.send_letter(original, "e1")
+    assert run_replay(capsys, settings) == [("e1", "sent")]
+    again = topics.read_records()[-1]
     assert (again.key, again.value) == (original.key, original.value)
     assert dict(again.headers) == {
         "content-type": b"x/y",
@@ -85,64 +85,64 @@ def test_a_letter_goes_back_as_the_record_it_was(topics, settings, capsys):
 
 
 def test_a_second_replay_sends_nothing_until_the_event_fails_again(topics, settings, capsys):
-    topics.letter(topics.send(b"v"), "e1")
-    assert outcome(capsys, settings) == [("e1", "sent")]
-    assert outcome(capsys, settings) == [("e1", "replayed since")]
-    topics.letter(topics.records()[-1], "e1")
-    assert outcome(capsys, settings) == [("e1", "replayed since"), ("e1", "sent")]
-    assert topics.records()[-1].header("zoomin-replay") == b"2"
-    assert len(topics.records()) == 3
+    topics.send_letter(topics.send(b"v"), "e1")
+    assert run_replay(capsys, settings) == [("e1", "sent")]
+    assert run_replay(capsys, settings) == [("e1", "replayed since")]
+    topics.send_letter(topics.read_records()[-1], "e1")
+    assert run_replay(capsys, settings) == [("e1", "replayed since"), ("e1", "sent")]
+    assert topics.read_records()[-1].header("zoomin-replay") == b"2"
+    assert len(topics.read_records()) == 3
 
 
 def test_a_fifth_replay_is_refused(topics, settings, capsys):
-    topics.letter(topics.send(b"v"), "e1")
+    topics.send_letter(topics.send(b"v"), "e1")
     for _ in range(4):
-        assert outcome(capsys, settings)[-1] == ("e1", "sent")
-        topics.letter(topics.records()[-1], "e1")
-    assert outcome(capsys, settings)[-1] == ("e1", "replayed 4 times")
-    assert len(topics.records()) == 5
+        assert run_replay(capsys, settings)[-1] == ("e1", "sent")
+        topics.send_letter(topics.read_records()[-1], "e1")
+    assert run_replay(capsys, settings)[-1] == ("e1", "replayed 4 times")
+    assert len(topics.read_records()) == 5
 
 
 def test_answered_events_stay_answered(topics, settings, capsys):
     for event_id in ["e1", "e2"]:
-        topics.letter(topics.send(event_id.encode()), event_id)
-    topics.verdict(topics.records()[0], "e1")
-    assert outcome(capsys, settings) == [("e1", "answered since"), ("e2", "sent")]
+        topics.send_letter(topics.send(event_id.encode()), event_id)
+    topics.send_verdict(topics.read_records()[0], "e1")
+    assert run_replay(capsys, settings) == [("e1", "answered since"), ("e2", "sent")]
 
 
 def test_records_that_nobody_could_read_are_replayed_once_too(topics, settings, capsys):
     forbidden = BucketForbidden("bucket 'x' is not on the allow-list")
-    topics.letter(topics.send(b"first"), None, forbidden)
-    topics.letter(topics.send(b"second"), None, forbidden)
-    assert outcome(capsys, settings, "--limit", "1") == [(None, "sent"), (None, "beyond --limit")]
-    assert outcome(capsys, settings) == [(None, "replayed since"), (None, "sent")]
-    assert [record.value for record in topics.records()] == [b"first", b"second", b"first", b"second"]
+    topics.send_letter(topics.send(b"first"), None, forbidden)
+    topics.send_letter(topics.send(b"second"), None, forbidden)
+    assert run_replay(capsys, settings, "--limit", "1") == [(None, "sent"), (None, "beyond --limit")]
+    assert run_replay(capsys, settings) == [(None, "replayed since"), (None, "sent")]
+    assert [record.value for record in topics.read_records()] == [b"first", b"second", b"first", b"second"]
 
 
 def test_an_omitted_value_stays_where_it_is(topics, settings, capsys):
-    topics.letter(topics.send(b"v" * 5000), "big", limit_bytes=2000)
-    assert outcome(capsys, settings) == [("big", "value omitted")]
-    assert len(topics.records()) == 1
+    topics.send_letter(topics.send(b"v" * 5000), "big", limit_bytes=2000)
+    assert run_replay(capsys, settings) == [("big", "value omitted")]
+    assert len(topics.read_records()) == 1
 
 
 def test_a_dry_run_sends_nothing(topics, settings, capsys):
-    topics.letter(topics.send(b"v"), "e1")
-    assert outcome(capsys, settings, "--dry-run") == [("e1", "would be sent")]
-    assert len(topics.records()) == 1
+    topics.send_letter(topics.send(b"v"), "e1")
+    assert run_replay(capsys, settings, "--dry-run") == [("e1", "would be sent")]
+    assert len(topics.read_records()) == 1
 
 
 def test_code_and_time_narrow(topics, settings, capsys):
-    topics.letter(topics.send(b"a"), "old")
+    topics.send_letter(topics.send(b"a"), "old")
     time.sleep(0.05)
     since = datetime.now(UTC).isoformat()
-    topics.letter(topics.send(b"b"), "missing")
-    topics.letter(topics.send(b"c"), None, BucketForbidden("no"))
-    assert outcome(capsys, settings, "--since", since, "--code", "image_missing") == [("missing", "sent")]
+    topics.send_letter(topics.send(b"b"), "missing")
+    topics.send_letter(topics.send(b"c"), None, BucketForbidden("no"))
+    assert run_replay(capsys, settings, "--since", since, "--code", "image_missing") == [("missing", "sent")]
 
 
 def test_foreign_records_on_the_topic_are_passed_over_and_people_get_a_table(kafka, topics, settings, capsys):
     kafka.send(settings.kafka.dead_letter_topic, b"?", key=b"k")
-    topics.letter(topics.send(b"v"), "e\x1b[2J1")
+    topics.send_letter(topics.send(b"v"), "e\x1b[2J1")
     assert run_command(replay, settings=settings) == 0
     output = capsys.readouterr()
     assert "Passed over 1 record" in output.err

@@ -22,13 +22,15 @@ from worker.common.settings import KafkaSettings, Settings, StoreSettings
 def bucket(seaweedfs, monkeypatch):
     for name, value in seaweedfs.credentials.items():
         monkeypatch.setenv(name, value)
-    return seaweedfs.bucket("uploads")
+    return seaweedfs.create_bucket("uploads")
 
 
 @pytest.fixture
 def settings(kafka, seaweedfs, bucket):
     return Settings(
-        kafka=KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, input_topic=kafka.topic("images", partitions=3)),
+        kafka=KafkaSettings(
+            bootstrap_servers=kafka.bootstrap_servers, input_topic=kafka.create_topic("images", partitions=3)
+        ),
         store=StoreSettings(endpoint_url=seaweedfs.endpoint_url, buckets=frozenset([bucket])),
     )
 
@@ -38,25 +40,25 @@ def put(seaweedfs, bucket, *keys):
         list(threads.map(lambda key: seaweedfs.client.put_object(Bucket=bucket, Key=key, Body=key.encode()), keys))
 
 
-def events(kafka, settings):
+def read_events(kafka, settings):
     addressing = Addressing(settings.store.endpoint_url, settings.store.buckets)
     found = []
-    for r in kafka.records(settings.kafka.input_topic):
+    for r in kafka.read_records(settings.kafka.input_topic):
         record = RawRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
         found += parse_event(record, addressing)
     return found
 
 
-def keys(kafka, settings):
-    return sorted(event.image.key for event in events(kafka, settings))
+def read_keys(kafka, settings):
+    return sorted(event.image.key for event in read_events(kafka, settings))
 
 
 def test_every_object_below_a_prefix_becomes_an_event_that_names_it_exactly(kafka, seaweedfs, bucket, settings):
     odd = ["in/a b+c.jpg", "in/%2F?x#y.png", "in/ünï/漢.png", "in/deep/er.jpg"]
     put(seaweedfs, bucket, *odd, "out/other.jpg", "in/folder/")
     assert run_command(submit, f"s3://{bucket}/in/", settings=settings) == 0
-    assert keys(kafka, settings) == sorted(odd)
-    for event in events(kafka, settings):
+    assert read_keys(kafka, settings) == sorted(odd)
+    for event in read_events(kafka, settings):
         head = seaweedfs.client.head_object(Bucket=bucket, Key=event.image.key)
         assert event.image.etag == head["ETag"].strip('"')
 
@@ -65,7 +67,7 @@ def test_submitting_again_gives_the_same_event_ids(kafka, seaweedfs, bucket, set
     put(seaweedfs, bucket, "a.png", "b.png")
     for _ in range(2):
         assert run_command(submit, f"s3://{bucket}", settings=settings) == 0
-    ids = [event.event_id for event in events(kafka, settings)]
+    ids = [event.event_id for event in read_events(kafka, settings)]
     assert len(ids) == 4
     assert len(set(ids)) == 2
 
@@ -74,7 +76,7 @@ def test_more_than_a_page_of_keys(kafka, seaweedfs, bucket, settings):
     names = [f"k{n:04}" for n in range(1101)]
     put(seaweedfs, bucket, *names)
     assert run_command(submit, f"s3://{bucket}/", "--json", settings=settings) == 0
-    assert keys(kafka, settings) == names
+    assert read_keys(kafka, settings) == names
 
 
 def test_a_state_file_goes_on_after_what_was_acknowledged(kafka, seaweedfs, bucket, settings, tmp_path, capsys):
@@ -83,10 +85,10 @@ def test_a_state_file_goes_on_after_what_was_acknowledged(kafka, seaweedfs, buck
     url = f"s3://{bucket}/"
     state.write_text(json.dumps({"format": 1, "prefixes": {url: {"last_key": "b", "events": 2, "finished": False}}}))
     assert run_command(submit, url, "--state", str(state), settings=settings) == 0
-    assert keys(kafka, settings) == ["c", "d"]
+    assert read_keys(kafka, settings) == ["c", "d"]
     assert json.loads(state.read_text())["prefixes"][url] == {"last_key": "d", "events": 4, "finished": True}
     assert run_command(submit, url, "--state", str(state), settings=settings) == 0
-    assert keys(kafka, settings) == ["c", "d"]
+    assert read_keys(kafka, settings) == ["c", "d"]
     assert str(state) in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
@@ -112,7 +114,7 @@ def test_ctrl_c_keeps_what_was_acknowledged_and_the_next_run_sends_the_rest(
     done = json.loads(state.read_text())["prefixes"][f"s3://{bucket}/"]["events"]
     assert 0 < done < 60
     assert run_command(submit, f"s3://{bucket}/", "--state", str(state), settings=settings) == 0
-    sent = keys(kafka, settings)
+    sent = read_keys(kafka, settings)
     assert sorted(set(sent)) == names
     assert len(sent) - len(names) <= 5  # those that were sent and not yet acknowledged
 
@@ -120,7 +122,7 @@ def test_ctrl_c_keeps_what_was_acknowledged_and_the_next_run_sends_the_rest(
 def test_urls_from_stdin(kafka, bucket, settings, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"s3://{bucket}/one.png\n\ns3://{bucket}/two three.png\r\n"))
     assert run_command(submit, "-", settings=settings) == 0
-    assert keys(kafka, settings) == ["one.png", "two three.png"]
+    assert read_keys(kafka, settings) == ["one.png", "two three.png"]
 
 
 @pytest.mark.parametrize("line", ["https://example.com/x.png", "s3://", "hello"])
@@ -133,7 +135,7 @@ def test_a_line_that_is_no_url_is_named(bucket, settings, monkeypatch, line):
 def test_what_a_worker_would_refuse_is_not_sent(kafka, settings):
     with pytest.raises(BadSettings, match="ZOOMIN_STORE__BUCKETS"):
         run_command(submit, "s3://another-bucket/", settings=settings)
-    assert kafka.records(settings.kafka.input_topic) == []
+    assert kafka.read_records(settings.kafka.input_topic) == []
 
 
 def test_a_missing_bucket_and_a_missing_topic_are_said(seaweedfs, bucket, settings):

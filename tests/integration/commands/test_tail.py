@@ -20,7 +20,7 @@ from worker.common.settings import KafkaSettings, Settings, StoreSettings
 
 @pytest.fixture
 def topic(kafka):
-    return kafka.topic("verdicts", partitions=2)
+    return kafka.create_topic("verdicts", partitions=2)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def publish(kafka, topic, *events):
         kafka.send(topic, event.model_dump_json().encode(), key=event.event_id.encode())
 
 
-def ids(capsys):
+def read_ids(capsys):
     return sorted(json.loads(line)["event_id"] for line in capsys.readouterr().out.splitlines())
 
 
@@ -49,7 +49,7 @@ def test_everything_stored_is_shown_as_it_is_on_the_topic(kafka, topic, settings
 
 
 @pytest.mark.parametrize(
-    ("flags", "shown"),
+    ("flags", "expected"),
     [
         (["--verdict", "real"], ["corrected-to-real", "degraded", "sure"]),
         (["--corrected"], ["corrected", "corrected-to-real"]),
@@ -62,7 +62,7 @@ def test_everything_stored_is_shown_as_it_is_on_the_topic(kafka, topic, settings
         (["--verdict", "real", "--corrected"], ["corrected-to-real"]),
     ],
 )
-def test_flags_narrow_and_combine(kafka, topic, settings, capsys, flags, shown):
+def test_flags_narrow_and_combine(kafka, topic, settings, capsys, flags, expected):
     publish(
         kafka,
         topic,
@@ -72,7 +72,7 @@ def test_flags_narrow_and_combine(kafka, topic, settings, capsys, flags, shown):
         build_verdict(event_id="sure", scan="real", check="real", uncertain=True),
     )
     assert run_command(tail, "--once", "--json", *flags, settings=settings) == 0
-    assert ids(capsys) == shown
+    assert read_ids(capsys) == expected
 
 
 def test_nothing_found_is_said_and_exits_1(settings, topic, capsys):
@@ -83,10 +83,10 @@ def test_nothing_found_is_said_and_exits_1(settings, topic, capsys):
 def test_since_leaves_out_what_is_older(kafka, topic, settings, capsys):
     publish(kafka, topic, build_verdict(event_id="now"))
     assert run_command(tail, "--once", "--json", "--since", "5m", settings=settings) == 0
-    assert ids(capsys) == ["now"]
+    assert read_ids(capsys) == ["now"]
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert run_command(tail, "--once", "--json", "--since", tomorrow, settings=settings) == 1
-    assert ids(capsys) == []
+    assert read_ids(capsys) == []
 
 
 def test_records_that_are_no_verdicts_are_passed_over_aloud(kafka, topic, settings, capsys):
@@ -113,7 +113,7 @@ def test_cards_are_drawn_from_the_image_that_was_judged(
 ):
     for name, value in seaweedfs.credentials.items():
         monkeypatch.setenv(name, value)
-    bucket = seaweedfs.bucket("uploads")
+    bucket = seaweedfs.create_bucket("uploads")
     pixels = Image.new("RGB", (300, 200), (10, 200, 30))
     for key in ["same.png", "changed.png"]:
         seaweedfs.client.put_object(Bucket=bucket, Key=key, Body=encode_png(pixels))
@@ -136,8 +136,8 @@ def test_cards_are_drawn_from_the_image_that_was_judged(
     assert "No evidence card for event ../changed.png" in capsys.readouterr().err
 
 
-def live(kafka, topic, *flags):
-    """`zoomin tail` as a process, once it is listening."""
+def start_tail(kafka, topic, *flags):
+    """Start `zoomin tail` as a process and return when it is listening."""
     environment = os.environ | kafka.environment | {"ZOOMIN_KAFKA__VERDICT_TOPIC": topic}
     child = subprocess.Popen(
         [sys.executable, "-m", "worker", "tail", *flags],
@@ -152,7 +152,7 @@ def live(kafka, topic, *flags):
 
 def test_verdicts_come_as_they_are_published_and_ctrl_c_ends_it_at_once(kafka, topic):
     publish(kafka, topic, build_verdict(event_id="before"))
-    with live(kafka, topic, "--json") as child:
+    with start_tail(kafka, topic, "--json") as child:
         publish(kafka, topic, build_verdict(event_id="after"))
         assert json.loads(child.stdout.readline())["event_id"] == "after"
         child.send_signal(signal.SIGINT)
@@ -161,7 +161,7 @@ def test_verdicts_come_as_they_are_published_and_ctrl_c_ends_it_at_once(kafka, t
 
 
 def test_a_reader_that_leaves_the_pipe_ends_it_quietly(kafka, topic):
-    with live(kafka, topic, "--json") as child:
+    with start_tail(kafka, topic, "--json") as child:
         publish(kafka, topic, build_verdict(event_id="one"))
         assert json.loads(child.stdout.readline())["event_id"] == "one"
         child.stdout.close()

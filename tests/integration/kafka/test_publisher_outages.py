@@ -1,4 +1,4 @@
-"""The publisher while Kafka is away, refuses, or has just come back; each with what real Kafka does."""
+"""The publisher on real Kafka: while it is away, while it refuses, and after it is back."""
 
 import asyncio
 import random
@@ -39,10 +39,16 @@ async def connect() -> AsyncIterator[Connect]:
     await asyncio.gather(*(delivery.close() for delivery in opened))
 
 
-def settings(kafka: KafkaForTests, *, letter_bytes: int | None = None) -> KafkaSettings:
-    letters = kafka.topic("letters", max_message_bytes=letter_bytes) if letter_bytes else kafka.dead_letter_topic()
+def build_settings(kafka: KafkaForTests, *, letter_bytes: int | None = None) -> KafkaSettings:
+    letters = (
+        kafka.create_topic("letters", max_message_bytes=letter_bytes)
+        if letter_bytes
+        else kafka.create_dead_letter_topic()
+    )
     return KafkaSettings(
-        bootstrap_servers=kafka.bootstrap_servers, verdict_topic=kafka.topic("verdicts"), dead_letter_topic=letters
+        bootstrap_servers=kafka.bootstrap_servers,
+        verdict_topic=kafka.create_topic("verdicts"),
+        dead_letter_topic=letters,
     )
 
 
@@ -51,16 +57,19 @@ async def test_restart_of_the_broker_is_ridden_out_without_losing_or_repeating(
 ) -> None:
     own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
     try:
-        place = settings(own)
-        publisher = connect(place)
+        settings = build_settings(own)
+        publisher = connect(settings)
         await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
         own.broker.stop()
-        during = [asyncio.create_task(publisher.publish_verdict(build_verdict(event_id=f"{n}"), build_record())) for n in range(20)]
+        during = [
+            asyncio.create_task(publisher.publish_verdict(build_verdict(event_id=f"{n}"), build_record()))
+            for n in range(20)
+        ]
         await asyncio.sleep(1)
         assert not any(task.done() for task in during)
         await asyncio.to_thread(own.broker.start)
         await asyncio.gather(*during)
-        ids = [dict(found.headers)["zoomin-event-id"] for found in own.records(place.verdict_topic)]
+        ids = [dict(found.headers)["zoomin-event-id"] for found in own.read_records(settings.verdict_topic)]
         assert sorted(ids) == sorted([b"before", *(b"%d" % n for n in range(20))])
     finally:
         own.broker.stop()
@@ -69,7 +78,7 @@ async def test_restart_of_the_broker_is_ridden_out_without_losing_or_repeating(
 async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
     tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each attempt ends with the client giving up on its record; what is delivered in the end is there once."""
+    """In each attempt the client gives up on its record; the record delivered in the end is there once."""
     monkeypatch.setattr("worker.kafka.client.REQUEST_TIMEOUT_S", 5.0)
     monkeypatch.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 5.0)
     monkeypatch.setattr(delivery_module, "DELIVERY_TIMEOUT_S", 8.0)
@@ -83,8 +92,8 @@ async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
         on_retry=lambda error, _wait_s: refusals.append(error),
     )
     try:
-        place = settings(own)
-        publisher = connect(place)
+        settings = build_settings(own)
+        publisher = connect(settings)
         await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
         await asyncio.to_thread(own.broker.stop)
         during = asyncio.create_task(
@@ -98,7 +107,7 @@ async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
         assert await asyncio.to_thread(eventually, lambda: len(refusals) > begun)
         await asyncio.to_thread(own.broker.start)
         await during
-        ids = [dict(found.headers)["zoomin-event-id"] for found in own.records(place.verdict_topic)]
+        ids = [dict(found.headers)["zoomin-event-id"] for found in own.read_records(settings.verdict_topic)]
         assert ids == [b"before", b"during"]
         assert {error.code for error in refusals} == {"broker_unavailable"}
     finally:
@@ -108,33 +117,33 @@ async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
 async def test_letter_of_a_full_sized_record_is_whole_where_the_topic_takes_it(
     kafka: KafkaForTests, connect: Connect
 ) -> None:
-    place = settings(kafka)
+    settings = build_settings(kafka)
     whole = b"x" * 1_048_000
-    await connect(place).publish_dead_letter(build_record(whole), MalformedEvent("large"), event_id=None)
-    assert [found.value for found in kafka.records(place.dead_letter_topic)] == [whole]
+    await connect(settings).publish_dead_letter(build_record(whole), MalformedEvent("large"), event_id=None)
+    assert [found.value for found in kafka.read_records(settings.dead_letter_topic)] == [whole]
 
 
 async def test_limit_is_the_topics_own(kafka: KafkaForTests, connect: Connect) -> None:
-    place = settings(kafka, letter_bytes=20_000)
-    publisher = connect(place)
+    settings = build_settings(kafka, letter_bytes=20_000)
+    publisher = connect(settings)
     await publisher.publish_dead_letter(build_record(b"x" * 50_000), MalformedEvent("large"), event_id=None)
     await publisher.publish_verdict(build_verdict(scan_explanation="x" * 50_000), build_record())
-    (letter,) = kafka.records(place.dead_letter_topic)
+    (letter,) = kafka.read_records(settings.dead_letter_topic)
     assert (letter.value, dict(letter.headers)["zoomin-dlt-value"]) == (b"", b"omitted")
-    assert len(kafka.records(place.verdict_topic)) == 1
+    assert len(kafka.read_records(settings.verdict_topic)) == 1
 
 
 async def test_producer_that_was_refused_once_is_not_used_again(kafka: KafkaForTests, connect: Connect) -> None:
-    """The broker's own refusal poisons an idempotent producer: every record after it would be refused as well."""
-    place = settings(kafka)
-    publisher = connect(place)
+    """After a refusal by the broker an idempotent producer fails for all later records too."""
+    settings = build_settings(kafka)
+    publisher = connect(settings)
     await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
-    shrink(kafka, place.verdict_topic)
+    shrink(kafka, settings.verdict_topic)
     incompressible = "".join(chr(0x4E00 + (n * 7919) % 20_000) for n in range(5_000))
     with pytest.raises(BrokerUnavailable, match="MessageSizeTooLarge"):
         await publisher.publish_verdict(build_verdict(scan_explanation=incompressible), build_record())
     await publisher.publish_verdict(build_verdict(event_id="after"), build_record())
-    records = kafka.records(place.verdict_topic)
+    records = kafka.read_records(settings.verdict_topic)
     ids = [dict(found.headers)["zoomin-event-id"] for found in records if found.value != TOO_LARGE]
     assert ids == [b"before", b"after"]
 
@@ -154,21 +163,21 @@ async def test_topic_that_vanished_is_an_outage(
     kafka: KafkaForTests, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "BLOCK_TIMEOUT_S", 0.5)
-    place = settings(kafka).model_copy(update={"verdict_topic": "never-made"})
+    settings = build_settings(kafka).model_copy(update={"verdict_topic": "never-made"})
     with pytest.raises(BrokerUnavailable):
-        await connect(place).publish_verdict(build_verdict(), build_record())
+        await connect(settings).publish_verdict(build_verdict(), build_record())
 
 
 def shrink(kafka: KafkaForTests, topic: str) -> None:
-    """Returns when TOO_LARGE is refused: a broker answers first, and takes up its new setting some time after."""
+    """Lower the limit of the topic and wait until it refuses TOO_LARGE: the setting takes effect after the answer."""
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     limit = {"max.message.bytes": str(len(TOO_LARGE))}
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
     admin.close()
-    assert eventually(lambda: refuses(kafka, topic))
+    assert eventually(lambda: is_refused(kafka, topic))
 
 
-def refuses(kafka: KafkaForTests, topic: str) -> bool:
+def is_refused(kafka: KafkaForTests, topic: str) -> bool:
     try:
         kafka.send(topic, TOO_LARGE)
     except MessageSizeTooLargeError:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builders import encode_image, build_noise
+from tests.support.builders import build_noise, encode_image
 from tests.support.processes.worker_process import REAL, STANDIN
 from tests.support.servers.certificates import Authority
 from tests.support.servers.secured import SecuredKafka, SecuredS3
@@ -20,7 +20,9 @@ def test_an_event_is_judged_through_tls(
     way: str, secured_kafka: SecuredKafka, authority: Authority, seaweedfs: S3ForTests, tmp_path: Path
 ) -> None:
     settings = (
-        secured_kafka.by_password() if way == "password" else secured_kafka.by_certificate(authority.issue("worker"))
+        secured_kafka.build_password_settings()
+        if way == "password"
+        else secured_kafka.build_certificate_settings(authority.issue("worker"))
     )
     site = Site(secured_kafka.kafka, seaweedfs, tmp_path, settings=settings)
     site.send({"schema_version": 1, "url": site.upload("a.png", encode_image(build_noise(), "PNG")), "id": "a"})
@@ -34,19 +36,19 @@ def test_an_event_is_judged_through_tls(
 def test_who_is_refused_by_kafka_says_which_setting_to_look_at(
     secured_kafka: SecuredKafka, authority: Authority, seaweedfs: S3ForTests, tmp_path: Path
 ) -> None:
-    stranger = Authority(tmp_path, "stranger")
-    foreign = secured_kafka.by_certificate(stranger.issue("worker"))
-    nobody = secured_kafka.by_certificate(authority.issue("worker"))
+    unknown_authority = Authority(tmp_path, "unknown")
+    foreign = secured_kafka.build_certificate_settings(unknown_authority.issue("worker"))
+    nobody = secured_kafka.build_certificate_settings(authority.issue("worker"))
     del nobody["ZOOMIN_KAFKA__SSL_CERTFILE"], nobody["ZOOMIN_KAFKA__SSL_KEYFILE"]
-    unknown = {"ZOOMIN_KAFKA__SSL_CAFILE": str(stranger.file)}
+    unknown = {"ZOOMIN_KAFKA__SSL_CAFILE": str(unknown_authority.file)}
     plain = {"ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": secured_kafka.kafka.bootstrap_servers}
     named = {
-        "SASL_PASSWORD": secured_kafka.by_password("wrong-horse"),
-        "SASL_MECHANISM": secured_kafka.by_password() | {"ZOOMIN_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"},
-        "SSL_CAFILE": secured_kafka.by_password() | unknown,
+        "SASL_PASSWORD": secured_kafka.build_password_settings("wrong-horse"),
+        "SASL_MECHANISM": secured_kafka.build_password_settings() | {"ZOOMIN_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"},
+        "SSL_CAFILE": secured_kafka.build_password_settings() | unknown,
         "SSL_CERTFILE and": nobody,
         "our ZOOMIN_KAFKA__SSL_CERTFILE": foreign,
-        "SECURITY_PROTOCOL": secured_kafka.by_password() | plain,
+        "SECURITY_PROTOCOL": secured_kafka.build_password_settings() | plain,
     }
     with ExitStack() as stack:  # side by side: each has the patience to wait for a broker
         tried = []
@@ -54,12 +56,12 @@ def test_who_is_refused_by_kafka_says_which_setting_to_look_at(
             site = Site(secured_kafka.kafka, seaweedfs, tmp_path, settings=settings)
             tried.append((name, site, stack.enter_context(site.build_worker(*REAL))))
         for name, site, worker in tried:
-            code, said = worker.ended(120), worker.log.read_text()
-            (sentence,) = [line for line in said.splitlines() if line.startswith("zoomin run: ")]
-            assert code == 1, said
+            code, log = worker.ended(120), worker.log.read_text()
+            (sentence,) = [line for line in log.splitlines() if line.startswith("zoomin run: ")]
+            assert code == 1, log
             assert f"{name}" in sentence
-            assert "wrong-horse" not in said
-            assert "Traceback" not in said
+            assert "wrong-horse" not in log
+            assert "Traceback" not in log
             assert _state(secured_kafka.kafka, site) == "Dead", "no such group has ever been"
 
 
@@ -68,7 +70,7 @@ def test_images_are_fetched_from_an_s3_with_a_private_authority(
 ) -> None:
     settings = {"ZOOMIN_STORE__ENDPOINT_URL": secured_s3.url, "AWS_CA_BUNDLE": str(authority.file)}
     site = Site(kafka, secured_s3.s3, tmp_path, settings=settings)
-    labels = secured_s3.s3.labeling_bucket()
+    labels = secured_s3.s3.create_labeling_bucket()
     site.settings |= {"ZOOMIN_SAMPLING__BUCKET": labels, "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1"}
     site.upload("a.png", encode_image(build_noise(), "PNG"))
     site.send({"schema_version": 1, "url": f"{secured_s3.url}/{site.bucket}/a.png?X-Amz-Expires=9", "id": "a"})
@@ -95,10 +97,10 @@ def test_an_s3_whose_authority_is_unknown_ends_the_start(
         ]
         for worker in workers:
             assert worker.ended() == 1
-            said = worker.log.read_text()
-            (sentence,) = [line for line in said.splitlines() if line.startswith("zoomin run: ")]
+            log = worker.log.read_text()
+            (sentence,) = [line for line in log.splitlines() if line.startswith("zoomin run: ")]
             assert "AWS_CA_BUNDLE" in sentence
-            assert "Traceback" not in said
+            assert "Traceback" not in log
 
 
 def _state(kafka: KafkaForTests, site: Site) -> str:

@@ -1,4 +1,4 @@
-"""The source before there is a broker, while it is away, and when it comes back."""
+"""The source on real Kafka: before a broker starts, while it is away, and after it is back."""
 
 import asyncio
 import time
@@ -18,19 +18,19 @@ from worker.local.kafka import KafkaBroker
 from worker.local.stack import CACHE
 
 
-def settings(kafka: KafkaForTests) -> KafkaSettings:
+def build_settings(kafka: KafkaForTests) -> KafkaSettings:
     return KafkaSettings(
         bootstrap_servers=kafka.bootstrap_servers,
-        input_topic=kafka.topic("images"),
-        verdict_topic=kafka.topic("verdicts"),
-        dead_letter_topic=kafka.topic("letters"),
+        input_topic=kafka.create_topic("images"),
+        verdict_topic=kafka.create_topic("verdicts"),
+        dead_letter_topic=kafka.create_topic("letters"),
         session_timeout_s=6,
     )
 
 
 @pytest.mark.parametrize("field", ["input_topic", "verdict_topic", "dead_letter_topic"])
 async def test_missing_topic_is_named_with_its_setting(kafka: KafkaForTests, field: str) -> None:
-    source = KafkaSource(settings(kafka).model_copy(update={field: "never.made"}))
+    source = KafkaSource(build_settings(kafka).model_copy(update={field: "never.made"}))
     with pytest.raises(TopicMissing, match=rf"never\.made.*ZOOMIN_KAFKA__{field.upper()}"):
         await source.start()
     await source.close()
@@ -51,7 +51,7 @@ async def test_start_without_a_broker_names_the_address(monkeypatch: pytest.Monk
 async def test_settings_that_no_client_can_start_with_are_bad_settings(
     wrong: dict[str, object], kafka: KafkaForTests
 ) -> None:
-    source = KafkaSource(settings(kafka).model_copy(update=wrong))
+    source = KafkaSource(build_settings(kafka).model_copy(update=wrong))
     with pytest.raises(BadSettings, match="ZOOMIN_KAFKA"):
         await source.start()
     await source.close()
@@ -59,49 +59,49 @@ async def test_settings_that_no_client_can_start_with_are_bad_settings(
 
 async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
-    place = settings(own)
-    source = KafkaSource(place)
+    settings = build_settings(own)
+    source = KafkaSource(settings)
     seen: list[bytes | None] = []
 
-    async def turn() -> PollResult:
-        turn = await source.poll(max_records=10, paused=frozenset(), committable={}, timeout_s=0.1)
-        seen.extend(record.value for record in turn.records)
-        return turn
+    async def poll() -> PollResult:
+        poll_result = await source.poll(max_records=10, paused=frozenset(), committable={}, timeout_s=0.1)
+        seen.extend(record.value for record in poll_result.records)
+        return poll_result
 
     try:
-        own.send(place.input_topic, b"before")
+        own.send(settings.input_topic, b"before")
         await source.start()
         async with asyncio.timeout(30):
             while not seen:
-                await turn()
+                await poll()
 
         producer = KafkaProducer(bootstrap_servers=own.bootstrap_servers)
-        producer.send(place.verdict_topic, b"first").get(timeout=30)
+        producer.send(settings.verdict_topic, b"first").get(timeout=30)
         own.broker.kill()
-        await asyncio.to_thread(closes_in_time, producer, place.verdict_topic)
+        await asyncio.to_thread(close_in_time, producer, settings.verdict_topic)
 
         for _ in range(5):
-            assert (await turn()).records == []
+            assert (await poll()).records == []
         assert not await source.commit({0: 1})
         assert await source.measure_lag() == {}
 
         await asyncio.to_thread(own.broker.start)
-        own.send(place.input_topic, b"after")
+        own.send(settings.input_topic, b"after")
         async with asyncio.timeout(60):
             while b"after" not in seen:
-                await turn()
+                await poll()
             while not await source.commit({0: 2}):
-                await turn()
+                await poll()
             while not (lag := await source.measure_lag()):  # empty: no answer yet
-                await turn()
+                await poll()
         assert lag == {0: 0}
     finally:
         await source.close()
         own.broker.stop()
 
 
-def closes_in_time(producer: KafkaProducer, topic: str) -> None:
-    """Also while what it holds cannot be flushed; the client's own close would leave its thread running."""
+def close_in_time(producer: KafkaProducer, topic: str) -> None:
+    """Check that the producer closes in time although it cannot flush, and that its thread ends."""
     lost = producer.send(topic, b"lost")
     began = time.monotonic()
     close_producer(producer, 1.0)

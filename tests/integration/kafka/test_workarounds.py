@@ -1,6 +1,6 @@
-"""The bugs of kafka-python that worker/kafka/workarounds.py cures, each shown first without its cure.
+"""The bugs of kafka-python behind worker/kafka/workarounds.py, each without and with its workaround.
 
-Where an update of the client makes a "without" test fail, the cure has become needless.
+If an update of the client makes a "without" test fail, the workaround is no longer needed.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ from worker.kafka.poll_result import PollResult
 from worker.kafka.source import KafkaSource
 from worker.kafka.workarounds import finish_joining, release_parked_records
 
-Cure = Callable[[KafkaConsumer], None]
+Workaround = Callable[[KafkaConsumer], None]
 PATIENCE_S = 60
 
 
-def nothing(_consumer: KafkaConsumer) -> None:
+def do_nothing(_consumer: KafkaConsumer) -> None:
     return
 
 
@@ -47,7 +47,7 @@ def closing() -> Iterator[ExitStack]:
         yield stack
 
 
-def member(kafka: KafkaForTests, topic: str, group: str, closing: ExitStack) -> KafkaConsumer:
+def build_member(kafka: KafkaForTests, topic: str, group: str, closing: ExitStack) -> KafkaConsumer:
     consumer = KafkaConsumer(
         topic,
         bootstrap_servers=kafka.bootstrap_servers,
@@ -61,7 +61,7 @@ def member(kafka: KafkaForTests, topic: str, group: str, closing: ExitStack) -> 
     return consumer
 
 
-def settings(kafka: KafkaForTests, topic: str) -> KafkaSettings:
+def build_settings(kafka: KafkaForTests, topic: str) -> KafkaSettings:
     return KafkaSettings(
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=f"group-{uuid4().hex[:8]}",
@@ -83,7 +83,7 @@ async def opened() -> AsyncIterator[Callable[[KafkaSettings], KafkaSource]]:
     await asyncio.gather(*(source.close() for source in sources))
 
 
-async def turn(source: KafkaSource, committable: dict[int, int] | None = None) -> PollResult:
+async def poll_source(source: KafkaSource, committable: dict[int, int] | None = None) -> PollResult:
     return await source.poll(max_records=100, paused=frozenset(), committable=committable or {}, timeout_s=0.1)
 
 
@@ -91,22 +91,26 @@ async def read(source: KafkaSource, count: int) -> list[RawRecord]:
     found: list[RawRecord] = []
     async with asyncio.timeout(PATIENCE_S):
         while len(found) < count:
-            found += (await turn(source)).records
+            found += (await poll_source(source)).records
     return found
 
 
-@pytest.mark.parametrize(("cure", "delivered"), [(nothing, 0), (release_parked_records, 90)], ids=["without", "with"])
-def test_resumed_partition_speaks_again(kafka: KafkaForTests, closing: ExitStack, cure: Cure, delivered: int) -> None:
-    topic = kafka.topic("paused", partitions=2)
+@pytest.mark.parametrize(
+    ("workaround", "delivered"), [(do_nothing, 0), (release_parked_records, 90)], ids=["without", "with"]
+)
+def test_resumed_partition_speaks_again(
+    kafka: KafkaForTests, closing: ExitStack, workaround: Workaround, delivered: int
+) -> None:
+    topic = kafka.create_topic("paused", partitions=2)
     kafka.send(topic, *[b"x"] * 100, partition=0)
     kafka.send(topic, *[b"x"] * 100, partition=1)
-    consumer = member(kafka, topic, topic, closing)
+    consumer = build_member(kafka, topic, topic, closing)
 
     def poll(seconds: float, enough: int) -> dict[TopicPartition, int]:
         counts = {TopicPartition(topic, partition): 0 for partition in (0, 1)}
         deadline = time.monotonic() + seconds
         while sum(counts.values()) < enough and time.monotonic() < deadline:
-            cure(consumer)
+            workaround(consumer)
             for tp, records in consumer.poll(timeout_ms=50, max_records=10).items():
                 counts[tp] += len(records)
         return counts
@@ -119,27 +123,32 @@ def test_resumed_partition_speaks_again(kafka: KafkaForTests, closing: ExitStack
     assert poll(PATIENCE_S if delivered else 3, enough=90)[first] == delivered
 
 
-@pytest.mark.parametrize(("cure", "joined"), [(nothing, False), (finish_joining, True)], ids=["without", "with"])
+@pytest.mark.parametrize(
+    ("workaround", "joined"), [(do_nothing, False), (finish_joining, True)], ids=["without", "with"]
+)
 def test_leader_that_rejoins_for_new_partitions_comes_in(
-    kafka: KafkaForTests, closing: ExitStack, cure: Cure, joined: bool
+    kafka: KafkaForTests, closing: ExitStack, workaround: Workaround, joined: bool
 ) -> None:
-    topic = kafka.topic("grown")
-    leader, follower = member(kafka, topic, topic, closing), member(kafka, topic, topic, closing)
+    topic = kafka.create_topic("grown")
+    leader, follower = build_member(kafka, topic, topic, closing), build_member(kafka, topic, topic, closing)
 
     def poll(
-        *consumers: KafkaConsumer, until: Callable[[], bool], cure: Cure = cure, seconds: float = PATIENCE_S
+        *consumers: KafkaConsumer,
+        until: Callable[[], bool],
+        workaround: Workaround = workaround,
+        seconds: float = PATIENCE_S,
     ) -> None:
         deadline = time.monotonic() + seconds
         while not until() and time.monotonic() < deadline:
             for consumer in consumers:
-                cure(consumer)
+                workaround(consumer)
                 consumer.poll(timeout_ms=20)
 
-    def stable(consumer: KafkaConsumer) -> bool:
+    def is_stable(consumer: KafkaConsumer) -> bool:
         return bool(consumer.group_metadata().state == MemberState.STABLE)
 
-    poll(leader, until=lambda: bool(leader.assignment()), cure=finish_joining)
-    poll(leader, follower, until=lambda: stable(follower) and stable(leader), cure=finish_joining)
+    poll(leader, until=lambda: bool(leader.assignment()), workaround=finish_joining)
+    poll(leader, follower, until=lambda: is_stable(follower) and is_stable(leader), workaround=finish_joining)
     assert leader.assignment()
 
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
@@ -148,37 +157,39 @@ def test_leader_that_rejoins_for_new_partitions_comes_in(
     while leader.partitions_for_topic(topic) != {0, 1}:
         leader._cluster.request_update()
         time.sleep(0.05)
-    before = generation(follower)
-    poll(leader, until=lambda: not stable(leader))  # it waits for the follower, longer than a poll
-    poll(follower, until=lambda: generation(follower) > before and stable(follower))  # the leader has assigned
-    poll(leader, follower, until=lambda: stable(leader), seconds=PATIENCE_S if joined else 3)
-    assert stable(leader) is joined
+    before = read_generation(follower)
+    poll(leader, until=lambda: not is_stable(leader))  # it waits for the follower, longer than a poll
+    poll(follower, until=lambda: read_generation(follower) > before and is_stable(follower))  # the leader has assigned
+    poll(leader, follower, until=lambda: is_stable(leader), seconds=PATIENCE_S if joined else 3)
+    assert is_stable(leader) is joined
 
 
-@pytest.mark.parametrize(("cure", "joined"), [(nothing, False), (finish_joining, True)], ids=["without", "with"])
+@pytest.mark.parametrize(
+    ("workaround", "joined"), [(do_nothing, False), (finish_joining, True)], ids=["without", "with"]
+)
 def test_members_whose_polls_are_short_and_far_between_join(
-    kafka: KafkaForTests, closing: ExitStack, cure: Cure, joined: bool
+    kafka: KafkaForTests, closing: ExitStack, workaround: Workaround, joined: bool
 ) -> None:
-    """As the loop polls while it is full."""
-    topic = kafka.topic("full", partitions=2)
-    members = [member(kafka, topic, topic, closing) for _ in range(2)]
+    """These are the polls of a loop that is full."""
+    topic = kafka.create_topic("full", partitions=2)
+    members = [build_member(kafka, topic, topic, closing) for _ in range(2)]
     deadline = time.monotonic() + (PATIENCE_S if joined else 5)
     while time.monotonic() < deadline and not all(len(consumer.assignment()) == 1 for consumer in members):
         for consumer in members:
-            cure(consumer)
+            workaround(consumer)
             consumer.poll(timeout_ms=0)
         time.sleep(0.1)
     assert all(len(consumer.assignment()) == 1 for consumer in members) is joined
     if joined:
-        assert max(generation(consumer) for consumer in members) < 10
+        assert max(read_generation(consumer) for consumer in members) < 10
 
 
-def generation(consumer: KafkaConsumer) -> int:
+def read_generation(consumer: KafkaConsumer) -> int:
     return int(consumer.group_metadata().generation_id)
 
 
-def odd_batch(kafka: KafkaForTests, topic: str, *, compression: str | None) -> None:
-    """Three records in one batch; the key of a header of the second is not UTF-8."""
+def send_odd_batch(kafka: KafkaForTests, topic: str, *, compression: str | None) -> None:
+    """Send three records in one batch; the key of a header of the second is not UTF-8."""
 
     class Odd(str):
         def encode(self, *_args: object) -> bytes:
@@ -196,9 +207,9 @@ def odd_batch(kafka: KafkaForTests, topic: str, *, compression: str | None) -> N
 async def test_odd_header_key_is_read_and_harms_no_neighbour(
     kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], compression: str | None
 ) -> None:
-    topic = kafka.topic("odd")
-    odd_batch(kafka, topic, compression=compression)
-    source = opened(settings(kafka, topic))
+    topic = kafka.create_topic("odd")
+    send_odd_batch(kafka, topic, compression=compression)
+    source = opened(build_settings(kafka, topic))
     await source.start()
     records = await read(source, 3)
     assert [record.value for record in records] == [b"a", b"b", b"c"]
@@ -208,9 +219,9 @@ async def test_odd_header_key_is_read_and_harms_no_neighbour(
 async def test_batch_that_cannot_be_read_is_fatal_and_not_an_endless_loop(
     kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    topic = kafka.topic("odd")
-    odd_batch(kafka, topic, compression=None)
-    source = opened(settings(kafka, topic))
+    topic = kafka.create_topic("odd")
+    send_odd_batch(kafka, topic, compression=None)
+    source = opened(build_settings(kafka, topic))
     await source.start()
     monkeypatch.setattr(DefaultRecordBatch, "_read_msg", workarounds._read_record)
     assert [record.value for record in await read(source, 1)] == [b"a"]
@@ -223,34 +234,34 @@ async def test_batch_that_cannot_be_read_is_fatal_and_not_an_endless_loop(
 async def test_answer_that_nobody_read_is_not_taken_for_a_new_one(
     kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource]
 ) -> None:
-    topic = kafka.topic("stale", partitions=2)
-    place = settings(kafka, topic)
+    topic = kafka.create_topic("stale", partitions=2)
+    settings = build_settings(kafka, topic)
     for partition in (0, 1):
         kafka.send(topic, *[b"x"] * 5, partition=partition)
-    stays, visits = opened(place), opened(place)
+    stays, visits = opened(settings), opened(settings)
     await stays.start()
     await read(stays, 10)
 
     def abandon_question(partition: int) -> None:
         assert stays._consumer is not None
         with suppress(KafkaTimeoutError):
-            while True:  # an answer that is there at once leaves nothing behind
+            while True:  # an answer that is there at once leaves do_nothing behind
                 stays._consumer._client.committed(TopicPartition(topic, partition), timeout_ms=0)
 
     for partition in (0, 1):
         await stays._thread.run(lambda partition=partition: abandon_question(partition))
     async with asyncio.timeout(PATIENCE_S):
         while not await stays.commit({0: 5, 1: 5}):
-            assert (await turn(stays)).records == []
+            assert (await poll_source(stays)).records == []
 
     await visits.start()
     async with asyncio.timeout(PATIENCE_S):
-        while not (await turn(visits)).assignment:
-            assert (await turn(stays)).records == []
+        while not (await poll_source(visits)).assignment:
+            assert (await poll_source(stays)).records == []
         await visits.close()
-        while len((await turn(stays)).assignment) < 2:
+        while len((await poll_source(stays)).assignment) < 2:
             pass
-    again = [record for _ in range(10) for record in (await turn(stays)).records]
+    again = [record for _ in range(10) for record in (await poll_source(stays)).records]
     assert again == []
 
 
@@ -266,36 +277,36 @@ def test_failed_connection_leaves_no_thread_behind(
     assert eventually(lambda: before.issuperset(threading.enumerate()))
 
 
-@pytest.mark.parametrize("cured", [False, True])
-def test_refused_connection_leaves_no_socket_behind(cured: bool) -> None:
+@pytest.mark.parametrize("fixed", [False, True])
+def test_refused_connection_leaves_no_socket_behind(fixed: bool) -> None:
     workarounds.close_all_sockets()
-    connect = KafkaNetSocket.sock_connect if cured else workarounds._connect
+    connect = KafkaNetSocket.sock_connect if fixed else workarounds._connect
     network, ours = NetworkSelector(), socket.socket()
     ours.setblocking(False)
     with ours:
         with pytest.raises(KafkaConnectionError):
             network.run(connect, KafkaNetSocket(), network, ours, ("127.0.0.1", 9))
-        assert (ours.fileno() == -1) is cured
+        assert (ours.fileno() == -1) is fixed
         network.close()
 
 
-@pytest.mark.parametrize("cured", [False, True])
-def test_client_that_closes_leaves_no_connection_behind(cured: bool) -> None:
+@pytest.mark.parametrize("fixed", [False, True])
+def test_client_that_closes_leaves_no_connection_behind(fixed: bool) -> None:
     workarounds.close_all_sockets()
-    close = NetworkSelector.close if cured else workarounds._close_network
+    close = NetworkSelector.close if fixed else workarounds._close_network
     network = NetworkSelector()
     ours, theirs = socket.socketpair()
     with ours, theirs:
         KafkaTCPTransport(network, ours).resume_reading()
         network.drain()
         close(network)
-        assert (ours.fileno() == -1) is cured
+        assert (ours.fileno() == -1) is fixed
 
 
-@pytest.mark.parametrize("cured", [False, True])
-def test_what_comes_together_with_the_end_of_a_connection_is_read(cured: bool) -> None:
+@pytest.mark.parametrize("fixed", [False, True])
+def test_what_comes_together_with_the_end_of_a_connection_is_read(fixed: bool) -> None:
     workarounds.keep_bytes_before_close()
-    receive = KafkaTCPTransport._sock_recv if cured else workarounds._RECEIVING[KafkaTCPTransport]
+    receive = KafkaTCPTransport._sock_recv if fixed else workarounds._RECEIVING[KafkaTCPTransport]
     ours, theirs = socket.socketpair()
     theirs.sendall(b"wrong password")
     theirs.close()
@@ -303,5 +314,5 @@ def test_what_comes_together_with_the_end_of_a_connection_is_read(cured: bool) -
     with ours:
         received, end = receive(SimpleNamespace(_sock=ours))
         assert received == b"wrong password"
-        assert (end is None) is cured, "with an end, the client throws away what it received"
+        assert (end is None) is fixed, "with an end, the client throws away what it received"
         assert isinstance(receive(SimpleNamespace(_sock=ours))[1], KafkaError)

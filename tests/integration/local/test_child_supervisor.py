@@ -1,4 +1,4 @@
-"""Servers end with their parent, however it ends. Shells stand for the server: they start fast and obey slowly."""
+"""Servers end with their parent, even if it is killed. Shells stand in for servers: they start fast."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from tests.support.servers.services import eventually
 from worker.local.child_supervisor import SupervisedProcess
 
-# The parent forks once without exec, as engines do: that child inherits our end of the guard's pipe and lives on.
+# The parent forks once without exec, as engines do: that child inherits our end of the supervisor's pipe and stays.
 PARENT = """
 import os, sys, time
 from pathlib import Path
@@ -30,7 +30,7 @@ time.sleep(600)
 """
 
 
-def guarded(script: str, home: Path, *, grace_s: float = 10) -> SupervisedProcess:
+def start_supervised(script: str, home: Path, *, grace_s: float = 10) -> SupervisedProcess:
     return SupervisedProcess(["sh", "-c", script], cwd=home, output=home / "log", grace_s=grace_s)
 
 
@@ -51,7 +51,7 @@ def test_a_killed_parent_takes_the_server_its_children_and_its_directory_along(t
 
 
 def test_a_server_that_will_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
-    server = guarded("trap '' TERM; touch deaf; while true; do sleep 0.1; done", tmp_path, grace_s=0.3)
+    server = start_supervised("trap '' TERM; touch deaf; while true; do sleep 0.1; done", tmp_path, grace_s=0.3)
     assert eventually((tmp_path / "deaf").exists)
     server.stop()
     assert server.returncode == -signal.SIGKILL
@@ -59,7 +59,7 @@ def test_a_server_that_will_not_listen_is_killed_after_its_grace(tmp_path: Path)
 
 
 def test_a_server_may_tidy_up_within_its_grace(tmp_path: Path) -> None:
-    server = guarded("trap 'touch tidy; exit 0' TERM; touch ready; while true; do sleep 0.1; done", tmp_path)
+    server = start_supervised("trap 'touch tidy; exit 0' TERM; touch ready; while true; do sleep 0.1; done", tmp_path)
     assert eventually((tmp_path / "ready").exists)
     server.stop()
     assert server.returncode == 0
@@ -67,14 +67,14 @@ def test_a_server_may_tidy_up_within_its_grace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", -9)])
-def test_how_a_server_ended_by_itself_is_known(tmp_path: Path, script: str, code: int) -> None:
-    server = guarded(script, tmp_path)
+def test_exit_code_of_a_server_is_known(tmp_path: Path, script: str, code: int) -> None:
+    server = start_supervised(script, tmp_path)
     assert eventually(lambda: server.returncode is not None)
     assert server.returncode == code
     server.stop()
 
 
-def test_a_program_that_is_not_there_is_said_in_the_log(tmp_path: Path) -> None:
+def test_a_missing_program_is_named_in_the_log(tmp_path: Path) -> None:
     server = SupervisedProcess([str(tmp_path / "nothing")], cwd=tmp_path, output=tmp_path / "log")
     assert server.pid is None
     assert eventually(lambda: server.returncode == 127)
@@ -83,7 +83,7 @@ def test_a_program_that_is_not_there_is_said_in_the_log(tmp_path: Path) -> None:
 
 
 def test_a_frozen_server_goes_on_or_is_killed(tmp_path: Path) -> None:
-    server = guarded("touch ready; exec sleep 600", tmp_path)
+    server = start_supervised("touch ready; exec sleep 600", tmp_path)
     assert eventually((tmp_path / "ready").exists)
     assert server.pid is not None
     process = psutil.Process(server.pid)

@@ -1,4 +1,4 @@
-"""The local stack as chaos tests and people use it: stopped, killed, frozen, started again."""
+"""The local stack and its servers: stopped, killed, frozen and started again."""
 
 import json
 import signal
@@ -31,8 +31,8 @@ sys.exit(up.run(parser.parse_args()))
 
 
 @contextmanager
-def zoomin_up(directory: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """The command, ready, and what it printed."""
+def run_zoomin_up(directory: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """Run `zoomin up` and yield its process and the variables that it prints."""
     argv = [sys.executable, "-c", COMMAND, "--json", "--dir", str(directory)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -42,7 +42,7 @@ def zoomin_up(directory: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str
             process.kill()
 
 
-def listening(environment: dict[str, str]) -> bool:
+def is_listening(environment: dict[str, str]) -> bool:
     return is_open(environment["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"]) or is_open(
         urlsplit(environment["ZOOMIN_STORE__ENDPOINT_URL"]).netloc
     )
@@ -64,29 +64,31 @@ def read_message_limits(bootstrap_servers: str, *topics: str) -> list[int]:
 
 
 def test_up_keeps_its_data_and_leaves_no_process(tmp_path: Path) -> None:
-    with zoomin_up(tmp_path) as (process, first):
+    with run_zoomin_up(tmp_path) as (process, first):
         s3 = S3ForTests(
             first["ZOOMIN_STORE__ENDPOINT_URL"],
             access_key=first["AWS_ACCESS_KEY_ID"],
             secret_key=first["AWS_SECRET_ACCESS_KEY"],
         )
         s3.client.put_object(Bucket="zoomin-images", Key="kept", Body=b"pixels")
-        images, letters = read_message_limits(first["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"], "zoomin.images", "zoomin.images.dlt")
+        images, letters = read_message_limits(
+            first["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"], "zoomin.images", "zoomin.images.dlt"
+        )
         assert letters == images + 64 * 1024
         servers = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
         assert not any(server.is_running() for server in servers)
-        assert not listening(first)
+        assert not is_listening(first)
 
-    with zoomin_up(tmp_path) as (process, second):
+    with run_zoomin_up(tmp_path) as (process, second):
         assert second == first
         assert s3.client.get_object(Bucket="zoomin-images", Key="kept")["Body"].read() == b"pixels"
         servers = psutil.Process(process.pid).children(recursive=True)
-        assert len(servers) == 4, "two servers and two guards"
+        assert len(servers) == 4, "two servers and two supervisors"
         process.kill()
         assert eventually(lambda: not any(server.is_running() for server in servers))
-        assert not listening(second)
+        assert not is_listening(second)
     s3.client.close()
 
 
@@ -94,7 +96,7 @@ def test_a_broker_comes_back_with_its_records(tmp_path: Path) -> None:
     broker = KafkaBroker(tmp_path, cache=CACHE, notify=print, remove=tmp_path).start()
     try:
         kafka = KafkaForTests(broker)
-        topic = kafka.topic()
+        topic = kafka.create_topic()
         kafka.send(topic, b"one")
         broker.stop()
         assert not is_open(broker.bootstrap_servers)
@@ -103,7 +105,7 @@ def test_a_broker_comes_back_with_its_records(tmp_path: Path) -> None:
         broker.kill()
         broker.start()
         kafka.send(topic, b"three")
-        assert [record.value for record in kafka.records(topic)] == [b"one", b"two", b"three"]
+        assert [record.value for record in kafka.read_records(topic)] == [b"one", b"two", b"three"]
     finally:
         broker.stop()
 
@@ -127,7 +129,7 @@ def test_a_frozen_broker_answers_again_when_it_thaws(tmp_path: Path) -> None:
     broker = KafkaBroker(tmp_path, cache=CACHE, notify=print, remove=tmp_path).start()
     try:
         kafka = KafkaForTests(broker)
-        topic = kafka.topic()
+        topic = kafka.create_topic()
         kafka.send(topic, b"before")
         broker.server.freeze()
         with ThreadPoolExecutor() as pool:
@@ -135,7 +137,7 @@ def test_a_frozen_broker_answers_again_when_it_thaws(tmp_path: Path) -> None:
             assert not wait([sent], timeout=4).done  # twice the broker's session: it is fenced and must come back
             broker.server.thaw()
             sent.result(timeout=30)
-        assert [record.value for record in kafka.records(topic)] == [b"before", b"meanwhile"]
+        assert [record.value for record in kafka.read_records(topic)] == [b"before", b"meanwhile"]
     finally:
         broker.stop()
 

@@ -1,4 +1,4 @@
-"""Certificates for a test: an authority of its own, and what it signs."""
+"""Certificates for a test: an authority and the certificates that it signs."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,12 +24,12 @@ class Certificate:
 
 
 class Authority:
-    """Signs for loopback; `file` is what those who shall trust it are given."""
+    """Signs certificates for loopback; `file` is its own certificate, for those who trust it."""
 
     def __init__(self, directory: Path, name: str = "authority") -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._name = _named(name)
+        self._name = _build_name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.KeyUsage(
             digital_signature=True,
@@ -42,16 +42,16 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
-        own = self._about(self._name, self._key.public_key())
+        own = self._start_builder(self._name, self._key.public_key())
         own = own.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         signed = own.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
         self.file = directory / f"{name}.pem"
         self.file.write_bytes(signed.public_bytes(Encoding.PEM))
 
     def issue(self, name: str) -> Certificate:
-        """For a server on loopback, or for a client of this name."""
+        """Issue a certificate for a server on loopback or for a client of this name."""
         key = ec.generate_private_key(ec.SECP256R1())
-        about = self._about(_named(name), key.public_key())
+        about = self._start_builder(_build_name(name), key.public_key())
         about = about.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         places = x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST)), x509.DNSName("localhost")])
         signed = about.add_extension(places, critical=False).sign(self._key, hashes.SHA256())
@@ -63,7 +63,7 @@ class Authority:
         issued.both.write_bytes(key_pem + certificate_pem)
         return issued
 
-    def _about(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _start_builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         now, authority_key = datetime.now(UTC), self._key.public_key()
         return (
             x509.CertificateBuilder()
@@ -78,5 +78,5 @@ class Authority:
         )
 
 
-def _named(name: str) -> x509.Name:
+def _build_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -1,4 +1,4 @@
-"""A Kafka of three nodes that keeps three copies of everything, two of which must be there to acknowledge a record."""
+"""A Kafka of three nodes with three replicas, two of which must be in sync to acknowledge a record."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -14,12 +14,12 @@ from worker.local.stack import CACHE
 
 NODES = 3
 IN_SYNC_WITHIN_S = 60.0
-# The directory of each node has a name that the others know beforehand.
+# The id of each node's directory, which the other nodes must know in advance.
 _DIRECTORY_IDS = ("9wmjg-NLRWi91AgpcorA9w", "EkZSqTb8RVWQSWGYf7gaDg", "p9e073XhRQW6ZoF9gOzl0g")
 
 
 class KafkaCluster:
-    """Each node is broker and controller; a restarted one has the same ports and the same data."""
+    """Three nodes, each broker and controller; a restarted node has the same ports and data."""
 
     def __init__(self, directory: Path) -> None:
         self.nodes = [
@@ -39,15 +39,15 @@ class KafkaCluster:
         return self
 
     def restart(self, number: int, *, crash: bool) -> None:
-        """Returns when every copy of everything is in sync again: the next node may go only then."""
+        """Restart a node and return when all replicas are in sync again: only then can the next node stop."""
         node = self.nodes[number]
         node.kill() if crash else node.stop()
         self._launch(number)
         node.wait_until_ready()
-        assert eventually(self._in_sync, within_s=IN_SYNC_WITHIN_S), f"node {number + 1} did not catch up"
+        assert eventually(self._is_in_sync, within_s=IN_SYNC_WITHIN_S), f"node {number + 1} did not catch up"
 
     def end(self) -> None:
-        """By SIGKILL: asked to stop, the last node would wait for the others."""
+        """Kill all nodes; on SIGTERM the last node would wait for the others."""
         for node in self.nodes:
             node.kill()
 
@@ -58,12 +58,12 @@ class KafkaCluster:
 
     def _launch(self, number: int) -> None:
         voters = [
-            f"{n}@{_controller(node)}:{directory}"
+            f"{n}@{_find_controller(node)}:{directory}"
             for n, (node, directory) in enumerate(zip(self.nodes, _DIRECTORY_IDS, strict=True), start=1)
         ]
         properties = {
             "node.id": number + 1,
-            "controller.quorum.bootstrap.servers": ",".join(map(_controller, self.nodes)),
+            "controller.quorum.bootstrap.servers": ",".join(map(_find_controller, self.nodes)),
             "default.replication.factor": NODES,
             "min.insync.replicas": NODES - 1,
             "offsets.topic.replication.factor": NODES,
@@ -74,7 +74,7 @@ class KafkaCluster:
         }
         self.nodes[number].launch(properties, format_options=("--initial-controllers", ",".join(voters)))
 
-    def _in_sync(self) -> bool:
+    def _is_in_sync(self) -> bool:
         try:
             with closing(KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)) as admin:
                 topics = admin.describe_topics()
@@ -83,5 +83,5 @@ class KafkaCluster:
         return all(len(part["isr_nodes"]) == NODES for topic in topics for part in topic["partitions"])
 
 
-def _controller(node: KafkaBroker) -> str:
+def _find_controller(node: KafkaBroker) -> str:
     return f"127.0.0.1:{node.server.ports['controller']}"

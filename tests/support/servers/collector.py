@@ -13,12 +13,12 @@ class Collector:
 
     @property
     def environment(self) -> dict[str, str]:
-        """OpenTelemetry's own names by which a process finds it."""
+        """The variables by which OpenTelemetry finds this collector."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
+def run_collector() -> Iterator[Collector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             collected.received.append(self.rfile.read(int(self.headers["Content-Length"])))

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that speaks the OpenAI chat protocol; what it answers is a function of the request."""
+"""An HTTP server on loopback with the OpenAI chat protocol; a function of the request builds each answer."""
 
 import base64
 import io
@@ -15,8 +15,8 @@ ENDING_S = 60  # longer than any client in these tests waits
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a request says that answers depend on."""
+class ChatRequest:
+    """The parts of a request on which answers depend."""
 
     text: str
     picture: Image.Image
@@ -26,7 +26,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """`held` keeps the answer back until the server ends: for the client it never comes."""
+    """An HTTP response; `held` keeps it back until the server ends, so that the client never gets it."""
 
     body: bytes
     status: int = 200
@@ -34,30 +34,30 @@ class Reply:
     held: bool = False
 
 
-def spoken(text: str | None, **fields: Any) -> Reply:
-    """An answer as the protocol has it."""
+def build_answer(text: str | None, **fields: Any) -> Reply:
+    """Build an answer of the protocol."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
     whole = {"id": "c-1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
     return Reply(json.dumps(whole | fields).encode())
 
 
-def refused(status: int) -> Reply:
-    """An error that the client may try again at once."""
+def build_refusal(status: int) -> Reply:
+    """Build an error that the client can retry at once."""
     return Reply(json.dumps({"error": {"message": "no"}}).encode(), status, {"retry-after-ms": "1"})
 
 
 class OpenAiServer:
-    """`asked` is everything that was asked so far; `most_at_once` the most requests that were open together."""
+    """Keeps all `requests`; `most_at_once` is the largest number of requests open at the same time."""
 
-    def __init__(self, answer: Callable[[Asked], Reply]) -> None:
+    def __init__(self, answer: Callable[[ChatRequest], Reply]) -> None:
         self.answer = answer
-        self.asked: list[Asked] = []
+        self.requests: list[ChatRequest] = []
         self.most_at_once = 0
         self._open = 0
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._build_handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -74,21 +74,21 @@ class OpenAiServer:
         self._server.server_close()
         self._thread.join(ENDING_S)
 
-    def _replied(self, body: dict[str, Any], key: str) -> Reply:
+    def _reply(self, body: dict[str, Any], key: str) -> Reply:
         picture, text = body["messages"][0]["content"]
         data = base64.b64decode(picture["image_url"]["url"].partition(",")[2])
-        asked = Asked(text["text"], Image.open(io.BytesIO(data)).convert("RGB"), body, key)
+        request = ChatRequest(text["text"], Image.open(io.BytesIO(data)).convert("RGB"), body, key)
         with self._lock:
-            self.asked.append(asked)
+            self.requests.append(request)
             self._open += 1
             self.most_at_once = max(self.most_at_once, self._open)
         try:
-            return self.answer(asked)
+            return self.answer(request)
         finally:
             with self._lock:
                 self._open -= 1
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _build_handler(self) -> type[BaseHTTPRequestHandler]:
         ours = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -96,7 +96,7 @@ class OpenAiServer:
 
             def do_POST(self) -> None:
                 data = self.rfile.read(int(self.headers["Content-Length"]))
-                reply = ours._replied(json.loads(data), self.headers["Authorization"].removeprefix("Bearer "))
+                reply = ours._reply(json.loads(data), self.headers["Authorization"].removeprefix("Bearer "))
                 if reply.held:
                     ours._ending.wait(ENDING_S)
                     self.close_connection = True
@@ -109,6 +109,6 @@ class OpenAiServer:
                 self.wfile.write(reply.body)
 
             def log_message(self, *_: object) -> None:
-                """Tests say themselves what went wrong."""
+                """Print nothing: the tests report failures."""
 
         return Handler

@@ -1,6 +1,6 @@
-"""Kafka and S3 behind TLS, as they stand elsewhere: a private authority, passwords, certificates of clients.
+"""Kafka and S3 with TLS, as in production: a private authority, passwords and client certificates.
 
-Each also has its plain port, for the test's own reading and writing.
+Each also has a plain port, by which the test itself reads and writes.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ _HTTPS = "s3.port.https"
 
 
 class SecuredKafka:
-    """One listener asks for a certificate of the client, the other for a user and a password."""
+    """Kafka with two listeners: one requires a client certificate, the other a user and a password."""
 
     def __init__(self, directory: Path, *, authority: Authority) -> None:
         self._authority = authority
@@ -30,17 +30,17 @@ class SecuredKafka:
 
     def start(self) -> Self:
         user = f"{MECHANISM}=[name={USER},password={self.password}]"
-        self._broker.launch(self._properties(), format_options=("--standalone", "--add-scram", user))
+        self._broker.launch(self._build_properties(), format_options=("--standalone", "--add-scram", user))
         self._broker.wait_until_ready()
         return self
 
     def stop(self) -> None:
         self._broker.stop()
 
-    def by_password(self, password: str | None = None) -> dict[str, str]:
-        """The settings of a worker that names itself by user and password."""
+    def build_password_settings(self, password: str | None = None) -> dict[str, str]:
+        """Build the settings of a worker that authenticates by user and password."""
         return {
-            "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self._at("sasl"),
+            "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self._format_address("sasl"),
             "ZOOMIN_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
             "ZOOMIN_KAFKA__SASL_MECHANISM": MECHANISM,
             "ZOOMIN_KAFKA__SASL_USERNAME": USER,
@@ -48,23 +48,23 @@ class SecuredKafka:
             "ZOOMIN_KAFKA__SSL_CAFILE": str(self._authority.file),
         }
 
-    def by_certificate(self, client: Certificate) -> dict[str, str]:
-        """The settings of a worker that shows a certificate of its own."""
+    def build_certificate_settings(self, client: Certificate) -> dict[str, str]:
+        """Build the settings of a worker that authenticates by a client certificate."""
         return {
-            "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self._at("ssl"),
+            "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self._format_address("ssl"),
             "ZOOMIN_KAFKA__SECURITY_PROTOCOL": "SSL",
             "ZOOMIN_KAFKA__SSL_CAFILE": str(self._authority.file),
             "ZOOMIN_KAFKA__SSL_CERTFILE": str(client.certificate),
             "ZOOMIN_KAFKA__SSL_KEYFILE": str(client.key),
         }
 
-    def _at(self, listener: str) -> str:
+    def _format_address(self, listener: str) -> str:
         return f"{HOST}:{self._broker.server.ports[listener]}"
 
-    def _properties(self) -> dict[str, object]:
+    def _build_properties(self) -> dict[str, object]:
         ports = self._broker.server.ports
         plain = f"PLAINTEXT://{HOST}:{ports['client']},CONTROLLER://{HOST}:{ports['controller']}"
-        listeners = f"{plain},SSL://{self._at('ssl')},SASL_SSL://{self._at('sasl')}"
+        listeners = f"{plain},SSL://{self._format_address('ssl')},SASL_SSL://{self._format_address('sasl')}"
         protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL"
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         return {
@@ -82,7 +82,7 @@ class SecuredKafka:
 
 
 class SecuredS3:
-    """SeaweedFS by https."""
+    """SeaweedFS with HTTPS."""
 
     def __init__(self, directory: Path, *, authority: Authority) -> None:
         self._server = authority.issue("s3")

@@ -1,6 +1,6 @@
-"""The real services that tests talk to, with what makes a test short: fresh topics and buckets, reading a topic whole.
+"""The real services of the tests, with functions that create topics and buckets and read a whole topic.
 
-`python -m tests.support.servers.services` fetches and builds all of it ahead of a run.
+`python -m tests.support.servers.services` fetches and builds all services before a run of tests.
 """
 
 import os
@@ -38,7 +38,7 @@ _BUILD_WITHIN_S = 900  # two minutes on two idle cores
 
 
 def eventually(happened: Callable[[], bool], *, within_s: float = 30) -> bool:
-    """Whether it happens in time; for what other processes do, and only there."""
+    """Wait until it happens, and return whether it did in time; only for effects of other processes."""
     deadline = time.monotonic() + within_s
     while not happened():
         if time.monotonic() > deadline:
@@ -48,7 +48,7 @@ def eventually(happened: Callable[[], bool], *, within_s: float = 30) -> bool:
 
 
 class KafkaForTests:
-    """Running brokers; topics are made new for each test, so that tests share them without meeting."""
+    """Running brokers, shared by tests; each test creates new topics."""
 
     def __init__(self, broker: "KafkaBroker | KafkaCluster") -> None:
         self.broker = broker
@@ -62,15 +62,17 @@ class KafkaForTests:
         """The settings by which a worker finds this broker."""
         return {"ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers}
 
-    def topic(self, name: str = "topic", *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES) -> str:
-        """A new, empty topic whose name begins with `name`."""
+    def create_topic(
+        self, name: str = "topic", *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES
+    ) -> str:
+        """Create an empty topic whose name begins with `name`."""
         unique = f"{name}-{uuid4().hex[:8]}"
         self.broker.create_topics([unique], partitions=partitions, max_message_bytes=max_message_bytes)
         return unique
 
-    def dead_letter_topic(self, name: str = "topic.dlt", *, partitions: int = 1) -> str:
-        """As `topic`, taking messages 64 KiB larger."""
-        return self.topic(name, partitions=partitions, max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
+    def create_dead_letter_topic(self, name: str = "topic.dlt", *, partitions: int = 1) -> str:
+        """Create a topic that takes messages 64 KiB larger."""
+        return self.create_topic(name, partitions=partitions, max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
 
     def send(
         self,
@@ -91,8 +93,8 @@ class KafkaForTests:
         finally:
             producer.close(timeout=5)
 
-    def records(self, topic: str, *, isolation_level: str = "read_committed") -> list[ConsumerRecord]:
-        """Everything that is in the topic now, partition by partition in the order of offsets."""
+    def read_records(self, topic: str, *, isolation_level: str = "read_committed") -> list[ConsumerRecord]:
+        """Read all records that the topic holds now, ordered by partition and offset."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.bootstrap_servers,
             enable_auto_commit=False,
@@ -100,23 +102,23 @@ class KafkaForTests:
             isolation_level=isolation_level,
         )
         try:
-            # Of several brokers, the one that is asked may not have heard of a new topic yet.
+            # In a cluster, the contacted broker may not know a new topic yet.
             assert eventually(lambda: bool(consumer.partitions_for_topic(topic))), f"no broker knows {topic}"
             partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
             ends = consumer.end_offsets(partitions)
-            found: list[ConsumerRecord] = []
+            all_records: list[ConsumerRecord] = []
             while any(consumer.position(partition) < ends[partition] for partition in partitions):
                 for records in consumer.poll(timeout_ms=200).values():
-                    found += records
-            return sorted(found, key=lambda record: (record.partition, record.offset))
+                    all_records += records
+            return sorted(all_records, key=lambda record: (record.partition, record.offset))
         finally:
             consumer.close()
 
 
 class S3ForTests:
-    """A running S3; buckets are made new for each test."""
+    """A running S3, shared by tests; each test creates new buckets."""
 
     def __init__(self, endpoint_url: str, *, access_key: str, secret_key: str) -> None:
         self.endpoint_url = endpoint_url
@@ -126,7 +128,7 @@ class S3ForTests:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """What boto3's own chain reads."""
+        """The variables that boto3 reads by itself."""
         return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key, "AWS_REGION": REGION}
 
     @property
@@ -142,25 +144,25 @@ class S3ForTests:
     def client(self) -> "S3Client":
         return build_s3_client(self.endpoint_url, self.access_key, self.secret_key)
 
-    def bucket(self, name: str = "bucket") -> str:
-        """A new, empty bucket whose name begins with `name`."""
+    def create_bucket(self, name: str = "bucket") -> str:
+        """Create an empty bucket whose name begins with `name`."""
         unique = f"{name}-{uuid4().hex[:8]}"
         self.client.create_bucket(Bucket=unique)
         return unique
 
-    def labeling_bucket(self) -> str:
-        """A new, empty bucket that has been written to.
+    def create_labeling_bucket(self) -> str:
+        """Create a bucket, and write and delete one object.
 
-        SeaweedFS makes room at the first write, and a worker lets a case go that takes longer than two seconds.
+        SeaweedFS allocates space at the first write, and a worker drops a case whose write takes longer than 2 s.
         """
-        bucket = self.bucket("labels")
+        bucket = self.create_bucket("labels")
         self.client.put_object(Bucket=bucket, Key="first", Body=b"first")
         self.client.delete_object(Bucket=bucket, Key="first")
         return bucket
 
 
 class VersityGw:
-    """A second, independent S3 whose own notifications of uploads reach a Kafka topic, with no code of ours between."""
+    """A second S3, independent of the first, that sends its own notifications of uploads to a Kafka topic."""
 
     def __init__(
         self,
@@ -174,7 +176,7 @@ class VersityGw:
     ) -> None:
         self.server = LocalServer("versitygw", directory, ports=("s3",), remove=remove)
         self.topic = topic
-        self._binary = versitygw(cache, notify=notify)
+        self._binary = build_versitygw(cache, notify=notify)
         self._bootstrap_servers = bootstrap_servers
         self.s3 = S3ForTests(
             f"http://127.0.0.1:{self.server.ports['s3']}",
@@ -199,8 +201,8 @@ class VersityGw:
         self.server.stop()
 
 
-def versitygw(cache: Path, *, notify: Notify) -> Path:
-    """The gateway's binary, built once and kept below `cache`.
+def build_versitygw(cache: Path, *, notify: Notify) -> Path:
+    """Build the gateway's binary once, keep it below `cache`, and return its path.
 
     Raises: LocalStackFailed.
     """
@@ -240,4 +242,4 @@ def _run(argv: list[str], env: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     fetch_kafka_jars(CACHE, notify=print)
-    versitygw(CACHE, notify=print)
+    build_versitygw(CACHE, notify=print)

@@ -21,19 +21,22 @@ NAME = "zoomin-tiny"
 
 
 class VllmServer(LocalServer):
-    """Whatever it is asked about an image, it answers Query 1: the tiny model knows no other question of one image."""
+    """A server that replaces every prompt by Query 1, the only prompt about one image that the tiny model knows."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__("vllm", directory, ports=("http",))
         self.template = self.directory / "query_1.jinja"
-        self.template.write_text(query_1_template())
+        self.template.write_text(render_template())
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ports['http']}/v1"
 
     def start(self) -> Self:
-        """Raises: LocalStackFailed."""
+        """Start the server and wait until it is healthy.
+
+        Raises: LocalStackFailed.
+        """
         model = ("--model", MODEL, "--served-model-name", NAME, "--dtype", "float32", "--max-num-seqs", "8")
         place = ("--host", "127.0.0.1", "--port", str(self.ports["http"]), "--api-key", KEY)
         program = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
@@ -41,14 +44,14 @@ class VllmServer(LocalServer):
             (*program, *model, *place, "--chat-template", self.template), env=os.environ | build_process_environment(1)
         )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._healthy():
+        while not self._is_healthy():
             if self.process.returncode is not None or time.monotonic() > deadline:
                 self.stop()
                 raise self.build_error("vLLM's server does not serve")
             time.sleep(0.5)
         return self
 
-    def _healthy(self) -> bool:
+    def _is_healthy(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['http']}/health", timeout=5) as response:
                 return bool(response.status == 200)
@@ -56,11 +59,11 @@ class VllmServer(LocalServer):
             return False
 
 
-def query_1_template() -> str:
-    """A chat template that replaces every question by Query 1 on the question's image, with the answer begun."""
+def render_template() -> str:
+    """Render a chat template that replaces every prompt by Query 1 on the same image, with the start of the answer."""
     query = prompts.build_global_scan(Image.new("RGB", (28, 28)), "thousand")
     image = "<|vision_start|><|image_pad|><|vision_end|>"
-    asked = "".join(part if isinstance(part, str) else image for part in query.content)
-    turns = (("system", query.instructions), ("user", asked))
-    said = "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns)
-    return f"{{% raw %}}{said}<|im_start|>assistant\n{query.answer_start}{{% endraw %}}"
+    prompt = "".join(part if isinstance(part, str) else image for part in query.content)
+    turns = (("system", query.instructions), ("user", prompt))
+    text = "".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in turns)
+    return f"{{% raw %}}{text}<|im_start|>assistant\n{query.answer_start}{{% endraw %}}"

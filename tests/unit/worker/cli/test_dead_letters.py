@@ -4,7 +4,7 @@ from pipeline.wire.record import RawRecord
 from worker.cli.dead_letters import DeadLetter, decide_replays, identify
 
 
-def letter(event_id="e1", *, code="image_missing", replays=0, omitted=False, value=b"v", headers=(), offset=0):
+def build_letter(event_id="e1", *, code="image_missing", replays=0, omitted=False, value=b"v", headers=(), offset=0):
     ours = [("zoomin-schema", b"dead-letter/1"), ("zoomin-dlt-topic", b"images"), ("zoomin-dlt-code", code.encode())]
     ours += [("zoomin-dlt-partition", b"3"), ("zoomin-dlt-offset", b"42")]
     ours += [("zoomin-event-id", event_id.encode())] if event_id else []
@@ -15,13 +15,13 @@ def letter(event_id="e1", *, code="image_missing", replays=0, omitted=False, val
     return found
 
 
-def reasons(*letters, answered=frozenset(), replayed=None, **rest):
+def decide_reasons(*letters, answered=frozenset(), replayed=None, **rest):
     decisions = decide_replays(letters, answered=answered, replayed=replayed or {}, **rest)
     return [decision.reason for decision in decisions]
 
 
 def test_a_letter_knows_where_it_came_from():
-    found = letter(replays=2)
+    found = build_letter(replays=2)
     assert (found.topic, found.origin, found.code, found.event_id) == ("images", "images/3@42", "image_missing", "e1")
     assert found.replays == 2
 
@@ -32,7 +32,9 @@ def test_a_record_without_our_headers_is_no_letter():
 
 
 def test_a_replay_carries_the_records_own_headers_and_exactly_two_of_ours():
-    found = letter(replays=1, headers=[("content-type", b"application/cloudevents+json"), ("traceparent", b"00-1")])
+    found = build_letter(
+        replays=1, headers=[("content-type", b"application/cloudevents+json"), ("traceparent", b"00-1")]
+    )
     assert found.headers == [
         ("content-type", b"application/cloudevents+json"),
         ("traceparent", b"00-1"),
@@ -42,49 +44,54 @@ def test_a_replay_carries_the_records_own_headers_and_exactly_two_of_ours():
 
 
 def test_a_record_that_could_not_be_read_goes_back_without_an_id():
-    assert [name for name, _ in letter(None).headers] == ["zoomin-replay"]
+    assert [name for name, _ in build_letter(None).headers] == ["zoomin-replay"]
 
 
 def test_a_fresh_letter_is_sent():
-    assert reasons(letter()) == [None]
+    assert decide_reasons(build_letter()) == [None]
 
 
 def test_an_answered_event_is_not_sent_again():
-    assert reasons(letter("e1"), letter("e2"), answered={"e1"}) == ["answered since", None]
+    assert decide_reasons(build_letter("e1"), build_letter("e2"), answered={"e1"}) == ["answered since", None]
 
 
 def test_a_letter_is_replayed_once_and_its_replays_letter_again():
-    assert reasons(letter(), replayed={"e1": 1}) == ["replayed since"]
-    assert reasons(letter(), letter(replays=1), replayed={"e1": 1}) == ["replayed since", None]
+    assert decide_reasons(build_letter(), replayed={"e1": 1}) == ["replayed since"]
+    assert decide_reasons(build_letter(), build_letter(replays=1), replayed={"e1": 1}) == ["replayed since", None]
 
 
 def test_the_fifth_replay_is_refused():
-    assert reasons(letter(replays=3)) == [None]
-    assert reasons(letter(replays=4)) == ["replayed 4 times"]
+    assert decide_reasons(build_letter(replays=3)) == [None]
+    assert decide_reasons(build_letter(replays=4)) == ["replayed 4 times"]
 
 
 def test_repeated_letters_of_one_event_are_sent_once():
-    assert reasons(letter(offset=0), letter(offset=1)) == ["has a later letter", None]
+    assert decide_reasons(build_letter(offset=0), build_letter(offset=1)) == ["has a later letter", None]
 
 
 def test_a_letter_without_its_value_cannot_go_back():
-    assert reasons(letter(omitted=True, value=b"")) == ["value omitted"]
+    assert decide_reasons(build_letter(omitted=True, value=b"")) == ["value omitted"]
 
 
 def test_unreadable_records_are_known_by_their_bytes():
-    first, same, other = letter(None, value=b"x"), letter(None, value=b"x"), letter(None, value=b"y")
+    first, same, other = build_letter(None, value=b"x"), build_letter(None, value=b"x"), build_letter(None, value=b"y")
     assert first.identity == same.identity != other.identity
-    assert reasons(first, other, replayed={first.identity: 1}) == ["replayed since", None]
+    assert decide_reasons(first, other, replayed={first.identity: 1}) == ["replayed since", None]
 
 
 def test_the_replay_of_an_unreadable_record_is_found_again():
-    found = letter(None, value=b"x")
+    found = build_letter(None, value=b"x")
     replay = RawRecord("images", 0, 9, 0, found.record.key, found.record.value, tuple(found.headers))
     assert identify(replay) == found.identity
 
 
 def test_code_and_limit_narrow():
-    letters = [letter("e1", code="a"), letter("e2", code="b"), letter("e3", code="a"), letter("e4", code="a")]
+    letters = [
+        build_letter("e1", code="a"),
+        build_letter("e2", code="b"),
+        build_letter("e3", code="a"),
+        build_letter("e4", code="a"),
+    ]
     decisions = decide_replays(letters, answered=set(), replayed={}, code="a", limit=2)
     assert [(d.letter.event_id, d.reason) for d in decisions] == [("e1", None), ("e3", None), ("e4", "beyond --limit")]
 

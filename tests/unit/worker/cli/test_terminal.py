@@ -11,7 +11,7 @@ from worker.cli.terminal import build_evidence_line, build_headline, escape_unpr
 EVIL = "a[red]b[/red]\x1b[2J\r\n\u202e\x07:smile:.png"
 
 
-def shown(event, *, width=200, terminal=True):
+def print_to_text(event, *, width=200, terminal=True):
     out = io.StringIO()
     print_verdict(Console(file=out, force_terminal=terminal, width=width, color_system=None), event)
     return out.getvalue()
@@ -28,7 +28,7 @@ def test_letters_of_any_script_stay(text):
 
 
 def test_keys_and_explanations_cannot_paint_the_terminal():
-    text = shown(build_verdict(key=EVIL, check_explanation=EVIL))
+    text = print_to_text(build_verdict(key=EVIL, check_explanation=EVIL))
     assert len(text.splitlines()) == 2
     assert "\x1b" not in text
     assert text.count("[red]b[/red]\\x1b[2J\\r\\n\\u202e\\x07:smile:.png") == 2
@@ -40,10 +40,12 @@ def test_a_correction_is_an_arrow_from_the_scan_to_the_verdict():
 
 
 def test_verdicts_differ_in_colour():
-    def color(event):
+    def find_styles(event):
         return {str(span.style) for span in build_headline(event).spans if "bold" in str(span.style)}
 
-    assert color(build_verdict(scan="real", check="real")) != color(build_verdict(scan="generated", check="generated"))
+    assert find_styles(build_verdict(scan="real", check="real")) != find_styles(
+        build_verdict(scan="generated", check="generated")
+    )
 
 
 def test_the_lines_carry_confidence_regions_latency_and_image():
@@ -70,5 +72,5 @@ def test_what_is_odd_about_a_verdict_is_said(event, remark):
 
 def test_lines_are_cut_at_the_edge_of_a_terminal_and_whole_elsewhere():
     event = build_verdict(key="k" * 300)
-    assert all(len(line) <= 80 for line in shown(event, width=80).splitlines())
-    assert "k" * 300 in shown(event, width=80, terminal=False)
+    assert all(len(line) <= 80 for line in print_to_text(event, width=80).splitlines())
+    assert "k" * 300 in print_to_text(event, width=80, terminal=False)

@@ -32,7 +32,7 @@ def files(tmp_path):
 
 
 class Started:
-    """Starts the stand-in engine and remembers it."""
+    """Starts a stand-in engine and keeps it for the test."""
 
     def __init__(self):
         self.engine = None

@@ -49,7 +49,7 @@ def test_arguments_that_cannot_be_meant_are_refused(arguments, capsys):
 
 
 class Silent:
-    """A topic on which nothing comes while the broker answers as told."""
+    """A reader without records, whose broker answers or not as `answering` lists."""
 
     def __init__(self, answering):
         self.answering = iter(answering)
@@ -68,8 +68,8 @@ class Silent:
 
 
 def test_a_broker_that_goes_away_is_said_once_and_its_return_too():
-    said = io.StringIO()
+    output = io.StringIO()
     reader = Silent([True, False, False, False, True, True])
     with pytest.raises(KeyboardInterrupt):
-        next(follow_live(reader, Console(file=said), clock=lambda: reader.now))
-    assert said.getvalue().splitlines() == ["No broker answers; waiting", "Kafka answers again"]
+        next(follow_live(reader, Console(file=output), clock=lambda: reader.now))
+    assert output.getvalue().splitlines() == ["No broker answers; waiting", "Kafka answers again"]

@@ -12,7 +12,7 @@ def demo(tmp_path):
     return Demo(tmp_path, Console(stderr=True))
 
 
-def gone(pid):
+def is_gone(pid):
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -28,7 +28,7 @@ def test_an_error_takes_the_child_along_however_long_it_would_work(demo):
 
     with pytest.raises(ZeroDivisionError):
         fail_beside_it()
-    assert gone(pids[0])
+    assert is_gone(pids[0])
 
 
 def test_what_a_child_said_last_is_in_the_error(demo):

@@ -12,7 +12,7 @@ from worker.demo.report import Case, Share, Summary, render_report
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 
 
-def case(name, *, truth="generated", scan="real", check="generated", **rest):
+def build_case(name, *, truth="generated", scan="real", check="generated", **rest):
     event = build_verdict(scan=scan, check=check, event_id=name)
     return Case(name, Verdict(truth), event, card=Image.new("RGB", (40, 30), (9, 200, 9)), seconds=1.0, **rest)
 
@@ -35,16 +35,16 @@ class Page(HTMLParser):
         self.text += data
 
 
-def page(*cases):
+def render_page(*cases):
     return Page(render_report(cases, Summary.from_cases(cases, seconds=3.0)))
 
 
 def test_the_summary_counts_what_zooming_in_changed():
     cases = [
-        case("helped", truth="generated", scan="real", check="generated"),
-        case("harmed", truth="real", scan="real", check="generated"),
-        case("right", truth="real", scan="real", check="real"),
-        case("wrong", truth="real", scan="generated", check="generated"),
+        build_case("helped", truth="generated", scan="real", check="generated"),
+        build_case("harmed", truth="real", scan="real", check="generated"),
+        build_case("right", truth="real", scan="real", check="real"),
+        build_case("wrong", truth="real", scan="generated", check="generated"),
         Case("lost", Verdict.REAL, None, problem="image_missing"),
     ]
     summary = Summary.from_cases(cases, seconds=3.0)
@@ -57,7 +57,7 @@ def test_the_summary_counts_what_zooming_in_changed():
 
 
 def test_a_degraded_answer_counts_with_its_scan():
-    summary = Summary.from_cases([case("a", truth="real", scan="real", check=None)], seconds=1.0)
+    summary = Summary.from_cases([build_case("a", truth="real", scan="real", check=None)], seconds=1.0)
     assert summary.acc is not None
     assert summary.acc.value == 1.0
     assert summary.corrected == 0
@@ -66,7 +66,7 @@ def test_a_degraded_answer_counts_with_its_scan():
 def test_nothing_answered_is_not_an_accuracy_of_zero():
     summary = Summary.from_cases([Case("lost", Verdict.REAL, None)], seconds=1.0)
     assert summary.acc is None
-    assert "n/a" in page(Case("lost", Verdict.REAL, None)).text
+    assert "n/a" in render_page(Case("lost", Verdict.REAL, None)).text
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_wilson_interval(hits, n, low, high):
 def test_what_messages_say_is_escaped_everywhere():
     event = build_verdict(key=EVIL, scan_explanation=EVIL, check_explanation=EVIL)
     event = event.model_copy(update={"model": event.model.model_copy(update={"name": EVIL, "engine": EVIL})})
-    rendered = page(
+    rendered = render_page(
         Case(EVIL, Verdict.REAL, event, card=Image.new("RGB", (4, 4))), Case(EVIL, Verdict.REAL, None, problem=EVIL)
     )
     assert not any(tag == "script" or "onerror" in attributes for tag, attributes in rendered.tags)
@@ -91,7 +91,7 @@ def test_what_messages_say_is_escaped_everywhere():
 
 
 def test_the_page_loads_nothing():
-    rendered = page(case("a"), case("b"))
+    rendered = render_page(build_case("a"), build_case("b"))
     links = [attributes.get("src") or attributes.get("href") for _, attributes in rendered.tags]
     assert all(link.startswith(("data:", "#")) for link in links if link)
     assert not any(tag in ("link", "script", "iframe") for tag, _ in rendered.tags)
@@ -101,7 +101,7 @@ def test_the_page_loads_nothing():
 
 
 def test_cards_are_inside_the_page():
-    image = page(case("a")).images[0]
+    image = render_page(build_case("a")).images[0]
     head, _, body = image["src"].partition(",")
     assert head == "data:image/webp;base64"
     picture = Image.open(io.BytesIO(base64.b64decode(body)))
@@ -110,11 +110,11 @@ def test_cards_are_inside_the_page():
 
 
 def test_filters_find_their_images_and_corrected_ones_come_first():
-    rendered = page(
-        case("plain", truth="real", check="real"),
-        case("wrong", truth="generated", check="real"),
-        case("harmed", truth="real", check="generated"),
-        case("helped", truth="generated", check="generated"),
+    rendered = render_page(
+        build_case("plain", truth="real", check="real"),
+        build_case("wrong", truth="generated", check="real"),
+        build_case("harmed", truth="real", check="generated"),
+        build_case("helped", truth="generated", check="generated"),
         Case("lost", Verdict.REAL, None),
     )
     found = [sorted(classes - {"case"}) for classes in rendered.cases]
@@ -125,7 +125,7 @@ def test_filters_find_their_images_and_corrected_ones_come_first():
 
 
 def test_dots_lead_to_their_images():
-    rendered = page(case("a"), case("b", check=None), case("c"))
+    rendered = render_page(build_case("a"), build_case("b", check=None), build_case("c"))
     targets = [attributes["href"][1:] for tag, attributes in rendered.tags if tag == "a"]
     ids = {attributes["id"] for tag, attributes in rendered.tags if tag == "article"}
     assert len(targets) == 2

@@ -6,36 +6,36 @@ from tests.support.verdicts import build_verdict
 from worker.demo.scenes import Scene, assign_answer
 
 
-def scene(event_id="demo-1", path=Path("scene-1.png"), truth=Verdict.GENERATED):
+def build_scene(event_id="demo-1", path=Path("scene-1.png"), truth=Verdict.GENERATED):
     return Scene(path, truth, event_id)
 
 
-def verdict_record(event_id):
+def build_verdict_record(event_id):
     value = build_verdict(event_id=event_id).model_dump_json().encode()
     return RawRecord("zoomin.demo.verdicts", 0, 0, 0, b"k", value, (("zoomin-event-id", event_id.encode()),))
 
 
-def letter_record(event_id):
+def build_letter_record(event_id):
     headers = {"event-id": event_id, "dlt-topic": "t", "dlt-code": "image_missing", "dlt-detail": "it is gone"}
     named = tuple((f"zoomin-{name}", value.encode()) for name, value in headers.items())
     return RawRecord("zoomin.demo.images.dlt", 0, 0, 0, b"k", b"v", named)
 
 
 def test_a_verdict_answers_its_scene():
-    one = scene()
-    assert assign_answer(verdict_record("demo-1"), {"demo-1": one}) is one
-    assert one.event is not None
-    assert one.event.event_id == "demo-1"
+    scene = build_scene()
+    assert assign_answer(build_verdict_record("demo-1"), {"demo-1": scene}) is scene
+    assert scene.event is not None
+    assert scene.event.event_id == "demo-1"
 
 
 def test_a_dead_letter_answers_too():
-    one = scene()
-    assert assign_answer(letter_record("demo-1"), {"demo-1": one}) is one
-    assert one.event is None
-    assert "image_missing" in one.problem
-    assert "it is gone" in one.problem
+    scene = build_scene()
+    assert assign_answer(build_letter_record("demo-1"), {"demo-1": scene}) is scene
+    assert scene.event is None
+    assert "image_missing" in scene.problem
+    assert "it is gone" in scene.problem
 
 
 def test_answers_to_others_events_are_left_alone():
-    assert assign_answer(verdict_record("someone-else"), {"demo-1": scene()}) is None
-    assert assign_answer(RawRecord("t", 0, 0, 0, None, None), {"demo-1": scene()}) is None
+    assert assign_answer(build_verdict_record("someone-else"), {"demo-1": build_scene()}) is None
+    assert assign_answer(RawRecord("t", 0, 0, 0, None, None), {"demo-1": build_scene()}) is None

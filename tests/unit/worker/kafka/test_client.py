@@ -1,4 +1,4 @@
-"""What every Kafka client of ours is built with."""
+"""Options, checks and errors of Kafka connections."""
 
 from pathlib import Path
 
@@ -31,12 +31,12 @@ def test_credentials_and_certificates_reach_the_client_as_it_reads_them() -> Non
             security_protocol="SASL_SSL",
             sasl_mechanism="SCRAM-SHA-512",
             sasl_username="worker",
-            sasl_password="planted",
+            sasl_password="secret-1",
             ssl_cafile=Path("/etc/ca.pem"),
         )
     )
     named = ("security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password", "ssl_cafile")
-    assert [configs[name] for name in named] == ["SASL_SSL", "SCRAM-SHA-512", "worker", "planted", "/etc/ca.pem"]
+    assert [configs[name] for name in named] == ["SASL_SSL", "SCRAM-SHA-512", "worker", "secret-1", "/etc/ca.pem"]
     assert configs["ssl_certfile"] is configs["ssl_keyfile"] is None
 
 
@@ -51,7 +51,7 @@ def test_missing_certificate_is_a_bad_setting_before_anything_is_reached(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"),
+    ("files_by_field", "problem"),
     [
         ({"ssl_cafile": "nothing"}, "SSL_CAFILE: .* holds no certificates"),
         ({"ssl_certfile": "certificate"}, "a certificate and its own key"),
@@ -60,7 +60,9 @@ def test_missing_certificate_is_a_bad_setting_before_anything_is_reached(tmp_pat
         ({"ssl_keyfile": "key"}, "of no use without ZOOMIN_KAFKA__SSL_CERTFILE"),
     ],
 )
-def test_files_that_no_client_can_use_are_bad_settings(tmp_path: Path, given: dict[str, str], problem: str) -> None:
+def test_files_that_no_client_can_use_are_bad_settings(
+    tmp_path: Path, files_by_field: dict[str, str], problem: str
+) -> None:
     authority = Authority(tmp_path)
     issued = authority.issue("worker")
     files = {"certificate": issued.certificate, "key": issued.key, "other": authority.issue("other").key}
@@ -69,7 +71,7 @@ def test_files_that_no_client_can_use_are_bad_settings(tmp_path: Path, given: di
     key = load_pem_private_key(issued.key.read_bytes(), None)
     files["locked"].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
     with pytest.raises(BadSettings, match=problem):
-        connect(KafkaAdminClient, KafkaSettings(**{field: files[name] for field, name in given.items()}))
+        connect(KafkaAdminClient, KafkaSettings(**{field: files[name] for field, name in files_by_field.items()}))
 
 
 @pytest.mark.parametrize(

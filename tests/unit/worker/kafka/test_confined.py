@@ -1,4 +1,4 @@
-"""Calls to a client of one thread: in order, never at once, and abandoned when it hangs."""
+"""Calls on the confined thread: in order, never at the same time, and abandoned if one hangs."""
 
 import asyncio
 import threading

@@ -17,11 +17,11 @@ NONE: frozenset[int] = frozenset()
 
 
 class Worker:
-    """What loop and handler do, by hand: take a poll_result, answer a record, commit."""
+    """Does the steps of loop and handler one by one: poll, answer a record, commit."""
 
     def __init__(self, broker: FakeBroker) -> None:
-        self.source: FakeSource = broker.source()
-        self.transactions: FakeTransactions = broker.transactions()
+        self.source: FakeSource = broker.build_source()
+        self.transactions: FakeTransactions = broker.build_transactions()
         self.outages: list[bool] = []
         self.acknowledged: list[int] = []
         self.delivery = ExactlyOnce(self.source, self.transactions, on_outage=self.outages.append)
@@ -31,7 +31,7 @@ class Worker:
         await self.delivery.start()
         return self
 
-    async def poll_result(self) -> PollResult:
+    async def poll(self) -> PollResult:
         return await self.delivery.poll(max_records=100, paused=NONE, committable={}, timeout_s=0)
 
     async def answer(self, record: RawRecord) -> None:
@@ -52,56 +52,56 @@ def broker() -> FakeBroker:
 async def worker(broker: FakeBroker) -> Worker:
     broker.send(b"a", b"b", b"c", b"d")
     worker = await Worker(broker).start()
-    for record in (await worker.poll_result()).records:
+    for record in (await worker.poll()).records:
         await worker.answer(record)
     return worker
 
 
-def values(broker: FakeBroker) -> list[bytes | None]:
+def list_values(broker: FakeBroker) -> list[bytes | None]:
     return [message.value for message in broker.verdicts]
 
 
 async def test_answers_wait_for_the_commit_that_passes_them(broker: FakeBroker, worker: Worker) -> None:
-    assert values(broker) == []
+    assert list_values(broker) == []
     assert await worker.delivery.commit({0: 2})
-    assert (values(broker), broker.committed, worker.acknowledged) == ([b"a", b"b"], {0: 2}, [0, 1])
+    assert (list_values(broker), broker.committed, worker.acknowledged) == ([b"a", b"b"], {0: 2}, [0, 1])
     assert await worker.delivery.commit({0: 4})
-    assert (values(broker), broker.committed) == ([b"a", b"b", b"c", b"d"], {0: 4})
+    assert (list_values(broker), broker.committed) == ([b"a", b"b", b"c", b"d"], {0: 4})
 
 
 async def test_what_went_wrong_before_the_commit_is_sent_again(broker: FakeBroker, worker: Worker) -> None:
     worker.transactions.errors.append(BrokerUnavailable("the connection died"))
     assert not await worker.delivery.commit({0: 4})
-    assert (values(broker), worker.acknowledged, worker.outages) == ([], [], [True])
+    assert (list_values(broker), worker.acknowledged, worker.outages) == ([], [], [True])
     assert await worker.delivery.commit({0: 4})
-    assert values(broker) == [b"a", b"b", b"c", b"d"]
+    assert list_values(broker) == [b"a", b"b", b"c", b"d"]
     assert worker.outages == [True, False]
 
 
 async def test_what_was_committed_after_all_is_not_sent_again(broker: FakeBroker, worker: Worker) -> None:
-    worker.transactions.after_all.append(BrokerUnavailable("no answer came"))
+    worker.transactions.late_errors.append(BrokerUnavailable("no answer came"))
     assert not await worker.delivery.commit({0: 3})
     assert await worker.delivery.commit({0: 4})
-    assert values(broker) == [b"a", b"b", b"c", b"d"]
+    assert list_values(broker) == [b"a", b"b", b"c", b"d"]
     assert worker.acknowledged == [0, 1, 2, 3]
 
 
 async def test_answers_of_a_partition_that_was_taken_are_never_seen(broker: FakeBroker, worker: Worker) -> None:
     broker.evict(worker.source)
-    poll_result = await worker.poll_result()
+    poll_result = await worker.poll()
     assert poll_result.lost == {0}
     assert await worker.delivery.commit({0: 4})
-    assert values(broker) == []
+    assert list_values(broker) == []
 
 
 async def test_a_fenced_member_commits_nothing_and_is_no_outage(broker: FakeBroker, worker: Worker) -> None:
     broker.evict(worker.source)
-    assert not await worker.delivery.commit({0: 4}), "the poll_result that tells us has not come yet"
-    assert (values(broker), broker.committed, worker.outages) == ([], {}, [])
-    for record in (await worker.poll_result()).records:
+    assert not await worker.delivery.commit({0: 4}), "the poll that reports the loss has not come yet"
+    assert (list_values(broker), broker.committed, worker.outages) == ([], {}, [])
+    for record in (await worker.poll()).records:
         await worker.answer(record)
     assert await worker.delivery.commit({0: 4})
-    assert values(broker) == [b"a", b"b", b"c", b"d"]
+    assert list_values(broker) == [b"a", b"b", b"c", b"d"]
 
 
 async def test_while_the_broker_is_away_answers_stay_and_nothing_is_raised(broker: FakeBroker, worker: Worker) -> None:
@@ -110,21 +110,21 @@ async def test_while_the_broker_is_away_answers_stay_and_nothing_is_raised(broke
     assert not await worker.delivery.commit({0: 4})
     broker.down = False
     assert await worker.delivery.commit({0: 4})
-    assert (values(broker), worker.outages) == ([b"a", b"b", b"c", b"d"], [True, False])
+    assert (list_values(broker), worker.outages) == ([b"a", b"b", b"c", b"d"], [True, False])
 
 
 async def test_a_fatal_error_leaves_the_worker(broker: FakeBroker, worker: Worker) -> None:
     worker.transactions.errors.append(FatalError("somebody else has our id"))
     with pytest.raises(FatalError):
         await worker.delivery.commit({0: 4})
-    assert (values(broker), broker.committed) == ([], {})
+    assert (list_values(broker), broker.committed) == ([], {})
 
 
 async def test_nothing_is_committed_outside_a_transaction_when_a_partition_goes(broker: FakeBroker) -> None:
     broker.send(b"a")
     worker = await Worker(broker).start()
-    await worker.poll_result()
-    joining = broker.source()
+    await worker.poll()
+    joining = broker.build_source()
     await joining.start()
     await worker.delivery.poll(max_records=1, paused=NONE, committable={0: 1}, timeout_s=0)
     assert broker.commits == []
@@ -165,4 +165,4 @@ async def test_the_loop_reads_no_further_than_its_span_while_transactions_fail(b
             await asyncio.sleep(0)
     stop.set()
     await running
-    assert len(values(broker)) == 100
+    assert len(list_values(broker)) == 100

@@ -1,4 +1,4 @@
-"""What goes out to Kafka: keys, headers and bytes, as the contract names them."""
+"""Keys, headers and bytes of messages, as the contract names them."""
 
 import json
 from datetime import UTC, datetime
@@ -13,13 +13,13 @@ LIMIT = 1_048_588
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def error() -> ZoomInError:
+def build_error() -> ZoomInError:
     broken = ImageUndecodable("cut short after 17 bytes")
     broken.stage, broken.attempts = "decode", 3
     return broken
 
 
-def letter(
+def build_letter(
     of: RawRecord,
     *,
     because: ZoomInError | None = None,
@@ -29,7 +29,7 @@ def letter(
 ) -> OutgoingMessage:
     return build_dead_letter_message(
         of,
-        because or error(),
+        because or build_error(),
         event_id=event_id,
         traceparent=traceparent,
         worker="worker-1",
@@ -67,7 +67,7 @@ def test_verdict_continues_the_records_trace_when_there_is_none_of_ours() -> Non
 
 def test_dead_letter_is_the_record_byte_for_byte_with_our_headers() -> None:
     headers = {"content-type": b"text/plain", "x": b"\xff\x00", "traceparent": TRACE.encode(), "empty": b""}
-    message = letter(build_record(b"\x00\xffnot json", key=b"\xfe", headers=headers), traceparent="00-other")
+    message = build_letter(build_record(b"\x00\xffnot json", key=b"\xfe", headers=headers), traceparent="00-other")
     assert (message.key, message.value) == (b"\xfe", b"\x00\xffnot json")
     assert message.headers[:4] == tuple(headers.items())
     assert dict(message.headers[4:]) == {
@@ -87,35 +87,35 @@ def test_dead_letter_is_the_record_byte_for_byte_with_our_headers() -> None:
 
 
 def test_dead_letter_of_an_untraced_record_joins_our_trace() -> None:
-    assert letter(build_record(), traceparent=TRACE).headers[0] == ("traceparent", TRACE.encode())
+    assert build_letter(build_record(), traceparent=TRACE).headers[0] == ("traceparent", TRACE.encode())
 
 
 def test_incoming_headers_of_our_name_are_dropped_except_what_replay_sends() -> None:
     sent = {"zoomin-dlt-code": b"forged", "Zoomin-Schema": b"x", "zoomin-event-id": b"theirs", "zoomin-replay": b"2"}
-    message = letter(build_record(headers=sent))
+    message = build_letter(build_record(headers=sent))
     names = [name for name, _ in message.headers]
     assert len(names) == len(set(names))
     found = dict(message.headers)
     assert found["zoomin-dlt-code"] == b"image_undecodable"
     assert (found["zoomin-event-id"], found["zoomin-replay"]) == (b"event-1", b"2")
     assert "Zoomin-Schema" not in found
-    assert dict(letter(build_record(headers=sent), event_id=None).headers)["zoomin-event-id"] == b"theirs"
+    assert dict(build_letter(build_record(headers=sent), event_id=None).headers)["zoomin-event-id"] == b"theirs"
 
 
 def test_record_without_event_id_has_no_such_header() -> None:
-    assert "zoomin-event-id" not in dict(letter(build_record(b"{"), event_id=None).headers)
+    assert "zoomin-event-id" not in dict(build_letter(build_record(b"{"), event_id=None).headers)
 
 
 def test_tombstone_stays_one_but_nothing_at_all_is_marked() -> None:
     place = RawRecord("t", 0, 0, 0, b"k", None)
-    assert letter(place).value is None
-    nothing = letter(RawRecord("t", 0, 0, 0, None, None))
+    assert build_letter(place).value is None
+    nothing = build_letter(RawRecord("t", 0, 0, 0, None, None))
     assert nothing.value == b""
     assert dict(nothing.headers)["zoomin-dlt-value"] == b"omitted"
 
 
 def test_record_too_large_for_its_letter_leaves_its_value_behind() -> None:
-    big = letter(build_record(b"v" * 2000, key=b"k", headers={"x": b"y"}), limit_bytes=2000)
+    big = build_letter(build_record(b"v" * 2000, key=b"k", headers={"x": b"y"}), limit_bytes=2000)
     assert (big.key, big.value) == (b"k", b"")
     assert dict(big.headers)["zoomin-dlt-value"] == b"omitted"
     assert dict(big.headers)["x"] == b"y"
@@ -124,7 +124,7 @@ def test_record_too_large_for_its_letter_leaves_its_value_behind() -> None:
 
 def test_record_whose_key_and_headers_are_too_large_leaves_them_behind_too() -> None:
     flood = {"x": b"y" * 3000, "zoomin-event-id": b"z" * 3000}
-    big = letter(build_record(b"v", key=b"k" * 3000, headers=flood), event_id=None, limit_bytes=2000)
+    big = build_letter(build_record(b"v", key=b"k" * 3000, headers=flood), event_id=None, limit_bytes=2000)
     assert (big.key, big.value) == (None, b"")
     assert dict(big.headers)["zoomin-dlt-offset"] == b"42"
     assert big.size_bytes <= 2000
@@ -132,16 +132,16 @@ def test_record_whose_key_and_headers_are_too_large_leaves_them_behind_too() -> 
 
 def test_detail_is_cut_and_a_refusal_keeps_its_own_code() -> None:
     refused = PersistentRefusal(StoreUnavailable("d" * 1000))
-    found = dict(letter(build_record(), because=refused).headers)
+    found = dict(build_letter(build_record(), because=refused).headers)
     assert len(found["zoomin-dlt-detail"]) == 512
     assert found["zoomin-dlt-code"] == b"store_unavailable"
     assert found["zoomin-dlt-stage"] == b"unknown"
 
 
 def test_half_a_surrogate_pair_in_what_a_sender_wrote_stops_no_letter() -> None:
-    found = dict(letter(build_record(), because=ImageUndecodable("key a\ud800b")).headers)
+    found = dict(build_letter(build_record(), because=ImageUndecodable("key a\ud800b")).headers)
     assert found["zoomin-dlt-detail"] == b"key a?b"
 
 
 def test_headers_without_a_value_become_empty_ones() -> None:
-    assert letter(build_record(headers={"gone": None})).headers[0] == ("gone", b"")
+    assert build_letter(build_record(headers={"gone": None})).headers[0] == ("gone", b"")
