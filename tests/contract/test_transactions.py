@@ -24,10 +24,10 @@ class FakeCluster:
     def __init__(self) -> None:
         self._broker = FakeBroker(partitions=2)
         self._sources: list[FakeSource] = []
-        self.transactions: Transactions = self._broker.transactions()
+        self.transactions: Transactions = self._broker.build_transactions()
 
     async def start_member(self) -> FakeSource:
-        self._sources.append(self._broker.source())
+        self._sources.append(self._broker.build_source())
         await self._sources[-1].start()
         return self._sources[-1]
 

@@ -50,8 +50,9 @@ class EvidenceCardWriter:
         return self._runner.run(self._save(event))
 
     async def _save(self, event: VerdictEvent) -> Path:
-        judged = event.image
-        image = ImageRef(judged.bucket, judged.key, judged.etag, judged.version_id, judged.sha256)
+        image = ImageRef(
+            event.image.bucket, event.image.key, event.image.etag, event.image.version_id, event.image.sha256
+        )
         fetched = await self._store.fetch(image)
         decoded = await self._decoder.decode(fetched.data)
         path = self._directory / f"{build_file_name(event.event_id)}.png"

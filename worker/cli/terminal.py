@@ -1,12 +1,13 @@
-"""Verdicts on a terminal: one line with the verdict, and one below it with the evidence."""
+"""Verdicts on a terminal: in two lines, with the evidence in the second, or in full detail."""
 
 from typing import TextIO
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from pipeline.verdict import Status, Verdict
-from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.messages import CheckEvidence, ScanEvidence, VerdictEvent
 
 COLOR = {Verdict.REAL: "green", Verdict.GENERATED: "dark_orange"}
 INDENT = " " * 10
@@ -62,6 +63,30 @@ def print_verdict(out: Console, event: VerdictEvent) -> None:
             out.print(line, no_wrap=True, overflow="ellipsis", crop=True)
         else:
             out.print(line, soft_wrap=True)
+
+
+def print_verdict_details(out: Console, event: VerdictEvent) -> None:
+    """Print verdict, explanations and crops of one image on several lines."""
+    image = event.image
+    size = Text(f"{image.width_px} x {image.height_px} {image.format}", "dim")
+    out.print(Text(escape_unprintable(image.key), "bold"), size)
+    remarks = ["corrected by Query 2"] * event.corrected + ["uncertain"] * event.uncertain
+    if event.status is not Status.COMPLETE:
+        remarks.append(str(event.status))
+    verdict = Text.assemble((f"  {event.verdict.upper()}", f"bold {COLOR[event.verdict]}"), f"  {event.confidence:.0%}")
+    out.print(verdict.append(f"  {', '.join(remarks)}", "yellow"))
+    _print_answer(out, "Global scan", event.scan)
+    for number, region in enumerate((region for region in event.scan.regions if region.zoomed), start=1):
+        out.print(Text(f"    crop {number}  {list(region.box)}", "dim"))
+    if event.check:
+        _print_answer(out, "Local check", event.check)
+    out.print()
+
+
+def _print_answer(out: Console, title: str, answer: ScanEvidence | CheckEvidence) -> None:
+    line = Text(f"{title}  ").append(f"{answer.verdict:<9}", COLOR[answer.verdict])
+    line.append(f"  P(generated) {answer.p_generated:.2f}  ").append(escape_unprintable(answer.explanation), "italic")
+    out.print(Padding(line, (0, 0, 0, 2)))
 
 
 def _format_history(event: VerdictEvent) -> Text:

@@ -1,1 +1,1 @@
-"""The commands for people, a file a verb."""
+"""The commands of `zoomin`, one file for each verb."""

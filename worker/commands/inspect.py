@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
 
 from pipeline import zoomin
 from pipeline.checkpoint import Checkpoint
@@ -24,17 +22,9 @@ from pipeline.errors import BadSettings, EngineDead, FatalError, ImageMissing, I
 from pipeline.evidence.card import draw_evidence_card
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.verdict import RgbImage
-from pipeline.wire.messages import (
-    NAMESPACE,
-    CheckEvidence,
-    JudgedImage,
-    RecordRef,
-    ScanEvidence,
-    VerdictEvent,
-    build_verdict_event,
-)
+from pipeline.wire.messages import NAMESPACE, JudgedImage, RecordRef, VerdictEvent, build_verdict_event
 from worker.cli.evidence_cards import build_file_name
-from worker.cli.terminal import COLOR, build_console, escape_unprintable
+from worker.cli.terminal import build_console, escape_unprintable, print_verdict_details
 from worker.common.settings import EngineSettings, Settings, build_worker_name
 from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine
@@ -84,7 +74,7 @@ def redirect_stderr() -> Iterator[Console]:
         try:
             yield build_console(stream)
         except EngineDead as error:
-            error.detail += f"; what the engine said is in {name}"
+            error.detail += f"; the engine's output is in {name}"
             raise
         except BaseException:
             Path(name).unlink()
@@ -110,7 +100,7 @@ async def inspect_files(
     Raises: BadSettings, EngineDead.
     """
     output = build_console()
-    cards = _choose_card_paths(files, out)
+    card_paths = _choose_card_paths(files, out)
     checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
     errors.print(escape_unprintable(f"Starting the engine on {checkpoint.name}: a minute or two on a CPU"), style="dim")
     engine = await start(checkpoint, settings.engine)
@@ -125,10 +115,10 @@ async def inspect_files(
             if as_json:
                 print(json.dumps(event.model_dump(mode="json")), flush=True)
             else:
-                print_details(output, event)
-            if path in cards:
-                await asyncio.to_thread(_save_card, cards[path], event, image)
-                errors.print(escape_unprintable(f"Evidence card: {cards[path]}"), style="dim")
+                print_verdict_details(output, event)
+            if path in card_paths:
+                await asyncio.to_thread(_save_evidence_card, card_paths[path], event, image)
+                errors.print(escape_unprintable(f"Evidence card: {card_paths[path]}"), style="dim")
     finally:
         await engine.close()
     return failed
@@ -177,26 +167,14 @@ async def _inspect_file(
         with time_stage("decode"):
             image = await decoder.decode(data)
         inspection = await zoomin.inspect(image, engine, stage=time_stage)
-    sha256 = hashlib.sha256(data).hexdigest()
-    width, height = image.size_px
+    file = _describe_file(path, data, image)
     event = build_verdict_event(
         inspection,
         checkpoint,
         model=build_model_ref(checkpoint, engine.version),
-        event_id=str(uuid.uuid5(NAMESPACE, json.dumps(["file", sha256]))),
+        event_id=str(uuid.uuid5(NAMESPACE, json.dumps(["file", file.sha256]))),
         record=RecordRef(topic="", partition=0, offset=0, timestamp_ms=modified_ms),
-        image=JudgedImage(
-            bucket="",
-            key=str(path),
-            etag=None,
-            version_id=None,
-            sha256=sha256,
-            width_px=width,
-            height_px=height,
-            format=image.format,
-            frames=image.frames,
-            bytes=len(data),
-        ),
+        image=file,
         source=None,
         attributes={},
         timing_s=seconds,
@@ -217,29 +195,20 @@ def _read_file(path: Path, max_bytes: int) -> tuple[bytes, int]:
     return data, modified_ms
 
 
-def print_details(out: Console, event: VerdictEvent) -> None:
-    """Print verdict, explanations and crops of one image on several lines."""
-    image = event.image
-    out.print(
-        Text(escape_unprintable(image.key), "bold"), Text(f"{image.width_px} x {image.height_px} {image.format}", "dim")
+def _describe_file(path: Path, data: bytes, image: RgbImage) -> JudgedImage:
+    width, height = image.size_px
+    return JudgedImage(
+        bucket="",
+        key=str(path),
+        etag=None,
+        version_id=None,
+        sha256=hashlib.sha256(data).hexdigest(),
+        width_px=width,
+        height_px=height,
+        format=image.format,
+        frames=image.frames,
+        bytes=len(data),
     )
-    remarks = ["corrected by Query 2"] * event.corrected + ["uncertain"] * event.uncertain
-    if event.status != "complete":
-        remarks.append(str(event.status))
-    verdict = Text.assemble((f"  {event.verdict.upper()}", f"bold {COLOR[event.verdict]}"), f"  {event.confidence:.0%}")
-    out.print(verdict.append(f"  {', '.join(remarks)}", "yellow"))
-    _print_answer(out, "Global scan", event.scan)
-    for number, region in enumerate((region for region in event.scan.regions if region.zoomed), start=1):
-        out.print(Text(f"    crop {number}  {list(region.box)}", "dim"))
-    if event.check:
-        _print_answer(out, "Local check", event.check)
-    out.print()
-
-
-def _print_answer(out: Console, title: str, answer: ScanEvidence | CheckEvidence) -> None:
-    line = Text(f"{title}  ").append(f"{answer.verdict:<9}", COLOR[answer.verdict])
-    line.append(f"  P(generated) {answer.p_generated:.2f}  ").append(escape_unprintable(answer.explanation), "italic")
-    out.print(Padding(line, (0, 0, 0, 2)))
 
 
 def _choose_card_paths(files: Sequence[Path], out: Path | None) -> dict[Path, Path]:
@@ -264,5 +233,5 @@ def _choose_card_paths(files: Sequence[Path], out: Path | None) -> dict[Path, Pa
     return paths
 
 
-def _save_card(path: Path, event: VerdictEvent, image: RgbImage) -> None:
+def _save_evidence_card(path: Path, event: VerdictEvent, image: RgbImage) -> None:
     draw_evidence_card(image.pixels, event).save(path)

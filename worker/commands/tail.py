@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     out, errors = build_console(), build_console(stderr=True)
     printed = 0
     with ExitStack() as stack:
-        maker = stack.enter_context(EvidenceCardWriter(settings, args.save_cards)) if args.save_cards else None
+        card_writer = stack.enter_context(EvidenceCardWriter(settings, args.save_cards)) if args.save_cards else None
         reader = stack.enter_context(TopicReader(settings.kafka, settings.kafka.verdict_topic, since=since))
         if not args.once:
             errors.print(f"Waiting for verdicts on {settings.kafka.verdict_topic} (Ctrl-C ends)", style="dim")
@@ -106,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
                 print(json.dumps(json.loads(record.value or b"")), flush=True)
             else:
                 print_verdict(out, event)
-            if maker:
-                _save_card(maker, event, errors)
+            if card_writer:
+                _save_evidence_card(card_writer, event, errors)
     if not printed:
         errors.print(f"No such verdict is stored on {settings.kafka.verdict_topic}.", style="yellow")
     return 0 if printed else 1
@@ -142,9 +142,9 @@ def _parse_verdict(record: RawRecord, errors: Console) -> VerdictEvent | None:
         return None
 
 
-def _save_card(maker: EvidenceCardWriter, event: VerdictEvent, errors: Console) -> None:
+def _save_evidence_card(card_writer: EvidenceCardWriter, event: VerdictEvent, errors: Console) -> None:
     try:
-        errors.print(escape_unprintable(f"Evidence card: {maker.save(event)}"), style="dim")
+        errors.print(escape_unprintable(f"Evidence card: {card_writer.save(event)}"), style="dim")
     except ZoomInError as error:
         errors.print(escape_unprintable(f"No evidence card for event {event.event_id}: {error.detail}"), style="yellow")
 

@@ -23,13 +23,13 @@ Z_95 = 1.96
 class Case:
     """One image of the run: its truth, its verdict, and the seconds of work on it.
 
-    `card` is the evidence card; `problem` is the reason why an image has no verdict.
+    `problem` is the reason why an image has no verdict.
     """
 
     name: str
     truth: Verdict | None
     event: VerdictEvent | None
-    card: Image.Image | None = None
+    evidence_card: Image.Image | None = None
     seconds: float | None = None
     problem: str = ""
 
@@ -109,7 +109,7 @@ def render_report(cases: Sequence[Case], summary: Summary) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("worker.demo"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"card": _encode_data_uri, "name": format_image_name, "percent": _format_percent}
+    environment.filters |= {"data_uri": _encode_data_uri, "name": format_image_name, "percent": _format_percent}
     ordered = sorted(cases, key=_rank)
     template = environment.get_template("report.html.jinja")
     return template.render(cases=ordered, summary=summary, dots=_build_dots(ordered), side=PLOT_PX)

@@ -118,14 +118,14 @@ def test_cards_are_drawn_from_the_image_that_was_judged(
     for key in ["same.png", "changed.png"]:
         seaweedfs.client.put_object(Bucket=bucket, Key=key, Body=encode_png(pixels))
     etag = seaweedfs.client.head_object(Bucket=bucket, Key="same.png")["ETag"].strip('"')
-    judged = []
+    events = []
     for key, digest in [("same.png", None), ("changed.png", "0" * 64)]:
         event = build_verdict(bucket=bucket, key=key, event_id=f"../{key}", size=(300, 200), zoomed=[(10, 10, 60, 60)])
         image = event.image.model_copy(
             update={"etag": etag, "sha256": digest or hashlib.sha256(encode_png(pixels)).hexdigest()}
         )
-        judged.append(event.model_copy(update={"image": image}))
-    publish(kafka, topic, *judged)
+        events.append(event.model_copy(update={"image": image}))
+    publish(kafka, topic, *events)
     store = StoreSettings(endpoint_url=seaweedfs.endpoint_url, buckets=frozenset([bucket]))
     settings = settings.model_copy(update={"store": store})
     assert run_command(tail, "--once", "--save-cards", str(tmp_path / "cards"), settings=settings) == 0

@@ -38,15 +38,15 @@ def test_who_is_refused_by_kafka_says_which_setting_to_look_at(
 ) -> None:
     unknown_authority = Authority(tmp_path, "unknown")
     foreign = secured_kafka.build_certificate_settings(unknown_authority.issue("worker"))
-    nobody = secured_kafka.build_certificate_settings(authority.issue("worker"))
-    del nobody["ZOOMIN_KAFKA__SSL_CERTFILE"], nobody["ZOOMIN_KAFKA__SSL_KEYFILE"]
+    without_certificate = secured_kafka.build_certificate_settings(authority.issue("worker"))
+    del without_certificate["ZOOMIN_KAFKA__SSL_CERTFILE"], without_certificate["ZOOMIN_KAFKA__SSL_KEYFILE"]
     unknown = {"ZOOMIN_KAFKA__SSL_CAFILE": str(unknown_authority.file)}
     plain = {"ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": secured_kafka.kafka.bootstrap_servers}
     named = {
         "SASL_PASSWORD": secured_kafka.build_password_settings("wrong-horse"),
         "SASL_MECHANISM": secured_kafka.build_password_settings() | {"ZOOMIN_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"},
         "SSL_CAFILE": secured_kafka.build_password_settings() | unknown,
-        "SSL_CERTFILE and": nobody,
+        "SSL_CERTFILE and": without_certificate,
         "our ZOOMIN_KAFKA__SSL_CERTFILE": foreign,
         "SECURITY_PROTOCOL": secured_kafka.build_password_settings() | plain,
     }

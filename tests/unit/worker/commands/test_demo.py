@@ -18,7 +18,7 @@ def test_the_summary_for_programs_has_the_contracts_names(tmp_path):
     lost.problem = "dead letter image_missing: gone"
     cases = [build_case(answered), build_case(lost)]
     assert cases[0].seconds == pytest.approx(1.5)
-    assert cases[0].card is not None
+    assert cases[0].evidence_card is not None
     summary = Summary.from_cases(cases, seconds=12.34)
     assert build_results(tmp_path / "report.html", summary) == {
         "images": 2,

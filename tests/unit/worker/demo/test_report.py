@@ -14,7 +14,7 @@ EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 
 def build_case(name, *, truth="generated", scan="real", check="generated", **rest):
     event = build_verdict(scan=scan, check=check, event_id=name)
-    return Case(name, Verdict(truth), event, card=Image.new("RGB", (40, 30), (9, 200, 9)), seconds=1.0, **rest)
+    return Case(name, Verdict(truth), event, evidence_card=Image.new("RGB", (40, 30), (9, 200, 9)), seconds=1.0, **rest)
 
 
 class Page(HTMLParser):
@@ -82,7 +82,8 @@ def test_what_messages_say_is_escaped_everywhere():
     event = build_verdict(key=EVIL, scan_explanation=EVIL, check_explanation=EVIL)
     event = event.model_copy(update={"model": event.model.model_copy(update={"name": EVIL, "engine": EVIL})})
     rendered = render_page(
-        Case(EVIL, Verdict.REAL, event, card=Image.new("RGB", (4, 4))), Case(EVIL, Verdict.REAL, None, problem=EVIL)
+        Case(EVIL, Verdict.REAL, event, evidence_card=Image.new("RGB", (4, 4))),
+        Case(EVIL, Verdict.REAL, None, problem=EVIL),
     )
     assert not any(tag == "script" or "onerror" in attributes for tag, attributes in rendered.tags)
     assert len(rendered.images) == 1

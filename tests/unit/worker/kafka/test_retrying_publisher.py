@@ -5,9 +5,9 @@ import random
 import pytest
 
 from pipeline.errors import BrokerUnavailable, ImageMissing, InternalFault
-from tests.support.builders import record
+from tests.support.builders import build_record
 from tests.support.fakes_kafka import FakeBroker, FakePublisher
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from worker.common.retry import Retrier, RetryPolicy
 from worker.kafka.retrying_publisher import RetryingPublisher
 
@@ -30,7 +30,7 @@ async def test_a_verdict_waits_out_an_outage_and_is_acknowledged_once(broker: Fa
     publisher, acknowledged = broker.publisher(), []
     publisher.errors = [BrokerUnavailable("away")] * 20
     await wrap(publisher).publish_verdict(
-        verdict_event(), record({}), traceparent=None, acknowledged=lambda: acknowledged.append(True)
+        build_verdict(), build_record({}), traceparent=None, acknowledged=lambda: acknowledged.append(True)
     )
     assert len(broker.verdicts) == len(acknowledged) == 1
 
@@ -39,7 +39,7 @@ async def test_a_dead_letter_waits_out_an_outage_and_is_acknowledged_once(broker
     publisher, acknowledged = broker.publisher(), []
     publisher.errors = [BrokerUnavailable("away")] * 20
     await wrap(publisher).publish_dead_letter(
-        record({}),
+        build_record({}),
         ImageMissing("gone"),
         event_id="event-1",
         traceparent=None,
@@ -53,6 +53,6 @@ async def test_a_verdict_that_its_topic_does_not_take_is_not_tried_again(broker:
     publisher.errors = [InternalFault("too large"), InternalFault("again")]
     with pytest.raises(InternalFault, match="too large"):
         await wrap(publisher).publish_verdict(
-            verdict_event(), record({}), traceparent=None, acknowledged=lambda: None
+            build_verdict(), build_record({}), traceparent=None, acknowledged=lambda: None
         )
     assert not broker.verdicts
