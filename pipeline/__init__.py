@@ -1,1 +1,1 @@
-"""What a verdict is: the two queries, their answers, and the messages that carry them."""
+"""Defines a verdict: the two queries to the model, their answers, and the messages that carry them."""

@@ -1,4 +1,4 @@
-"""A checkpoint directory's own card `zoomin.json`: how it wants to be asked, and which revision it is."""
+"""Reads a checkpoint directory: its card `zoomin.json` (frame, budgets, calibration) and its revision."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.errors import BadSettings
 PROMPT_VERSION: Literal["1"] = "1"
 CARD_NAME = "zoomin.json"
 BoxFrame = Literal["pixels", "thousand"]
-# What changes an answer, besides the card itself.
+# Files that can change an answer, besides the card itself.
 ANSWERING_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 
@@ -26,13 +26,13 @@ class Scaling(BaseModel):
 
 
 class Calibration(Scaling):
-    """One scaling for all, and one of its own for each source that had enough cases."""
+    """One scaling for all sources, and another for each source with enough labeled cases."""
 
     per_source: dict[str, Scaling] = Field(default_factory=dict)
 
 
 class CheckpointCard(BaseModel):
-    """How a checkpoint wants to be asked; without a file, the conventions of Qwen2.5-VL."""
+    """The prompt frame, budgets and calibration of a checkpoint; the defaults are the conventions of Qwen2.5-VL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     format: Literal[1] = 1
@@ -47,14 +47,14 @@ class CheckpointCard(BaseModel):
     metrics: dict[str, Any] = Field(default_factory=dict)
 
     def calibrate(self, p_generated_raw: float, source: str | None) -> float:
-        """P(generated) in [0, 1] as the card corrects it for this source."""
+        """Return P(generated) in [0, 1], calibrated by the card for this source."""
         if self.calibration is None:
             return p_generated_raw
         scaling = self.calibration.per_source.get(source or "", self.calibration)
         return sigmoid(logit(p_generated_raw) / scaling.temperature + scaling.bias)
 
-    def uncertain(self, p_generated: float) -> bool:
-        """Whether a calibrated P(generated) lies in the card's range."""
+    def is_uncertain(self, p_generated: float) -> bool:
+        """Return True if a calibrated P(generated) lies in the card's uncertain range."""
         if self.uncertain_between is None:
             return False
         low, high = self.uncertain_between
@@ -63,6 +63,8 @@ class CheckpointCard(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
+    """A model directory with its card; `revision` is a digest of all that changes answers."""
+
     path: Path
     card: CheckpointCard
     revision: str
@@ -73,14 +75,17 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
-        """Raises: BadSettings when there is no model in `path` or its card cannot be followed."""
+        """Read the card and compute the revision.
+
+        Raises: BadSettings if there is no model in `path` or its card is invalid.
+        """
         path = path.resolve()
         if not (path / "config.json").is_file():
             raise BadSettings(
                 f"no model in {path}: it has no config.json; name the directory of a Qwen2.5-VL checkpoint"
             )
         card = _read_card(path / CARD_NAME)
-        return cls(path, card, _revision(path, card))
+        return cls(path, card, _compute_revision(path, card))
 
 
 def _read_card(path: Path) -> CheckpointCard:
@@ -93,8 +98,8 @@ def _read_card(path: Path) -> CheckpointCard:
         raise BadSettings(f"the checkpoint card {path} cannot be followed: {fields}") from error
 
 
-def _revision(path: Path, card: CheckpointCard) -> str:
-    """Digest over weights, tokenizer, processor, template, and the card without its metrics."""
+def _compute_revision(path: Path, card: CheckpointCard) -> str:
+    """Hash weights, tokenizer, processor, template, and the card without its metrics."""
     digest = hashlib.sha256(card.model_dump_json(exclude={"metrics"}).encode())
     files = (f for f in path.iterdir() if f.suffix in ANSWERING_SUFFIXES and f.name != CARD_NAME)
     for file in sorted(files):

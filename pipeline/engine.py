@@ -1,4 +1,4 @@
-"""The port to a vision-language model: what is asked and what comes back."""
+"""Declares the port to a vision-language model: the query it gets and the answer it returns."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,9 +10,9 @@ from pipeline.checkpoint import CheckpointCard
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """One question: fixed instructions, then images and captions in order, then the start of the answer.
+    """One prompt: fixed instructions, then images and captions in order, then the start of the answer.
 
-    `answer_start` is put into the model's mouth; `grammar` is a regular expression for what follows it.
+    The model continues after `answer_start`; `grammar` is a regular expression for the continuation.
     """
 
     instructions: str
@@ -28,9 +28,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole text, `answer_start` included; `p_generated` is raw; `truncated` if max_tokens cut it.
+    """The whole text, `answer_start` included; `p_generated` is not calibrated; `truncated` if max_tokens cut the text.
 
-    `cached_tokens` of `prompt_tokens` were served from the prefix cache.
+    The prefix cache held `cached_tokens` of the `prompt_tokens`.
     """
 
     text: str
@@ -42,7 +42,10 @@ class Answer:
 
 
 class VisionEngine(Protocol):
-    """Raises: GenerationFailed, InferenceTimeout, EnginePoison for this query; EngineDead for all of them."""
+    """A model that answers queries.
+
+    Raises: GenerationFailed, InferenceTimeout, EnginePoison for one query; EngineDead for all queries.
+    """
 
     @property
     def card(self) -> CheckpointCard: ...

@@ -1,16 +1,16 @@
-"""The error tree: errors are sorted by what the worker must do, and nothing else.
+"""Defines the error tree: each kind of error names what the worker must do.
 
-Adapters translate at the door: no exception of botocore, kafka or vllm goes further in than the file that imports it.
+Adapters translate foreign errors: no exception of botocore, kafka or vllm leaves the file that imports the library.
 """
 
 import re
 
 
 class ZoomInError(Exception):
-    """An error with a code that others rest on: its class name in snake case.
+    """An error with a stable code: its class name in snake case, part of the dead-letter contract.
 
-    `detail` is one sentence for people, without query strings or secrets. `stage` and `attempts` are filled in by
-    whoever ran the failing step.
+    `detail` is one sentence for operators, without query strings or secrets. The caller of the failing step sets
+    `stage` and `attempts`.
     """
 
     stage: str | None = None
@@ -26,27 +26,27 @@ class ZoomInError(Exception):
 
 
 class TransientError(ZoomInError):
-    """This event had bad luck: a few tries, then a dead letter with this error's own code."""
+    """One attempt failed: a few more tries, then a dead letter with this error's own code."""
 
 
 class OutageError(ZoomInError):
     """A shared dependency is down: wait; the event is not to blame."""
 
-    def alone(self) -> "PoisonError":
-        """What this is once the dependency has served everyone but this one event."""
+    def convert_to_poison(self) -> "PoisonError":
+        """Return the error of this event alone, for use once the dependency has served all other events."""
         return PersistentRefusal(self)
 
 
 class PoisonError(ZoomInError):
-    """This event can never succeed: a dead letter at once."""
+    """The event can never succeed: a dead letter at once."""
 
 
 class FatalError(ZoomInError):
-    """This process can never succeed: stop, commit nothing more, exit non-zero."""
+    """The process can never succeed: stop, commit nothing more, exit non-zero."""
 
 
 class ImageMissing(TransientError):
-    """The object is not there (yet): uploads and their events may cross."""
+    """The object does not exist (yet): an event may arrive before its upload is visible."""
 
 
 class AnswerUnreadable(TransientError):
@@ -54,21 +54,21 @@ class AnswerUnreadable(TransientError):
 
 
 class GenerationFailed(TransientError):
-    """The engine refused or dropped this one request and lives."""
+    """The engine refused or dropped this one request and goes on serving."""
 
 
 class InferenceTimeout(TransientError):
-    """This query ran out of time."""
+    """The query ran out of time."""
 
 
 class StoreUnavailable(OutageError):
-    """S3 does not answer, or answers that it cannot serve now."""
+    """S3 does not respond, or responds that it cannot serve now."""
 
 
 class AccessDenied(StoreUnavailable):
-    """S3 says 403: to everyone if our credentials are bad, to one event if the object is not ours to read."""
+    """S3 returns 403: for every event if our credentials are bad, for one event if its object may not be read."""
 
-    def alone(self) -> PoisonError:
+    def convert_to_poison(self) -> PoisonError:
         return ImageDenied(self.detail)
 
 
@@ -77,7 +77,7 @@ class BrokerUnavailable(OutageError):
 
 
 class PersistentRefusal(PoisonError):
-    """A dependency goes on refusing this one event while it serves others; the code is the refusal's own."""
+    """A dependency keeps refusing this one event while it serves others; the code is that of the refusal."""
 
     def __init__(self, refusal: OutageError) -> None:
         super().__init__(f"{refusal.detail} (while others were served)")
@@ -89,7 +89,7 @@ class PersistentRefusal(PoisonError):
 
 
 class MalformedEvent(PoisonError):
-    """The record is none of the event shapes that we read."""
+    """The record has none of the event shapes that we read."""
 
 
 class BucketForbidden(PoisonError):
@@ -101,27 +101,27 @@ class ImageDenied(PoisonError):
 
 
 class ImageChanged(PoisonError):
-    """The object's etag, version or digest is not the event's."""
+    """The object's etag, version or digest differs from the event's."""
 
 
 class ImageRefused(PoisonError):
-    """A format that we do not judge."""
+    """The image has a format that we do not judge."""
 
 
 class ImageTooLarge(PoisonError):
-    """More bytes, pixels or memory than the settings allow."""
+    """The image needs more bytes, pixels or memory than the settings allow."""
 
 
 class ImageUndecodable(PoisonError):
-    """Broken, cut short, or beyond what the decoder survives."""
+    """The file is broken or cut short, or it crashes the decoder."""
 
 
 class EnginePoison(PoisonError):
-    """Asked alone, this event killed the engine again."""
+    """The event killed the engine a second time, while no other event was in the engine."""
 
 
 class InternalFault(PoisonError):
-    """An exception that we did not foresee: our bug, and one event pays."""
+    """An unknown exception: a bug of ours, which costs this one event."""
 
 
 class EngineDead(FatalError):
@@ -129,7 +129,7 @@ class EngineDead(FatalError):
 
 
 class StoreDenied(FatalError):
-    """S3 refused our credentials at start, or we its certificate."""
+    """At start, S3 refused our credentials or we refused its certificate."""
 
 
 class TopicMissing(FatalError):
@@ -137,12 +137,12 @@ class TopicMissing(FatalError):
 
 
 class BadSettings(FatalError):
-    """Settings or checkpoint that cannot work; exit code 2."""
+    """The settings or the checkpoint cannot work; exit code 2."""
 
 
 class DeadLetterFlood(FatalError):
-    """Most recent events became dead letters by what may be our own fault."""
+    """Most recent events became dead letters with codes that may be our own fault."""
 
 
 class LocalStackFailed(FatalError):
-    """The local broker or S3 could not be fetched or did not come up."""
+    """The local broker or S3 could not be downloaded or did not start."""

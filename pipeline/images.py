@@ -1,4 +1,4 @@
-"""Bytes to checked RGB; views and crops for the model."""
+"""Decodes bytes to validated RGB images, and cuts views and crops for the model."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from pipeline.verdict import BoundingBox, Crop, RgbImage
 
 View = Image.Image
 
-# Named by their plugins, so that these are loaded and Pillow need not load all it has.
+# Taken from their plugins: importing these keeps Pillow from loading all its plugins.
 FORMATS = (
     "JPEG",
     "PNG",
@@ -38,16 +38,16 @@ UPRIGHT = {
 
 
 def decode(data: bytes, *, max_pixels: int) -> RgbImage:
-    """The first frame of a file as a viewer shows it: upright, sRGB, 8 bit, transparency over white.
+    """Decode the first frame of a file as a viewer shows it: upright, sRGB, 8 bit, transparency over white.
 
-    JPEG is decoded at full size (no draft mode), so that the same bytes always give the same pixels. The files are
-    strangers': call this where its memory and time are bounded.
+    JPEG is decoded at full size (no draft mode), so that the same bytes always give the same pixels. The input is
+    untrusted: call this function only where memory and time are limited.
     Raises: ImageRefused, ImageTooLarge, ImageUndecodable.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        Image.MAX_IMAGE_PIXELS = max_pixels  # held by Pillow, for each frame and before it reads a pixel
+        Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow checks it for each frame, before it reads a pixel
         try:
             return _decode(data)
         except ZoomInError:
@@ -56,30 +56,30 @@ def decode(data: bytes, *, max_pixels: int) -> RgbImage:
             raise ImageTooLarge(str(error).partition(",")[0]) from error
         except MemoryError as error:
             raise ImageTooLarge("decoding needs more memory than it may have") from error
-        except Exception as error:  # on broken files Pillow's plugins raise whatever they trip over
+        except Exception as error:  # on broken files Pillow's plugins raise errors of any type
             raise ImageUndecodable(f"cannot be decoded: {type(error).__name__}: {str(error)[:200]}") from error
 
 
-def view(image: RgbImage, max_pixels: int) -> View:
-    """The whole image in the size that the model sees; vLLM never resizes again."""
+def build_view(image: RgbImage, max_pixels: int) -> View:
+    """Resize the whole image to the size that the model sees; vLLM does not resize it again."""
     return _resize(image.pixels, geometry.fit(image.size_px, max_pixels))
 
 
 def crop(image: RgbImage, box: BoundingBox, max_pixels: int) -> Crop:
-    """`box` with its margin, cut from the full-size image and scaled to the budget."""
-    window = geometry.crop_window(box, image.size_px)
+    """Cut `box` with its margin from the full-size image and scale it to the pixel budget."""
+    window = geometry.find_crop_window(box, image.size_px)
     cut = image.pixels.crop(window.corners)
     pixels = _resize(cut, geometry.fit(cut.size, max_pixels, enlarge=True))
-    return Crop(box, pixels, digest(pixels))
+    return Crop(box, pixels, digest_pixels(pixels))
 
 
-def digest(pixels: Image.Image) -> str:
-    """sha256 of size and RGB bytes."""
+def digest_pixels(pixels: Image.Image) -> str:
+    """Return the sha256 of size and RGB bytes."""
     return hashlib.sha256(f"{pixels.width}x{pixels.height}".encode() + pixels.tobytes()).hexdigest()
 
 
-def png(pixels: Image.Image) -> bytes:
-    """The pixels alone as a file: lossless, no metadata, packed for speed rather than size."""
+def encode_png(pixels: Image.Image) -> bytes:
+    """Encode the pixels as PNG: lossless, without metadata, compressed for speed rather than size."""
     stream = io.BytesIO()
     bare = pixels.copy()
     bare.info = {}
@@ -99,31 +99,31 @@ def _decode(data: bytes) -> RgbImage:
     with opened as image:
         frames = getattr(image, "n_frames", 1)
         image.load()
-        pixels = _upright(_rgb(image), image)
-        pixels.info = {}  # what the file said besides: place, camera, texts, profiles
+        pixels = _turn_upright(_convert_to_rgb(image), image)
+        pixels.info = {}  # drop the metadata: place, camera, texts, profiles
         return RgbImage(pixels, (image.format or "").lower(), frames)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _convert_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         raise ImageRefused("samples of 32 bits: the file does not say what is white")
     icc_profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16"):
         image = image.convert("I").point(TO_8_BIT, "L")
     elif image.has_transparency_data:
-        image = _over_white(image.convert("RGBA"))
+        image = _blend_over_white(image.convert("RGBA"))
     elif image.mode not in ("RGB", "CMYK", "L"):
         image = image.convert("RGB")
-    return _srgb(image, icc_profile) if icc_profile else image.convert("RGB")
+    return _convert_to_srgb(image, icc_profile) if icc_profile else image.convert("RGB")
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def _blend_over_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGBA", image.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, image).convert("RGB")
 
 
-def _srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
-    """As the file's colour profile has it; a broken one, or one of other channels, is ignored as viewers do."""
+def _convert_to_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
+    """Apply the file's colour profile; ignore a broken profile or one of other channels, as viewers do."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
         if (profile.profile.profile_description or "").startswith("sRGB"):
@@ -134,10 +134,10 @@ def _srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
     return converted or image.convert("RGB")
 
 
-def _upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
+def _turn_upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # noqa: BLE001 - whatever broken EXIF makes Pillow raise, viewers show such an image as it is
+    except Exception:  # noqa: BLE001 - Pillow raises any error on broken EXIF; viewers show the image unturned
         return pixels
     method = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return pixels if method is None else pixels.transpose(method)

@@ -1,6 +1,6 @@
-"""Model text to answers, strictly: what the grammar allows, and nothing else, with one tolerance.
+"""Parses the model's text strictly by the grammar, with one tolerance for truncated answers.
 
-An answer that ran out of tokens is read as far as it goes, once its verdict is whole.
+An answer that was cut at the token limit is parsed up to the cut if its verdict is complete.
 """
 
 import re
@@ -21,24 +21,24 @@ _CUT = re.compile(rf"{_VERDICT}(?:<boxes>\s*(?P<boxes>(?:{_BOX})*)(?:\[[\d\s,]*|
 _NUMBERS = re.compile(r"\d+", re.ASCII)
 
 
-def global_scan(text: str, *, truncated: bool = False) -> tuple[Verdict, list[Numbers], str]:
-    """Verdict, boxes in the model's frame (unchecked numbers) and explanation of Query 1.
+def parse_global_scan(text: str, *, truncated: bool = False) -> tuple[Verdict, list[Numbers], str]:
+    """Return the verdict, the boxes (in the model's frame, not clipped) and the explanation of Query 1.
 
     Raises: AnswerUnreadable.
     """
     match = _match(_SCAN, text, truncated)
     numbers = [int(number) for number in _NUMBERS.findall(match["boxes"] or "")]
     boxes = [(numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]) for i in range(0, len(numbers), 4)]
-    return Verdict(match["verdict"].lower()), boxes, _explanation(match)
+    return Verdict(match["verdict"].lower()), boxes, _read_explanation(match)
 
 
-def local_check(text: str, *, truncated: bool = False) -> tuple[Verdict, str]:
-    """Verdict and explanation of Query 2.
+def parse_local_check(text: str, *, truncated: bool = False) -> tuple[Verdict, str]:
+    """Return the verdict and the explanation of Query 2.
 
     Raises: AnswerUnreadable.
     """
     match = _match(_CHECK, text, truncated)
-    return Verdict(match["verdict"].lower()), _explanation(match)
+    return Verdict(match["verdict"].lower()), _read_explanation(match)
 
 
 def _match(whole: re.Pattern[str], text: str, truncated: bool) -> re.Match[str]:
@@ -46,19 +46,19 @@ def _match(whole: re.Pattern[str], text: str, truncated: bool) -> re.Match[str]:
     if match and match["closed"]:
         return match
     if truncated:
-        begun = _without_cut_tag(text)
-        match = whole.fullmatch(begun) or _CUT.fullmatch(begun)
+        begin = _drop_cut_tag(text)
+        match = whole.fullmatch(begin) or _CUT.fullmatch(begin)
         if match:
             return match
     raise AnswerUnreadable(f"the answer does not follow the grammar: {text[:80]!r}")
 
 
-def _without_cut_tag(text: str) -> str:
-    """Up to the first `<` that no `>` follows; by hand, because an expression would look at each `<` anew."""
+def _drop_cut_tag(text: str) -> str:
+    """Cut `text` at the first `<` that no `>` follows; `find`, because a regex would take quadratic time."""
     cut = text.find("<", text.rfind(">") + 1)
     return text if cut < 0 else text[:cut]
 
 
-def _explanation(match: re.Match[str]) -> str:
-    """As it can be written down: half a surrogate pair, which no UTF-8 has, becomes a question mark."""
+def _read_explanation(match: re.Match[str]) -> str:
+    """Return the explanation as valid UTF-8 text: a lone surrogate becomes a question mark."""
     return (match.groupdict().get("explanation") or "").strip().encode(errors="replace").decode()

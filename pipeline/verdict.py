@@ -1,4 +1,4 @@
-"""The words of the domain as types: what was asked, seen and concluded about one image."""
+"""Defines the terms of the domain as types: regions, crops, the two answers and the verdict about one image."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,21 +7,25 @@ from PIL import Image
 
 
 class Verdict(StrEnum):
+    """A photograph is real; an image made by a model is generated."""
+
     REAL = "real"
     GENERATED = "generated"
 
 
 class Status(StrEnum):
-    COMPLETE = "complete"
-    UNGROUNDED = "ungrounded"
-    DEGRADED = "degraded"
+    """The outcome of Query 2."""
+
+    COMPLETE = "complete"  # it saw crops
+    UNGROUNDED = "ungrounded"  # it saw the image alone: Query 1 named no usable region
+    DEGRADED = "degraded"  # it gave no readable answer: the verdict of Query 1 stands
 
 
 @dataclass(frozen=True, slots=True)
 class BoundingBox:
     """Half-open pixels of the full-size upright image: x1 <= x < x2, y1 <= y < y2.
 
-    Raises: ValueError when it would be empty or reach below zero.
+    Raises: ValueError if the box is empty or a corner is below zero.
     """
 
     x1: int
@@ -52,7 +56,7 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RgbImage:
-    """An upright, sRGB, 8-bit image that passed every check; `format` and `frames` are the file's."""
+    """An upright, sRGB, 8-bit image that passed every check; `format` and `frames` are those of the file."""
 
     pixels: Image.Image
     format: str
@@ -95,7 +99,7 @@ class LocalCheck:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inspection:
-    """Scan plus check for one image; `check` is None exactly when Query 2 gave nothing."""
+    """Scan plus check for one image; `check` is None exactly if Query 2 gave no readable answer."""
 
     scan: GlobalScan
     crops: tuple[Crop, ...]
@@ -111,7 +115,7 @@ class Inspection:
 
     @property
     def corrected(self) -> bool:
-        """The paper's C-Cases: Query 2 overturned Query 1."""
+        """True if Query 2 overturned Query 1 (the paper's C-Cases)."""
         return self.verdict is not self.scan.verdict
 
     @property

@@ -1,4 +1,4 @@
-"""The paper's section 3.1 as one function: scan the whole image, zoom in, check again."""
+"""Implements section 3.1 of the paper as one function: scan the whole image, zoom in, check again."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,68 +12,76 @@ from pipeline.errors import AnswerUnreadable, TransientError
 from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, RgbImage
 
 THOUSAND = (1000, 1000)
-TEMPERATURES = (0.0, 0.5, 0.9)  # greedy first; an unreadable answer is asked for again, warmer
+TEMPERATURES = (0.0, 0.5, 0.9)  # greedy first; after an unreadable answer the query is repeated at a higher temperature
 
 Parsed = TypeVar("Parsed")
 Stage = Callable[[str], AbstractContextManager[object]]
 
 
-def unobserved(_stage: str) -> AbstractContextManager[object]:
+def observe_nothing(_stage: str) -> AbstractContextManager[object]:
     return nullcontext()
 
 
 async def inspect(
     image: RgbImage,
     engine: VisionEngine,
-    choose: geometry.Choose = geometry.zoomable,
+    choose: geometry.RegionChooser = geometry.choose_zoomable,
     *,
-    stage: Stage = unobserved,
+    stage: Stage = observe_nothing,
 ) -> Inspection:
-    """Query 1, crops from the full-size image, Query 2. `stage` is entered around each query, for clocks and traces.
+    """Run Query 1, cut the chosen regions from the full-size image, and run Query 2.
 
-    Raises: AnswerUnreadable and the engine's errors while there is no verdict yet; afterwards only what is not this
-        event's own bad luck (a lost Query 2 leaves `check` None).
-    Source: paper section 3.1; its variants are other `choose` functions.
+    `choose` selects the regions; the paper's ablations are other `choose` functions. `stage` returns a context that
+    is entered around each query, for clocks and traces.
+    Raises: AnswerUnreadable and the engine's errors before the first verdict; afterwards every error except
+        TransientError, after which `check` is None.
+    Source: paper section 3.1.
     """
-    # Resizing lets go of the interpreter's lock: a large photograph must not hold up the other events.
-    view = await asyncio.to_thread(images.view, image, engine.card.scan_max_pixels)
+    # In a thread: resizing releases the interpreter's lock, so that a large image does not delay other events.
+    view = await asyncio.to_thread(images.build_view, image, engine.card.scan_max_pixels)
     with stage("scan"):
-        scan = await global_scan(image, view, engine)
+        scan = await run_global_scan(image, view, engine)
     with stage("check"):
         boxes = choose(scan.regions, image.size_px, engine.card.max_crops)
-        crops = await asyncio.to_thread(_crops, image, boxes, engine.card.crop_max_pixels)
+        crops = await asyncio.to_thread(_cut_crops, image, boxes, engine.card.crop_max_pixels)
         try:
-            check = await local_check(view, crops, engine)
+            check = await run_local_check(view, crops, engine)
         except TransientError:
             check = None
     return Inspection(scan, crops, check)
 
 
-async def global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
-    """Query 1 alone. Raises: AnswerUnreadable and the engine's errors."""
-    query = prompts.global_scan(view, engine.card.box_frame)
-    answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.global_scan)
-    regions = place(numbers, frame=engine.card.box_frame, view=view.size, image=image.size_px)
+async def run_global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
+    """Ask Query 1 and parse its answer.
+
+    Raises: AnswerUnreadable and the engine's errors.
+    """
+    query = prompts.build_global_scan(view, engine.card.box_frame)
+    answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.parse_global_scan)
+    regions = place_boxes(numbers, frame=engine.card.box_frame, view=view.size, image=image.size_px)
     return GlobalScan(verdict, answer.p_generated, regions, explanation, answer.truncated)
 
 
-def _crops(image: RgbImage, boxes: Sequence[BoundingBox], max_pixels: int) -> tuple[Crop, ...]:
+def _cut_crops(image: RgbImage, boxes: Sequence[BoundingBox], max_pixels: int) -> tuple[Crop, ...]:
     return tuple(images.crop(image, box, max_pixels) for box in boxes)
 
 
-async def local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
-    """Query 2 alone. Raises: AnswerUnreadable and the engine's errors."""
-    query = prompts.local_check(view, [crop.pixels for crop in crops], engine.card.box_frame)
-    answer, (verdict, explanation) = await _ask(engine, query, parse.local_check)
+async def run_local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
+    """Ask Query 2 and parse its answer.
+
+    Raises: AnswerUnreadable and the engine's errors.
+    """
+    query = prompts.build_local_check(view, [crop.pixels for crop in crops], engine.card.box_frame)
+    answer, (verdict, explanation) = await _ask(engine, query, parse.parse_local_check)
     return LocalCheck(verdict, answer.p_generated, explanation, answer.truncated)
 
 
-def place(
+def place_boxes(
     boxes: Sequence[parse.Numbers], *, frame: BoxFrame, view: geometry.Size, image: geometry.Size
 ) -> tuple[BoundingBox, ...]:
-    """The boxes of an answer as regions of the full-size image; one that is outside or inverted is left out."""
-    seen = THOUSAND if frame == "thousand" else view
-    placed = (geometry.clip(geometry.rescale(box, from_size=seen, to_size=image), image) for box in boxes)
+    """Map the boxes of an answer to the full-size image; leave out boxes that are outside or inverted."""
+    seen_size = THOUSAND if frame == "thousand" else view
+    placed = (geometry.clip(geometry.rescale(box, from_size=seen_size, to_size=image), image) for box in boxes)
     return tuple(region for region in placed if region is not None)
 
 

@@ -1,1 +1,1 @@
-"""The evidence card: one verdict with its evidence as a picture."""
+"""Draws the evidence card: one verdict with its evidence as a picture."""

@@ -1,4 +1,4 @@
-"""Where the parts of an evidence card go: arithmetic only, so that a test can hold it against any image shape."""
+"""Computes the place of each part of an evidence card: only arithmetic, so that tests can check any image shape."""
 
 import math
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A crop's place: `cell` holds its caption and below that, at the left, `crop`, its enlarged pixels."""
+    """The place of a crop: `cell` holds its caption and, below that at the left, `crop`, its enlarged pixels."""
 
     cell: Rect
     crop: Rect
 
 
 @dataclass(frozen=True, slots=True)
-class CardLayout:
-    """Half-open rectangles of the card; `note` stands where there is no crop."""
+class PanelLayout:
+    """The half-open rectangles of an evidence card; `note` replaces the crops if there are none."""
 
     size: Size
     image: Rect
@@ -50,19 +50,19 @@ class CardLayout:
     footer: Rect
 
 
-def arrange(image: Size, crops: Sequence[Size], *, answer_px: int) -> CardLayout:
-    """Crops beside the image, or below it where it is wide; both answers under them, `answer_px` high."""
-    place = _below if image[0] / image[1] > WIDE_ASPECT else _beside
+def arrange_panels(image: Size, crops: Sequence[Size], *, answer_px: int) -> PanelLayout:
+    """Place crops beside the image, or below a wide image, and both answers, `answer_px` high, under them."""
+    place = _place_below if image[0] / image[1] > WIDE_ASPECT else _place_beside
     placed, tiles, note, bottom = place(image, crops)
     top, right = bottom + GAP_PX, MARGIN_PX + CONTENT_PX
     answer_width = (CONTENT_PX - ARROW_PX) // 2
     scan = (MARGIN_PX, top, MARGIN_PX + answer_width, top + answer_px)
     check = (right - answer_width, top, right, top + answer_px)
     footer = (MARGIN_PX, top + answer_px, right, top + answer_px + FOOTER_PX)
-    return CardLayout((WIDTH_PX, footer[3]), placed, tuple(tiles), note, scan, check, footer)
+    return PanelLayout((WIDTH_PX, footer[3]), placed, tuple(tiles), note, scan, check, footer)
 
 
-def _beside(image: Size, crops: Sequence[Size]) -> tuple[Rect, list[Tile], Rect | None, int]:
+def _place_beside(image: Size, crops: Sequence[Size]) -> tuple[Rect, list[Tile], Rect | None, int]:
     room = IMAGE_ROOM if len(crops) < MANY_CROPS else IMAGE_ROOM_BESIDE_MANY
     width, height = contain(image, room, max_scale=MAX_IMAGE_SCALE)
     body = max(height, MIN_BODY_PX)
@@ -71,11 +71,11 @@ def _beside(image: Size, crops: Sequence[Size]) -> tuple[Rect, list[Tile], Rect 
     column = (placed[2] + GAP_PX, HEADER_PX, MARGIN_PX + CONTENT_PX, HEADER_PX + body)
     if not crops:
         return placed, [], column, column[3]
-    tiles = grid(column, crops)
+    tiles = arrange_tiles(column, crops)
     return placed, tiles, None, max(placed[3], tiles[-1].cell[3])
 
 
-def _below(image: Size, crops: Sequence[Size]) -> tuple[Rect, list[Tile], Rect | None, int]:
+def _place_below(image: Size, crops: Sequence[Size]) -> tuple[Rect, list[Tile], Rect | None, int]:
     width, height = contain(image, WIDE_ROOM, max_scale=MAX_IMAGE_SCALE)
     x = MARGIN_PX + (CONTENT_PX - width) // 2
     placed = (x, HEADER_PX, x + width, HEADER_PX + height)
@@ -83,20 +83,20 @@ def _below(image: Size, crops: Sequence[Size]) -> tuple[Rect, list[Tile], Rect |
     if not crops:
         note = (MARGIN_PX, top, right, top + NOTE_PX)
         return placed, [], note, note[3]
-    tiles = grid((MARGIN_PX, top, right, top + CROPS_BELOW_PX), crops)
+    tiles = arrange_tiles((MARGIN_PX, top, right, top + CROPS_BELOW_PX), crops)
     return placed, tiles, None, tiles[-1].cell[3]
 
 
-def grid(room: Rect, crops: Sequence[Size]) -> list[Tile]:
-    """Tiles in reading order, in the number of columns that shows most of the crops; rows no higher than they need."""
+def arrange_tiles(room: Rect, crops: Sequence[Size]) -> list[Tile]:
+    """Arrange tiles row by row, in the number of columns that enlarges the crops most; rows have minimal height."""
     width, height = room[2] - room[0], room[3] - room[1]
-    splits = ((columns, _shown(crops, columns, width, height)) for columns in range(1, len(crops) + 1))
-    columns, shown = max(splits, key=lambda split: sum(math.sqrt(wide * high) for wide, high in split[1]))
-    cell_width = _cell(width, columns)
+    splits = ((columns, _fit_crops(crops, columns, width, height)) for columns in range(1, len(crops) + 1))
+    columns, sizes = max(splits, key=lambda split: sum(math.sqrt(wide * high) for wide, high in split[1]))
+    cell_width = _compute_cell_length(width, columns)
     tiles: list[Tile] = []
     y = room[1]
-    for first in range(0, len(shown), columns):
-        row = shown[first : first + columns]
+    for first in range(0, len(sizes), columns):
+        row = sizes[first : first + columns]
         bottom = y + CAPTION_PX + max(high for _, high in row)
         for column, (wide, high) in enumerate(row):
             x, top = room[0] + column * (cell_width + GAP_PX), y + CAPTION_PX
@@ -105,11 +105,11 @@ def grid(room: Rect, crops: Sequence[Size]) -> list[Tile]:
     return tiles
 
 
-def _shown(crops: Sequence[Size], columns: int, width: int, height: int) -> list[Size]:
+def _fit_crops(crops: Sequence[Size], columns: int, width: int, height: int) -> list[Size]:
     rows = math.ceil(len(crops) / columns)
-    room = max(1, _cell(width, columns)), max(1, _cell(height, rows) - CAPTION_PX)
+    room = max(1, _compute_cell_length(width, columns)), max(1, _compute_cell_length(height, rows) - CAPTION_PX)
     return [contain(crop, room, max_scale=MAX_CROP_SCALE) for crop in crops]
 
 
-def _cell(length: int, count: int) -> int:
+def _compute_cell_length(length: int, count: int) -> int:
     return (length - GAP_PX * (count - 1)) // count

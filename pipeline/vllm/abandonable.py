@@ -1,4 +1,4 @@
-"""Long blocking work that the program must be able to walk away from: imports and starts of the engine."""
+"""Runs long blocking work that the program must be able to abandon: imports and starts of the engine."""
 
 import asyncio
 import signal
@@ -10,21 +10,21 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-async def in_abandonable_thread(call: Callable[[], Result]) -> Result:
-    """The call's result, from a daemon thread: cancelling the wait leaves the call behind.
+async def run_in_abandonable_thread(call: Callable[[], Result]) -> Result:
+    """Return the call's result from a daemon thread; if the wait is cancelled, the call runs on unattended.
 
-    SIGINT is blocked in the thread, and so in every process that the call starts: Ctrl-C in a terminal reaches the
-    whole process group, and the engine's core has to serve until the worker has drained.
+    SIGINT is blocked in the thread, and thereby in every process that the call starts: Ctrl-C in a terminal reaches
+    the whole process group, and the engine's core has to serve until the worker has drained.
     """
     finished: Future[Result] = Future()
     finished.set_running_or_notify_cancel()
 
-    def work() -> None:
+    def run_call() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             finished.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # noqa: BLE001 - re-raised in the caller
             finished.set_exception(error)
 
-    threading.Thread(target=work, name="abandonable", daemon=True).start()
+    threading.Thread(target=run_call, name="abandonable", daemon=True).start()
     return await asyncio.wrap_future(finished)

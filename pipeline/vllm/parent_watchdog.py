@@ -1,6 +1,6 @@
-"""Runs inside vLLM's worker processes: ends the engine's core when the process that started it is gone.
+"""Ends vLLM's core process if the process that started it is gone; runs inside vLLM's worker processes.
 
-vLLM's core serves on for ever when its front process is killed, and keeps the GPU's memory from the next one.
+Without this watchdog the core runs on after its parent is killed, and holds the GPU memory that the next one needs.
 """
 
 import os
@@ -9,22 +9,24 @@ import threading
 import time
 from pathlib import Path
 
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 
 
-class Lifeline:
-    """Mixed into vLLM's worker by its own extension point."""
+class ParentWatchdog:
+    """The class that vLLM mixes into its worker (`worker_extension_cls`)."""
 
-    def end_with(self, front: int) -> None:
-        """From now on the core, `front`'s child, ends soon after `front`, however that ends."""
+    def watch_parent(self, parent: int) -> None:
+        """End the core, a child of the process `parent`, within about a second after `parent` has ended."""
         here = os.getpid()
-        core = here if parent_of(here) == front else os.getppid()  # with several GPUs the core has workers of its own
-        threading.Thread(target=_watch, args=(core, front), name="lifeline", daemon=True).start()
+        # On one device this process is the core; with several GPUs the core has worker processes of its own.
+        core = here if read_parent(here) == parent else os.getppid()
+        arguments = (core, parent)
+        threading.Thread(target=_kill_core_after_parent, args=arguments, name="parent-watchdog", daemon=True).start()
 
 
-def _watch(core: int, front: int) -> None:
-    while parent_of(core) == front:
-        time.sleep(LOOK_EVERY_S)
+def _kill_core_after_parent(core: int, parent: int) -> None:
+    while read_parent(core) == parent:
+        time.sleep(POLL_INTERVAL_S)
     for process in (core, os.getpid()):
         try:
             os.kill(process, signal.SIGKILL)
@@ -32,10 +34,10 @@ def _watch(core: int, front: int) -> None:
             continue
 
 
-def parent_of(process: int) -> int | None:
-    """None when there is no such process."""
+def read_parent(process: int) -> int | None:
+    """Return the id of the parent of `process`; None if there is no such process."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(stat.rpartition(")")[2].split()[1])  # the name before it may hold anything
+    return int(stat.rpartition(")")[2].split()[1])  # the program name before it may hold spaces and brackets

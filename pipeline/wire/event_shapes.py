@@ -1,4 +1,4 @@
-"""What senders of image events write, as models: our own shape whole, of foreign ones the fields that concern us."""
+"""Models the events that senders write: our own shape in full, and of foreign shapes the fields that we read."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 MAX_ID_LENGTH = 256
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
-# What becomes a request header or a query field of ours is visible ASCII.
+# These become a header or a query field of our S3 requests: only visible ASCII is allowed.
 Etag = Annotated[str, Field(max_length=256, pattern=r"^[!-~]*$")]
 VersionId = Annotated[str, Field(max_length=1024, pattern=r"^[!-~]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
@@ -17,65 +17,67 @@ ShortText = Annotated[str, Field(max_length=256)]
 
 
 class ImageEventMessage(BaseModel):
-    """Our own event. Only `url` is required; `source` and `attributes` come back on the verdict."""
+    """Our own event. Only `url` is required; `source` and `attributes` are copied to the verdict."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="ImageEvent")
-    schema_version: Annotated[StrictInt, Field(ge=1, le=1)] = 1  # Literal[1] would take true for it
+    schema_version: Annotated[StrictInt, Field(ge=1, le=1)] = 1  # Literal[1] would accept true
     url: Annotated[str, Field(min_length=1, max_length=8192, description="s3://bucket/key, or https of the endpoint")]
-    id: Id | None = Field(default=None, description="what readers of verdicts deduplicate on")
+    id: Id | None = Field(default=None, description="the id on which readers of verdicts deduplicate")
     etag: Etag | None = None
     version_id: VersionId | None = None
     sha256: Sha256 | None = Field(default=None, description="of the object's bytes")
     source: ShortText | None = None
-    time: datetime | None = Field(default=None, description="the sender's own; not used")
+    time: datetime | None = Field(default=None, description="the sender's time; not used")
     attributes: dict[AttributeName, ShortText] = Field(default_factory=dict, max_length=16)
 
 
-class Foreign(BaseModel):
+class ForeignModel(BaseModel):
+    """A part of an event that others define; unknown fields are ignored."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class NamedBucket(Foreign):
+class NamedBucket(ForeignModel):
     name: str
 
 
-class StoredObject(Foreign):
+class StoredObject(ForeignModel):
     key: str
     etag: Etag | None = None
     version_id: VersionId | None = None
     sequencer: ShortText | None = None
 
 
-class NotifiedObject(StoredObject):
+class S3Object(StoredObject):
     etag: Etag | None = Field(default=None, alias="eTag")
     version_id: VersionId | None = Field(default=None, alias="versionId")
 
 
-class Notified(Foreign):
+class S3Entity(ForeignModel):
     bucket: NamedBucket
-    object: NotifiedObject
+    object: S3Object
 
 
-class S3Record(Foreign):
-    s3: Notified
+class S3Record(ForeignModel):
+    s3: S3Entity
 
 
 class BridgeObject(StoredObject):
     version_id: VersionId | None = Field(default=None, alias="version-id")
 
 
-class BridgeDetail(Foreign):
+class BridgeDetail(ForeignModel):
     bucket: NamedBucket
     object: BridgeObject
 
 
-class BridgeEvent(Foreign):
+class BridgeEvent(ForeignModel):
     id: Id | None = None
     detail: BridgeDetail
 
 
-class CloudEvent(Foreign):
-    """Attributes every CloudEvent has; the others do not concern us."""
+class CloudEvent(ForeignModel):
+    """The attributes that every CloudEvent has; others are ignored."""
 
     specversion: Literal["1.0"]
     id: Id

@@ -1,6 +1,7 @@
-"""Wire contracts: what crosses the process boundary, versioned. Readers ignore fields they do not know.
+"""Defines the versioned messages that we write: verdicts and label cases. Readers ignore unknown fields.
 
-Within a version fields are only added, optional and present (null, never missing). docs/schemas/ is made from here.
+Within a version, fields are only added; a new field is optional to readers and always written (null, never missing).
+`schemas.py` generates docs/schemas/ from these models.
 """
 
 import uuid
@@ -85,7 +86,7 @@ class ModelRef(Message):
 
 
 class VerdictEvent(Message):
-    """One judgement. `p_generated` is calibrated where the checkpoint card says how, `p_generated_raw` is not."""
+    """One judgement. `p_generated` is calibrated if the checkpoint card has a calibration, `p_generated_raw` is not."""
 
     schema_version: Literal[1] = 1
     verdict_id: str
@@ -109,12 +110,12 @@ class VerdictEvent(Message):
     decided_at: Moment
 
 
-def verdict_id(event_id: str, revision: str, prompt_version: str) -> str:
-    """Names one judgement: a repeat by the same model has the same one, a later model's has another."""
+def build_verdict_id(event_id: str, revision: str, prompt_version: str) -> str:
+    """Build the id of one judgement: a repeat by the same model has the same id, a later model has another."""
     return str(uuid.uuid5(NAMESPACE, f"{event_id}\n{revision}\n{prompt_version}"))
 
 
-def judge(
+def build_verdict_event(
     inspection: Inspection,
     checkpoint: Checkpoint,
     *,
@@ -128,13 +129,13 @@ def judge(
     worker: str,
     decided_at: datetime | None = None,
 ) -> VerdictEvent:
-    """An inspection as the event that is published, its probabilities corrected as the checkpoint card says."""
+    """Build the event to publish from an inspection, its probabilities calibrated by the checkpoint card."""
     card = checkpoint.card
     raw = inspection.decided.p_generated
     p_generated = card.calibrate(raw, source)
-    chosen = p_generated if inspection.verdict is Verdict.GENERATED else 1 - p_generated
+    confidence = p_generated if inspection.verdict is Verdict.GENERATED else 1 - p_generated
     return VerdictEvent(
-        verdict_id=verdict_id(event_id, checkpoint.revision, PROMPT_VERSION),
+        verdict_id=build_verdict_id(event_id, checkpoint.revision, PROMPT_VERSION),
         event_id=event_id,
         record=record,
         image=image,
@@ -143,12 +144,12 @@ def judge(
         verdict=inspection.verdict,
         p_generated=p_generated,
         p_generated_raw=raw,
-        confidence=chosen,
-        uncertain=card.uncertain(p_generated),
+        confidence=confidence,
+        uncertain=card.is_uncertain(p_generated),
         status=inspection.status,
         corrected=inspection.corrected,
-        scan=_scan_evidence(inspection, card.calibrate(inspection.scan.p_generated, source)),
-        check=_check_evidence(inspection, p_generated),
+        scan=_build_scan_evidence(inspection, card.calibrate(inspection.scan.p_generated, source)),
+        check=_build_check_evidence(inspection, p_generated),
         model=model,
         timing_s={stage: round(seconds, 4) for stage, seconds in timing_s.items()},
         worker=worker,
@@ -156,7 +157,7 @@ def judge(
     )
 
 
-def _scan_evidence(inspection: Inspection, p_generated: float) -> ScanEvidence:
+def _build_scan_evidence(inspection: Inspection, p_generated: float) -> ScanEvidence:
     scan = inspection.scan
     crops: dict[BoundingBox, str] = {crop.box: crop.sha256 for crop in inspection.crops}
     regions = [ZoomRegion(box=box.corners, zoomed=box in crops, crop_sha256=crops.get(box)) for box in scan.regions]
@@ -169,7 +170,7 @@ def _scan_evidence(inspection: Inspection, p_generated: float) -> ScanEvidence:
     )
 
 
-def _check_evidence(inspection: Inspection, p_generated: float) -> CheckEvidence | None:
+def _build_check_evidence(inspection: Inspection, p_generated: float) -> CheckEvidence | None:
     check = inspection.check
     if check is None:
         return None
@@ -179,7 +180,7 @@ def _check_evidence(inspection: Inspection, p_generated: float) -> CheckEvidence
 
 
 class LabelImage(Message):
-    """The picture to label: `object_key` in the labeling bucket, the rest as in the verdict."""
+    """The image to label: `object_key` is in the labeling bucket, the other fields are those of the verdict."""
 
     object_key: str
     bucket: str
@@ -192,7 +193,7 @@ class LabelImage(Message):
 
 
 class Label(Message):
-    """What people say about a case's picture; boxes and explanation where they gave some."""
+    """The conclusion of annotators about a case's image; boxes and explanation are optional."""
 
     verdict: Verdict
     boxes: list[Box] = []
@@ -200,7 +201,7 @@ class Label(Message):
 
 
 class LabelCase(Message):
-    """One inspection in the labeling bucket; `label` is there once the state is `labeled`."""
+    """One inspection in the labeling bucket; `label` is null until the state is `labeled`."""
 
     schema_version: Literal[1] = 1
     case_id: str

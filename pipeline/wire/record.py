@@ -1,4 +1,4 @@
-"""One Kafka record as it came, before anyone has read it."""
+"""Holds one Kafka record as the consumer received it, before its value is parsed."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
+    """A Kafka record: its coordinates, and key, value and headers as bytes."""
+
     topic: str
     partition: int
     offset: int
@@ -15,6 +17,6 @@ class RawRecord:
     value: bytes | None
     headers: Headers = ()
 
-    def header(self, name: str) -> bytes | None:
-        """The value of the last header of this name: the one added last wins."""
+    def get_header(self, name: str) -> bytes | None:
+        """Return the value of the last header of this name: the header that was added last wins."""
         return next((value for key, value in reversed(self.headers) if key == name), None)

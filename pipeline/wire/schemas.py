@@ -1,6 +1,6 @@
-"""`python -m pipeline.wire.schemas [DIRECTORY]`: the JSON Schemas of our messages, made from their models.
+"""`python -m pipeline.wire.schemas [DIRECTORY]` writes the JSON Schemas of our messages from their models.
 
-What we read is described as it may be written, what we write as it is: every field present.
+The schema of the event that we read lets optional fields be absent; the schemas of what we write require every field.
 """
 
 import json
@@ -23,22 +23,21 @@ _MODELS: dict[str, tuple[type[BaseModel], Literal["validation", "serialization"]
 }
 
 
-def schemas() -> dict[str, str]:
-    """The text of each file by its name."""
-    return {name: _text(model, mode) for name, (model, mode) in _MODELS.items()}
+def build_schemas() -> dict[str, str]:
+    """Return the text of each schema file by the file's name."""
+    return {name: _render_schema(model, mode) for name, (model, mode) in _MODELS.items()}
 
 
-def _text(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> str:
+def _render_schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> str:
     schema = {"$schema": DIALECT, **model.model_json_schema(mode=mode)}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def main() -> None:
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
+def write_schemas(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in schemas().items():
+    for name, text in build_schemas().items():
         (directory / name).write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    write_schemas(Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY)

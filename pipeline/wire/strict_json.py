@@ -1,27 +1,27 @@
-"""JSON as strangers send it, read strictly: one meaning or none."""
+"""Reads untrusted JSON strictly: text that two parsers could read differently is refused."""
 
 import json
 from collections import Counter
 from typing import NoReturn
 
 from pipeline.errors import MalformedEvent
-from pipeline.wire.urls import shown
+from pipeline.wire.urls import redact_text
 
 MAX_FIELDS = 1000
-"""of one object; each unknown one becomes an error object, and a megabyte of them would hold up the loop"""
+"""of one object; each unknown field becomes an error object, and a megabyte of them would block the event loop"""
 
 JsonObject = dict[str, object]
 
 
 def read_object(text: str | bytes) -> JsonObject:
-    """One JSON object without repeated keys, NaN, lone surrogates or bottomless nesting.
+    """Parse one JSON object; refuse repeated keys, NaN, lone surrogates and very deep nesting.
 
     Raises: MalformedEvent.
     """
     try:
         decoded = text if isinstance(text, str) else text.decode()
-        value = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_no_constant)
-        if "\\u" in decoded:
+        value = json.loads(decoded, object_pairs_hook=_reject_repeated_fields, parse_constant=_reject_constant)
+        if "\\u" in decoded:  # an escaped lone surrogate parses, but cannot be encoded
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise MalformedEvent("JSON nested too deep") from None
@@ -36,16 +36,16 @@ def read_object(text: str | bytes) -> JsonObject:
     return value
 
 
-def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
+def _reject_repeated_fields(pairs: list[tuple[str, object]]) -> JsonObject:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
-        raise MalformedEvent(f"field {shown(twice)} stands there twice")
+        repeated = next(name for name, count in counts.items() if count > 1)
+        raise MalformedEvent(f"field {redact_text(repeated)} stands there twice")
     if len(fields) > MAX_FIELDS:
         raise MalformedEvent(f"an object of {len(fields)} fields; at most {MAX_FIELDS} are read")
     return fields
 
 
-def _no_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise MalformedEvent(f"{name} is not JSON")

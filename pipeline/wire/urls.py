@@ -1,4 +1,4 @@
-"""From a URL to the object it names in our S3: nothing is requested here, and no query string leaves this file."""
+"""Finds the S3 object that a URL names, without any request; no query string leaves this file."""
 
 import re
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ _AWS_HOST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Addressing:
-    """Where images may be: the S3 endpoint (None is AWS itself) and the allow-list of buckets."""
+    """The S3 endpoint (None is AWS itself) and the allow-list of buckets."""
 
     endpoint_url: str | None
     buckets: frozenset[str]
 
     def admit(self, bucket: str, key: str) -> None:
-        """Every object passes here before anyone asks for it.
+        """Accept an object that may be fetched; every object passes this check before its first request.
 
-        A key with a `.` or `..` step is refused: where the bucket is part of the path, servers and proxies that tidy
-        paths would look into another bucket. Some (SeaweedFS) take a backslash for a slash before they do.
+        A key with a `.` or `..` segment is refused: where the bucket is part of the path, servers and proxies that
+        normalize paths would read another bucket. Some (SeaweedFS) first turn a backslash into a slash.
         Raises: BucketForbidden, MalformedEvent.
         """
         if bucket not in self.buckets:
-            raise BucketForbidden(f"bucket {shown(bucket)} is not on the allow-list")
+            raise BucketForbidden(f"bucket {redact_text(bucket)} is not on the allow-list")
         if not key or len(key.encode()) > MAX_KEY_BYTES:
             raise MalformedEvent(f"an object key has 1 to {MAX_KEY_BYTES} bytes, this one {len(key.encode())}")
         if not {".", ".."}.isdisjoint(re.split(r"[/\\]", key)):
-            raise MalformedEvent(f"key {shown(key)} has a step that is only dots")
+            raise MalformedEvent(f"key {redact_text(key)} has a step that is only dots")
 
     def locate(self, url: str) -> tuple[str, str]:
-        """Bucket and key of a URL, the bucket not yet admitted.
+        """Return bucket and key of a URL; the bucket is not yet checked by `admit`.
 
-        Raises: MalformedEvent for what is neither s3:// nor a web address of our endpoint.
+        Raises: MalformedEvent for a URL that is neither s3:// nor a web address of our endpoint.
         """
         if url[:5].lower() == "s3://":
             bucket, _, key = url[5:].partition("/")
@@ -48,53 +48,57 @@ class Addressing:
             parts = urlsplit(url)
             return self._locate_web(url, parts, parts.port)
         except ValueError as error:
-            raise MalformedEvent(f"{shown(url)} is not a URL") from error
+            raise MalformedEvent(f"{redact_text(url)} is not a URL") from error
 
     def _locate_web(self, url: str, parts: SplitResult, port: int | None) -> tuple[str, str]:
         endpoint = urlsplit(self.endpoint_url) if self.endpoint_url else None
         schemes = {"http", "https"} if endpoint and endpoint.scheme == "http" else {"https"}
         if parts.scheme not in schemes:
-            raise MalformedEvent(f"{shown(url)}: only {' and '.join(sorted({'s3'} | schemes))} URLs are read")
+            raise MalformedEvent(f"{redact_text(url)}: only {' and '.join(sorted({'s3'} | schemes))} URLs are read")
         if "@" in parts.netloc or parts.fragment or re.search(r"[\x00-\x20\x7f]", url):
             raise MalformedEvent(
-                f"{shown(url)}: no user, fragment, blank or control character belongs in a web address"
+                f"{redact_text(url)}: no user, fragment, blank or control character belongs in a web address"
             )
         path = unquote(parts.path, errors="strict")
         if port == DEFAULT_PORTS[parts.scheme]:
             port = None
-        place = _aws(parts.hostname, port, path) if endpoint is None else _own(endpoint, parts.hostname, port, path)
+        place = (
+            _locate_on_aws(parts.hostname, port, path)
+            if endpoint is None
+            else _locate_on_endpoint(endpoint, parts.hostname, port, path)
+        )
         if place is None:
             raise MalformedEvent(
-                f"{shown(url)} is not an address of {'AWS S3' if endpoint is None else 'our endpoint'}"
+                f"{redact_text(url)} is not an address of {'AWS S3' if endpoint is None else 'our endpoint'}"
             )
         return place
 
 
-def shown(text: str) -> str:
-    """`text` as a detail may hold it: quoted, short, and without what may be a query or a password."""
+def redact_text(text: str) -> str:
+    """Quote `text` for an error's detail: shortened, and without what may be a query string or a password."""
     head = re.sub(r"[^/]*@", "...@", text[:512].partition("?")[0])[:120]
     return repr(head if head == text else f"{head}...")
 
 
-def _own(endpoint: SplitResult, host: str | None, port: int | None, path: str) -> tuple[str, str] | None:
+def _locate_on_endpoint(endpoint: SplitResult, host: str | None, port: int | None, path: str) -> tuple[str, str] | None:
     own_port = None if endpoint.port == DEFAULT_PORTS.get(endpoint.scheme) else endpoint.port
     own_host, prefix = endpoint.hostname or "", endpoint.path.rstrip("/")
     if host is None or port != own_port or not path.startswith(f"{prefix}/"):
         return None
     rest = path[len(prefix) + 1 :]
     if host == own_host:
-        return _path_style(rest)
+        return _split_path(rest)
     bucket = host.removesuffix(f".{own_host}")
     return (bucket, rest) if bucket != host else None
 
 
-def _aws(host: str | None, port: int | None, path: str) -> tuple[str, str] | None:
+def _locate_on_aws(host: str | None, port: int | None, path: str) -> tuple[str, str] | None:
     match = _AWS_HOST.fullmatch(host or "")
     if match is None or port is not None or not path.startswith("/"):
         return None
-    return (match["bucket"], path[1:]) if match["bucket"] else _path_style(path[1:])
+    return (match["bucket"], path[1:]) if match["bucket"] else _split_path(path[1:])
 
 
-def _path_style(path: str) -> tuple[str, str]:
+def _split_path(path: str) -> tuple[str, str]:
     bucket, _, key = path.partition("/")
     return bucket, key

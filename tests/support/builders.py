@@ -12,7 +12,7 @@ from pipeline.wire.record import RawRecord
 AWS = Addressing(None, frozenset({"photos", "a.b"}))
 
 
-def record(
+def build_record(
     value: bytes | str | object = b"", *, headers: dict[str, bytes | None] | None = None, **kw: object
 ) -> RawRecord:
     """A record; what is neither bytes nor text becomes JSON."""
@@ -28,20 +28,20 @@ def record(
     return RawRecord(value=raw, headers=tuple((headers or {}).items()), **place)  # type: ignore[arg-type]
 
 
-def notification(*entries: tuple[str, str], name: str = "ObjectCreated:Put", **stored: object) -> dict[str, object]:
+def build_notification(*entries: tuple[str, str], name: str = "ObjectCreated:Put", **stored: object) -> dict[str, object]:
     """An S3 notification of (bucket, key) pairs; `stored` are further fields of each object."""
     objects = [{"bucket": {"name": b}, "object": {"key": k, "size": 5, **stored}} for b, k in entries]
     return {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": name, "s3": o} for o in objects]}
 
 
-def noise(width: int = 64, height: int = 48, *, mode: str = "RGB", seed: int = 0) -> Image.Image:
+def build_noise(width: int = 64, height: int = 48, *, mode: str = "RGB", seed: int = 0) -> Image.Image:
     """Pixels that no codec can guess, the same for the same seed."""
     channels = len(Image.new(mode, (1, 1)).getbands())
     shape = (height, width) if channels == 1 else (height, width, channels)
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8), mode)
 
 
-def encoded(image: Image.Image, file_format: str, **options: object) -> bytes:
+def encode_image(image: Image.Image, file_format: str, **options: object) -> bytes:
     """The image as a file of this format."""
     stream = io.BytesIO()
     image.save(stream, file_format, **options)

@@ -32,7 +32,7 @@ class DigestEngine:
         script: Script | None = None,
     ) -> None:
         self.card = card or CheckpointCard()
-        self.asked = 0
+        self.query_count = 0
         self.closed = False
         self._before = before
         self._script = script or {}
@@ -40,10 +40,10 @@ class DigestEngine:
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
         if self.closed:
             raise EngineDead("it was closed")
-        self.asked += 1
+        self.query_count += 1
         if self._before is not None:
             await self._before(query)
-        digest = images.digest(query.images[0])
+        digest = images.digest_pixels(query.images[0])
         asked = "scan" if query.grammar == prompts.SCAN_GRAMMAR else "check"
         scripted = self._script.get(digest, {}).get(asked)
         if scripted is not None:
@@ -61,7 +61,7 @@ class DigestEngine:
         self.closed = True
 
 
-class Fate:
+class EngineFaults:
     """What some pictures, named by their views' digests, do to the one engine that is asked about them.
 
     A deadly one ends it, and with it whoever is inside or asks later; an endless one never gets its answer.
@@ -77,7 +77,7 @@ class Fate:
         self._died = asyncio.Event()
 
     async def __call__(self, query: Query) -> None:
-        digest = images.digest(query.images[0])
+        digest = images.digest_pixels(query.images[0])
         if digest in self._deadly:
             self._died.set()
             await asyncio.sleep(0)  # as in vLLM whoever was asked earlier hears of it earlier

@@ -14,7 +14,7 @@ from pipeline.errors import (
     ZoomInError,
 )
 from pipeline.wire.events import ImageRef
-from worker.storage.store import Fetched
+from worker.storage.image_store import FetchedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class FakeS3:
             self.buckets[bucket].pop(key, None)
 
     def get(self, bucket: str, key: str, version_id: str | None = None) -> Stored:
-        self.meet(bucket)
+        self.require_bucket(bucket)
         if (bucket, key) in self.denied:
             raise AccessDenied(f"{bucket}/{key} is denied")
         versions = self.buckets[bucket].get(key, [])
@@ -55,7 +55,7 @@ class FakeS3:
             raise ImageMissing(f"{bucket}/{key} is missing")
         return found[-1]
 
-    def meet(self, bucket: str) -> None:
+    def require_bucket(self, bucket: str) -> None:
         if self.out or self.refuses:
             raise StoreUnavailable("the fake S3 is out")
         if bucket not in self.buckets:
@@ -77,23 +77,23 @@ class FakeStore:
         self.fetched: list[ImageRef] = []
         self._max_image_bytes = max_image_bytes
 
-    async def fetch(self, image: ImageRef) -> Fetched:
+    async def fetch(self, image: ImageRef) -> FetchedImage:
         self.fetched.append(image)
         results = list(self._tries(image))
-        found = [result for result in results if isinstance(result, Fetched)]
+        found = [result for result in results if isinstance(result, FetchedImage)]
         if found:
             return found[0]
         refusals = [result for result in results if isinstance(result, ZoomInError)]
         raise next((refusal for refusal in refusals if isinstance(refusal, ImageChanged)), refusals[0])
 
     async def probe(self, bucket: str) -> None:
-        self.s3.meet(bucket)
+        self.s3.require_bucket(bucket)
 
     async def check(self, bucket: str) -> str | None:
         if self.s3.refuses:
             raise StoreDenied("the fake S3 does not know you")
         try:
-            self.s3.meet(bucket)
+            self.s3.require_bucket(bucket)
         except ZoomInError as error:
             return error.detail
         return None
@@ -101,14 +101,14 @@ class FakeStore:
     def close(self) -> None:
         pass
 
-    def _tries(self, image: ImageRef) -> Iterator[Fetched | ZoomInError]:
+    def _tries(self, image: ImageRef) -> Iterator[FetchedImage | ZoomInError]:
         for key in [image.key] + ([image.other_key] if image.other_key else []):
             try:
                 yield self._get(image, key)
             except (ImageMissing, ImageChanged, AccessDenied) as error:
                 yield error
 
-    def _get(self, image: ImageRef, key: str) -> Fetched:
+    def _get(self, image: ImageRef, key: str) -> FetchedImage:
         stored = self.s3.get(image.bucket, key, image.version_id)
         content = stored.content or b""
         if image.etag not in (None, stored.etag):
@@ -118,7 +118,7 @@ class FakeStore:
         sha256 = hashlib.sha256(content).hexdigest()
         if image.sha256 not in (None, sha256):
             raise ImageChanged("another sha256")
-        return Fetched(content, key, stored.etag, stored.version_id, sha256)
+        return FetchedImage(content, key, stored.etag, stored.version_id, sha256)
 
 
 class FakeLabelBucket:
@@ -129,11 +129,11 @@ class FakeLabelBucket:
         self._bucket = bucket
 
     async def put_image(self, key: str, png: bytes) -> None:
-        self._s3.meet(self._bucket)
+        self._s3.require_bucket(self._bucket)
         self._s3.put(self._bucket, key, png)
 
     async def put_case(self, key: str, body: bytes) -> None:
-        self._s3.meet(self._bucket)
+        self._s3.require_bucket(self._bucket)
         if key not in self._s3.buckets[self._bucket]:
             self._s3.put(self._bucket, key, body)
 

@@ -18,17 +18,17 @@ SPECIALS = [
 """in the order of their ids, from 151643 on"""
 
 
-def vocabulary() -> Path:
+def find_vocabulary() -> Path:
     spec = importlib.util.find_spec("dashscope")
     assert spec
     assert spec.origin
     return Path(spec.origin).parent / "resources/qwen.tiktoken"
 
 
-def with_this_vocabulary(checkpoint: Path, directory: Path) -> Path:
+def copy_with_qwen_vocabulary(checkpoint: Path, directory: Path) -> Path:
     """A copy of `checkpoint` in which everything but the vocabulary is as before: it can be asked, not served."""
     shutil.copytree(checkpoint, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
-    converter = TikTokenConverter(vocab_file=str(vocabulary()), pattern=WORDS, extra_special_tokens=SPECIALS)
+    converter = TikTokenConverter(vocab_file=str(find_vocabulary()), pattern=WORDS, extra_special_tokens=SPECIALS)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=converter.converted(), eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )

@@ -23,10 +23,10 @@ class Site:
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.images = self.kafka.topic("images", partitions=self.partitions)
-        self.verdict_topic = self.kafka.topic("verdicts", partitions=self.partitions)
-        self.dead_letter_topic = self.kafka.dead_letter_topic("images.dlt")
-        self.bucket = self.s3.bucket("uploads")
+        self.images = self.kafka.create_topic("images", partitions=self.partitions)
+        self.verdict_topic = self.kafka.create_topic("verdicts", partitions=self.partitions)
+        self.dead_letter_topic = self.kafka.create_dead_letter_topic("images.dlt")
+        self.bucket = self.s3.create_bucket("uploads")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,7 +48,7 @@ class Site:
         """For commands that people type: what this process has, and the settings of this pipeline."""
         return {**os.environ, **self.environment}
 
-    def worker(self, *command: str) -> WorkerProcess:
+    def build_worker(self, *command: str) -> WorkerProcess:
         return WorkerProcess(command, self.environment, self.directory)
 
     def upload(self, key: str, data: bytes) -> str:
@@ -60,24 +60,24 @@ class Site:
         """Bytes and None as they are, text as text, anything else as JSON."""
         self.kafka.send(self.images, *map(_encoded, events), **how)  # type: ignore[arg-type]
 
-    def verdicts(self) -> list[VerdictEvent]:
-        records = self.kafka.records(self.verdict_topic)
+    def read_verdicts(self) -> list[VerdictEvent]:
+        records = self.kafka.read_records(self.verdict_topic)
         return [VerdictEvent.model_validate_json(record.value) for record in records]
 
-    def dead_letters(self) -> list[ConsumerRecord]:
-        return self.kafka.records(self.dead_letter_topic)
+    def read_dead_letters(self) -> list[ConsumerRecord]:
+        return self.kafka.read_records(self.dead_letter_topic)
 
-    def answered(self, count: int, timeout_s: float = 120) -> tuple[list[VerdictEvent], list[ConsumerRecord]]:
+    def wait_for_answers(self, count: int, timeout_s: float = 120) -> tuple[list[VerdictEvent], list[ConsumerRecord]]:
         """Waits until verdicts and dead letters together are `count`."""
         deadline = time.monotonic() + timeout_s
         while True:
-            verdicts, letters = self.verdicts(), self.dead_letters()
+            verdicts, letters = self.read_verdicts(), self.read_dead_letters()
             if len(verdicts) + len(letters) >= count:
                 return verdicts, letters
             assert time.monotonic() < deadline, f"{len(verdicts)} verdicts and {len(letters)} letters of {count}"
             time.sleep(0.3)
 
-    def committed(self) -> dict[int, int]:
+    def read_committed_offsets(self) -> dict[int, int]:
         """Per partition the group's committed offset."""
         from kafka import KafkaAdminClient
 
@@ -90,7 +90,7 @@ class Site:
             admin.close()
 
 
-def headers(record: ConsumerRecord) -> dict[str, str]:
+def decode_headers(record: ConsumerRecord) -> dict[str, str]:
     return {name: value.decode() for name, value in record.headers}
 
 

@@ -18,7 +18,7 @@ Box = tuple[int, int, int, int]
 P_GENERATED = {Verdict.REAL: 0.12, Verdict.GENERATED: 0.97}
 
 
-def verdict_event(
+def build_verdict(
     *,
     scan: str = "real",
     check: str | None = "generated",

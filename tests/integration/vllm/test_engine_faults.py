@@ -11,16 +11,16 @@ import pytest
 from pipeline import images
 from pipeline.checkpoint import Checkpoint
 from pipeline.verdict import RgbImage
-from tests.support.builders import encoded, noise
+from tests.support.builders import build_noise, encode_image
 from tests.support.paths import MODEL
 from tests.support.processes.worker_process import STANDIN, WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
-from tests.support.site import Site, headers
+from tests.support.site import Site, decode_headers
 
 pytestmark = pytest.mark.timeout(240)
 HEALTHY = 40
-BAD = noise(seed=666)
-DIGEST = images.digest(images.view(RgbImage(BAD, "png"), Checkpoint.read(MODEL).card.scan_max_pixels))
+BAD = build_noise(seed=666)
+DIGEST = images.digest_pixels(images.build_view(RgbImage(BAD, "png"), Checkpoint.read(MODEL).card.scan_max_pixels))
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def site(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path: Path) -> Site:
         "ZOOMIN_RETRY__MAX_WAIT_S": "0.5",
     }
     site = Site(kafka, seaweedfs, tmp_path, settings=settings)
-    site.upload("bad.png", encoded(BAD, "PNG"))
-    site.upload("a.png", encoded(noise(), "PNG"))
+    site.upload("bad.png", encode_image(BAD, "PNG"))
+    site.upload("a.png", encode_image(build_noise(), "PNG"))
     return site
 
 
@@ -76,24 +76,24 @@ def owned(worker: WorkerProcess) -> set[int]:
 
 
 def codes(site: Site) -> dict[str, str]:
-    return {h["zoomin-event-id"]: h["zoomin-dlt-code"] for h in map(headers, site.dead_letters())}
+    return {h["zoomin-event-id"]: h["zoomin-dlt-code"] for h in map(decode_headers, site.read_dead_letters())}
 
 
 def all_committed(site: Site) -> bool:
     ends = dict.fromkeys(range(site.partitions), 0)
-    for record in site.kafka.records(site.images):
+    for record in site.kafka.read_records(site.images):
         ends[record.partition] = record.offset + 1
-    return site.committed() == ends
+    return site.read_committed_offsets() == ends
 
 
 def test_the_picture_that_ends_the_engine_is_one_dead_letter_and_no_worker_of_the_pool_dies(site: Site) -> None:
     deadly = (*STANDIN, "--delay-s", "0.05", "--deadly", DIGEST)
-    with site.worker(*deadly) as one, site.worker(*deadly) as other:
+    with site.build_worker(*deadly) as one, site.build_worker(*deadly) as other:
         one.started()
         other.started()
         assert eventually(lambda: shared(one, other))
         send(site, bad=1)
-        verdicts, _ = site.answered(HEALTHY + 1)
+        verdicts, _ = site.wait_for_answers(HEALTHY + 1)
         assert codes(site) == {"bad-0": "engine_poison"}
         assert {v.event_id for v in verdicts} == {f"a-{n}" for n in range(HEALTHY)}
         assert eventually(lambda: restarts(one) + restarts(other) >= 2)  # the last letter goes out ahead of the engine
@@ -114,15 +114,15 @@ def test_more_of_them_than_the_budget_holds_end_one_worker_after_another_until_e
         lives += 1
         assert lives <= 3, "a worker that ended left nothing for the next to go on from"
         # A start takes longer than a commit: what was dead-lettered before it is behind us after it.
-        with site.worker(*STANDIN, "--delay-s", "0.05", "--start-s", "2", "--deadly", DIGEST) as worker:
+        with site.build_worker(*STANDIN, "--delay-s", "0.05", "--start-s", "2", "--deadly", DIGEST) as worker:
             worker.started()
             assert eventually(lambda: not worker.running or len(codes(site)) == 3, within_s=60)
             assert worker.stop() in (0, 1)
     assert codes(site) == {f"bad-{n}": "engine_poison" for n in range(3)}
-    with site.worker(*STANDIN) as worker:
+    with site.build_worker(*STANDIN) as worker:
         worker.started()
         everyone = {f"a-{n}" for n in range(HEALTHY)}
-        assert eventually(lambda: {v.event_id for v in site.verdicts()} >= everyone, within_s=60)
+        assert eventually(lambda: {v.event_id for v in site.read_verdicts()} >= everyone, within_s=60)
         assert worker.stop() == 0
     assert all_committed(site)
 
@@ -131,9 +131,9 @@ def test_a_query_that_never_ends_while_others_do_costs_its_event_and_no_restart(
     site.settings["ZOOMIN_RETRY__ATTEMPTS"] = "2"
     send(site, bad=1)
     send(site, bad=0)  # enough for others to be served all the time
-    with site.worker(*STANDIN, "--delay-s", "0.3", "--endless", DIGEST) as worker:
+    with site.build_worker(*STANDIN, "--delay-s", "0.3", "--endless", DIGEST) as worker:
         worker.started()
-        verdicts, _ = site.answered(2 * HEALTHY + 1)
+        verdicts, _ = site.wait_for_answers(2 * HEALTHY + 1)
         assert codes(site) == {"bad-0": "inference_timeout"}
         assert len(verdicts) == 2 * HEALTHY
         assert restarts(worker) == 0
@@ -142,13 +142,13 @@ def test_a_query_that_never_ends_while_others_do_costs_its_event_and_no_restart(
 
 
 def test_a_query_that_never_ends_with_nobody_else_is_taken_for_the_engine_once_and_then_for_poison(site: Site) -> None:
-    with site.worker(*STANDIN, "--endless", DIGEST) as worker:
+    with site.build_worker(*STANDIN, "--endless", DIGEST) as worker:
         worker.started()
         site.send(event(site, "bad.png", "bad-0"))
-        site.answered(1)
+        site.wait_for_answers(1)
         assert codes(site) == {"bad-0": "engine_poison"}
         site.send(event(site, "a.png", "a-0"))
-        verdicts, _ = site.answered(2)
+        verdicts, _ = site.wait_for_answers(2)
         assert [v.event_id for v in verdicts] == ["a-0"]
         assert restarts(worker) == 2
         assert worker.stop() == 0
@@ -156,12 +156,12 @@ def test_a_query_that_never_ends_with_nobody_else_is_taken_for_the_engine_once_a
 
 def test_a_spent_budget_ends_the_worker_with_nothing_committed_past_what_is_unanswered(site: Site) -> None:
     site.settings["ZOOMIN_ENGINE__RESTARTS"] = "0"
-    with site.worker(*STANDIN, "--delay-s", "0.05", "--deadly", DIGEST) as worker:
+    with site.build_worker(*STANDIN, "--delay-s", "0.05", "--deadly", DIGEST) as worker:
         worker.started()
         send(site, bad=1)
         assert worker.ended() == 1
         assert "0 are allowed" in worker.log.read_text()
     assert codes(site) == {}
-    answered = {(v.record.partition, v.record.offset) for v in site.verdicts()}
-    for partition, offset in site.committed().items():
+    answered = {(v.record.partition, v.record.offset) for v in site.read_verdicts()}
+    for partition, offset in site.read_committed_offsets().items():
         assert {(partition, n) for n in range(offset)} <= answered

@@ -10,23 +10,23 @@ import pytest
 from pipeline import geometry, prompts
 from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.vllm.engine import BLOCK_TOKENS, VllmEngine
-from tests.support.builders import noise
+from tests.support.builders import build_noise
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 
 def queries(engine: VllmEngine, seed: int):  # type: ignore[no-untyped-def]
     card = engine.card
-    view = noise(*geometry.fit((512, 512), card.scan_max_pixels), seed=seed)
-    crops = [noise(*geometry.fit((100, 80), card.crop_max_pixels, enlarge=True), seed=seed + 1000 + i) for i in (0, 1)]
-    return prompts.global_scan(view, card.box_frame), prompts.local_check(view, crops, card.box_frame)
+    view = build_noise(*geometry.fit((512, 512), card.scan_max_pixels), seed=seed)
+    crops = [build_noise(*geometry.fit((100, 80), card.crop_max_pixels, enlarge=True), seed=seed + 1000 + i) for i in (0, 1)]
+    return prompts.build_global_scan(view, card.box_frame), prompts.build_local_check(view, crops, card.box_frame)
 
 
 async def test_query_2_reuses_every_whole_block_of_the_shared_prefix(vllm_engine: VllmEngine) -> None:
     scan, check = queries(vllm_engine, 1)
     first = await vllm_engine.ask(scan)
     second = await vllm_engine.ask(check)
-    ids = [vllm_engine._renderer.token_ids(query) for query in (scan, check)]
+    ids = [vllm_engine._renderer.render_prompt(query) for query in (scan, check)]
     shared = next(i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b)
     width, height = scan.images[0].size
     pads = width * height // geometry.PATCH_MULTIPLE_PX**2 - 1  # one placeholder becomes this many more tokens
@@ -91,5 +91,5 @@ async def test_an_engine_that_does_not_answer_when_it_is_warmed_up_has_not_start
     impatient = dataclasses.replace(vllm_engine._options, query_timeout_s=0.01)
     engine = VllmEngine(vllm_engine._checkpoint, impatient, vllm_engine._renderer, stuck)  # type: ignore[arg-type]
     with pytest.raises(EngineDead, match=r"did not answer: no answer within 0.01 s"):
-        await engine._warmed_up()
+        await engine._finish_start()
     assert engine._closed

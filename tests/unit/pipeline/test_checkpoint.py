@@ -121,5 +121,5 @@ def test_without_calibration_nothing_changes() -> None:
 
 @pytest.mark.parametrize(("p", "uncertain"), [(0.39, False), (0.4, True), (0.6, True), (0.61, False)])
 def test_uncertain_is_a_closed_range(p: float, uncertain: bool) -> None:
-    assert CheckpointCard(uncertain_between=(0.4, 0.6)).uncertain(p) is uncertain
-    assert not CheckpointCard().uncertain(p)
+    assert CheckpointCard(uncertain_between=(0.4, 0.6)).is_uncertain(p) is uncertain
+    assert not CheckpointCard().is_uncertain(p)

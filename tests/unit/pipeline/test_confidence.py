@@ -9,24 +9,24 @@ from tiktoken.load import load_tiktoken_bpe
 from pipeline.confidence import VerdictTokens, logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.prompts import ANSWER_START
-from tests.support.qwen import WORDS, vocabulary
+from tests.support.qwen import WORDS, find_vocabulary
 
 
 @pytest.fixture(scope="module")
 def qwen() -> tiktoken.Encoding:
-    ranks = load_tiktoken_bpe(str(vocabulary()))
+    ranks = load_tiktoken_bpe(str(find_vocabulary()))
     return tiktoken.Encoding("qwen", pat_str=WORDS, mergeable_ranks=ranks, special_tokens={})
 
 
 def test_verdict_tokens_of_the_real_vocabulary(qwen: tiktoken.Encoding) -> None:
-    tokens = VerdictTokens.of(qwen.encode, ANSWER_START)
+    tokens = VerdictTokens.find(qwen.encode, ANSWER_START)
     assert (tokens.real, tokens.generated) == (7951, 16187)
     assert qwen.decode(list(tokens.prefix)) == ANSWER_START
     assert (qwen.decode([tokens.real]), qwen.decode([tokens.generated])) == ("real", "generated")
 
 
 def test_verdict_tokens_of_letters() -> None:
-    tokens = VerdictTokens.of(lambda text: [ord(letter) for letter in text], ANSWER_START)
+    tokens = VerdictTokens.find(lambda text: [ord(letter) for letter in text], ANSWER_START)
     assert tokens == VerdictTokens(tuple(ANSWER_START.encode()), ord("r"), ord("g"))
 
 
@@ -35,12 +35,12 @@ def test_a_vocabulary_that_joins_tag_and_verdict_is_refused() -> None:
         return [ord(letter) for letter in text.replace(">r", "\u00e4").replace(">g", "\u00f6")]
 
     with pytest.raises(BadSettings, match="tokenizer"):
-        VerdictTokens.of(encode, ANSWER_START)
+        VerdictTokens.find(encode, ANSWER_START)
 
 
 def test_a_vocabulary_that_does_not_tell_the_verdicts_apart_is_refused() -> None:
     with pytest.raises(BadSettings, match="tokenizer"):
-        VerdictTokens.of(lambda text: [0], ANSWER_START)
+        VerdictTokens.find(lambda text: [0], ANSWER_START)
 
 
 TOKENS = VerdictTokens((), 1, 2)
@@ -48,9 +48,9 @@ TOKENS = VerdictTokens((), 1, 2)
 
 @given(real=st.floats(-50, 0), generated=st.floats(-50, 0), shift=st.floats(-50, 0))
 def test_p_generated_is_the_softmax_of_the_two(real: float, generated: float, shift: float) -> None:
-    p = TOKENS.p_generated({1: real, 2: generated, 3: -0.1})
+    p = TOKENS.compute_p_generated({1: real, 2: generated, 3: -0.1})
     assert p == pytest.approx(math.exp(generated) / (math.exp(real) + math.exp(generated)))
-    assert p == pytest.approx(TOKENS.p_generated({1: real + shift, 2: generated + shift}))
+    assert p == pytest.approx(TOKENS.compute_p_generated({1: real + shift, 2: generated + shift}))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_p_generated_is_the_softmax_of_the_two(real: float, generated: float, sh
     [({1: -0.5}, 0.0), ({2: -9.0}, 1.0), ({}, 0.5), ({1: -math.inf, 2: -math.inf}, 0.5), ({1: -1.0, 2: -1.0}, 0.5)],
 )
 def test_a_missing_verdict_is_impossible(logprobs: dict[int, float], p: float) -> None:
-    assert TOKENS.p_generated(logprobs) == p
+    assert TOKENS.compute_p_generated(logprobs) == p
 
 
 @given(p=st.floats(1e-8, 1 - 1e-8))

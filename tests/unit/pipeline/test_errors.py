@@ -48,7 +48,7 @@ def test_codes_that_others_rest_on(code: str, kind: type[ZoomInError]) -> None:
 
 
 def test_an_outage_that_one_event_alone_sees_is_its_own() -> None:
-    alone = StoreUnavailable("no answer").alone()
+    alone = StoreUnavailable("no answer").convert_to_poison()
     assert isinstance(alone, PoisonError)
     assert (alone.code, alone.detail) == ("store_unavailable", "no answer (while others were served)")
-    assert isinstance(AccessDenied("403").alone(), ImageDenied)
+    assert isinstance(AccessDenied("403").convert_to_poison(), ImageDenied)

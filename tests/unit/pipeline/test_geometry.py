@@ -75,7 +75,7 @@ def test_clip(corners: geometry.Corners, clipped: tuple[int, ...] | None) -> Non
 
 @given(regions=st.lists(boxes(), max_size=8), size=st.tuples(st.integers(1, 300), st.integers(1, 300)))
 def test_zoomable_regions_are_inside_distinct_and_in_order(regions: list[BoundingBox], size: Size) -> None:
-    chosen = geometry.zoomable(regions, size, 3)
+    chosen = geometry.choose_zoomable(regions, size, 3)
     assert len(chosen) <= 3
     assert all(box.x2 <= size[0] and box.y2 <= size[1] for box in chosen)
     assert all(geometry.iou(a, b) < 0.9 for i, a in enumerate(chosen) for b in chosen[:i])
@@ -91,13 +91,13 @@ def test_zoomable_takes_the_first_of_repeats_and_then_counts() -> None:
         BoundingBox(50, 0, 150, 100),
         BoundingBox(0, 50, 9, 99),
     )
-    assert geometry.zoomable([first, same, second, third], (200, 200), 2) == [first, second]
-    assert geometry.zoomable([BoundingBox(300, 0, 310, 5)], (200, 200), 2) == []
+    assert geometry.choose_zoomable([first, same, second, third], (200, 200), 2) == [first, second]
+    assert geometry.choose_zoomable([BoundingBox(300, 0, 310, 5)], (200, 200), 2) == []
 
 
 @given(box=boxes(), size=st.tuples(st.integers(500, 900), st.integers(500, 900)))
 def test_crop_window_holds_its_box_and_stays_inside(box: BoundingBox, size: Size) -> None:
-    window = geometry.crop_window(box, size)
+    window = geometry.find_crop_window(box, size)
     assert window.x1 <= box.x1 < box.x2 <= window.x2 <= size[0]
     assert window.y1 <= box.y1 < box.y2 <= window.y2 <= size[1]
     assert min(window.width_px, window.height_px) >= 28
@@ -115,7 +115,7 @@ def test_crop_window_holds_its_box_and_stays_inside(box: BoundingBox, size: Size
     ],
 )
 def test_crop_window(box: tuple[int, int, int, int], size: Size, window: tuple[int, ...]) -> None:
-    assert geometry.crop_window(BoundingBox(*box), size).corners == window
+    assert geometry.find_crop_window(BoundingBox(*box), size).corners == window
 
 
 def smart_resize() -> Callable[..., Size]:

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, features
 from pipeline import images
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, PoisonError
 from pipeline.verdict import BoundingBox, RgbImage
-from tests.support.builders import encoded, noise
+from tests.support.builders import build_noise, encode_image
 
 CAP = 1_000_000
 WHITE = (255, 255, 255)
@@ -38,24 +38,24 @@ def test_lossless_files_keep_every_pixel(file_format: str) -> None:
     options: dict[str, Any] = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}
     if file_format == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
-    image = decode(encoded(noise(), file_format, **options.get(file_format, {})))
+    image = decode(encode_image(build_noise(), file_format, **options.get(file_format, {})))
     assert (image.format, image.frames, image.size_px, image.pixels.mode) == (file_format.lower(), 1, (64, 48), "RGB")
-    assert np.abs(array(image) - array(noise())).max() <= (3 if file_format == "AVIF" else 0)
+    assert np.abs(array(image) - array(build_noise())).max() <= (3 if file_format == "AVIF" else 0)
 
 
 def test_jpeg_is_decoded_whole_as_pillow_does_without_draft() -> None:
-    data = encoded(noise(), "JPEG", quality=90)
+    data = encode_image(build_noise(), "JPEG", quality=90)
     assert (array(decode(data)) == array(Image.open(io.BytesIO(data)))).all()
 
 
 def test_gif_of_few_colors_keeps_them() -> None:
-    image = decode(encoded(flat("RGB", (10, 200, 30)), "GIF"))
+    image = decode(encode_image(flat("RGB", (10, 200, 30)), "GIF"))
     assert (image.format, image.pixels.getpixel((3, 3))) == ("gif", (10, 200, 30))
 
 
 def test_mpo_is_its_first_image() -> None:
-    first, second = noise(seed=1), noise(seed=2)
-    data = encoded(first, "MPO", save_all=True, append_images=[second], quality=95)
+    first, second = build_noise(seed=1), build_noise(seed=2)
+    data = encode_image(first, "MPO", save_all=True, append_images=[second], quality=95)
     image = decode(data)
     assert (image.format, image.frames) == ("mpo", 2)
     assert np.abs(array(image) - array(first)).mean() < np.abs(array(image) - array(second)).mean()
@@ -64,7 +64,7 @@ def test_mpo_is_its_first_image() -> None:
 @pytest.mark.parametrize("file_format", ["PPM", "TGA", "ICO", "JPEG2000", "PDF", "EPS", "DDS", "PCX", "SGI"])
 def test_other_formats_are_refused(file_format: str) -> None:
     with pytest.raises(ImageRefused):
-        decode(encoded(noise(), file_format))
+        decode(encode_image(build_noise(), file_format))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ FORMATS = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {"compression": 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("kept", [0.05, 0.5, 0.9, 0.99])
 def test_a_file_cut_short_is_undecodable(file_format: str, kept: float) -> None:
-    data = encoded(noise(), file_format, **FORMATS[file_format])
+    data = encode_image(build_noise(), file_format, **FORMATS[file_format])
     with pytest.raises(ImageUndecodable):
         decode(data[: int(len(data) * kept)])
 
@@ -122,7 +122,7 @@ def test_a_file_cut_short_is_undecodable(file_format: str, kept: float) -> None:
     flips=st.dictionaries(st.floats(0, 1), st.integers(0, 255), min_size=1, max_size=8),
 )
 def test_broken_bytes_raise_nothing_but_our_errors(file_format: str, flips: dict[float, int]) -> None:
-    data = bytearray(encoded(noise(24, 16), file_format))
+    data = bytearray(encode_image(build_noise(24, 16), file_format))
     for place, value in flips.items():
         data[int(place * (len(data) - 1))] = value
     try:
@@ -136,12 +136,12 @@ def test_broken_bytes_raise_nothing_but_our_errors(file_format: str, flips: dict
 def test_png_with_huge_texts(packed: bool) -> None:
     texts = PngImagePlugin.PngInfo()
     texts.add_text("workflow", "a" * 5_000_000, zip=packed)
-    data = encoded(noise(), "PNG", pnginfo=texts)
+    data = encode_image(build_noise(), "PNG", pnginfo=texts)
     if packed:
         with pytest.raises(ImageUndecodable, match="too large"):
             decode(data)
     else:
-        assert (array(decode(data)) == array(noise())).all()
+        assert (array(decode(data)) == array(build_noise())).all()
 
 
 # What a viewer shows
@@ -152,7 +152,7 @@ def test_png_with_huge_texts(packed: bool) -> None:
 def test_upright(orientation: int, file_format: str) -> None:
     exif = Image.Exif()
     exif[images.ORIENTATION_TAG] = orientation
-    data = encoded(noise(), file_format, exif=exif)
+    data = encode_image(build_noise(), file_format, exif=exif)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     assert (array(decode(data)) == array(expected)).all()
 
@@ -161,7 +161,7 @@ def test_upright(orientation: int, file_format: str) -> None:
     "exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"]
 )
 def test_broken_exif_is_ignored(exif: bytes) -> None:
-    assert decode(encoded(noise(), "JPEG", exif=exif)).size_px == (64, 48)
+    assert decode(encode_image(build_noise(), "JPEG", exif=exif)).size_px == (64, 48)
 
 
 @pytest.mark.parametrize(
@@ -183,38 +183,38 @@ def test_broken_exif_is_ignored(exif: bytes) -> None:
     ],
 )
 def test_png_modes_over_white(image: Image.Image, color: tuple[int, int, int] | None) -> None:
-    decoded = decode(encoded(image, "PNG")).pixels
+    decoded = decode(encode_image(image, "PNG")).pixels
     assert decoded.getpixel((4, 4)) == (color or image.convert("RGB").getpixel((4, 4)))
 
 
 def test_transparent_palette_entry_is_white() -> None:
     image = flat("P", 1)
     image.putpalette([0, 0, 0, 200, 0, 0])
-    assert decode(encoded(image, "PNG", transparency=1)).pixels.getpixel((0, 0)) == WHITE
-    assert decode(encoded(image, "GIF", transparency=1)).pixels.getpixel((0, 0)) == WHITE
-    assert decode(encoded(image, "PNG", transparency=0)).pixels.getpixel((0, 0)) == (200, 0, 0)
+    assert decode(encode_image(image, "PNG", transparency=1)).pixels.getpixel((0, 0)) == WHITE
+    assert decode(encode_image(image, "GIF", transparency=1)).pixels.getpixel((0, 0)) == WHITE
+    assert decode(encode_image(image, "PNG", transparency=0)).pixels.getpixel((0, 0)) == (200, 0, 0)
 
 
 def test_transparent_color_of_a_truecolor_png_is_white() -> None:
-    assert decode(encoded(flat("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 3))).pixels.getpixel((0, 0)) == WHITE
+    assert decode(encode_image(flat("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 3))).pixels.getpixel((0, 0)) == WHITE
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 def test_16_bit_gray_is_scaled_not_clipped(file_format: str) -> None:
     ramp = Image.fromarray(np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64))
-    decoded = array(decode(encoded(ramp, file_format)))[:, :, 0]
+    decoded = array(decode(encode_image(ramp, file_format)))[:, :, 0]
     assert (np.abs(decoded - array(ramp) / 257) <= 0.5).all()
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_32_bit_samples_are_refused(mode: str) -> None:
     with pytest.raises(ImageRefused):
-        decode(encoded(flat(mode, 5), "TIFF"))
+        decode(encode_image(flat(mode, 5), "TIFF"))
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
 def test_cmyk(file_format: str) -> None:
-    red, green, blue = decode(encoded(flat("CMYK", (0, 255, 255, 0)), file_format)).pixels.getpixel((4, 4))  # type: ignore[misc]
+    red, green, blue = decode(encode_image(flat("CMYK", (0, 255, 255, 0)), file_format)).pixels.getpixel((4, 4))  # type: ignore[misc]
     assert red > 250
     assert max(green, blue) < 5
 
@@ -232,26 +232,26 @@ def wide_profile() -> bytes:
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_colors_are_brought_to_srgb(file_format: str) -> None:
-    data = encoded(flat("RGB", (250, 0, 0)), file_format, icc_profile=wide_profile())
+    data = encode_image(flat("RGB", (250, 0, 0)), file_format, icc_profile=wide_profile())
     red, _, blue = decode(data).pixels.getpixel((4, 4))  # type: ignore[misc]
     assert (red < 40, blue > 230) == (True, True)
 
 
 @pytest.mark.parametrize("profile", [b"", b"broken", wide_profile()[:200], wide_profile()[:100] + b"\xff" * 400])
 def test_a_broken_profile_is_ignored(profile: bytes) -> None:
-    assert (array(decode(encoded(noise(), "PNG", icc_profile=profile))) == array(noise())).all()
+    assert (array(decode(encode_image(build_noise(), "PNG", icc_profile=profile))) == array(build_noise())).all()
 
 
 def test_a_profile_of_other_channels_is_ignored() -> None:
-    image = noise(mode="L")
-    decoded = decode(encoded(image, "PNG", icc_profile=wide_profile()))
+    image = build_noise(mode="L")
+    decoded = decode(encode_image(image, "PNG", icc_profile=wide_profile()))
     assert (array(decoded)[:, :, 0] == array(image)).all()
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_first_frame_of_an_animation_with_its_count(file_format: str) -> None:
     frames = [flat("RGB", color) for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
-    image = decode(encoded(frames[0], file_format, save_all=True, append_images=frames[1:]))
+    image = decode(encode_image(frames[0], file_format, save_all=True, append_images=frames[1:]))
     assert image.frames == 3
     red, green, blue = image.pixels.getpixel((4, 4))  # type: ignore[misc]
     assert red > 240
@@ -261,7 +261,7 @@ def test_first_frame_of_an_animation_with_its_count(file_format: str) -> None:
 def test_nothing_of_the_file_but_its_pixels_is_kept() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Camera"
-    data = encoded(noise(), "PNG", exif=exif, icc_profile=wide_profile(), dpi=(300, 300))
+    data = encode_image(build_noise(), "PNG", exif=exif, icc_profile=wide_profile(), dpi=(300, 300))
     assert decode(data).pixels.info == {}
 
 
@@ -269,9 +269,9 @@ def test_nothing_of_the_file_but_its_pixels_is_kept() -> None:
 
 
 def test_png_is_lossless_and_without_metadata() -> None:
-    pixels = noise()
+    pixels = build_noise()
     pixels.info = {"icc_profile": wide_profile(), "exif": b"Exif\0\0", "dpi": (300, 300)}
-    data = images.png(pixels)
+    data = images.encode_png(pixels)
     again = Image.open(io.BytesIO(data))
     assert (array(again) == array(pixels)).all()
     assert again.info == {}
@@ -279,13 +279,13 @@ def test_png_is_lossless_and_without_metadata() -> None:
 
 
 def rgb(width: int, height: int) -> RgbImage:
-    return RgbImage(noise(width, height), "png")
+    return RgbImage(build_noise(width, height), "png")
 
 
 def test_view_fits_the_budget_and_leaves_a_fitting_image_alone() -> None:
-    assert images.view(rgb(1000, 500), 512 * 512).size == (700, 364)
+    assert images.build_view(rgb(1000, 500), 512 * 512).size == (700, 364)
     image = rgb(56, 84)
-    assert images.view(image, 512 * 512) is image.pixels
+    assert images.build_view(image, 512 * 512) is image.pixels
 
 
 def test_crop_is_cut_from_the_full_image_with_its_margin() -> None:
@@ -296,9 +296,9 @@ def test_crop_is_cut_from_the_full_image_with_its_margin() -> None:
     assert crop.pixels.size == (336, 336)
     expected = image.pixels.crop((95, 95, 205, 205)).resize((336, 336), Image.Resampling.BICUBIC, reducing_gap=2.0)
     assert (array(crop.pixels) == array(expected)).all()
-    assert crop.sha256 == images.digest(expected)
+    assert crop.sha256 == images.digest_pixels(expected)
 
 
 def test_digest_tells_shapes_apart() -> None:
-    assert images.digest(flat("RGB", 0)) != images.digest(Image.new("RGB", (4, 16)))
-    assert images.digest(noise()) == images.digest(noise()) != images.digest(noise(seed=1))
+    assert images.digest_pixels(flat("RGB", 0)) != images.digest_pixels(Image.new("RGB", (4, 16)))
+    assert images.digest_pixels(build_noise()) == images.digest_pixels(build_noise()) != images.digest_pixels(build_noise(seed=1))

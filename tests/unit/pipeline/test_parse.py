@@ -21,14 +21,14 @@ explanations = st.text(letters, min_size=1).map(str.strip).filter(bool)
 @given(verdict=verdicts, listed=boxes, explanation=explanations)
 def test_a_rendered_scan_is_read_back(verdict: Verdict, listed: list[Box], explanation: str) -> None:
     text = prompts.render_scan(verdict, listed, explanation)
-    assert parse.global_scan(text) == (verdict, listed, explanation)
+    assert parse.parse_global_scan(text) == (verdict, listed, explanation)
     assert re.fullmatch(prompts.SCAN_GRAMMAR, text.removeprefix(prompts.ANSWER_START))
 
 
 @given(verdict=verdicts, explanation=explanations)
 def test_a_rendered_check_is_read_back(verdict: Verdict, explanation: str) -> None:
     text = prompts.render_check(verdict, explanation)
-    assert parse.local_check(text) == (verdict, explanation)
+    assert parse.parse_local_check(text) == (verdict, explanation)
     assert re.fullmatch(prompts.CHECK_GRAMMAR, text.removeprefix(prompts.ANSWER_START))
 
 
@@ -39,7 +39,7 @@ def test_a_cut_scan_is_read_as_far_as_it_goes(
     text = prompts.render_scan(verdict, listed, explanation)
     decided = text.index("</verdict>") + len("</verdict>")
     cut = text[: decided + int(share * (len(text) - decided))]
-    read_verdict, read_boxes, read_explanation = parse.global_scan(cut, truncated=True)
+    read_verdict, read_boxes, read_explanation = parse.parse_global_scan(cut, truncated=True)
     assert read_verdict is verdict
     assert read_boxes == listed[: len(read_boxes)]
     assert explanation.startswith(read_explanation)
@@ -51,7 +51,7 @@ def test_a_cut_scan_is_read_as_far_as_it_goes(
 def test_a_cut_check_is_read_as_far_as_it_goes(verdict: Verdict, explanation: str, share: float) -> None:
     text = prompts.render_check(verdict, explanation)
     decided = text.index("</verdict>") + len("</verdict>")
-    read_verdict, read_explanation = parse.local_check(
+    read_verdict, read_explanation = parse.parse_local_check(
         text[: decided + int(share * (len(text) - decided))], truncated=True
     )
     assert read_verdict is verdict
@@ -60,7 +60,7 @@ def test_a_cut_check_is_read_as_far_as_it_goes(verdict: Verdict, explanation: st
 
 def test_blanks_and_capitals_between_the_parts_are_tolerated() -> None:
     text = " <verdict> Real </verdict>\n<boxes> [1, 2,3 ,4]\n[5,6,7,8] </boxes>\n<explanation> why \n</explanation>\n"
-    assert parse.global_scan(text) == (Verdict.REAL, [(1, 2, 3, 4), (5, 6, 7, 8)], "why")
+    assert parse.parse_global_scan(text) == (Verdict.REAL, [(1, 2, 3, 4), (5, 6, 7, 8)], "why")
 
 
 SCAN = "<verdict>real</verdict><boxes>[1,2,3,4]</boxes><explanation>x</explanation>"
@@ -89,13 +89,13 @@ CHECK = "<verdict>real</verdict><explanation>x</explanation>"
 )
 def test_anything_else_is_unreadable_as_a_scan(text: str) -> None:
     with pytest.raises(AnswerUnreadable):
-        parse.global_scan(text)
+        parse.parse_global_scan(text)
 
 
 @pytest.mark.parametrize("text", ["", SCAN, CHECK + CHECK, "so " + CHECK, CHECK.removesuffix("</explanation>")])
 def test_anything_else_is_unreadable_as_a_check(text: str) -> None:
     with pytest.raises(AnswerUnreadable):
-        parse.local_check(text)
+        parse.parse_local_check(text)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_anything_else_is_unreadable_as_a_check(text: str) -> None:
 )
 def test_a_cut_excuses_only_the_end(text: str) -> None:
     with pytest.raises(AnswerUnreadable):
-        parse.global_scan(text, truncated=True)
+        parse.parse_global_scan(text, truncated=True)
 
 
 def test_an_explanation_can_always_be_written_down() -> None:
-    assert parse.local_check(CHECK.replace(">x<", ">a\ud800b<")) == (Verdict.REAL, "a?b")
+    assert parse.parse_local_check(CHECK.replace(">x<", ">a\ud800b<")) == (Verdict.REAL, "a?b")

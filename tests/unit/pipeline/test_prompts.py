@@ -18,16 +18,16 @@ def text_before_the_first_image(messages: list[dict[str, object]]) -> list[objec
 
 @pytest.mark.parametrize("frame", ["pixels", "thousand"])
 def test_query_2_begins_as_query_1_up_to_the_image(frame: BoxFrame) -> None:
-    scan, check = prompts.global_scan(VIEW, frame), prompts.local_check(VIEW, CROPS, frame)
-    assert text_before_the_first_image(prompts.chat(scan)) == text_before_the_first_image(prompts.chat(check))
+    scan, check = prompts.build_global_scan(VIEW, frame), prompts.build_local_check(VIEW, CROPS, frame)
+    assert text_before_the_first_image(prompts.build_chat(scan)) == text_before_the_first_image(prompts.build_chat(check))
     assert scan.images[0] is check.images[0] is VIEW
     assert scan.answer_start == check.answer_start
 
 
 def test_images_and_their_places_agree() -> None:
-    query = prompts.local_check(VIEW, CROPS, "pixels")
+    query = prompts.build_local_check(VIEW, CROPS, "pixels")
     assert query.images == (VIEW, *CROPS)
-    blocks = prompts.chat(query)[1]["content"]
+    blocks = prompts.build_chat(query)[1]["content"]
     assert [block.get("text", "image") for block in blocks] == [
         "image",
         "Crop 1:",
@@ -39,18 +39,18 @@ def test_images_and_their_places_agree() -> None:
 
 
 def test_without_crops_the_question_says_so() -> None:
-    query = prompts.local_check(VIEW, [], "pixels")
+    query = prompts.build_local_check(VIEW, [], "pixels")
     assert query.images == (VIEW,)
     assert "no crops" in str(query.content[-1])
 
 
 def test_the_model_is_told_the_unit_of_its_boxes() -> None:
-    assert "in pixels of that image" in prompts.global_scan(VIEW, "pixels").instructions
-    assert "in thousandths of its sides" in prompts.global_scan(VIEW, "thousand").instructions
+    assert "in pixels of that image" in prompts.build_global_scan(VIEW, "pixels").instructions
+    assert "in thousandths of its sides" in prompts.build_global_scan(VIEW, "thousand").instructions
 
 
 def test_prompts_of_a_version_never_change() -> None:
     """Checkpoints are trained on these words. Who changes them adds a version and keeps this one."""
     assert prompts.PROMPT_VERSION == "1"
-    assert prompts.fingerprint("pixels") == "d4ad10dbc5c2c4dae0b70fb2457528c968b5974d458d5d93007ee0d06835f14d"
-    assert prompts.fingerprint("thousand") == "f90280856103ad1a2f0c642ed66cda5ef4f40bbff4ef970991beabfb900dea73"
+    assert prompts.compute_fingerprint("pixels") == "d4ad10dbc5c2c4dae0b70fb2457528c968b5974d458d5d93007ee0d06835f14d"
+    assert prompts.compute_fingerprint("thousand") == "f90280856103ad1a2f0c642ed66cda5ef4f40bbff4ef970991beabfb900dea73"

@@ -11,11 +11,11 @@ from pipeline.errors import AnswerUnreadable, EngineDead, GenerationFailed, Infe
 from pipeline.geometry import Size
 from pipeline.verdict import BoundingBox, RgbImage, Status, Verdict
 from pipeline.zoomin import inspect
-from tests.support.builders import noise
+from tests.support.builders import build_noise
 
 SCAN = "<verdict>{}</verdict><boxes>{}</boxes><explanation>first look</explanation>"
 CHECK = "<verdict>{}</verdict><explanation>second look</explanation>"
-IMAGE = RgbImage(noise(1120, 560), "png")
+IMAGE = RgbImage(build_noise(1120, 560), "png")
 
 
 class ScriptedEngine:

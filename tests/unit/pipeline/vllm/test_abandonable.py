@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from pipeline.vllm.abandonable import in_abandonable_thread
+from pipeline.vllm.abandonable import run_in_abandonable_thread
 
 
 async def test_results_and_errors_come_back() -> None:
-    assert await in_abandonable_thread(lambda: 7) == 7
+    assert await run_in_abandonable_thread(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        await in_abandonable_thread(lambda: 1 // 0)
+        await run_in_abandonable_thread(lambda: 1 // 0)
 
 
 async def test_the_wait_can_be_left_while_the_call_goes_on() -> None:
@@ -20,7 +20,7 @@ async def test_the_wait_can_be_left_while_the_call_goes_on() -> None:
         begun.set()
         return leave.wait(60)
 
-    waiting = asyncio.create_task(in_abandonable_thread(call))
+    waiting = asyncio.create_task(run_in_abandonable_thread(call))
     while not begun.is_set():  # noqa: ASYNC110 - the event is a thread's
         await asyncio.sleep(0)
     waiting.cancel()
@@ -31,6 +31,6 @@ async def test_the_wait_can_be_left_while_the_call_goes_on() -> None:
 
 
 async def test_ctrl_c_is_not_for_what_it_starts() -> None:
-    blocked = await in_abandonable_thread(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, set()))
+    blocked = await run_in_abandonable_thread(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, set()))
     assert signal.SIGINT in blocked
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())

@@ -3,13 +3,13 @@ import select
 import subprocess
 import sys
 
-from pipeline.vllm.parent_watchdog import parent_of
+from pipeline.vllm.parent_watchdog import read_parent
 
 CORE = """
 import time
-from pipeline.vllm.parent_watchdog import Lifeline
+from pipeline.vllm.parent_watchdog import ParentWatchdog
 import os, sys
-Lifeline().end_with(int(sys.argv[1]))
+ParentWatchdog().watch_parent(int(sys.argv[1]))
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
@@ -22,8 +22,8 @@ sys.stdin.read()
 
 
 def test_the_parent_of_a_process_is_read_and_that_of_none_is_none() -> None:
-    assert parent_of(os.getpid()) == os.getppid()
-    assert parent_of(2**31 - 1) is None
+    assert read_parent(os.getpid()) == os.getppid()
+    assert read_parent(2**31 - 1) is None
 
 
 def test_a_core_ends_when_its_front_is_killed() -> None:
@@ -34,7 +34,7 @@ def test_a_core_ends_when_its_front_is_killed() -> None:
     assert front.stdin
     with front.stdout, front.stdin:
         core = int(front.stdout.readline())
-        assert parent_of(core) == front.pid
+        assert read_parent(core) == front.pid
         descriptor = os.pidfd_open(core)
         front.kill()
         front.wait()

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from pipeline.errors import BucketForbidden, MalformedEvent, ZoomInError
 from pipeline.wire.events import Addressing, ImageRef, parse_event
 from pipeline.wire.messages import NAMESPACE
-from tests.support.builders import AWS, notification, record
+from tests.support.builders import AWS, build_notification, build_record
 
 OWN = Addressing("http://127.0.0.1:8333", frozenset({"photos", "a.b"}))
 SHA = "AB" * 32
 
 
 def read(value: object, addressing: Addressing = AWS, **kw: Any) -> list[ImageRef]:
-    return [event.image for event in parse_event(record(value, **kw), addressing)]
+    return [event.image for event in parse_event(build_record(value, **kw), addressing)]
 
 
 def refusal(value: object, addressing: Addressing = AWS, **kw: Any) -> str:
     with pytest.raises(MalformedEvent) as caught:
-        parse_event(record(value, **kw), addressing)
+        parse_event(build_record(value, **kw), addressing)
     return caught.value.detail
 
 
@@ -46,7 +46,7 @@ def test_our_own_event_names_its_image(fields: dict[str, object], image: ImageRe
 
 def test_source_and_attributes_come_along() -> None:
     sent = {"url": "s3://photos/a.jpg", "id": "e1", "source": "web", "attributes": {"user": "7"}}
-    (event,) = parse_event(record(sent), AWS)
+    (event,) = parse_event(build_record(sent), AWS)
     assert (event.event_id, event.source, event.attributes, event.index) == ("e1", "web", {"user": "7"}, 0)
 
 
@@ -184,7 +184,7 @@ def test_other_addresses_are_malformed(endpoint: str | None, url: str) -> None:
 )
 def test_no_detail_holds_a_query_or_a_password(value: object) -> None:
     with pytest.raises(ZoomInError) as caught:
-        parse_event(record(value), Addressing("https://s3.lan", OWN.buckets))
+        parse_event(build_record(value), Addressing("https://s3.lan", OWN.buckets))
     assert "c0ffee" not in caught.value.detail
     assert len(caught.value.detail) <= 512
 
@@ -198,15 +198,15 @@ def test_no_detail_holds_a_query_or_a_password(value: object) -> None:
         "s3://secret/a",
         "https://secret.s3.amazonaws.com/a",
         {"url": "s3://secret/a"},
-        notification(("secret", "a")),
-        notification(("photos", "a"), ("secret", "a")),
+        build_notification(("secret", "a")),
+        build_notification(("photos", "a"), ("secret", "a")),
         {"detail-type": "Object Created", "detail": {"bucket": {"name": "secret"}, "object": {"key": "a"}}},
         "s3:///a",
     ],
 )
 def test_a_bucket_off_the_list_is_forbidden(value: object) -> None:
     with pytest.raises(BucketForbidden):
-        parse_event(record(value), AWS)
+        parse_event(build_record(value), AWS)
 
 
 # Shape 3: S3 notifications
@@ -230,14 +230,14 @@ def test_a_bucket_off_the_list_is_forbidden(value: object) -> None:
     ],
 )
 def test_notification_keys_are_read_in_both_ways(key: str, stored: dict[str, object], image: ImageRef) -> None:
-    assert read(notification(("photos", key), **stored)) == [image]
-    assert read(notification(("photos", key), name="s3:ObjectCreated:CompleteMultipartUpload", **stored)) == [image]
+    assert read(build_notification(("photos", key), **stored)) == [image]
+    assert read(build_notification(("photos", key), name="s3:ObjectCreated:CompleteMultipartUpload", **stored)) == [image]
 
 
 def test_every_created_object_of_a_notification_is_read_and_others_are_not() -> None:
-    body = notification(("photos", "a"), ("photos", "b"), ("photos", "c"))
+    body = build_notification(("photos", "a"), ("photos", "b"), ("photos", "c"))
     body["Records"][1]["eventName"] = "ObjectRemoved:Delete"  # type: ignore[index]
-    events = parse_event(record(body), AWS)
+    events = parse_event(build_record(body), AWS)
     assert [(e.image.key, e.index) for e in events] == [("a", 0), ("c", 2)]
 
 
@@ -266,10 +266,10 @@ def test_the_test_event_is_ignored() -> None:
         {"Records": [{"eventName": "ObjectCreated"}]},
         {"Records": [{"eventName": 5}]},
         {"Event": "s3:Other"},
-        notification(("photos", "")),
-        notification(("photos", "a"), eTag=5),
+        build_notification(("photos", "")),
+        build_notification(("photos", "a"), eTag=5),
         {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "photos"}}}]},
-        notification(*[("photos", str(i)) for i in range(101)]),
+        build_notification(*[("photos", str(i)) for i in range(101)]),
     ],
 )
 def test_odd_notifications_are_malformed(body: object) -> None:
@@ -277,7 +277,7 @@ def test_odd_notifications_are_malformed(body: object) -> None:
 
 
 def test_a_hundred_images_are_read() -> None:
-    assert len(read(notification(*[("photos", str(i)) for i in range(100)]))) == 100
+    assert len(read(build_notification(*[("photos", str(i)) for i in range(100)]))) == 100
 
 
 # Shape 4: EventBridge
@@ -289,7 +289,7 @@ def bridge(kind: str = "Object Created", **stored: object) -> dict[str, object]:
 
 
 def test_eventbridge_keys_are_raw() -> None:
-    (event,) = parse_event(record(bridge(etag="e", **{"version-id": "v", "sequencer": "0055"})), AWS)
+    (event,) = parse_event(build_record(bridge(etag="e", **{"version-id": "v", "sequencer": "0055"})), AWS)
     assert event.image == ImageRef("photos", "a+b%20.jpg", "e", "v")
     assert event.event_id == "b-1"
 
@@ -314,9 +314,9 @@ OURS = {"url": "s3://photos/a.jpg"}
 
 
 def test_structured_cloudevent_around_ours() -> None:
-    (event,) = parse_event(record({**ENVELOPE, "subject": "x", "data": OURS}), AWS)
+    (event,) = parse_event(build_record({**ENVELOPE, "subject": "x", "data": OURS}), AWS)
     assert (event.image, event.event_id) == (ImageRef("photos", "a.jpg"), "c-1")
-    (event,) = parse_event(record({**ENVELOPE, "data": {**OURS, "id": "own"}}), AWS)
+    (event,) = parse_event(build_record({**ENVELOPE, "data": {**OURS, "id": "own"}}), AWS)
     assert event.event_id == "own"
 
 
@@ -326,14 +326,14 @@ def test_structured_cloudevent_with_packed_data() -> None:
 
 
 def test_cloudevents_around_a_notification() -> None:
-    body = notification(("photos", "a"), ("photos", "b"), sequencer="1")
-    structured = parse_event(record({**ENVELOPE, "data": body}), AWS)
-    assert structured == parse_event(record(body, headers=BINARY), AWS) == parse_event(record(body), AWS)
+    body = build_notification(("photos", "a"), ("photos", "b"), sequencer="1")
+    structured = parse_event(build_record({**ENVELOPE, "data": body}), AWS)
+    assert structured == parse_event(build_record(body, headers=BINARY), AWS) == parse_event(build_record(body), AWS)
     assert [event.image.key for event in structured] == ["a", "b"]
 
 
 def test_binary_cloudevent_around_ours() -> None:
-    (event,) = parse_event(record(OURS, headers={"content-type": b"application/json", **BINARY}), AWS)
+    (event,) = parse_event(build_record(OURS, headers={"content-type": b"application/json", **BINARY}), AWS)
     assert (event.image, event.event_id) == (ImageRef("photos", "a.jpg"), "c-1")
 
 
@@ -373,34 +373,34 @@ def identity(*parts: object) -> str:
     ],
 )
 def test_event_id_names_the_upload_else_the_record(stored: dict[str, object], event_id: str) -> None:
-    (event,) = parse_event(record(notification(("photos", "a+b"), **stored)), AWS)
+    (event,) = parse_event(build_record(build_notification(("photos", "a+b"), **stored)), AWS)
     assert event.event_id == event_id
 
 
 def test_the_same_upload_sent_twice_has_one_event_id() -> None:
-    body = notification(("photos", "a"), eTag="e", sequencer="1")
-    (first,), (second,) = (parse_event(record(body, offset=offset), AWS) for offset in (1, 2))
+    body = build_notification(("photos", "a"), eTag="e", sequencer="1")
+    (first,), (second,) = (parse_event(build_record(body, offset=offset), AWS) for offset in (1, 2))
     assert first.event_id == second.event_id
 
 
 def test_images_without_identity_differ_by_offset_and_index() -> None:
-    body = notification(("photos", "a"), ("photos", "a"))
-    ids = {e.event_id for offset in (1, 2) for e in parse_event(record(body, offset=offset), AWS)}
+    body = build_notification(("photos", "a"), ("photos", "a"))
+    ids = {e.event_id for offset in (1, 2) for e in parse_event(build_record(body, offset=offset), AWS)}
     assert len(ids) == 4
 
 
 def test_the_replay_header_names_the_event() -> None:
     sent = {"url": "s3://photos/a.jpg", "id": "e1"}
-    (event,) = parse_event(record(sent, headers={"zoomin-event-id": b"old"}), AWS)
+    (event,) = parse_event(build_record(sent, headers={"zoomin-event-id": b"old"}), AWS)
     assert event.event_id == "old"
-    (event,) = parse_event(record(sent, headers={"zoomin-event-id": None}), AWS)
+    (event,) = parse_event(build_record(sent, headers={"zoomin-event-id": None}), AWS)
     assert event.event_id == "e1"
 
 
 def test_a_replay_of_several_images_judges_only_the_named_one() -> None:
-    body = notification(("photos", "a"), ("photos", "b"), ("photos", "b"), eTag="e")
-    wanted = parse_event(record(body), AWS)[1]
-    assert parse_event(record(body, headers={"zoomin-event-id": wanted.event_id.encode()}), AWS) == [wanted]
+    body = build_notification(("photos", "a"), ("photos", "b"), ("photos", "b"), eTag="e")
+    wanted = parse_event(build_record(body), AWS)[1]
+    assert parse_event(build_record(body, headers={"zoomin-event-id": wanted.event_id.encode()}), AWS) == [wanted]
     assert "replayed" in refusal(body, headers={"zoomin-event-id": b"another"})
 
 
@@ -451,7 +451,7 @@ trees = st.recursive(
 )
 mutated = st.builds(
     lambda base, extra: json.dumps({**base, **extra}),
-    st.sampled_from([OURS, notification(("photos", "a")), bridge(), {**ENVELOPE, "data": OURS}]),
+    st.sampled_from([OURS, build_notification(("photos", "a")), bridge(), {**ENVELOPE, "data": OURS}]),
     st.dictionaries(st.sampled_from(FIELDS), trees, max_size=3),
 )
 
@@ -460,7 +460,7 @@ mutated = st.builds(
 @given(value=st.binary() | st.text().map(str.encode) | trees.map(json.dumps) | mutated, binary=st.booleans())
 def test_nothing_but_our_own_errors_leaves_the_parser(value: bytes | str, binary: bool) -> None:
     try:
-        events = parse_event(record(value, headers=BINARY if binary else {}), AWS)
+        events = parse_event(build_record(value, headers=BINARY if binary else {}), AWS)
     except (MalformedEvent, BucketForbidden):
         return
     assert all(event.image.bucket in AWS.buckets and event.image.key for event in events)
@@ -470,7 +470,7 @@ def test_nothing_but_our_own_errors_leaves_the_parser(value: bytes | str, binary
 @given(url=st.from_regex(r"(https?|s3)://[ -~ä\u212a]{0,60}", fullmatch=True), endpoint=st.sampled_from([AWS, OWN]))
 def test_no_url_breaks_the_parser(url: str, endpoint: Addressing) -> None:
     try:
-        events = parse_event(record({"url": url}), endpoint)
+        events = parse_event(build_record({"url": url}), endpoint)
     except (MalformedEvent, BucketForbidden):
         return
     assert events[0].image.bucket in endpoint.buckets

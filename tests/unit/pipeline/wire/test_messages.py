@@ -10,7 +10,15 @@ from PIL import Image
 
 from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard, Scaling
 from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, Status, Verdict
-from pipeline.wire.messages import JudgedImage, LabelCase, ModelRef, RecordRef, VerdictEvent, judge, verdict_id
+from pipeline.wire.messages import (
+    JudgedImage,
+    LabelCase,
+    ModelRef,
+    RecordRef,
+    VerdictEvent,
+    build_verdict_event,
+    build_verdict_id,
+)
 
 ZOOMED, IDLE = BoundingBox(96, 40, 210, 150), BoundingBox(0, 0, 5, 5)
 CROP = Crop(ZOOMED, Image.new("RGB", (28, 28)), "c" * 64)
@@ -47,7 +55,7 @@ def judged(inspection: Inspection = WHOLE, card: CheckpointCard | None = None, *
         "decided_at": datetime(2026, 1, 1, tzinfo=UTC),
     }
     checkpoint = Checkpoint(Path("m"), card or CheckpointCard(), "sha256:1")
-    return judge(inspection, checkpoint, **(fields | other))
+    return build_verdict_event(inspection, checkpoint, **(fields | other))
 
 
 def test_a_judgement_says_what_was_seen_and_concluded() -> None:
@@ -90,9 +98,9 @@ def test_probabilities_are_corrected_as_the_card_says_and_the_raw_one_stays() ->
 
 def test_verdict_id_names_one_judgement() -> None:
     first = judged()
-    assert first.verdict_id == judged(worker="another", decided_at=None).verdict_id == verdict_id("e1", "sha256:1", "1")
+    assert first.verdict_id == judged(worker="another", decided_at=None).verdict_id == build_verdict_id("e1", "sha256:1", "1")
     assert uuid.UUID(first.verdict_id).version == 5
-    others = {verdict_id("e2", "sha256:1", "1"), verdict_id("e1", "sha256:2", "1"), verdict_id("e1", "sha256:1", "2")}
+    others = {build_verdict_id("e2", "sha256:1", "1"), build_verdict_id("e1", "sha256:2", "1"), build_verdict_id("e1", "sha256:1", "2")}
     assert len(others | {first.verdict_id}) == 4
 
 
