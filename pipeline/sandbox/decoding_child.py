@@ -1,7 +1,7 @@
-"""One decoder process: reads a file from the shared memory, leaves its pixels there, says so.
+"""Run as a decoder process: read a file from the shared memory, decode it, write its pixels there, and answer.
 
-Started by pipeline/sandbox/decoding.py and by nothing else. It holds no secret, opens nothing, and dies with its
-parent, of too much memory, or of an alarm, whichever comes first.
+Started by pipeline/sandbox/decoder.py and by nothing else. The process holds no secret and opens no file. It ends with
+its parent, at its memory limit, or by an alarm, whichever comes first.
 """
 
 import json
@@ -22,25 +22,26 @@ PARENT_CHECK_S = 5.0
 
 
 def main() -> None:
-    """Arguments: the parent's pid, descriptors of socket and memory, cap in pixels, limit in MiB, seconds an image."""
-    parent, talk_fd, memory_fd, max_pixels, memory_limit_mib, alarm_s = (int(argument) for argument in sys.argv[1:])
+    """Take as arguments the parent's pid, descriptors of socket and memory, and limits in pixels, MiB and seconds."""
+    parent, socket_fd, memory_fd, max_pixels, memory_limit_mib, alarm_s = (int(argument) for argument in sys.argv[1:])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit_mib * MEBI, memory_limit_mib * MEBI))
-    talk = socket.socket(fileno=talk_fd)
-    talk.settimeout(PARENT_CHECK_S)
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the stacks of a thread for each core would count as memory
-    talk.send(READY)
-    while job := _next_job(talk, parent):
+    parent_socket = socket.socket(fileno=socket_fd)
+    parent_socket.settimeout(PARENT_CHECK_S)
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a thread for each core would need memory for its stack
+    parent_socket.send(READY)
+    while job := _receive_job(parent_socket, parent):
         signal.alarm(alarm_s)
-        talk.send(_answer(memory_fd, int(job), max_pixels))
+        parent_socket.send(_decode(memory_fd, int(job), max_pixels))
         signal.alarm(0)
 
 
-def _next_job(talk: socket.socket, parent: int) -> bytes:
-    """Empty when there is nobody left to work for: a fork of the parent may hold the socket open after its death."""
+def _receive_job(parent_socket: socket.socket, parent: int) -> bytes:
+    """Return the next request, empty when the parent is gone."""
+    # A closed socket is not enough: a fork of the parent may hold it open after the parent's death.
     while os.getppid() == parent:
         try:
-            return talk.recv(64)
+            return parent_socket.recv(64)
         except TimeoutError:
             continue
         except ConnectionError:
@@ -48,7 +49,7 @@ def _next_job(talk: socket.socket, parent: int) -> bytes:
     return b""
 
 
-def _answer(memory_fd: int, length: int, max_pixels: int) -> bytes:
+def _decode(memory_fd: int, length: int, max_pixels: int) -> bytes:
     try:
         image = images.decode(os.pread(memory_fd, length, 0), max_pixels=max_pixels)
         os.pwrite(memory_fd, image.pixels.tobytes(), 0)

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from pipeline.errors import ImageUndecodable, PoisonError
-from pipeline.sandbox.decoding import DecodePool
+from pipeline.sandbox.decode_pool import DecodePool
 from tests.hostile.corpus import images
 from tests.hostile.entries import MAX_BYTES, MAX_PIXELS, HostileImage, Picture
 

@@ -17,9 +17,9 @@ from pipeline.verdict import RgbImage
 from training.annotation import annotation, purification
 from training.annotation.endpoint import VisionChat
 from training.annotation.purification import Fate, Region
-from training.dataset import frame, tuples
-from training.dataset.frame import Framed
-from training.dataset.tuples import FRAME_PX, LeftOut
+from training.dataset import frame
+from training.dataset.frame import FRAME_PX, FramedImage
+from training.dataset.left_out import LeftOut
 
 GIVEN = "the source"
 NOBODY = "nobody"
@@ -48,43 +48,43 @@ class Annotator:
         self._grounder = grounder
         self._box_frame = box_frame
 
-    async def annotate(self, one: Framed) -> Annotated | LeftOut:
+    async def annotate(self, framed: FramedImage) -> Annotated | LeftOut:
         """Raises: BadSettings, EndpointDead."""
         step = "explanation"
         try:
-            explanation, explained_by = await self._explain(one)
+            explanation, explained_by = await self._explain(framed)
             step = "grounding"
-            regions, fates, grounded_by = await self._ground(one, explanation)
+            regions, fates, grounded_by = await self._ground(framed, explanation)
             if grounded_by != GIVEN and regions:
                 step = "purification"
-                regions = await self._purify(await self._view(one), regions, fates)
+                regions = await self._purify(await self._view(framed), regions, fates)
         except (TransientError, OutageError) as error:
-            return LeftOut(one.image.name, f"{step}: {error.code}", error.detail)
+            return LeftOut(framed.image.file, f"{step}: {error.code}", error.detail)
         by = " and ".join(dict.fromkeys((explained_by, grounded_by)))
         return Annotated(explanation, tuple(regions), fates, by)
 
-    async def _view(self, one: Framed) -> Image.Image:
+    async def _view(self, framed: FramedImage) -> Image.Image:
         """In a size that Qwen2.5-VL's processor leaves alone: its boxes are pixels of what it sees."""
-        return await asyncio.to_thread(_view, self._out / tuples.file_of(one.sha256))
+        return await asyncio.to_thread(_view, self._out / frame.locate_frame(framed.provenance.sha256))
 
-    async def _explain(self, one: Framed) -> tuple[str, str]:
-        given = annotation.plain(one.image.explanation)
+    async def _explain(self, framed: FramedImage) -> tuple[str, str]:
+        given = annotation.plain(framed.image.explanation)
         if given:
             return given, GIVEN
         if self._explainer is None:
             return "", NOBODY
-        question = annotation.explain(await self._view(one), one.image.label)
+        question = annotation.explain(await self._view(framed), framed.image.label)
         return await self._explainer.ask(question, annotation.read_explanation), self._explainer.model
 
-    async def _ground(self, one: Framed, explanation: str) -> tuple[list[Region], Counter[Fate], str]:
-        if one.image.boxes:
-            shown = one.image.shown or ("",) * len(one.image.boxes)
-            moved = [frame.to_frame(corners, one.source_size_px) for corners in one.image.boxes]
+    async def _ground(self, framed: FramedImage, explanation: str) -> tuple[list[Region], Counter[Fate], str]:
+        if framed.image.boxes:
+            shown = framed.image.shown or ("",) * len(framed.image.boxes)
+            moved = [frame.map_to_frame(corners, framed.provenance.source_size_px) for corners in framed.image.boxes]
             return *purification.by_geometry(list(zip(moved, shown, strict=False)), FRAME_SIZE), GIVEN
         if self._grounder is None or not explanation:
             return [], Counter(), NOBODY
-        view = await self._view(one)
-        question = annotation.ground(view, one.image.label, explanation, self._box_frame)
+        view = await self._view(framed)
+        question = annotation.ground(view, framed.image.label, explanation, self._box_frame)
         grounded = await self._grounder.ask(question, annotation.read_boxes)
         seen = view.size if self._box_frame == "pixels" else THOUSAND
         named = [(geometry.rescale(g.corners, from_size=seen, to_size=FRAME_SIZE), g.shown) for g in grounded]
@@ -115,4 +115,4 @@ class Annotator:
 
 def _view(path: Path) -> Image.Image:
     with Image.open(path) as image:
-        return images.view(RgbImage(image.convert("RGB"), "png"), FRAME_PX * FRAME_PX)
+        return images.build_view(RgbImage(image.convert("RGB"), "png"), FRAME_PX * FRAME_PX)

@@ -22,12 +22,11 @@ from training.annotation.endpoint import Endpoint, Spent, VisionChat
 from training.annotation.journal import Journal
 from training.annotation.purification import Fate
 from training.common.progress import Progress
-from training.common.spread import over_processes
-from training.dataset import duplicates, faults, frame, sources, splits, tuples
-from training.dataset.frame import Framed
-from training.dataset.sources import LabeledImage
-from training.dataset.splits import Member
-from training.dataset.tuples import LeftOut, Split, Tuple
+from training.common.spread import run_parallel
+from training.dataset import duplicates, faults, manifest, old_sets, sources, splits
+from training.dataset.frame import FramedImage, frame_image, locate_frame
+from training.dataset.labeled_image import Explanations, LabeledImage, Split
+from training.dataset.left_out import LeftOut, count_reasons, write_left_out
 
 DUPLICATE = "duplicate"
 
@@ -52,60 +51,61 @@ class Plan:
 class Built:
     """What the dataset card tells of a build."""
 
-    tuples: list[Tuple]
+    images: list[LabeledImage]
     left_out: list[LeftOut]
     fates: Counter[Fate]
     spent: dict[str, Spent] = field(default_factory=dict)
 
 
 def build(plan: Plan) -> Built:
-    """The finished set below `plan.out`; its card is not written here.
+    """Build the set below `plan.out`, without its dataset card.
 
     Raises: BadSettings for a source that cannot be read or a set that cannot be trained on; EndpointDead.
     """
     framed, left_out = frame_all(plan)
-    kept, repeated = without_repeats(framed)
+    framed, repeated = drop_repeats(framed)
     left_out += repeated
-    tuples.write_left_out(plan.out, left_out)
-    refuse_unfit(Counter(one.image.label for one in kept), plan.least_per_class, left_out)
+    write_left_out(plan.out, left_out)
+    refuse_unfit(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
     with Journal(plan.out / journal.NAME) as answers:
-        annotated, failed, spent = asyncio.run(annotate_all(plan, kept, answers))
+        annotated, failed, spent = asyncio.run(annotate_all(plan, framed, answers))
     left_out += failed
-    kept = [one for one in kept if one.sha256 in annotated]
-    tuples.write_left_out(plan.out, left_out)
-    refuse_unfit(Counter(one.image.label for one in kept), plan.least_per_class, left_out)
-    built = _tuples(kept, annotated, plan.seed)
-    refuse_empty_split(built)
-    tuples.write(plan.out, built)
-    _sweep(plan.out, {one.sha256 for one in built})
-    fates = sum((annotated[one.sha256].fates for one in kept), Counter[Fate]())
-    return Built(built, left_out, fates, spent)
+    framed = [frame for frame in framed if frame.provenance.sha256 in annotated]
+    write_left_out(plan.out, left_out)
+    refuse_unfit(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
+    images = _build_images(framed, annotated, plan.seed)
+    refuse_empty_split(images)
+    manifest.write_manifest(plan.out, sorted(images, key=lambda image: image.file))
+    (plan.out / old_sets.NAME).unlink(missing_ok=True)
+    _sweep(plan.out, {image.require_provenance().sha256 for image in images})
+    fates = sum((annotated[frame.provenance.sha256].fates for frame in framed), Counter[Fate]())
+    return Built(images, left_out, fates, spent)
 
 
-def frame_all(plan: Plan) -> tuple[list[Framed], list[LeftOut]]:
-    """Every file of the source, framed and on disk, or left out."""
+def frame_all(plan: Plan) -> tuple[list[FramedImage], list[LeftOut]]:
+    """Frame every image of the source and write it to disk, or say why it is left out."""
     if plan.out.resolve().is_relative_to(plan.source.resolve()):
         raise BadSettings(f"{plan.out} lies in {plan.source}, whose images are read; choose another --out")
-    listed = list(sources.listed(plan.source))
-    images = [one for one in listed if not isinstance(one, LeftOut)]
-    left_out = [one for one in listed if isinstance(one, LeftOut)]
+    listed = list(sources.list_images(plan.source))
+    images = [image for image in listed if not isinstance(image, LeftOut)]
+    left_out = [image for image in listed if isinstance(image, LeftOut)]
     if not images:
         raise BadSettings(f"no labeled image in {plan.source}; put them into folders real and generated")
-    _refuse_unasked(plan, images)
+    _refuse_missing_endpoints(plan, images)
     plan.out.mkdir(parents=True, exist_ok=True)
     progress = Progress("framing", len(images))
-    bring = partial(frame.confined, plan.out)
-    done = over_processes(bring, images, min(plan.workers, len(images)), after_each=progress.show)
-    left_out += [one for one in done if isinstance(one, LeftOut)]
-    return [one for one in done if isinstance(one, Framed)], left_out
+    work = partial(frame_image, plan.source, plan.out)
+    results = run_parallel(work, images, min(plan.workers, len(images)), after_each=progress.show)
+    left_out += [result for result in results if isinstance(result, LeftOut)]
+    return [result for result in results if isinstance(result, FramedImage)], left_out
 
 
-def _refuse_unasked(plan: Plan, images: Sequence[LabeledImage]) -> None:
-    """Raises: BadSettings when somebody has to explain or ground an image, and nobody is there to be asked."""
+def _refuse_missing_endpoints(plan: Plan, images: Sequence[LabeledImage]) -> None:
+    """Raises: BadSettings if images need an explanation or boxes and no endpoint is set for it."""
     if plan.labels_only:
         return
-    unexplained = sum(not one.explanation for one in images)
-    ungrounded = sum(not one.boxes for one in images)
+    unexplained = sum(not image.explanation for image in images)
+    ungrounded = sum(not image.boxes for image in images)
     for lacking, what, endpoint, role in (
         (unexplained, "explanation", plan.explain, "EXPLAIN"),
         (ungrounded, "boxes", plan.ground, "GROUND"),
@@ -116,46 +116,48 @@ def _refuse_unasked(plan: Plan, images: Sequence[LabeledImage]) -> None:
             )
 
 
-def without_repeats(framed: Sequence[Framed]) -> tuple[list[Framed], list[LeftOut]]:
-    """One of each digest; none where its labels contradict each other."""
-    by_digest: dict[str, list[Framed]] = defaultdict(list)
-    for one in framed:
-        by_digest[one.sha256].append(one)
-    kept: list[Framed] = []
+def drop_repeats(framed: Sequence[FramedImage]) -> tuple[list[FramedImage], list[LeftOut]]:
+    """Keep one image of each digest, and none if the labels of a digest contradict each other."""
+    by_digest: dict[str, list[FramedImage]] = defaultdict(list)
+    for frame in framed:
+        by_digest[frame.provenance.sha256].append(frame)
+    unique: list[FramedImage] = []
     left_out: list[LeftOut] = []
     for same in by_digest.values():
-        first, *others = same
-        if len({one.image.label for one in same}) > 1:
-            names = ", ".join(f"{one.image.name} ({one.image.label})" for one in same)
-            left_out += [LeftOut(one.image.name, faults.MIXED_LABELS, f"one picture: {names}") for one in same]
+        first, *others = [frame.image for frame in same]
+        if any(image.label is not first.label for image in others):
+            names = ", ".join(f"{image.file} ({image.label})" for image in (first, *others))
+            left_out += [
+                LeftOut(image.file, faults.MIXED_LABELS, f"one picture: {names}") for image in (first, *others)
+            ]
             continue
-        kept.append(first)
-        left_out += [LeftOut(one.image.name, DUPLICATE, f"the same picture as {first.image.name}") for one in others]
-    return kept, left_out
+        unique.append(same[0])
+        left_out += [LeftOut(image.file, DUPLICATE, f"the same picture as {first.file}") for image in others]
+    return unique, left_out
 
 
 def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOut]) -> None:
     """Raises: BadSettings, with the counts, for a set that is too small or too one-sided to train on."""
-    shown = ", ".join(f"{counts[label]} {label}" for label in Verdict)
-    without = "; ".join(f"{n} {reason}" for reason, n in tuples.reasons(left_out).items())
-    note = f" (left out: {without or 'none'})"
+    by_label = ", ".join(f"{counts[label]} {label}" for label in Verdict)
+    by_reason = "; ".join(f"{n} {reason}" for reason, n in count_reasons(left_out).items())
+    note = f" (left out: {by_reason or 'none'})"
     if min(counts[label] for label in Verdict) < least:
-        raise BadSettings(f"too few images to train on: {shown}{note}; each class needs {least}, or set --least")
+        raise BadSettings(f"too few images to train on: {by_label}{note}; each class needs {least}, or set --least")
     faults.refuse_one_sided(counts, note)
 
 
-def refuse_empty_split(built: Sequence[Tuple]) -> None:
-    """Raises: BadSettings where near-duplicates, which stay together, leave a split without one of the classes."""
-    counts = Counter((one.split, one.label) for one in built)
+def refuse_empty_split(images: Sequence[LabeledImage]) -> None:
+    """Raises: BadSettings if near-duplicates, which stay together, leave a split without one of the classes."""
+    counts = Counter((image.split, image.label) for image in images)
     if any(not counts[split, label] for split in Split for label in Verdict):
-        shown = "; ".join(f"{split}: " + ", ".join(f"{counts[split, v]} {v}" for v in Verdict) for split in Split)
+        by_split = "; ".join(f"{split}: " + ", ".join(f"{counts[split, v]} {v}" for v in Verdict) for split in Split)
         raise BadSettings(
-            f"too few different images to split: {shown}; near-duplicates and images of one origin stay in one split"
+            f"too few different images to split: {by_split}; near-duplicates and images of one origin stay in one split"
         )
 
 
 async def annotate_all(
-    plan: Plan, kept: Sequence[Framed], answers: Journal
+    plan: Plan, framed: Sequence[FramedImage], answers: Journal
 ) -> tuple[dict[str, Annotated], list[LeftOut], dict[str, Spent]]:
     """Annotations by digest, the images whose endpoints failed them, and what each endpoint was asked for."""
     async with AsyncExitStack() as stack:
@@ -166,18 +168,18 @@ async def annotate_all(
             if endpoint
         }
         annotator = Annotator(plan.out, chats.get("explain"), chats.get("ground"), box_frame=plan.box_frame)
-        progress = Progress("annotating", len(kept))
+        progress = Progress("annotating", len(framed))
         annotated: dict[str, Annotated] = {}
         failed: list[LeftOut] = []
-        waiting = iter(kept)
+        waiting = iter(framed)
 
         async def take_on() -> None:
-            for one in waiting:
-                result = await annotator.annotate(one)
+            for frame in waiting:
+                result = await annotator.annotate(frame)
                 if isinstance(result, LeftOut):
                     failed.append(result)
                 else:
-                    annotated[one.sha256] = result
+                    annotated[frame.provenance.sha256] = result
                 progress.show(len(annotated) + len(failed), _spent_so_far(chats.values()))
 
         try:
@@ -199,34 +201,34 @@ def _spent_so_far(chats: Iterable[VisionChat]) -> str:
     )
 
 
-def _tuples(kept: Sequence[Framed], annotated: Mapping[str, Annotated], seed: int) -> list[Tuple]:
-    groups = duplicates.groups([one.fingerprint for one in kept], [one.image.origin for one in kept])
-    members = [Member(one.sha256, one.image.label, group) for one, group in zip(kept, groups, strict=True)]
-    chosen = splits.assigned(members, seed=seed)
-    return [
-        Tuple(
-            sha256=one.sha256,
-            label=one.image.label,
-            split=split,
-            group=kept[group].sha256,
-            explanation=annotated[one.sha256].explanation,
-            boxes=tuple(region.box for region in annotated[one.sha256].regions),
-            shown=tuple(region.shown for region in annotated[one.sha256].regions),
-            annotated_by=annotated[one.sha256].by,
-            source=one.image.source,
-            source_file=one.image.name,
-            source_sha256=one.source_sha256,
-            source_format=one.source_format,
-            source_size_px=one.source_size_px,
-            source_bytes=one.source_bytes,
-            perceptual_hash=one.fingerprint.upright,
-        )
-        for one, group, split in zip(kept, groups, chosen, strict=True)
+def _build_images(framed: Sequence[FramedImage], annotated: Mapping[str, Annotated], seed: int) -> list[LabeledImage]:
+    groups = duplicates.group_duplicates(
+        [frame.fingerprint for frame in framed], [frame.image.origin for frame in framed]
+    )
+    first_of_group = (framed[group].provenance.sha256 for group in groups)
+    images = [
+        _build_image(frame, annotated[frame.provenance.sha256], group)
+        for frame, group in zip(framed, first_of_group, strict=True)
     ]
+    return splits.assign_splits(images, seed=seed)
 
 
-def _sweep(out: Path, kept: set[str]) -> None:
-    """Away with images that are in no tuple: left out in this build, or of an earlier one."""
+def _build_image(framed: FramedImage, annotated: Annotated, group: str) -> LabeledImage:
+    """Build the image of the set; one explanation supervises both queries, as the paper's E does."""
+    explanation = annotated.explanation
+    return LabeledImage(
+        file=locate_frame(framed.provenance.sha256),
+        label=framed.image.label,
+        boxes=[region.box.corners for region in annotated.regions],
+        shown=[region.shown for region in annotated.regions],
+        explanations=Explanations(scan=explanation, check=explanation) if explanation else None,
+        source=framed.image.source,
+        provenance=framed.provenance.model_copy(update={"group": group, "annotated_by": annotated.by}),
+    )
+
+
+def _sweep(out: Path, digests: set[str]) -> None:
+    """Delete images that are not in the set: left out in this build, or of an earlier one."""
     for path in (out / "images").glob("??/*"):
-        if path.stem not in kept:
+        if path.stem not in digests:
             path.unlink()

@@ -6,10 +6,23 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline import geometry
-from pipeline.evidence.card import INK, LINE, MUTED, PAPER, REGION, VERDICT_COLOR
-from pipeline.evidence.drawing import Color, outline, printable, rounded, shorten, text_width, wrap, write
+from pipeline.evidence.card import LINE, PAPER, VERDICT_COLOR
+from pipeline.evidence.drawing import (
+    INK,
+    MUTED,
+    Color,
+    draw_outline,
+    draw_rounded,
+    make_printable,
+    measure_text,
+    shorten,
+    wrap_text,
+    write_text,
+)
+from pipeline.evidence.regions import REGION
 from pipeline.verdict import Verdict
-from training.dataset.tuples import FRAME_PX, Tuple
+from training.dataset.frame import FRAME_PX
+from training.dataset.labeled_image import LabeledImage
 
 WIDTH_PX = 900
 MARGIN_PX = 24
@@ -24,55 +37,57 @@ def bars(title: str, counts: Mapping[Verdict, Mapping[str, int]]) -> Image.Image
     """A pair of bars for each name, real above generated; names come in the order of their first class."""
     names = list(dict.fromkeys(name for own in counts.values() for name in own))
     canvas = Image.new("RGB", (WIDTH_PX, HEAD_PX + PAIR_PX * max(1, len(names)) + MARGIN_PX), PAPER)
-    write(canvas, (MARGIN_PX, MARGIN_PX), title, TITLE_PX, fill=INK, bold=True)
+    write_text(canvas, (MARGIN_PX, MARGIN_PX), title, TITLE_PX, fill=INK, bold=True)
     _key(canvas)
-    label_px = max((text_width(printable(name), TEXT_PX) for name in names), default=0) + MARGIN_PX
+    label_px = max((measure_text(make_printable(name), TEXT_PX) for name in names), default=0) + MARGIN_PX
     left, room = MARGIN_PX + label_px, WIDTH_PX - 3 * MARGIN_PX - label_px - 40
     most = max((count for own in counts.values() for count in own.values()), default=0) or 1
     for row, name in enumerate(names):
         top = HEAD_PX + row * PAIR_PX
-        write(canvas, (left - 12, top + PAIR_PX // 2 - 3), printable(name), TEXT_PX, fill=INK, anchor="rm")
+        write_text(canvas, (left - 12, top + PAIR_PX // 2 - 3), make_printable(name), TEXT_PX, fill=INK, anchor="rm")
         for place, (label, own) in enumerate(counts.items()):
             count, y = own.get(name, 0), top + place * (BAR_PX + 2)
             length = round(room * count / most)
             if length > 3:
-                rounded(canvas, (left, y, left + length, y + BAR_PX), VERDICT_COLOR[label], radius=3)
-            write(canvas, (left + length + 8, y + BAR_PX // 2), str(count), SMALL_PX, fill=MUTED, anchor="lm")
+                draw_rounded(canvas, (left, y, left + length, y + BAR_PX), VERDICT_COLOR[label], radius=3)
+            write_text(canvas, (left + length + 8, y + BAR_PX // 2), str(count), SMALL_PX, fill=MUTED, anchor="lm")
     return canvas
 
 
-def gallery(root: Path, title: str, shown: Sequence[Tuple], color: Color = REGION) -> Image.Image:
+def gallery(root: Path, title: str, images: Sequence[LabeledImage], color: Color = REGION) -> Image.Image:
     """Images of the set with their boxes, each above the beginning of its explanation; one is open at a time."""
-    rows = max(1, -(-len(shown) // COLUMNS))
+    rows = max(1, -(-len(images) // COLUMNS))
     step = TILE_PX + CAPTION_LINES * LINE_PX + 2 * TILE_GAP_PX
     width = 2 * MARGIN_PX + COLUMNS * TILE_PX + (COLUMNS - 1) * TILE_GAP_PX
     canvas = Image.new("RGB", (width, 64 + rows * step), PAPER)
-    write(canvas, (MARGIN_PX, MARGIN_PX), title, TITLE_PX, fill=INK, bold=True)
-    for place, one in enumerate(shown):
+    write_text(canvas, (MARGIN_PX, MARGIN_PX), title, TITLE_PX, fill=INK, bold=True)
+    for place, image in enumerate(images):
         x = MARGIN_PX + place % COLUMNS * (TILE_PX + TILE_GAP_PX)
         y = 64 + place // COLUMNS * step
-        _tile(canvas, root, one, (x, y), color)
+        _tile(canvas, root, image, (x, y), color)
     return canvas
 
 
-def _tile(canvas: Image.Image, root: Path, one: Tuple, at: tuple[int, int], color: Color) -> None:
+def _tile(canvas: Image.Image, root: Path, image: LabeledImage, at: tuple[int, int], color: Color) -> None:
     x, y = at
-    with Image.open(root / one.file) as image:
-        tile = image.convert("RGB").resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
-    for box in one.boxes:
+    with Image.open(root / image.file) as opened:
+        tile = opened.convert("RGB").resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
+    for box in image.regions:
         corners = geometry.rescale(box.corners, from_size=(FRAME_PX, FRAME_PX), to_size=tile.size)
         inside = geometry.clip(corners, tile.size)
         if inside is not None:
-            outline(tile, inside.corners, color, halo=LINE, width=2)
+            draw_outline(tile, inside.corners, color, halo=LINE, width=2)
     canvas.paste(tile, at)
-    text = printable(one.explanation) or shorten(printable(one.source_file), SMALL_PX, TILE_PX)
-    for line, words in enumerate(wrap(text, SMALL_PX, TILE_PX, max_lines=CAPTION_LINES)):
-        write(canvas, (x, y + TILE_PX + 6 + line * LINE_PX), words, SMALL_PX, fill=MUTED)
+    text = make_printable(image.explanation) or shorten(
+        make_printable(image.require_provenance().source_file), SMALL_PX, TILE_PX
+    )
+    for line, words in enumerate(wrap_text(text, SMALL_PX, TILE_PX, max_lines=CAPTION_LINES)):
+        write_text(canvas, (x, y + TILE_PX + 6 + line * LINE_PX), words, SMALL_PX, fill=MUTED)
 
 
 def _key(canvas: Image.Image) -> None:
     x = MARGIN_PX
     for label in Verdict:
-        rounded(canvas, (x, 59, x + 12, 71), VERDICT_COLOR[label], radius=3)
-        write(canvas, (x + 18, 65), label, SMALL_PX, fill=MUTED, anchor="lm")
-        x += 18 + text_width(label, SMALL_PX) + MARGIN_PX
+        draw_rounded(canvas, (x, 59, x + 12, 71), VERDICT_COLOR[label], radius=3)
+        write_text(canvas, (x + 18, 65), label, SMALL_PX, fill=MUTED, anchor="lm")
+        x += 18 + measure_text(label, SMALL_PX) + MARGIN_PX

@@ -15,10 +15,11 @@ from training.annotation.build import Built
 from training.annotation.endpoint import Spent
 from training.annotation.format_leak import Leak
 from training.annotation.statistics import ClassFigures, SetFigures
-from training.dataset import tuples
-from training.dataset.frame import JPEG_QUALITY, MIN_SIDE_PX
+from training.dataset import left_out as left_out_file
+from training.dataset import manifest
+from training.dataset.frame import FRAME_PX, JPEG_QUALITY, MIN_SIDE_PX
+from training.dataset.labeled_image import LabeledImage
 from training.dataset.splits import SHARES
-from training.dataset.tuples import FRAME_PX, Tuple
 
 JSON_NAME, README_NAME, PICTURES = "card.json", "README.md", "card"
 GALLERY_IMAGES = 9
@@ -32,9 +33,9 @@ configs:
 ---
 # {name}
 
-{images:,} images with (I, E, B, C): image, explanation, boxes, and the windows of the crops that a second look gets.
-Built by `zoomin-train build`; `{manifest}` holds a row for each image, in the order of digests, boxes in pixels of the
-{frame} x {frame} frame.
+{images:,} images with (I, E, B, C): image, explanation, boxes, and the crops that Query 2 gets.
+Built by `zoomin-train build`; `{manifest}` holds a line for each image, in the order of digests, boxes in pixels of the
+{frame} x {frame} frame; crops are cut around the boxes.
 
 ## Figures
 
@@ -116,26 +117,26 @@ class Card:
 
 def of(root: Path, built: Built) -> Card:
     """Reads each file of the set once, one at a time."""
-    labels = [one.label for one in built.tuples]
+    labels = [image.label for image in built.images]
     by_group: dict[str, set[Verdict]] = {}
-    for one in built.tuples:
-        by_group.setdefault(one.group, set()).add(one.label)
+    for image in built.images:
+        by_group.setdefault(image.require_provenance().group, set()).add(image.label)
     return Card(
-        figures=statistics.of(built.tuples),
-        left_out=tuples.reasons(built.left_out),
+        figures=statistics.of(built.images),
+        left_out=left_out_file.count_reasons(built.left_out),
         fates={str(fate): n for fate, n in built.fates.most_common()},
-        before=format_leak.measure([format_leak.of_source(one) for one in built.tuples], labels),
-        after=format_leak.measure([format_leak.of_file(root / one.file) for one in built.tuples], labels),
+        before=format_leak.measure([format_leak.of_source(image) for image in built.images], labels),
+        after=format_leak.measure([format_leak.of_file(root / image.file) for image in built.images], labels),
         spent=built.spent,
-        annotated_by=dict(Counter(one.annotated_by for one in built.tuples).most_common()),
+        annotated_by=dict(Counter(image.require_provenance().annotated_by for image in built.images).most_common()),
         groups_of_both_labels=sum(len(labels) > 1 for labels in by_group.values()),
     )
 
 
-def write(root: Path, card: Card, shown: Iterable[Tuple]) -> None:
+def write(root: Path, card: Card, images: Iterable[LabeledImage]) -> None:
     """README.md, card.json and the pictures; `shown` are the set's tuples, from which galleries take the first."""
     (root / PICTURES).mkdir(exist_ok=True)
-    for name, picture in _pictures(root, card.figures, list(shown)).items():
+    for name, picture in _pictures(root, card.figures, list(images)).items():
         picture.save(root / PICTURES / f"{name}.png")
     (root / JSON_NAME).write_text(json.dumps(card.as_json(), indent=2) + "\n")
     (root / README_NAME).write_text(render(root.resolve().name, card))
@@ -146,8 +147,8 @@ def render(name: str, card: Card) -> str:
     figures, both = card.figures, card.groups_of_both_labels
     return TEXT.format(
         name=name,
-        manifest=tuples.NAME,
-        left_out=tuples.LEFT_OUT_NAME,
+        manifest=manifest.NAME,
+        left_out=left_out_file.NAME,
         images=figures.whole.images,
         frame=FRAME_PX,
         min_side=MIN_SIDE_PX,
@@ -167,7 +168,7 @@ def render(name: str, card: Card) -> str:
     )
 
 
-def _pictures(root: Path, figures: SetFigures, shown: list[Tuple]) -> dict[str, Image.Image]:
+def _pictures(root: Path, figures: SetFigures, images: list[LabeledImage]) -> dict[str, Image.Image]:
     by_label = figures.by_label
     pictures = {
         "boxes": charts.bars("Images by number of boxes", {k: own.boxes_per_image for k, own in by_label.items()}),
@@ -177,7 +178,7 @@ def _pictures(root: Path, figures: SetFigures, shown: list[Tuple]) -> dict[str, 
         ),
     }
     for label in Verdict:
-        own = [one for one in shown if one.label is label][:GALLERY_IMAGES]
+        own = [image for image in images if image.label is label][:GALLERY_IMAGES]
         pictures[label.value] = charts.gallery(root, f"{label.capitalize()} images with their boxes", own)
     return pictures
 

@@ -105,7 +105,9 @@ class VisionChat:
         Raises: AnswerUnreadable, InferenceTimeout, RateLimited, EndpointUnavailable, GenerationFailed for this
         question; BadSettings and EndpointDead for all of them.
         """
-        key = key_of(self._endpoint.model, question.text, str(question.max_tokens), images.digest(question.picture))
+        key = key_of(
+            self._endpoint.model, question.text, str(question.max_tokens), images.digest_pixels(question.picture)
+        )
         known = self._journal.get(key)
         if known is not None:
             self.spent.remembered += 1
@@ -185,7 +187,7 @@ class VisionChat:
 
 
 def _content(question: Question) -> "list[ChatCompletionContentPartParam]":
-    url = "data:image/png;base64," + base64.b64encode(images.png(question.picture)).decode()
+    url = "data:image/png;base64," + base64.b64encode(images.encode_png(question.picture)).decode()
     return [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": question.text}]
 
 

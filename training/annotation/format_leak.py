@@ -18,7 +18,7 @@ from sklearn.naive_bayes import CategoricalNB
 
 from pipeline.verdict import Verdict
 from training.common.resampling import Metric
-from training.dataset.tuples import Tuple
+from training.dataset.labeled_image import LabeledImage
 
 FOLDS = 5
 BINS = 10
@@ -73,21 +73,22 @@ def measure(features: Sequence[Features], labels: Sequence[Verdict]) -> Leak:
     if smallest < 2:
         raise ValueError("two images of both classes are needed")
     names = list(features[0])
-    codes = np.column_stack([_codes([one[name] for one in features]) for name in names])
+    codes = np.column_stack([_codes([values[name] for values in features]) for name in names])
     folds = StratifiedKFold(min(FOLDS, int(smallest)), shuffle=True, random_state=SEED)
     alone = {name: _judged(codes[:, [i]], generated, folds).value or 0.0 for i, name in enumerate(names)}
     return Leak(_judged(codes, generated, folds), alone)
 
 
-def of_source(one: Tuple) -> Features:
-    """The same question put to the files as they came in."""
+def of_source(image: LabeledImage) -> Features:
+    """Read what the source file's provenance says besides its picture."""
+    source = image.require_provenance()
     return {
-        "format": one.source_format,
-        "width_px": float(one.source_size_px[0]),
-        "height_px": float(one.source_size_px[1]),
-        "length_bytes": float(one.source_bytes),
-        "suffix": Path(one.source_file).suffix.lower(),
-        "name_length": float(len(Path(one.source_file).name)),
+        "format": source.source_format,
+        "width_px": float(source.source_size_px[0]),
+        "height_px": float(source.source_size_px[1]),
+        "length_bytes": float(source.source_bytes),
+        "suffix": Path(source.source_file).suffix.lower(),
+        "name_length": float(len(Path(source.source_file).name)),
     }
 
 

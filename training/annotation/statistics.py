@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.verdict import Verdict
-from training.dataset.tuples import FRAME_PX, Split, Tuple
+from training.dataset.frame import FRAME_PX
+from training.dataset.labeled_image import LabeledImage, Split
 
 TOP_WORDS = 20
 AREA_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -55,13 +56,13 @@ class SetFigures:
     """images that have a near-duplicate, or another image of their origin, in the set"""
 
 
-def of(tuples: Sequence[Tuple]) -> SetFigures:
-    sizes = Counter(one.group for one in tuples)
-    counts = Counter((one.split, one.label) for one in tuples)
-    top = [word for word, _ in keywords([one.explanation for one in tuples]).most_common(TOP_WORDS)]
+def of(images: Sequence[LabeledImage]) -> SetFigures:
+    sizes = Counter(image.require_provenance().group for image in images)
+    counts = Counter((image.split, image.label) for image in images)
+    top = [word for word, _ in keywords([image.explanation for image in images]).most_common(TOP_WORDS)]
     return SetFigures(
-        whole=_of_class(tuples, top),
-        by_label={label: _of_class([one for one in tuples if one.label is label], top) for label in Verdict},
+        whole=_of_class(images, top),
+        by_label={label: _of_class([image for image in images if image.label is label], top) for label in Verdict},
         by_split={split: {label: counts[split, label] for label in Verdict} for split in Split},
         groups=len(sizes),
         grouped=sum(size for size in sizes.values() if size > 1),
@@ -77,15 +78,15 @@ def keywords(explanations: Sequence[str]) -> Counter[str]:
     return counts
 
 
-def _of_class(tuples: Sequence[Tuple], top: Sequence[str]) -> ClassFigures:
-    n = len(tuples)
-    areas = sorted(box.area_px / FRAME_PX**2 for one in tuples for box in one.boxes)
-    per_image = Counter(min(len(one.boxes), MOST_BOXES) for one in tuples)
-    words = keywords([one.explanation for one in tuples])
+def _of_class(images: Sequence[LabeledImage], top: Sequence[str]) -> ClassFigures:
+    n = len(images)
+    areas = sorted(box.area_px / FRAME_PX**2 for image in images for box in image.regions)
+    per_image = Counter(min(len(image.boxes), MOST_BOXES) for image in images)
+    words = keywords([image.explanation for image in images])
     return ClassFigures(
         images=n,
-        explained=sum(bool(one.explanation) for one in tuples),
-        with_box=sum(bool(one.boxes) for one in tuples) / n if n else 0.0,
+        explained=sum(bool(image.explanation) for image in images),
+        with_box=sum(bool(image.boxes) for image in images) / n if n else 0.0,
         boxes=len(areas) / n if n else 0.0,
         boxes_per_image={_count_name(count): per_image[count] for count in range(MOST_BOXES + 1)},
         area_median=areas[len(areas) // 2] if areas else None,

@@ -44,12 +44,16 @@ class Progress:
     def _left(self, done: float) -> str:
         elapsed = self._clock() - self._started
         if done >= self._total:
-            return f"took {spell(elapsed)}"
+            return f"took {format_duration(elapsed)}"
         gained = done - (self._first or 0.0)
-        return f"{spell(elapsed / gained * (self._total - done))} left" if gained > 0 else "time left unknown yet"
+        return (
+            f"{format_duration(elapsed / gained * (self._total - done))} left"
+            if gained > 0
+            else "time left unknown yet"
+        )
 
 
-def spell(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration for people: 42 s, 3 min 05 s."""
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

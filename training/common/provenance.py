@@ -8,7 +8,7 @@ UNKNOWN = "unknown"
 CODE = ("pipeline", "training")
 
 
-def commit_of(checkout: Path) -> str:
+def read_commit(checkout: Path) -> str:
     """The commit of the code that runs; with changes to it since, it says so."""
 
     def git(*asked: str) -> subprocess.CompletedProcess[str]:

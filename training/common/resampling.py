@@ -67,7 +67,7 @@ def subtract_paired(a: Statistic, b: Statistic) -> Statistic:
 
 
 def subtract_unpaired(a: Statistic, b: Statistic, *, first: int) -> Statistic:
-    """Build the statistic `a - b` over separate images: the `first` weights are those of a's images, the rest of b's."""
+    """Build the statistic `a - b` over separate images: the `first` weights are those of a, the rest of b."""
     return lambda weights: a(weights[:, :first]) - b(weights[:, first:])
 
 

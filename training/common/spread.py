@@ -11,7 +11,7 @@ Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 
-def over_processes(
+def run_parallel(
     work: Callable[[Job], Done], jobs: Iterable[Job], workers: int, *, after_each: Callable[[int], None]
 ) -> list[Done]:
     """Results in the order of `jobs`; `work` is a function that a new process can import. For the main thread.

@@ -28,58 +28,61 @@ class Fingerprint:
     mirrored: str
 
 
-def fingerprint(pixels: Image.Image) -> Fingerprint:
+def compute_fingerprint(pixels: Image.Image) -> Fingerprint:
     gray = np.asarray(pixels.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX), np.float64)
-    waves = _cosines()
+    waves = _compute_cosines()
     low = waves @ gray @ waves.T
     # A mirror turns the sign of every second horizontal frequency.
-    return Fingerprint(_signs(low), _signs(low * (-1.0) ** np.arange(FREQUENCIES)))
+    return Fingerprint(_hash_signs(low), _hash_signs(low * (-1.0) ** np.arange(FREQUENCIES)))
 
 
-def groups(fingerprints: Sequence[Fingerprint], origins: Sequence[str]) -> list[int]:
+def group_duplicates(fingerprints: Sequence[Fingerprint], origins: Sequence[str]) -> list[int]:
     """For each image the number of the first one of its group: near-duplicates, and images of one origin if named."""
     first = list(range(len(fingerprints)))
     by_origin: dict[str, int] = {}
     for number, origin in enumerate(origins):
         if origin:
             _join(first, by_origin.setdefault(origin, number), number)
-    upright = _packed([one.upright for one in fingerprints])
-    mirrored = _packed([one.mirrored for one in fingerprints])
+    upright = _pack([one.upright for one in fingerprints])
+    mirrored = _pack([one.mirrored for one in fingerprints])
     for number in range(len(fingerprints)):
         later = upright[number + 1 :]
-        near = np.minimum(_distance(later, upright[number]), _distance(later, mirrored[number])) <= NEAR_BITS
+        near = (
+            np.minimum(_count_differing_bits(later, upright[number]), _count_differing_bits(later, mirrored[number]))
+            <= NEAR_BITS
+        )
         for other in np.flatnonzero(near):
             _join(first, number, number + 1 + int(other))
-    return [_root(first, number) for number in range(len(first))]
+    return [_find_root(first, number) for number in range(len(first))]
 
 
-class Known:
+class KnownPictures:
     """Pictures by their upright hashes, of which others may be near-duplicates."""
 
     def __init__(self, hashes: Sequence[str]) -> None:
-        self._upright = _packed(hashes)
+        self._upright = _pack(hashes)
 
-    def holds(self, one: Fingerprint) -> bool:
+    def has_near_duplicate(self, one: Fingerprint) -> bool:
         """Whether a near-duplicate of `one` is among them, mirrored or not."""
-        turned = _packed([one.upright, one.mirrored])
-        return any(bool((_distance(self._upright, side) <= NEAR_BITS).any()) for side in turned)
+        turned = _pack([one.upright, one.mirrored])
+        return any(bool((_count_differing_bits(self._upright, side) <= NEAR_BITS).any()) for side in turned)
 
 
-def distance(a: str, b: str) -> int:
+def count_differing_bits(a: str, b: str) -> int:
     """Bits in which two perceptual hashes differ."""
     return (int(a, 16) ^ int(b, 16)).bit_count()
 
 
-def _distance(hashes: Bits, one: Bits) -> npt.NDArray[np.int64]:
+def _count_differing_bits(hashes: Bits, one: Bits) -> npt.NDArray[np.int64]:
     return np.bitwise_count(hashes ^ one).sum(1, dtype=np.int64)
 
 
-def _packed(hashes: Sequence[str]) -> Bits:
+def _pack(hashes: Sequence[str]) -> Bits:
     whole = b"".join(bytes.fromhex(one) for one in hashes)
     return np.frombuffer(whole, np.uint64).reshape(len(hashes), FREQUENCIES**2 // 64)
 
 
-def _signs(low: npt.NDArray[np.float64]) -> str:
+def _hash_signs(low: npt.NDArray[np.float64]) -> str:
     """The mean brightness (the first coefficient) is left out."""
     values = low.ravel()[1:]
     bits = np.append(values > np.median(values), False)
@@ -87,13 +90,13 @@ def _signs(low: npt.NDArray[np.float64]) -> str:
 
 
 @cache
-def _cosines() -> npt.NDArray[np.float64]:
+def _compute_cosines() -> npt.NDArray[np.float64]:
     """[frequency, place]: the first rows of a discrete cosine transform."""
     places = np.arange(SIDE_PX) + 0.5
     return np.cos(np.pi / SIDE_PX * np.arange(FREQUENCIES)[:, None] * places)
 
 
-def _root(first: list[int], number: int) -> int:
+def _find_root(first: list[int], number: int) -> int:
     while first[number] != number:
         first[number] = first[first[number]]
         number = first[number]
@@ -101,5 +104,5 @@ def _root(first: list[int], number: int) -> int:
 
 
 def _join(first: list[int], a: int, b: int) -> None:
-    a, b = sorted((_root(first, a), _root(first, b)))
+    a, b = sorted((_find_root(first, a), _find_root(first, b)))
     first[b] = a

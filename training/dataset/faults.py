@@ -12,10 +12,9 @@ from pipeline import geometry, images
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import RgbImage, Verdict
 from training.common.progress import Progress
-from training.dataset import tuples
-from training.dataset.frame import UNREADABLE
-from training.dataset.manifest import Entry
-from training.dataset.tuples import LeftOut
+from training.dataset import manifest
+from training.dataset.labeled_image import LabeledImage
+from training.dataset.left_out import UNREADABLE, LeftOut, count_reasons
 
 MAX_PIXELS = 100_000_000
 MIXED_LABELS = "mixed_labels"
@@ -24,16 +23,16 @@ LEAST_SHARE = 0.2
 """of the smaller class: below it a model learns the larger one's name"""
 
 
-def checked(directory: Path, entries: Sequence[Entry]) -> Iterator[tuple[Entry, RgbImage]]:
+def open_checked(directory: Path, entries: Sequence[LabeledImage]) -> Iterator[tuple[LabeledImage, RgbImage]]:
     """Each entry with its image, one in memory at a time.
 
     Raises: BadSettings at the end when there were faults, with their counts and the first file of each kind.
     """
     found: list[LeftOut] = []
-    labeled: dict[str, Entry] = {}
+    labeled: dict[str, LabeledImage] = {}
     progress = Progress("reading images", len(entries))
     for done, entry in enumerate(entries, start=1):
-        opened = _opened(directory / entry.file, entry, labeled)
+        opened = _open(directory / entry.file, entry, labeled)
         if isinstance(opened, LeftOut):
             found.append(opened)
         else:
@@ -41,28 +40,30 @@ def checked(directory: Path, entries: Sequence[Entry]) -> Iterator[tuple[Entry, 
         progress.show(done)
     if found:
         raise BadSettings(
-            f"{len(found)} of {len(entries)} images of {directory} cannot be used ({told(found)}); mend them, or let "
+            f"{len(found)} of {len(entries)} images of {directory} cannot be used ({format_faults(found)}); mend them, or let "
             f"`zoomin-train build {directory} --labels-only --out SET` leave out what it cannot use, and use SET"
         )
 
 
-def refuse_unfit(directory: Path, entries: Sequence[Entry]) -> None:
+def refuse_unfit(directory: Path, entries: Sequence[LabeledImage]) -> None:
     """Raises: BadSettings for a set that is too one-sided to train on, or that holds what cannot be used."""
     refuse_one_sided(Counter(entry.label for entry in entries))
     refuse_unusable(directory, entries)
 
 
-def refuse_unusable(directory: Path, entries: Sequence[Entry]) -> None:
+def refuse_unusable(directory: Path, entries: Sequence[LabeledImage]) -> None:
     """Raises: BadSettings for what cannot be used; a built set is not read again."""
-    if not _built(directory):
-        for _ in checked(directory, entries):
+    if not manifest.is_built(entries):
+        for _ in open_checked(directory, entries):
             pass
 
 
-def refuse_shared(directory: Path, entries: Sequence[Entry], other: Path, others: Sequence[Entry]) -> None:
+def refuse_shared(
+    directory: Path, entries: Sequence[LabeledImage], other: Path, others: Sequence[LabeledImage]
+) -> None:
     """Raises: BadSettings with the count of images that are in both sets, byte for byte: one is to prove the other."""
-    known = {_digest(directory, entry) for entry in entries}
-    shared = [entry.file for entry in others if _digest(other, entry) in known]
+    known = {_digest_file(directory, entry) for entry in entries}
+    shared = [entry.file for entry in others if _digest_file(other, entry) in known]
     if shared:
         raise BadSettings(
             f"{len(shared)} of {len(others)} images of {other} are in {directory} too ({shared[0]}); name a set that "
@@ -70,17 +71,13 @@ def refuse_shared(directory: Path, entries: Sequence[Entry], other: Path, others
         )
 
 
-def _digest(directory: Path, entry: Entry) -> str:
-    """Files of a built set are named by it."""
-    file = directory / entry.file
-    return file.stem if _built(directory) else hashlib.sha256(file.read_bytes()).hexdigest()
+def _digest_file(directory: Path, entry: LabeledImage) -> str:
+    if entry.provenance:
+        return entry.provenance.sha256
+    return hashlib.sha256((directory / entry.file).read_bytes()).hexdigest()
 
 
-def _built(directory: Path) -> bool:
-    return (directory / tuples.NAME).is_file()
-
-
-def _opened(file: Path, entry: Entry, labeled: dict[str, Entry]) -> RgbImage | LeftOut:
+def _open(file: Path, entry: LabeledImage, labeled: dict[str, LabeledImage]) -> RgbImage | LeftOut:
     try:
         data = file.read_bytes()
         image = images.decode(data, max_pixels=MAX_PIXELS)
@@ -91,21 +88,21 @@ def _opened(file: Path, entry: Entry, labeled: dict[str, Entry]) -> RgbImage | L
     first = labeled.setdefault(hashlib.sha256(data).hexdigest(), entry)
     if first.label is not entry.label:
         return LeftOut(entry.file, MIXED_LABELS, f"{first.file} is the same file, and {first.label}")
-    reasons = [reason for corners in entry.boxes if (reason := _misplaced(corners, image.size_px))]
+    reasons = [reason for corners in entry.boxes if (reason := _find_misplacement(corners, image.size_px))]
     return LeftOut(entry.file, reasons[0]) if reasons else image
 
 
-def _misplaced(corners: tuple[int, int, int, int], size: geometry.Size) -> str | None:
+def _find_misplacement(corners: tuple[int, int, int, int], size: geometry.Size) -> str | None:
     x1, y1, x2, y2 = corners
     if x1 >= x2 or y1 >= y2:
         return INVERTED
     return BEYOND if min(x1, y1) < 0 or x2 > size[0] or y2 > size[1] else None
 
 
-def told(found: Sequence[LeftOut]) -> str:
+def format_faults(found: Sequence[LeftOut]) -> str:
     """Each reason with its count and the first file."""
     first = {one.reason: one.name for one in reversed(found)}
-    return ", ".join(f"{count} {reason}: {first[reason]}" for reason, count in tuples.reasons(found).items())
+    return ", ".join(f"{count} {reason}: {first[reason]}" for reason, count in count_reasons(found).items())
 
 
 def refuse_one_sided(labels: Counter[Verdict], note: str = "") -> None:

@@ -1,101 +1,102 @@
-"""One file into the training frame, by one codec chain for both classes, so that no format gives the label away.
+"""Bring a file into the training frame, by one codec chain for both classes, so that no format reveals the label.
 
 Upright sRGB as the worker decodes it, the centre square, 512 x 512, one JPEG step, and then the pixels as a file of
-fixed length without metadata. The JPEG step lays the same compression over camera files and generators' lossless ones.
+fixed length without metadata. The JPEG step puts the same compression on camera files and on generators' lossless ones.
 """
 
+import atexit
 import hashlib
 import io
 import os
+import stat
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
-from pipeline import geometry, images
-from pipeline.errors import ImageUndecodable, PoisonError
-from pipeline.sandbox import isolation
-from pipeline.sandbox.isolation import Died
+from pipeline import geometry
+from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable
+from pipeline.sandbox.decoder import Decoder
 from pipeline.verdict import RgbImage
-from training.dataset import duplicates, tuples
+from training.dataset import duplicates
 from training.dataset.duplicates import Fingerprint
-from training.dataset.sources import LabeledImage
-from training.dataset.tuples import FRAME_PX, LeftOut
+from training.dataset.labeled_image import LabeledImage, Provenance
+from training.dataset.left_out import UNREADABLE, LeftOut
 
+FRAME_PX = 512
+"""side of the training frame"""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 200_000_000
 MIN_SIDE_PX = 64
-TOO_SMALL, TOO_LARGE, UNREADABLE = "image_too_small", "image_too_large", "file_unreadable"
+TOO_SMALL, TOO_LARGE = "image_too_small", ImageTooLarge("").code
 JPEG_QUALITY = 95
-FRAME_TIMEOUT_S = 60
-MEMORY_LIMIT_BYTES = 4 << 30
-WRITTEN_AT = (0, 0)  # files made one after the other would tell the classes apart by their times
+DECODING_DEADLINE_S = 60
+MEMORY_LIMIT_MIB = 4096
+WRITTEN_AT = (0, 0)  # the modification times of files written in sequence would reveal the classes
 
 
 @dataclass(frozen=True, slots=True)
-class Framed:
-    """An image in the training frame, on disk, and what its source file was."""
+class FramedImage:
+    """A framed file on disk: the image as its source lists it, and the provenance of the new file."""
 
     image: LabeledImage
-    sha256: str
-    source_sha256: str
-    source_format: str
-    source_size_px: geometry.Size
-    source_bytes: int
+    provenance: Provenance
     fingerprint: Fingerprint
 
 
-def confined(out: Path, image: LabeledImage) -> Framed | LeftOut:
-    """`bring` in a process of its own, with a limit of memory and time: files are strangers'."""
-    work = partial(bring, out, image)
-    try:
-        brought = isolation.alone(work, deadline_s=FRAME_TIMEOUT_S, memory_bytes=MEMORY_LIMIT_BYTES)
-    except MemoryError:
-        return LeftOut(image.name, TOO_LARGE, "framing it needs too much memory")
-    if isinstance(brought, Died):
-        reason = f"took longer than {FRAME_TIMEOUT_S} s" if brought.too_slow else "killed its process"
-        return LeftOut(image.name, ImageUndecodable("").code, f"decoding {reason}")
-    return brought
-
-
-def bring(out: Path, image: LabeledImage) -> Framed | LeftOut:
-    """The image framed and written below `out`, or why it was not."""
-    opened = read(image.path, image.name, least_side_px=MIN_SIDE_PX)
+def frame_image(source: Path, out: Path, image: LabeledImage) -> FramedImage | LeftOut:
+    """Frame an image of the set in `source` and write it below `out`, or return why it is left out."""
+    opened = open_untrusted(source / image.file, image.file, least_side_px=MIN_SIDE_PX)
     if isinstance(opened, LeftOut):
         return opened
     data, decoded = opened
-    pixels = through_chain(decoded.pixels)
-    return Framed(
-        image=image,
-        sha256=write(out, pixels),
+    pixels = apply_codec_chain(decoded.pixels)
+    fingerprint = duplicates.compute_fingerprint(pixels)
+    provenance = Provenance(
+        sha256=write_frame(out, pixels),
+        source_file=image.file,
         source_sha256=hashlib.sha256(data).hexdigest(),
         source_format=decoded.format,
-        source_size_px=decoded.size_px,
+        source_width_px=decoded.size_px[0],
+        source_height_px=decoded.size_px[1],
         source_bytes=len(data),
-        fingerprint=duplicates.fingerprint(pixels),
+        perceptual_hash=fingerprint.upright,
     )
+    return FramedImage(image, provenance, fingerprint)
 
 
-def read(path: Path, name: str, *, least_side_px: int) -> tuple[bytes, RgbImage] | LeftOut:
-    """The file and what it shows, or why it is of no use."""
+def open_untrusted(path: Path, name: str, *, least_side_px: int) -> tuple[bytes, RgbImage] | LeftOut:
+    """Return the file's bytes and image, or why it is left out; a decoder process does the decoding."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return LeftOut(name, UNREADABLE, "no regular file")
+        if status.st_size > MAX_BYTES:
             return LeftOut(name, TOO_LARGE, f"more than {MAX_BYTES:,} bytes")
         data = path.read_bytes()
-        decoded = images.decode(data, max_pixels=MAX_PIXELS)
-    except PoisonError as error:
-        return LeftOut(name, error.code, error.detail)
     except OSError as error:
         return LeftOut(name, UNREADABLE, error.strerror or "cannot be read")
+    try:
+        decoded = _get_decoder().decode(data)
+    except (ImageRefused, ImageTooLarge, ImageUndecodable) as error:
+        return LeftOut(name, error.code, error.detail)
     if min(decoded.size_px) < least_side_px:
         return LeftOut(name, TOO_SMALL, f"{decoded.size_px[0]} x {decoded.size_px[1]} px")
     return data, decoded
 
 
-def through_chain(pixels: Image.Image) -> Image.Image:
-    """The centre square of upright RGB pixels in the training frame."""
-    square = _square(pixels.size)
+@cache
+def _get_decoder() -> Decoder:
+    """Return the decoder of this process; it starts at the first call and ends with the process."""
+    decoder = Decoder(max_pixels=MAX_PIXELS, memory_limit_mib=MEMORY_LIMIT_MIB, deadline_s=DECODING_DEADLINE_S)
+    atexit.register(decoder.close)
+    return decoder
+
+
+def apply_codec_chain(pixels: Image.Image) -> Image.Image:
+    """Return the centre square of upright RGB pixels in the training frame."""
+    square = _find_square(pixels.size)
     framed = pixels.resize((FRAME_PX, FRAME_PX), Image.Resampling.BICUBIC, box=square)
     stream = io.BytesIO()
     framed.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
@@ -103,35 +104,40 @@ def through_chain(pixels: Image.Image) -> Image.Image:
         return compressed.convert("RGB")
 
 
-def as_file(pixels: Image.Image) -> bytes:
-    """A PNG without compression: its length says nothing of what it shows."""
+def encode_frame(pixels: Image.Image) -> bytes:
+    """Encode as PNG without compression, so that the file's length does not depend on the content."""
     stream = io.BytesIO()
     pixels.save(stream, "PNG", compress_level=0)
     return stream.getvalue()
 
 
-def to_frame(corners: geometry.Corners, size: geometry.Size) -> geometry.Corners:
-    """Where a box of the full-size upright image lies in the training frame; beyond it where it was cut off."""
-    left, top, right, bottom = _square(size)
+def map_to_frame(corners: geometry.Corners, size: geometry.Size) -> geometry.Corners:
+    """Map a box of the full-size upright image to the training frame; it may reach beyond the frame."""
+    left, top, right, bottom = _find_square(size)
     x1, y1, x2, y2 = corners
     moved = (x1 - left, y1 - top, x2 - left, y2 - top)
     return geometry.rescale(moved, from_size=(right - left, bottom - top), to_size=(FRAME_PX, FRAME_PX))
 
 
-def _square(size: geometry.Size) -> tuple[int, int, int, int]:
+def _find_square(size: geometry.Size) -> tuple[int, int, int, int]:
     side = min(size)
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     return left, top, left + side, top + side
 
 
-def write(out: Path, pixels: Image.Image) -> str:
-    """The framed pixels under their file's digest, which is returned.
+def locate_frame(sha256: str) -> str:
+    """Return the path of a framed file within its set; files are named by their digests."""
+    return f"images/{sha256[:2]}/{sha256}.png"
 
-    Whole or not at all: another process may be writing the same digest.
+
+def write_frame(out: Path, pixels: Image.Image) -> str:
+    """Write the framed pixels and return the digest that names their file.
+
+    The file appears whole or not at all: another process may be writing the same one.
     """
-    data = as_file(pixels)
+    data = encode_frame(pixels)
     sha256 = hashlib.sha256(data).hexdigest()
-    path = out / tuples.file_of(sha256)
+    path = out / locate_frame(sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
     unfinished.write_bytes(data)

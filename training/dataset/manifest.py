@@ -1,61 +1,31 @@
-"""Images with their truth on disk: a directory of files and `manifest.jsonl`, one line an image.
+"""Read and write a labeled set on disk: a directory of image files with `manifest.jsonl`, one line for each image."""
 
-A set that `zoomin-train build` made has a `manifest.parquet` instead, and is read as the same entries.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from pipeline.errors import BadSettings
-from pipeline.verdict import BoundingBox, Verdict
-from training.dataset import tuples
+from training.dataset import old_sets
+from training.dataset.labeled_image import LabeledImage
 
 NAME = "manifest.jsonl"
 
 
-class Explanations(BaseModel):
-    """Reference explanations of Query 1 and Query 2."""
+def read_manifest(directory: Path) -> Iterator[LabeledImage]:
+    """Yield the images of a set in the order of its lines.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    scan: str
-    check: str
-
-
-class Entry(BaseModel):
-    """The truth about one file; `boxes` are half-open pixels of the full-size image; `shown` says what each holds.
-
-    `origin` names the image that this one was made from, where several were; `split` is there in a built set.
-    `source` is what events call the place it came from: a checkpoint may be calibrated for each.
+    Raises: BadSettings if there is no manifest or one of its lines cannot be read.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    file: str
-    label: Verdict
-    boxes: list[tuple[int, int, int, int]] = []
-    shown: list[str] = []
-    explanations: Explanations | None = None
-    source: str | None = None
-    origin: str = ""
-    split: tuples.Split | None = None
-
-    @property
-    def regions(self) -> tuple[BoundingBox, ...]:
-        return tuple(BoundingBox(*corners) for corners in self.boxes)
-
-
-def read(directory: Path) -> Iterator[Entry]:
-    """Raises: BadSettings when there is no manifest or a line of it cannot be read."""
     path = directory / NAME
-    if (directory / tuples.NAME).is_file():
-        yield from map(_of_tuple, tuples.read(directory))
-        return
     if not path.is_file():
-        raise BadSettings(f"no {NAME} in {directory}; make one with `zoomin-train scenes --out {directory}`")
+        if not (directory / old_sets.NAME).is_file():
+            raise BadSettings(f"no {NAME} in {directory}; make one with `zoomin-train scenes --out {directory}`")
+        yield from old_sets.read_old_manifest(directory)
+        return
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            yield Entry.model_validate_json(line)
+            yield LabeledImage.model_validate_json(line)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
@@ -64,14 +34,17 @@ def read(directory: Path) -> Iterator[Entry]:
             ) from error
 
 
-def _of_tuple(one: tuples.Tuple) -> Entry:
-    """One explanation supervises both queries: the paper's E is one for an image."""
-    return Entry(
-        file=one.file,
-        label=one.label,
-        boxes=[box.corners for box in one.boxes],
-        shown=list(one.shown),
-        explanations=Explanations(scan=one.explanation, check=one.explanation) if one.explanation else None,
-        source=one.source,
-        split=one.split,
-    )
+def write_manifest(directory: Path, images: Iterable[LabeledImage]) -> Path:
+    """Write one line for each image and return the manifest's path; the file appears whole or not at all."""
+    path = directory / NAME
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("w") as stream:
+        for image in images:
+            stream.write(image.model_dump_json(exclude_unset=True, exclude_none=True) + "\n")
+    unfinished.replace(path)
+    return path
+
+
+def is_built(images: Sequence[LabeledImage]) -> bool:
+    """Return whether `zoomin-train build` made this set; its files are framed, checked, and named by their digests."""
+    return bool(images) and all(image.provenance for image in images)

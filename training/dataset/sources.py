@@ -1,17 +1,16 @@
-"""Labeled images as they come in: a folder tree or a manifest, listed without opening any of them."""
+"""List the labeled images of a source, a folder tree or a directory with a manifest, without opening any of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import geometry
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.dataset import manifest
-from training.dataset.tuples import LeftOut, read_left_out
+from training.dataset.labeled_image import LabeledImage
+from training.dataset.left_out import UNREADABLE, LeftOut, read_left_out
 
 NO_LABEL = "no_label"
-# Ours, GenImage's and MMFR's names for a folder of one class.
+# Names of a folder of one class: ours, GenImage's and MMFR's.
 LABEL_FOLDERS = {
     **dict.fromkeys(("real", "nature", "0_real"), Verdict.REAL),
     **dict.fromkeys(("generated", "fake", "ai", "1_fake"), Verdict.GENERATED),
@@ -19,62 +18,38 @@ LABEL_FOLDERS = {
 SPLIT_FOLDERS = frozenset({"train", "val", "validation", "test"})
 
 
-@dataclass(frozen=True, slots=True)
-class LabeledImage:
-    """A file and what is known of it; `name` is its path within the source, `origin` is a manifest's.
+def list_images(source: Path) -> Iterator[LabeledImage | LeftOut]:
+    """List everything in `source` in the order of names; a manifest or the names of folders give the labels.
 
-    `source` is a manifest's too, or the folder that holds those of the classes: GenImage's and MMFR's generator.
-    `boxes` (pixels of the upright file, unchecked) with what they show, and `explanation`, are there when people or a
-    generator of scenes gave them.
-    """
-
-    path: Path
-    name: str
-    label: Verdict
-    origin: str = ""
-    source: str | None = None
-    boxes: tuple[geometry.Corners, ...] = ()
-    shown: tuple[str, ...] = ()
-    explanation: str = ""
-
-
-def listed(source: Path) -> Iterator[LabeledImage | LeftOut]:
-    """Everything in `source`, in the order of names: a directory with a manifest, or one whose folders name the class.
-
-    Raises: BadSettings when there is nothing there, or a line of the manifest cannot be read.
+    Raises: BadSettings if there is no such directory, or a line of the manifest cannot be read.
     """
     if not source.is_dir():
         raise BadSettings(f"no directory {source}; name one with folders real and generated, or with {manifest.NAME}")
     if (source / manifest.NAME).is_file():
-        return _from_manifest(source)
-    return _from_folders(source)
+        return _list_manifest(source)
+    return _list_folders(source)
 
 
-def _from_manifest(source: Path) -> Iterator[LabeledImage | LeftOut]:
-    """What was left out on its way into the directory is told too."""
+def _list_manifest(source: Path) -> Iterator[LabeledImage | LeftOut]:
+    """List the images of a manifest, and those that were left out when the directory was filled."""
     yield from read_left_out(source)
-    for entry in sorted(manifest.read(source), key=lambda entry: entry.file):
-        yield LabeledImage(
-            path=source / entry.file,
-            name=entry.file,
-            label=entry.label,
-            origin=entry.origin,
-            source=entry.source,
-            boxes=tuple(entry.boxes),
-            shown=tuple(entry.shown),
-            explanation=entry.explanations.check if entry.explanations else "",
-        )
+    yield from sorted(manifest.read_manifest(source), key=lambda image: image.file)
 
 
-def _from_folders(source: Path) -> Iterator[LabeledImage | LeftOut]:
+def _list_folders(source: Path) -> Iterator[LabeledImage | LeftOut]:
+    """List a folder tree; the folder above those of the classes names the source, as with GenImage's and MMFR's."""
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
         inside = path.relative_to(source)
+        file = inside.as_posix()
+        printable = file.encode(errors="replace").decode()
         folders = [*inside.parent.parts]
         while folders and folders[-1].lower() not in LABEL_FOLDERS:
             folders.pop()
         if not folders:
-            yield LeftOut(inside.as_posix(), NO_LABEL, f"no folder above it is one of {', '.join(LABEL_FOLDERS)}")
+            yield LeftOut(printable, NO_LABEL, f"no folder above it is one of {', '.join(LABEL_FOLDERS)}")
+        elif printable != file:
+            yield LeftOut(printable, UNREADABLE, "its name is not UTF-8")
         else:
             label = LABEL_FOLDERS[folders.pop().lower()]
             named = [folder for folder in folders if folder.lower() not in SPLIT_FOLDERS]
-            yield LabeledImage(path, inside.as_posix(), label, source=named[-1] if named else None)
+            yield LabeledImage(file=file, label=label, source=named[-1] if named else None)

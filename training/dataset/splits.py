@@ -1,53 +1,45 @@
-"""Which split each image goes to: whole groups of near-duplicates, both classes in their shares, the same each time."""
+"""Assign images to splits: groups stay whole, both classes get their shares, and the result is reproducible."""
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pipeline.verdict import Verdict
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import LabeledImage, Split
 
 SHARES: Mapping[Split, float] = {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.TEST: 0.1}
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """An image as far as splits are concerned."""
+def assign_splits(
+    images: Sequence[LabeledImage], *, seed: int, shares: Mapping[Split, float] = SHARES
+) -> list[LabeledImage]:
+    """Return the images, which have a provenance, with their splits.
 
-    sha256: str
-    label: Verdict
-    group: int
-
-
-def assigned(members: Sequence[Member], *, seed: int, shares: Mapping[Split, float] = SHARES) -> list[Split]:
-    """The split of each member.
-
-    Groups come in an order drawn by seed and digest, the large ones first; each goes to the split that lacks most of
-    its labels, where every split is due one image of each class at least.
+    Groups are processed by size, the largest first, and groups of one size in an order drawn from seed and digest. Each
+    goes to the split that lacks most of its labels; every split is due at least one image of each class.
     """
     smallest_first = sorted(shares, key=lambda split: shares[split])
     *small, largest = smallest_first
-    by_group: dict[int, list[Member]] = defaultdict(list)
-    for member in members:
-        by_group[member.group].append(member)
-    wanted = Counter(member.label for member in members)
+    by_group: dict[str, list[LabeledImage]] = defaultdict(list)
+    for image in images:
+        by_group[image.require_provenance().group].append(image)
+    wanted = Counter(image.label for image in images)
     due = {(split, label): max(1.0, shares[split] * n) for split in small for label, n in wanted.items()}
     due |= {(largest, label): n - sum(due[split, label] for split in small) for label, n in wanted.items()}
-    held: Counter[tuple[Split, Verdict]] = Counter()
-    chosen: dict[int, Split] = {}
-    for group, inside in sorted(by_group.items(), key=lambda item: (-len(item[1]), _drawn(item[1], seed))):
-        labels = Counter(member.label for member in inside)
+    assigned: Counter[tuple[Split, Verdict]] = Counter()
+    chosen: dict[str, Split] = {}
+    for group, members in sorted(by_group.items(), key=lambda item: (-len(item[1]), _draw_rank(item[1], seed))):
+        labels = Counter(image.label for image in members)
 
-        def lack(split: Split, labels: Counter[Verdict] = labels) -> float:
-            return sum(n * (due[split, label] - held[split, label]) / wanted[label] for label, n in labels.items())
+        def measure_lack(split: Split, labels: Counter[Verdict] = labels) -> float:
+            return sum(n * (due[split, label] - assigned[split, label]) / wanted[label] for label, n in labels.items())
 
-        split = max(smallest_first, key=lack)
+        split = max(smallest_first, key=measure_lack)
         chosen[group] = split
-        held.update({(split, label): n for label, n in labels.items()})
-    return [chosen[member.group] for member in members]
+        assigned.update({(split, label): n for label, n in labels.items()})
+    return [image.model_copy(update={"split": chosen[image.require_provenance().group]}) for image in images]
 
 
-def _drawn(inside: Sequence[Member], seed: int) -> bytes:
-    first = min(member.sha256 for member in inside)
+def _draw_rank(members: Sequence[LabeledImage], seed: int) -> bytes:
+    first = min(image.require_provenance().sha256 for image in members)
     return hashlib.blake2b(first.encode(), key=str(seed).encode(), digest_size=16).digest()

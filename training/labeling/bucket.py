@@ -1,23 +1,21 @@
-"""Labeled cases of the labeling bucket, brought to disk as a manifest with its images: one case and image at a time."""
+"""Download of the labeled cases of a labeling bucket: a manifest with its images, one case at a time."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from pydantic import ValidationError
-from urllib3.exceptions import HTTPError
 
-from pipeline.errors import BadSettings, ImageMissing, StoreDenied, StoreUnavailable
+from pipeline.errors import BadSettings, ImageMissing
+from pipeline.storage.buckets import list_objects
+from pipeline.storage.client import S3Connection, open_client
+from pipeline.storage.errors import translate_errors
 from pipeline.wire.messages import LabelCase
 from training.common.progress import Progress
-from training.dataset import manifest, tuples
-from training.dataset.manifest import Entry, Explanations
-from training.dataset.tuples import LeftOut
+from training.dataset import manifest
+from training.dataset.labeled_image import Explanations, LabeledImage
+from training.dataset.left_out import LeftOut, write_left_out
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,48 +24,61 @@ CASES = "cases/"
 PENDING, UNREADABLE, MISSING = "case_pending", "case_unreadable", "image_missing"
 MAX_CASE_BYTES = 4_000_000
 MAX_IMAGE_BYTES = 1_000_000_000
-GONE = frozenset({"NoSuchKey", "404"})
 ATTEMPTS = 5
-TIMEOUT_S = 30
+TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class LabelingBucket:
-    """Where it is; credentials come by boto3's own chain."""
+    """`endpoint_url` is None for AWS itself; credentials come by boto3's own chain."""
 
     name: str
     endpoint_url: str | None
     region: str
 
+    @property
+    def connection(self) -> S3Connection:
+        return S3Connection(
+            endpoint_url=self.endpoint_url,
+            region=self.region,
+            connections=1,
+            connect_timeout_s=TIMEOUT_S,
+            read_timeout_s=TIMEOUT_S,
+            attempts=ATTEMPTS,
+        )
 
-def bring(bucket: LabelingBucket, directory: Path) -> Path:
-    """The labeled cases as a directory that `sources.listed` reads; images that are there already are not fetched.
 
-    Raises: StoreDenied, StoreUnavailable; BadSettings for a bucket without cases.
+def download_cases(bucket: LabelingBucket, directory: Path) -> Path:
+    """Download the labeled cases into a directory that training reads as a set; keep images that are there already.
+
+    Cases that cannot be used are written beside it with their reasons.
+
+    Raises: BadSettings for a bucket without cases, StoreDenied, AccessDenied, StoreUnavailable,
+        ImageMissing (no such bucket).
     """
-    entries: list[Entry] = []
+    entries: list[LabeledImage] = []
     left_out: list[LeftOut] = []
     directory.mkdir(parents=True, exist_ok=True)
-    with closing(_client(bucket)) as client:
-        keys = list(_keys(client, bucket.name))
+    with closing(open_client(bucket.connection)) as client:
+        keys = [found.key for found in list_objects(client, bucket.name, CASES)]
         if not keys:
             raise BadSettings(f"no cases in s3://{bucket.name}/{CASES}; name the labeling bucket alone: s3://bucket")
         progress = Progress("fetching cases", len(keys))
         for done, key in enumerate(keys, start=1):
-            brought = _case(client, bucket.name, key, directory)
-            if isinstance(brought, LeftOut):
-                left_out.append(brought)
+            result = _download_case(client, bucket.name, key, directory)
+            if isinstance(result, LeftOut):
+                left_out.append(result)
             else:
-                entries.append(brought)
+                entries.append(result)
             progress.show(done)
-    (directory / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
-    tuples.write_left_out(directory, left_out)
+    manifest.write_manifest(directory, entries)
+    write_left_out(directory, left_out)
     return directory
 
 
-def _case(client: "S3Client", bucket: str, key: str, directory: Path) -> Entry | LeftOut:
+def _download_case(client: "S3Client", bucket: str, key: str, directory: Path) -> LabeledImage | LeftOut:
     try:
-        case = LabelCase.model_validate_json(_read(client, bucket, key, MAX_CASE_BYTES))
+        case = LabelCase.model_validate_json(_read_object(client, bucket, key, MAX_CASE_BYTES))
     except ValidationError as error:
         first = error.errors()[0]
         return LeftOut(key, UNREADABLE, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
@@ -79,64 +90,30 @@ def _case(client: "S3Client", bucket: str, key: str, directory: Path) -> Entry |
     if Path(file).name != file:
         return LeftOut(key, UNREADABLE, "case_id is no name for a file")
     try:
-        _fetch(client, bucket, case.image.object_key, directory / file)
+        _download_image(client, bucket, case.image.object_key, directory / file)
     except ImageMissing as error:
         return LeftOut(key, MISSING, error.detail)
-    said = case.label.explanation
-    return Entry(
+    explanation = case.label.explanation
+    return LabeledImage(
         file=file,
         label=case.label.verdict,
         boxes=case.label.boxes,
-        explanations=Explanations(scan=said, check=said) if said else None,
+        explanations=Explanations(scan=explanation, check=explanation) if explanation else None,
         source=case.verdict_event.source,
     )
 
 
-def _keys(client: "S3Client", bucket: str) -> Iterator[str]:
-    with _translated(f"bucket {bucket}"):
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=CASES):
-            yield from (found["Key"] for found in page.get("Contents", []))
-
-
-def _fetch(client: "S3Client", bucket: str, key: str, path: Path) -> None:
+def _download_image(client: "S3Client", bucket: str, key: str, path: Path) -> None:
     if not path.is_file():
         unfinished = path.with_suffix(".unfinished")
-        unfinished.write_bytes(_read(client, bucket, key, MAX_IMAGE_BYTES))
+        unfinished.write_bytes(_read_object(client, bucket, key, MAX_IMAGE_BYTES))
         unfinished.replace(path)
 
 
-def _read(client: "S3Client", bucket: str, key: str, max_bytes: int) -> bytes:
+def _read_object(client: "S3Client", bucket: str, key: str, max_bytes: int) -> bytes:
     place = f"object {key} of bucket {bucket}"
-    with _translated(place), closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+    with translate_errors(place), closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
         data = body.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ImageMissing(f"{place} has more than {max_bytes:,} bytes")
     return data
-
-
-def _client(bucket: LabelingBucket) -> "S3Client":
-    config = Config(
-        s3={"addressing_style": "path" if bucket.endpoint_url else "auto"},
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        connect_timeout=TIMEOUT_S,
-        read_timeout=TIMEOUT_S,
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    session = boto3.session.Session()
-    return session.client("s3", region_name=bucket.region, endpoint_url=bucket.endpoint_url or None, config=config)
-
-
-@contextmanager
-def _translated(place: str) -> Iterator[None]:
-    """Foreign exceptions as ours."""
-    try:
-        yield
-    except NoCredentialsError as error:
-        raise StoreDenied("no S3 credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from error
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        kind = ImageMissing if code in GONE else StoreUnavailable
-        raise kind(f"{place}: S3 answers {code or 'an error without a code'}") from error
-    except (BotoCoreError, HTTPError, OSError) as error:
-        raise StoreUnavailable(f"{place}: S3 does not answer ({type(error).__name__})") from error

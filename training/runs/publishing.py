@@ -1,4 +1,4 @@
-"""What a run's directory says it is, and how trained weights become the directory that is served."""
+"""The run config in a run directory, and the way from trained weights to the checkpoint that is served."""
 
 import json
 import shutil
@@ -8,42 +8,59 @@ from pathlib import Path
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.errors import BadSettings
-from training.dataset.manifest import Entry
+from training.dataset.labeled_image import LabeledImage
 
 CONFIGURATION = "configuration.json"
+MADE = "made"
+"""in a run directory: the checkpoint before it is complete"""
 _WEIGHTS_SUFFIXES = (".safetensors", ".safetensors.index.json")
 
 
-def digest(entries: Sequence[Entry]) -> str:
-    """What a checkpoint was trained on."""
-    lines = "".join(entry.model_dump_json() + "\n" for entry in entries)
+def digest_entries(entries: Sequence[LabeledImage]) -> str:
+    """Return the digest of the images that a checkpoint is trained on, in their order.
+
+    Provenance is left out: files of a built set are named by their digests already.
+    """
+    lines = "".join(entry.model_dump_json(exclude={"provenance"}) + "\n" for entry in entries)
     return f"sha256:{sha256(lines.encode()).hexdigest()}"
 
 
-def claim(record: Path, said: Mapping[str, object]) -> None:
-    """Writes what the run is; a directory of another run is refused.
+def refuse_finished(directory: Path, option: str) -> None:
+    """Raise when the directory that `option` names is a checkpoint. Raises: BadSettings."""
+    if (directory / "config.json").exists():
+        raise BadSettings(f"{directory} holds a finished checkpoint; name another directory with {option}")
 
-    Raises: BadSettings.
+
+def write_run_config(directory: Path, config: Mapping[str, object]) -> None:
+    """Write everything that must be the same when a killed run goes on.
+
+    Raises: BadSettings when the directory holds the config of another run.
     """
-    path = record / CONFIGURATION
-    if path.exists() and json.loads(path.read_text()) != said:
-        raise BadSettings(f"{record} holds another run that has not ended; delete it or name another --out")
-    path.write_text(json.dumps(said, indent=2) + "\n")
+    path = directory / CONFIGURATION
+    if path.exists() and json.loads(path.read_text()) != config:
+        raise BadSettings(f"{directory} holds another run that has not ended; delete it or name another --out")
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
-def complete(made: Path, start: Checkpoint, trained_on: str) -> None:
-    """The start's own files beside new weights, and a card without what was measured on the old ones."""
+def complete_checkpoint(weights: Path, start: Checkpoint, trained_on: str) -> None:
+    """Add the start's other files to new weights, and a card without what was measured on the old ones."""
     for file in start.path.iterdir():
-        if file.is_file() and not (made / file.name).exists() and not file.name.endswith((*_WEIGHTS_SUFFIXES, ".md")):
-            shutil.copyfile(file, made / file.name)
-    unmeasured = {"metrics": {}, "calibration": None, "uncertain_between": None, "trained_on": trained_on}
+        missing = file.is_file() and not (weights / file.name).exists()
+        if missing and not file.name.endswith((*_WEIGHTS_SUFFIXES, ".md")):
+            shutil.copyfile(file, weights / file.name)
+    unmeasured: dict[str, object] = {
+        "metrics": {},
+        "calibration": None,
+        "uncertain_between": None,
+        "trained_on": trained_on,
+    }
     card = start.card.model_copy(update=unmeasured)
-    (made / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
+    (weights / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
 
 
-def publish(made: Path, out: Path) -> None:
-    """config.json comes last: with it the directory is a checkpoint."""
+def publish_checkpoint(source: Path, out: Path) -> None:
+    """Copy the files of a complete checkpoint; config.json comes last, because with it `out` is a checkpoint."""
     out.mkdir(parents=True, exist_ok=True)
-    files = sorted((file for file in made.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
+    files = sorted((file for file in source.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
     for file in files:
         shutil.copyfile(file, out / file.name)

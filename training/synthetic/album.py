@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pipeline import geometry, images
 from pipeline.verdict import BoundingBox, Verdict
 from training.common.progress import Progress
-from training.common.spread import over_processes
+from training.common.spread import run_parallel
 from training.synthetic import scenes
 from training.synthetic.scenes import Detail, Scene
 
@@ -51,7 +51,7 @@ def page(seed: int) -> Page:
     """The page of the scene with this seed."""
     scene = scenes.make(seed)
     rng = np.random.default_rng([seed, VERSION])
-    view = images.view(scene.image, VIEW_PIXELS)
+    view = images.build_view(scene.image, VIEW_PIXELS)
     whole = BoundingBox(0, 0, *scene.image.size_px)
     crops = tuple(
         tuple(_crop(scene, _jitter(rng, detail.box)) for _ in range(CROPS_PER_DETAIL)) for detail in scene.details
@@ -79,7 +79,7 @@ def _jitter(rng: np.random.Generator, box: BoundingBox) -> BoundingBox:
 
 
 def _crop(scene: Scene, box: BoundingBox) -> Picture:
-    window = geometry.crop_window(box, scene.image.size_px)
+    window = geometry.find_crop_window(box, scene.image.size_px)
     pixels = np.asarray(images.crop(scene.image, box, VIEW_PIXELS).pixels)
     number = shown_in(window, scene.boxes)
     return Picture(pixels, window, None if number is None else scene.details[number])
@@ -106,7 +106,7 @@ def load(cache: Path, *, first_seed: int, count: int, workers: int, title: str =
     progress.show(len(jobs) - len(missing))
     if missing:
         kept = len(jobs) - len(missing)
-        over_processes(_make_shard, missing, workers, after_each=lambda done: progress.show(kept + done))
+        run_parallel(_make_shard, missing, workers, after_each=lambda done: progress.show(kept + done))
     return [page for path, _ in jobs for page in _read_shard(path)][:count]
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from pipeline import images
 from pipeline.errors import BadSettings
 from training.common.progress import Progress
-from training.common.spread import over_processes
-from training.dataset import frame, manifest, tuples
-from training.dataset.manifest import Entry, Explanations
-from training.dataset.tuples import LeftOut
+from training.common.spread import run_parallel
+from training.dataset import frame, manifest
+from training.dataset.labeled_image import Explanations, LabeledImage
+from training.dataset.left_out import LeftOut, count_reasons, write_left_out
 from training.synthetic import photographs
 from training.synthetic.photographs import Pair, Planted
 
@@ -56,7 +56,7 @@ def read(directory: Path, count: int, workers: int, left_out: list[LeftOut]) -> 
             break
     for one in left_out:
         print(f"left out {one.name}: {one.reason}, {one.detail}", file=sys.stderr)
-    counted = ", ".join(f"{n} {reason}" for reason, n in tuples.reasons(left_out).items()) or "none"
+    counted = ", ".join(f"{n} {reason}" for reason, n in count_reasons(left_out).items()) or "none"
     if not given:
         cure = f"name a folder of photographs of {photographs.LEAST_SIDE_PX} px a side or more"
         raise BadSettings(f"nothing to plant in below {directory} (files left out: {counted}); {cure}")
@@ -76,10 +76,8 @@ def write(out: Path, directory: Path, count: int, workers: int) -> Path:
         for number, pair in enumerate(photograph.pairs)
         for one in pair
     ]
-    tuples.write_left_out(out, left_out)
-    path = out / manifest.NAME
-    path.write_text("".join(entry.model_dump_json(exclude_unset=True) + "\n" for entry in entries))
-    return path
+    write_left_out(out, left_out)
+    return manifest.write_manifest(out, entries)
 
 
 def _opened(directory: Path, workers: int) -> Iterator[Photograph | LeftOut]:
@@ -88,7 +86,7 @@ def _opened(directory: Path, workers: int) -> Iterator[Photograph | LeftOut]:
     progress = Progress("files opened", len(drawn))
     for start in range(0, len(drawn), BATCH):
         batch = drawn[start : start + BATCH]
-        yield from over_processes(
+        yield from run_parallel(
             partial(_open, directory), batch, min(workers, len(batch)), after_each=partial(_show, progress, start)
         )
 
@@ -99,20 +97,20 @@ def _show(progress: Progress, start: int, done: int) -> None:
 
 def _open(directory: Path, file: str) -> Photograph | LeftOut:
     name = file.encode(errors="replace").decode()  # a name that is no UTF-8 can be opened, and neither printed nor kept
-    opened = frame.read(directory / file, name, least_side_px=photographs.LEAST_SIDE_PX)
+    opened = frame.open_untrusted(directory / file, name, least_side_px=photographs.LEAST_SIDE_PX)
     if isinstance(opened, LeftOut):
         return opened
     _, photograph = opened
     pairs = photographs.pairs(photograph)
     if not pairs:
         return LeftOut(name, TOO_PLAIN, "no detail for an artifact to act on, or no room beside black and white")
-    return Photograph(name, images.digest(photograph.pixels), tuple(pairs))
+    return Photograph(name, images.digest_pixels(photograph.pixels), tuple(pairs))
 
 
-def _write(out: Path, photograph: Photograph, number: int, one: Planted) -> Entry:
+def _write(out: Path, photograph: Photograph, number: int, one: Planted) -> LabeledImage:
     file = f"photo-{photograph.digest[:16]}-{number}-{one.label}.png"
-    (out / file).write_bytes(images.png(one.image.pixels))
-    return Entry(
+    (out / file).write_bytes(images.encode_png(one.image.pixels))
+    return LabeledImage(
         file=file,
         label=one.label,
         boxes=[box.corners for box in one.boxes],

@@ -88,7 +88,7 @@ def _tiles(side_px: int) -> range:
 
 def plant(frame: RgbImage) -> Pair | None:
     """The frame as it is, and with an artifact in each of its regions; None where it has no detail or no room."""
-    rng = np.random.default_rng([int(images.digest(frame.pixels)[:16], 16), VERSION])
+    rng = np.random.default_rng([int(images.digest_pixels(frame.pixels)[:16], 16), VERSION])
     pixels = np.asarray(frame.pixels, np.float32)
     boxes = detailed(rng, pixels.mean(2))
     if not boxes:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pipeline import images
 from training.common.progress import Progress
-from training.common.spread import over_processes
-from training.dataset.manifest import NAME, Entry, Explanations
+from training.common.spread import run_parallel
+from training.dataset.labeled_image import Explanations, LabeledImage
+from training.dataset.manifest import NAME, write_manifest
 from training.synthetic import album, scenes
 
 
@@ -15,13 +16,11 @@ def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) 
     directory.mkdir(parents=True, exist_ok=True)
     seeds = range(first_seed, first_seed + count)
     progress = Progress("scenes", count)
-    entries = over_processes(partial(_write_scene, directory), seeds, min(workers, count), after_each=progress.show)
-    path = directory / NAME
-    path.write_text("".join(entry.model_dump_json(exclude_unset=True) + "\n" for entry in entries))
-    return path
+    entries = run_parallel(partial(write_scene, directory), seeds, min(workers, count), after_each=progress.show)
+    return write_manifest(directory, entries)
 
 
-def cached_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> Path:
+def cache_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> Path:
     """A directory of scenes as files, drawn where they are not there yet; the manifest comes last."""
     directory = cache / f"scene-files-v{album.VERSION}-{first_seed}-{count}"
     if not (directory / NAME).exists():
@@ -29,14 +28,14 @@ def cached_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> 
     return directory
 
 
-def _write_scene(directory: Path, seed: int) -> Entry:
+def write_scene(directory: Path, seed: int) -> LabeledImage:
     scene = scenes.make(seed)
     file = f"scene-{seed:07d}.png"
-    (directory / file).write_bytes(images.png(scene.image.pixels))
+    (directory / file).write_bytes(images.encode_png(scene.image.pixels))
     explanations = Explanations(
         scan=scenes.explain_scan(scene.label, scene.details), check=scenes.explain_check(scene.details)
     )
-    return Entry(
+    return LabeledImage(
         file=file,
         label=scene.label,
         boxes=[box.corners for box in scene.boxes],

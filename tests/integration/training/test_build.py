@@ -13,14 +13,15 @@ from pydantic import SecretStr
 from pipeline import geometry, images
 from pipeline.errors import AnswerUnreadable, BadSettings, GenerationFailed, InferenceTimeout, ZoomInError
 from tests.support.scene_oracle import SceneOracle
-from tests.support.servers.openai_server import ENDING_S, Asked, OpenAiServer, Reply, refused, spoken
+from tests.support.servers.openai_server import ENDING_S, ChatRequest, OpenAiServer, Reply, build_answer, build_refusal
 from tests.support.servers.services import eventually
 from training.__main__ import main
 from training.annotation import build as magnifake
 from training.annotation.build import Built, Plan
 from training.annotation.endpoint import GIVE_UP_AFTER, Endpoint, Question, VisionChat
 from training.annotation.journal import Journal
-from training.dataset import tuples
+from training.dataset import left_out
+from training.dataset.labeled_image import LabeledImage
 from training.errors import EndpointDead, EndpointUnavailable, RateLimited
 from training.synthetic import scenes
 
@@ -59,7 +60,7 @@ def source(tmp_path: Path, drawn: list[scenes.Scene]) -> Path:
     for number, scene in enumerate(drawn):
         path = tmp_path / "in" / scene.label / f"{number:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(images.png(scene.image.pixels))
+        path.write_bytes(images.encode_png(scene.image.pixels))
     return tmp_path / "in"
 
 
@@ -79,8 +80,8 @@ def plan(source: Path, server: OpenAiServer, **fields: object) -> Plan:
     return Plan(**(plain | fields))  # type: ignore[arg-type]
 
 
-def number_of(one: tuples.Tuple) -> int:
-    return int(Path(one.source_file).stem)
+def number_of(image: LabeledImage) -> int:
+    return int(Path(image.require_provenance().source_file).stem)
 
 
 def test_the_scenes_truth_comes_back_and_what_was_planted_goes(
@@ -89,15 +90,15 @@ def test_the_scenes_truth_comes_back_and_what_was_planted_goes(
     with OpenAiServer(oracle.answer) as server:
         built = magnifake.build(plan(source, server))
         assert server.most_at_once <= 4
-    assert len(built.tuples) == COUNT
+    assert len(built.images) == COUNT
     overlaps = []
-    for one in built.tuples:
+    for one in built.images:
         truth = drawn[number_of(one)].boxes
         assert len(one.boxes) == len(truth)
-        overlaps += [geometry.iou(box, own) for box, own in zip(one.boxes, truth, strict=True)]
+        overlaps += [geometry.iou(box, own) for box, own in zip(one.regions, truth, strict=True)]
         assert one.explanation == oracle.explanation(number_of(one))
-        assert one.shown == tuple(detail.shown for detail in drawn[number_of(one)].details)
-        assert one.annotated_by == "wise and Qwen2.5-VL"
+        assert one.shown == [detail.shown for detail in drawn[number_of(one)].details]
+        assert one.require_provenance().annotated_by == "wise and Qwen2.5-VL"
     assert min(overlaps) > 0.9
     assert built.fates == oracle.planted(range(COUNT))
     assert built.left_out == []
@@ -107,15 +108,15 @@ def test_the_label_is_told_and_each_endpoint_has_its_own_key_and_model(source: P
     with OpenAiServer(oracle.answer) as server:
         grounder = endpoint(server, role="ground", key=SecretStr(""), model="Qwen2.5-VL")
         built = magnifake.build(plan(source, server, ground=grounder))
-        explained = [asked for asked in server.asked if asked.text.startswith(EXPLAIN_START)]
-        others = [asked for asked in server.asked if not asked.text.startswith(EXPLAIN_START)]
+        explained = [asked for asked in server.requests if asked.text.startswith(EXPLAIN_START)]
+        others = [asked for asked in server.requests if not asked.text.startswith(EXPLAIN_START)]
     assert Counter("generative model. Name" in asked.text for asked in explained) == {
         True: COUNT // 2,
         False: COUNT // 2,
     }
     assert {(asked.body["model"], asked.key) for asked in explained} == {("wise", "sk-own")}
     assert {(asked.body["model"], asked.key) for asked in others} == {("Qwen2.5-VL", "none")}
-    assert all(asked.picture.size == (504, 504) for asked in server.asked)
+    assert all(asked.picture.size == (504, 504) for asked in server.requests)
     spent = built.spent["explain"]
     assert (spent.requests, spent.prompt_tokens, spent.answer_tokens) == (COUNT, 100 * COUNT, 10 * COUNT)
     assert spent.usd == pytest.approx(COUNT * (100 * 2 + 10 * 10) / 1e6)
@@ -125,7 +126,7 @@ def test_a_build_that_was_cut_short_goes_on_and_asks_nothing_twice(source: Path,
     at_once, explained, asked_for = 8, COUNT - GIVE_UP_AFTER, Counter[str]()
     counting, all_arrived = threading.Lock(), threading.Event()
 
-    def until_broken(asked: Asked) -> Reply:
+    def until_broken(asked: ChatRequest) -> Reply:
         """Explains so many that those left reach the limit; none fails before all that was explained has arrived."""
         kind = next((kind for kind in (EXPLAIN_START, GROUND_START) if asked.text.startswith(kind)), "other")
         with counting:
@@ -137,32 +138,32 @@ def test_a_build_that_was_cut_short_goes_on_and_asks_nothing_twice(source: Path,
         if not broken:
             return oracle.answer(asked)
         all_arrived.wait(ENDING_S)
-        return refused(503)
+        return build_refusal(503)
 
     with OpenAiServer(until_broken) as server, pytest.raises(EndpointDead, match="run the same command again"):
         magnifake.build(plan(source, server, explain=endpoint(server, attempts=1), concurrency=at_once))
     with OpenAiServer(oracle.answer) as server:
         first = magnifake.build(plan(source, server))
-        asked = len(server.asked)
+        asked = len(server.requests)
         again = magnifake.build(plan(source, server))
-        assert len(server.asked) == asked
+        assert len(server.requests) == asked
     answered = asked_for["answered"]
     assert answered - at_once <= sum(spent.remembered for spent in first.spent.values()) <= answered
     assert sum(spent.requests for spent in first.spent.values()) == asked
-    assert again.tuples == first.tuples
+    assert again.images == first.images
     assert sum(spent.requests for spent in again.spent.values()) == 0
 
 
-def spoiled(oracle: SceneOracle, spoil: Callable[[int, Asked], Reply | None]) -> Callable[[Asked], Reply]:
+def spoiled(oracle: SceneOracle, spoil: Callable[[int, ChatRequest], Reply | None]) -> Callable[[ChatRequest], Reply]:
     """The oracle's answers but for the scenes and questions that `spoil` has its own for."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ChatRequest) -> Reply:
         return spoil(oracle.scene(asked), asked) or oracle.answer(asked)
 
     return answer
 
 
-def built_with(source: Path, oracle: SceneOracle, spoil: Callable[[int, Asked], Reply | None]) -> Built:
+def built_with(source: Path, oracle: SceneOracle, spoil: Callable[[int, ChatRequest], Reply | None]) -> Built:
     with OpenAiServer(spoiled(oracle, spoil)) as server:
         once = endpoint(server, role="ground", model="Qwen2.5-VL", timeout_s=PATIENCE_S, attempts=1)
         return magnifake.build(plan(source, server, explain=once, ground=once))
@@ -170,44 +171,44 @@ def built_with(source: Path, oracle: SceneOracle, spoil: Callable[[int, Asked], 
 
 def test_what_an_endpoint_fails_at_is_left_out_by_reason(source: Path, oracle: SceneOracle) -> None:
     spoiling: dict[int, Reply] = {
-        1: spoken("I'm sorry, I can't help with that."),
-        2: spoken(None),
-        3: refused(429),
-        4: refused(500),
-        5: refused(400),
+        1: build_answer("I'm sorry, I can't help with that."),
+        2: build_answer(None),
+        3: build_refusal(429),
+        4: build_refusal(500),
+        5: build_refusal(400),
         6: Reply(b"", held=True),
         7: Reply(b"<html>Bad gateway</html>"),
     }
     built = built_with(
         source, oracle, lambda n, asked: spoiling.get(n) if asked.text.startswith(EXPLAIN_START) else None
     )
-    assert tuples.reasons(built.left_out) == {
+    assert left_out.count_reasons(built.left_out) == {
         "explanation: answer_unreadable": 3,
         "explanation: rate_limited": 1,
         "explanation: endpoint_unavailable": 1,
         "explanation: generation_failed": 1,
         "explanation: inference_timeout": 1,
     }
-    assert len(built.tuples) == COUNT - len(spoiling)
+    assert len(built.images) == COUNT - len(spoiling)
 
 
 def test_images_left_without_a_box_stay(source: Path, oracle: SceneOracle) -> None:
-    whole = spoken(json.dumps([{"bbox_2d": [0, 0, 504, 504], "label": "all of it"}]))
-    spoiling = {1: spoken("[]"), 2: whole, 3: spoken("There is nothing to mark, it is fine as it is.")}
+    whole = build_answer(json.dumps([{"bbox_2d": [0, 0, 504, 504], "label": "all of it"}]))
+    spoiling = {1: build_answer("[]"), 2: whole, 3: build_answer("There is nothing to mark, it is fine as it is.")}
     built = built_with(
         source, oracle, lambda n, asked: spoiling.get(n) if asked.text.startswith(GROUND_START) else None
     )
-    assert tuples.reasons(built.left_out) == {"grounding: answer_unreadable": 1}
-    assert {number_of(one) for one in built.tuples if not one.boxes} == {1, 2}
+    assert left_out.count_reasons(built.left_out) == {"grounding: answer_unreadable": 1}
+    assert {number_of(one) for one in built.images if not one.boxes} == {1, 2}
 
 
 def test_a_box_about_which_nobody_answers_stays_and_is_counted(
     source: Path, drawn: list[scenes.Scene], oracle: SceneOracle
 ) -> None:
     built = built_with(
-        source, oracle, lambda n, asked: spoken("Hm.") if n == 1 and asked.text.startswith("The red frame") else None
+        source, oracle, lambda n, asked: build_answer("Hm.") if n == 1 and asked.text.startswith("The red frame") else None
     )
-    (one,) = [one for one in built.tuples if number_of(one) == 1]
+    (one,) = [one for one in built.images if number_of(one) == 1]
     assert len(one.boxes) == len(drawn[1].boxes) == built.fates.pop(next(f for f in built.fates if "not answered" in f))
     assert built.fates == oracle.planted(range(COUNT))
 
@@ -217,7 +218,7 @@ def test_too_few_images_left_by_an_endpoint_are_refused_with_the_reasons(source:
         built_with(
             source,
             oracle,
-            lambda n, asked: spoken("?") if n % 2 and n > 4 and asked.text.startswith(EXPLAIN_START) else None,
+            lambda n, asked: build_answer("?") if n % 2 and n > 4 and asked.text.startswith(EXPLAIN_START) else None,
         )
 
 
@@ -229,7 +230,7 @@ def test_the_command_builds_by_its_settings_and_tells_no_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    with OpenAiServer(lambda asked: refused(429) if oracle.scene(asked) == 1 else oracle.answer(asked)) as server:
+    with OpenAiServer(lambda asked: build_refusal(429) if oracle.scene(asked) == 1 else oracle.answer(asked)) as server:
         for role in ("EXPLAIN", "GROUND"):
             monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_URL", server.url)
             monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_MODEL", role.lower())
@@ -238,7 +239,7 @@ def test_the_command_builds_by_its_settings_and_tells_no_key(
         monkeypatch.setenv("ZOOMIN_TRAIN_ENDPOINT_ATTEMPTS", "2")
         assert main(["build", str(source), "--out", str(out), "--least", "12"]) == 2
         assert main(["build", str(source), "--out", str(out), "--json", "--least", "11"]) == 0
-    assert {asked.key for asked in server.asked} == {"sk-own"}
+    assert {asked.key for asked in server.requests} == {"sk-own"}
     said = capsys.readouterr()
     assert "11 generated (left out: 1 explanation: rate_limited); each class needs 12" in said.err
     figures = json.loads(said.out.splitlines()[-1])
@@ -266,19 +267,19 @@ async def ask(server: OpenAiServer, journal: Journal, **fields: object) -> str:
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (refused(429), RateLimited),
-        (refused(503), EndpointUnavailable),
-        (refused(400), GenerationFailed),
-        (refused(413), GenerationFailed),
-        (refused(401), BadSettings),
-        (refused(403), BadSettings),
-        (refused(404), BadSettings),
+        (build_refusal(429), RateLimited),
+        (build_refusal(503), EndpointUnavailable),
+        (build_refusal(400), GenerationFailed),
+        (build_refusal(413), GenerationFailed),
+        (build_refusal(401), BadSettings),
+        (build_refusal(403), BadSettings),
+        (build_refusal(404), BadSettings),
         (Reply(b"", held=True), InferenceTimeout),
         (Reply(b"nonsense"), AnswerUnreadable),
         (Reply(b"[]"), AnswerUnreadable),
         (Reply(b'{"choices": "many"}'), AnswerUnreadable),
-        (spoken("", choices=[]), AnswerUnreadable),
-        (spoken("cut", choices=[{"message": {"content": "cut"}, "finish_reason": "length"}]), AnswerUnreadable),
+        (build_answer("", choices=[]), AnswerUnreadable),
+        (build_answer("cut", choices=[{"message": {"content": "cut"}, "finish_reason": "length"}]), AnswerUnreadable),
     ],
 )
 async def test_each_misbehaviour_has_its_error(journal: Journal, reply: Reply, error: type[ZoomInError]) -> None:
@@ -286,29 +287,29 @@ async def test_each_misbehaviour_has_its_error(journal: Journal, reply: Reply, e
         with pytest.raises(error) as failed:
             await ask(server, journal, timeout_s=2.0 if reply.held else 20.0)
         expected = {RateLimited: 2, EndpointUnavailable: 2, InferenceTimeout: 2, AnswerUnreadable: 3}.get(error, 1)
-        assert eventually(lambda: len(server.asked) >= expected)  # whom the client gave up may be read only now
-        assert len(server.asked) == expected
+        assert eventually(lambda: len(server.requests) >= expected)  # whom the client gave up may be read only now
+        assert len(server.requests) == expected
     assert "sk-own" not in failed.value.detail
 
 
 async def test_nobody_at_the_address(journal: Journal) -> None:
-    with OpenAiServer(lambda _: spoken("x")) as server:
+    with OpenAiServer(lambda _: build_answer("x")) as server:
         pass
     with pytest.raises(EndpointUnavailable, match="cannot be reached"):
         await ask(server, journal, attempts=1)
 
 
 async def test_a_second_try_may_succeed_and_nonsense_is_asked_for_again_warmer(journal: Journal) -> None:
-    replies = iter([refused(429), Reply(b"nonsense"), spoken("A cup.")])
+    replies = iter([build_refusal(429), Reply(b"nonsense"), build_answer("A cup.")])
     with OpenAiServer(lambda _: next(replies)) as server:
         assert await ask(server, journal) == "A cup."
-        assert [asked.body["temperature"] for asked in server.asked] == [0.0, 0.0, 0.7]
+        assert [asked.body["temperature"] for asked in server.requests] == [0.0, 0.0, 0.7]
         assert await ask(server, journal) == "A cup."
-        assert len(server.asked) == 3
+        assert len(server.requests) == 3
 
 
 async def test_an_endpoint_that_fails_all_is_given_up(journal: Journal) -> None:
-    with OpenAiServer(lambda _: refused(503)) as server:
+    with OpenAiServer(lambda _: build_refusal(503)) as server:
         async with VisionChat(endpoint(server, attempts=1), journal) as chat:
             for _ in range(GIVE_UP_AFTER - 1):
                 with pytest.raises(EndpointUnavailable):
@@ -319,8 +320,8 @@ async def test_an_endpoint_that_fails_all_is_given_up(journal: Journal) -> None:
 
 def test_a_refused_key_ends_the_build_at_once(source: Path) -> None:
     with (
-        OpenAiServer(lambda _: refused(401)) as server,
+        OpenAiServer(lambda _: build_refusal(401)) as server,
         pytest.raises(BadSettings, match="check ZOOMIN_TRAIN_EXPLAIN_KEY"),
     ):
         magnifake.build(plan(source, server))
-    assert len(server.asked) <= 4
+    assert len(server.requests) <= 4

@@ -54,7 +54,7 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
     for number, scene in enumerate(drawn):
         path = tmp_path / "in" / scene.label / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(images.png(scene.image.pixels))
+        path.write_bytes(images.encode_png(scene.image.pixels))
     asked = endpoint(vllm_server)
     plan = Plan(
         source=tmp_path / "in",
@@ -69,13 +69,13 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
         concurrency=4,
     )
     built = magnifake.build(plan)
-    assert len(built.tuples) + len(built.left_out) == COUNT
-    assert len(built.tuples) > COUNT / 2
-    assert all("check " in one.explanation for one in built.tuples)
+    assert len(built.images) + len(built.left_out) == COUNT
+    assert len(built.images) > COUNT / 2
+    assert all("check " in one.explanation for one in built.images)
     own, strangers = (
         [
-            metrics.iou_f1(one.boxes, drawn[(int(Path(one.source_file).stem) + step) % COUNT].boxes)
-            for one in built.tuples
+            metrics.iou_f1(one.regions, drawn[(int(Path(one.require_provenance().source_file).stem) + step) % COUNT].boxes)
+            for one in built.images
         ]
         for step in (0, 1)
     )

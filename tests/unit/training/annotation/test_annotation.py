@@ -51,7 +51,7 @@ def test_an_explanation_becomes_a_line_that_a_model_can_be_trained_on(text: str,
     explanation = annotation.read_explanation(text)
     assert explanation == read
     answer = prompts.render_check(Verdict.REAL, explanation)
-    assert parse.local_check(answer) == (Verdict.REAL, explanation)
+    assert parse.parse_local_check(answer) == (Verdict.REAL, explanation)
     assert re.fullmatch(prompts.CHECK_GRAMMAR, answer.removeprefix(prompts.ANSWER_START))
 
 

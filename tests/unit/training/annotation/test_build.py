@@ -8,14 +8,15 @@ from PIL import Image
 
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from tests.support.builders import encoded, noise
+from tests.support.builders import build_noise, encode_image
+from tests.support.labeled_images import build_image
 from training.annotation import build as magnifake
 from training.annotation.build import Plan
-from training.dataset import frame, tuples
+from training.dataset import frame, left_out, manifest
 from training.dataset.duplicates import Fingerprint
-from training.dataset.frame import Framed
-from training.dataset.sources import LabeledImage
-from training.dataset.tuples import LeftOut
+from training.dataset.frame import FramedImage
+from training.dataset.labeled_image import LabeledImage
+from training.dataset.left_out import LeftOut
 
 
 def plan(tmp_path: Path, **fields: object) -> Plan:
@@ -34,24 +35,24 @@ def plan(tmp_path: Path, **fields: object) -> Plan:
     return Plan(**(plain | fields))  # type: ignore[arg-type]
 
 
-def framed(name: str, label: Verdict, sha256: str) -> Framed:
-    image = LabeledImage(Path(name), name, label)
-    return Framed(image, sha256, sha256, "png", (512, 512), 1000, Fingerprint("00" * 32, "00" * 32))
+def framed(name: str, label: Verdict, sha256: str) -> FramedImage:
+    provenance = build_image(0, sha256=sha256).require_provenance()
+    return FramedImage(LabeledImage(file=name, label=label), provenance, Fingerprint("00" * 32, "00" * 32))
 
 
 def write_images(directory: Path, *, real: int, generated: int) -> None:
     for label, count in ((Verdict.REAL, real), (Verdict.GENERATED, generated)):
         (directory / label).mkdir(parents=True)
         for number in range(count):
-            pixels = noise(96, 80, seed=100 * len(label) + number)
-            (directory / label / f"{number}.png").write_bytes(encoded(pixels, "PNG"))
+            pixels = build_noise(96, 80, seed=100 * len(label) + number)
+            (directory / label / f"{number}.png").write_bytes(encode_image(pixels, "PNG"))
 
 
 def test_one_of_each_digest_stays_and_contradictions_go() -> None:
     real, generated = Verdict.REAL, Verdict.GENERATED
     drawn = [("a", real, "1"), ("b", generated, "2"), ("c", real, "1"), ("d", real, "2"), ("e", real, "3")]
-    kept, left_out = magnifake.without_repeats([framed(*one) for one in drawn])
-    assert [one.image.name for one in kept] == ["a", "e"]
+    kept, left_out = magnifake.drop_repeats([framed(*one) for one in drawn])
+    assert [one.image.file for one in kept] == ["a", "e"]
     assert left_out == [
         LeftOut("c", "duplicate", "the same picture as a"),
         LeftOut("b", "mixed_labels", "one picture: b (generated), d (real)"),
@@ -104,11 +105,11 @@ def test_labels_alone_make_a_set_and_every_other_file_has_its_reason(tmp_path: P
     (tmp_path / "in" / "real" / "again.png").write_bytes((tmp_path / "in" / "real" / "0.png").read_bytes())
     (tmp_path / "in" / "readme.txt").write_text("")
     built = magnifake.build(plan(tmp_path))
-    assert tuples.reasons(built.left_out) == {"no_label": 1, "image_undecodable": 1, "duplicate": 1}
-    assert Counter(one.label for one in built.tuples) == {Verdict.REAL: 5, Verdict.GENERATED: 5}
-    assert {one.annotated_by for one in built.tuples} == {"nobody"}
+    assert left_out.count_reasons(built.left_out) == {"no_label": 1, "image_undecodable": 1, "duplicate": 1}
+    assert Counter(one.label for one in built.images) == {Verdict.REAL: 5, Verdict.GENERATED: 5}
+    assert {one.require_provenance().annotated_by for one in built.images} == {"nobody"}
     files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").glob("images/*/*")}
-    assert files == {one.file for one in tuples.read(tmp_path / "out")}
+    assert files == {one.file for one in manifest.read_manifest(tmp_path / "out")}
     assert len((tmp_path / "out" / "left_out.jsonl").read_text().splitlines()) == 3
 
 
@@ -117,16 +118,16 @@ def test_a_smaller_set_built_again_keeps_no_image_of_the_larger(tmp_path: Path) 
     magnifake.build(plan(tmp_path))
     (tmp_path / "in" / "real" / "0.png").unlink()
     built = magnifake.build(plan(tmp_path))
-    assert len(built.tuples) == len(list((tmp_path / "out").glob("images/*/*"))) == 9
+    assert len(built.images) == len(list((tmp_path / "out").glob("images/*/*"))) == 9
 
 
 def test_a_refused_build_leaves_the_finished_set_as_it_was(tmp_path: Path) -> None:
     write_images(tmp_path / "in", real=5, generated=5)
-    before = magnifake.build(plan(tmp_path)).tuples
+    before = magnifake.build(plan(tmp_path)).images
     with pytest.raises(BadSettings, match="too few"):
         magnifake.build(plan(tmp_path, least_per_class=6))
-    after = list(tuples.read(tmp_path / "out"))
-    assert {one.sha256 for one in after} == {one.sha256 for one in before}
+    after = list(manifest.read_manifest(tmp_path / "out"))
+    assert {one.file for one in after} == {one.file for one in before}
     assert all((tmp_path / "out" / one.file).is_file() for one in after)
 
 
@@ -138,11 +139,11 @@ def test_what_the_source_gives_is_kept_and_its_boxes_are_purified(tmp_path: Path
         "".join(line.format(f"{label}/{n}.png", label, said) for label in Verdict for n in range(4))
     )
     built = magnifake.build(plan(tmp_path, labels_only=False))
-    assert all(len(one.boxes) == 1 for one in built.tuples)
-    expected = frame.to_frame((10, 10, 50, 50), (96, 80))
-    assert built.tuples[0].boxes[0].corners == tuple(round(corner) for corner in expected)
+    assert all(len(one.boxes) == 1 for one in built.images)
+    expected = frame.map_to_frame((10, 10, 50, 50), (96, 80))
+    assert built.images[0].boxes[0] == tuple(round(corner) for corner in expected)
     assert dict(built.fates) == {"inverted or empty": 8, "over half of the image": 8}
-    assert built.tuples[0].explanation == "The grain of this image is that of a sensor."
+    assert built.images[0].explanation == "The grain of this image is that of a sensor."
 
 
 def test_a_class_of_one_picture_over_and_over_is_refused(tmp_path: Path) -> None:
@@ -150,6 +151,6 @@ def test_a_class_of_one_picture_over_and_over_is_refused(tmp_path: Path) -> None
     picture = Image.open(tmp_path / "in" / "generated" / "0.png")
     for number in range(1, 5):
         again = picture.point([min(255, level + number) for level in range(256)] * 3)
-        (tmp_path / "in" / "generated" / f"{number}.png").write_bytes(encoded(again, "PNG"))
+        (tmp_path / "in" / "generated" / f"{number}.png").write_bytes(encode_image(again, "PNG"))
     with pytest.raises(BadSettings, match="too few different images to split: train: 3 real, 5 generated; validation"):
         magnifake.build(plan(tmp_path))

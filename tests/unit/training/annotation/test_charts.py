@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.evidence.card import REGION, VERDICT_COLOR
-from pipeline.verdict import BoundingBox, Verdict
-from tests.support.tuples import tuple_number
+from pipeline.evidence.card import VERDICT_COLOR
+from pipeline.evidence.regions import REGION
+from pipeline.verdict import Verdict
+from tests.support.labeled_images import build_image
 from training.annotation import charts
 from training.dataset import frame
 
@@ -29,10 +30,10 @@ def test_nothing_to_count_is_a_chart_too() -> None:
 
 
 def test_a_gallery_shows_each_image_with_its_boxes(tmp_path: Path) -> None:
-    shown = [tuple_number(n, boxes=(BoundingBox(100, 100, 400, 400),), explanation=n * "word ") for n in range(4)]
+    shown = [build_image(n, boxes=[(100, 100, 400, 400)], explanation=n * "word ") for n in range(4)]
     for one in shown:
         (tmp_path / one.file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / one.file).write_bytes(frame.as_file(Image.new("RGB", (512, 512), (10, 90, 200))))
+        (tmp_path / one.file).write_bytes(frame.encode_frame(Image.new("RGB", (512, 512), (10, 90, 200))))
     picture = charts.gallery(tmp_path, "Real images", shown)
     pixels = np.asarray(picture)
     assert (pixels == (10, 90, 200)).all(2).sum() > 3 * charts.TILE_PX**2

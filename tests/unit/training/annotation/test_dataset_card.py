@@ -7,26 +7,27 @@ from PIL import Image
 
 from pipeline.errors import InternalFault
 from pipeline.verdict import Verdict
-from tests.support.builders import noise
-from tests.support.tuples import tuple_number
+from tests.support.builders import build_noise
+from tests.support.labeled_images import build_image
 from training.annotation import dataset_card
 from training.annotation.build import Built
 from training.annotation.endpoint import Spent
 from training.annotation.purification import Fate
 from training.dataset import frame
-from training.dataset.tuples import LeftOut, file_of
+from training.dataset.frame import locate_frame
+from training.dataset.left_out import LeftOut
 
 
 @pytest.fixture
 def built(tmp_path: Path) -> Built:
     """Real images came as JPEG, generated ones as PNG; all are framed alike."""
     formats = {Verdict.REAL: "jpeg", Verdict.GENERATED: "png"}
-    shown = [tuple_number(n) for n in range(40)]
-    shown = [tuple_number(n, source_format=formats[one.label]) for n, one in enumerate(shown)]
+    shown = [build_image(n) for n in range(40)]
+    shown = [build_image(n, source_format=formats[one.label]) for n, one in enumerate(shown)]
     for number, one in enumerate(shown):
         (tmp_path / one.file).parent.mkdir(parents=True, exist_ok=True)
-        pixels = frame.through_chain(noise(80, 80, seed=number))
-        (tmp_path / file_of(frame.write(tmp_path, pixels))).replace(tmp_path / one.file)
+        pixels = frame.apply_codec_chain(build_noise(80, 80, seed=number))
+        (tmp_path / locate_frame(frame.write_frame(tmp_path, pixels))).replace(tmp_path / one.file)
     left_out = [LeftOut("a", "duplicate"), LeftOut("b", "grounding: rate_limited"), LeftOut("c", "duplicate")]
     spent = {"explain": Spent(requests=41, prompt_tokens=12_345, answer_tokens=678, usd=0.5)}
     return Built(shown, left_out, Counter({Fate.OVER_HALF: 7}), spent)
@@ -34,7 +35,7 @@ def built(tmp_path: Path) -> Built:
 
 def test_the_page_tells_what_was_built_and_what_was_not(tmp_path: Path, built: Built) -> None:
     card = dataset_card.of(tmp_path, built)
-    dataset_card.write(tmp_path, card, built.tuples)
+    dataset_card.write(tmp_path, card, built.images)
     page = (tmp_path / "README.md").read_text()
     for line in (
         "| share with a box | 100.0% | 100.0% | 100.0% | 99.5% |",
@@ -58,7 +59,7 @@ def test_the_page_tells_what_was_built_and_what_was_not(tmp_path: Path, built: B
 
 def test_the_same_figures_are_there_for_machines(tmp_path: Path, built: Built) -> None:
     card = dataset_card.of(tmp_path, built)
-    dataset_card.write(tmp_path, card, built.tuples)
+    dataset_card.write(tmp_path, card, built.images)
     read = json.loads((tmp_path / "card.json").read_text())
     assert read["figures"]["whole"]["images"] == 40
     assert read["figures"]["by_split"]["train"] == {"real": 20, "generated": 20}
@@ -68,7 +69,7 @@ def test_the_same_figures_are_there_for_machines(tmp_path: Path, built: Built) -
 
 
 def test_files_that_tell_the_classes_apart_are_refused(tmp_path: Path, built: Built) -> None:
-    for one in built.tuples:
+    for one in built.images:
         if one.label is Verdict.GENERATED:
             with (tmp_path / one.file).open("ab") as stream:
                 stream.write(b"\0")
@@ -78,6 +79,6 @@ def test_files_that_tell_the_classes_apart_are_refused(tmp_path: Path, built: Bu
 
 
 def test_groups_of_both_classes_are_pointed_out(tmp_path: Path, built: Built) -> None:
-    joined = [tuple_number(n, group="g") if n < 2 else one for n, one in enumerate(built.tuples)]
+    joined = [build_image(n, group="g") if n < 2 else one for n, one in enumerate(built.images)]
     card = dataset_card.of(tmp_path, Built(joined, [], Counter()))
     assert "1 groups hold both classes" in dataset_card.render("set", card)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.verdict import Verdict
-from tests.support.builders import noise
-from tests.support.tuples import tuple_number
+from tests.support.builders import build_noise
+from tests.support.labeled_images import build_image
 from training.annotation import format_leak
 
 LABELS = [list(Verdict)[n % 2] for n in range(80)]
@@ -46,8 +46,8 @@ def test_one_class_alone_cannot_be_measured() -> None:
 
 
 def test_what_a_file_says(tmp_path: Path) -> None:
-    noise(30, 20, seed=0).save(tmp_path / "a.jpg", comment=b"made by a camera")
-    noise(30, 20, seed=0).save(tmp_path / "a.png")
+    build_noise(30, 20, seed=0).save(tmp_path / "a.jpg", comment=b"made by a camera")
+    build_noise(30, 20, seed=0).save(tmp_path / "a.png")
     jpeg, png = (format_leak.of_file(tmp_path / name) for name in ("a.jpg", "a.png"))
     assert (jpeg["format"], png["format"]) == ("JPEG", "PNG")
     assert "comment" in str(jpeg["metadata"])
@@ -56,5 +56,5 @@ def test_what_a_file_says(tmp_path: Path) -> None:
 
 
 def test_what_a_source_said() -> None:
-    said = format_leak.of_source(tuple_number(1, source_file="x/IMG_0042.JPG"))
+    said = format_leak.of_source(build_image(1, source_file="x/IMG_0042.JPG"))
     assert (said["suffix"], said["name_length"], said["length_bytes"]) == (".jpg", 12, 54_321)

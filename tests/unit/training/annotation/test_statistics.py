@@ -1,19 +1,19 @@
 import pytest
 
-from pipeline.verdict import BoundingBox, Verdict
-from tests.support.tuples import tuple_number
+from pipeline.verdict import Verdict
+from tests.support.labeled_images import build_image
 from training.annotation import statistics
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import Split
 
 
 def test_the_paper_s_figures() -> None:
-    half = BoundingBox(0, 0, 512, 256)
+    half = (0, 0, 512, 256)
     figures = statistics.of(
         [
-            tuple_number(0, boxes=(half, BoundingBox(0, 0, 51, 51))),
-            tuple_number(2, boxes=(), explanation=""),
-            tuple_number(1, boxes=(half,), split=Split.TEST, group="g"),
-            tuple_number(3, boxes=(half,) * 12, group="g"),
+            build_image(0, boxes=[half, (0, 0, 51, 51)]),
+            build_image(2, boxes=[], explanation=""),
+            build_image(1, boxes=[half], split=Split.TEST, group="g"),
+            build_image(3, boxes=[half] * 12, group="g"),
         ]
     )
     assert (figures.whole.images, figures.whole.explained) == (4, 3)
@@ -39,6 +39,6 @@ def test_keywords_count_explanations_not_words() -> None:
 
 
 def test_both_classes_count_the_same_words() -> None:
-    figures = statistics.of([tuple_number(0, explanation="odd shadows"), tuple_number(1, explanation="odd hands")])
+    figures = statistics.of([build_image(0, explanation="odd shadows"), build_image(1, explanation="odd hands")])
     assert figures.by_label[Verdict.REAL].keywords == {"odd": 1, "shadow": 1, "hand": 0}
     assert figures.by_label[Verdict.GENERATED].keywords == {"odd": 1, "shadow": 0, "hand": 1}

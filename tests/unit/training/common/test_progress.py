@@ -1,6 +1,6 @@
 import io
 
-from training.common.progress import Progress, spell
+from training.common.progress import Progress, format_duration
 
 
 class Terminal(io.StringIO):
@@ -48,4 +48,4 @@ def test_a_terminal_s_line_is_rewritten() -> None:
 
 
 def test_spell() -> None:
-    assert [spell(s) for s in (0.4, 59, 60, 185)] == ["0 s", "59 s", "1 min 00 s", "3 min 05 s"]
+    assert [format_duration(s) for s in (0.4, 59, 60, 185)] == ["0 s", "59 s", "1 min 00 s", "3 min 05 s"]

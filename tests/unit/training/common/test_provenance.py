@@ -9,7 +9,7 @@ def test_the_commit_says_whether_the_code_was_changed_since(tmp_path: Path) -> N
         who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
         subprocess.run(["git", *who, *asked], cwd=tmp_path, check=True, capture_output=True)
 
-    assert provenance.commit_of(tmp_path) == provenance.UNKNOWN
+    assert provenance.read_commit(tmp_path) == provenance.UNKNOWN
     (tmp_path / "training").mkdir()
     code, other = tmp_path / "training" / "code.py", tmp_path / "variants.json"
     for file in (code, other):
@@ -18,6 +18,6 @@ def test_the_commit_says_whether_the_code_was_changed_since(tmp_path: Path) -> N
     git("add", ".")
     git("commit", "-m", "first")
     other.write_text("2")
-    assert len(provenance.commit_of(tmp_path)) == 40
+    assert len(provenance.read_commit(tmp_path)) == 40
     code.write_text("2")
-    assert provenance.commit_of(tmp_path).endswith("-dirty")
+    assert provenance.read_commit(tmp_path).endswith("-dirty")

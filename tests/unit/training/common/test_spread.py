@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.common.spread import over_processes
+from training.common.spread import run_parallel
 
 
 def ignore(done: int) -> None:
@@ -13,18 +13,18 @@ def ignore(done: int) -> None:
 
 def test_results_come_in_order_and_are_counted() -> None:
     counted: list[int] = []
-    assert over_processes(abs, range(-6, 0), 2, after_each=counted.append) == [6, 5, 4, 3, 2, 1]
+    assert run_parallel(abs, range(-6, 0), 2, after_each=counted.append) == [6, 5, 4, 3, 2, 1]
     assert counted == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_failure_of_one_job_reaches_the_caller() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        over_processes(int, ["1", "two"], 1, after_each=ignore)
+        run_parallel(int, ["1", "two"], 1, after_each=ignore)
 
 
 def test_a_process_that_dies_is_an_error_and_no_wait() -> None:
     with pytest.raises(BrokenProcessPool):
-        over_processes(os._exit, [3], 1, after_each=ignore)
+        run_parallel(os._exit, [3], 1, after_each=ignore)
 
 
 def test_an_interrupt_leaves_the_waiting_jobs_undone(tmp_path: Path) -> None:
@@ -33,5 +33,5 @@ def test_an_interrupt_leaves_the_waiting_jobs_undone(tmp_path: Path) -> None:
 
     jobs = [tmp_path / str(number) for number in range(1000)]
     with pytest.raises(KeyboardInterrupt):
-        over_processes(Path.touch, jobs, 2, after_each=interrupt)
+        run_parallel(Path.touch, jobs, 2, after_each=interrupt)
     assert 1 <= len(list(tmp_path.iterdir())) < len(jobs)

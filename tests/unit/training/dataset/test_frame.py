@@ -1,50 +1,54 @@
+import os
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
 from pipeline import geometry, images
 from pipeline.verdict import Verdict
-from tests.support.builders import encoded, noise
+from tests.support.builders import build_noise, encode_image
 from training.annotation import format_leak
 from training.dataset import frame
-from training.dataset.frame import Framed
-from training.dataset.sources import LabeledImage
-from training.dataset.tuples import LeftOut, file_of
+from training.dataset.frame import FramedImage, locate_frame
+from training.dataset.labeled_image import LabeledImage
+from training.dataset.left_out import LeftOut
 
 
-def bring(tmp_path: Path, data: bytes, name: str = "a.png") -> Framed | LeftOut:
+def bring(tmp_path: Path, data: bytes, name: str = "a.png") -> FramedImage | LeftOut:
     (tmp_path / name).write_bytes(data)
-    return frame.bring(tmp_path / "out", LabeledImage(tmp_path / name, name, Verdict.REAL))
+    return frame.frame_image(tmp_path, tmp_path / "out", LabeledImage(file=name, label=Verdict.REAL))
 
 
 def test_files_of_any_origin_come_out_alike_but_for_the_picture(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     sources = [
-        encoded(noise(900, 640, seed=1), "JPEG", quality=60, exif=exif),
-        encoded(Image.new("RGBA", (512, 512), (9, 9, 9, 128)), "PNG"),
-        encoded(noise(100, 80, seed=2), "WEBP", lossless=True),
+        encode_image(build_noise(900, 640, seed=1), "JPEG", quality=60, exif=exif),
+        encode_image(Image.new("RGBA", (512, 512), (9, 9, 9, 128)), "PNG"),
+        encode_image(build_noise(100, 80, seed=2), "WEBP", lossless=True),
     ]
     said = []
     for number, data in enumerate(sources):
         framed = bring(tmp_path, data, f"{number}.bin")
-        assert isinstance(framed, Framed)
-        said.append(format_leak.of_file(tmp_path / "out" / file_of(framed.sha256)))
+        assert isinstance(framed, FramedImage)
+        said.append(format_leak.of_file(tmp_path / "out" / locate_frame(framed.provenance.sha256)))
     assert said[0] == said[1] == said[2]
     assert (said[0]["width_px"], said[0]["height_px"]) == (512, 512)
 
 
 def test_the_source_is_told_beside_the_frame(tmp_path: Path) -> None:
-    data = encoded(noise(300, 200, seed=3), "PNG")
+    data = encode_image(build_noise(300, 200, seed=3), "PNG")
     framed = bring(tmp_path, data)
-    assert isinstance(framed, Framed)
-    assert (framed.source_format, framed.source_size_px, framed.source_bytes) == ("png", (300, 200), len(data))
-    stored = (tmp_path / "out" / file_of(framed.sha256)).read_bytes()
+    assert isinstance(framed, FramedImage)
+    source = framed.provenance
+    assert (source.source_format, source.source_size_px, source.source_bytes) == ("png", (300, 200), len(data))
+    stored = (tmp_path / "out" / locate_frame(framed.provenance.sha256)).read_bytes()
     pixels = images.decode(stored, max_pixels=10**6).pixels
-    expected = frame.through_chain(images.decode(data, max_pixels=10**6).pixels)
-    assert images.digest(pixels) == images.digest(expected)
+    expected = frame.apply_codec_chain(images.decode(data, max_pixels=10**6).pixels)
+    assert images.digest_pixels(pixels) == images.digest_pixels(expected)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +56,9 @@ def test_the_source_is_told_beside_the_frame(tmp_path: Path) -> None:
     [
         (b"", "image_undecodable"),
         (b"not an image", "image_refused"),
-        (encoded(noise(300, 200, seed=3), "PNG")[:2000], "image_undecodable"),
-        (encoded(noise(63, 200, seed=3), "PNG"), "image_too_small"),
-        (encoded(Image.new("1", (9000, 9000)), "PNG"), "image_too_large"),
+        (encode_image(build_noise(300, 200, seed=3), "PNG")[:2000], "image_undecodable"),
+        (encode_image(build_noise(63, 200, seed=3), "PNG"), "image_too_small"),
+        (encode_image(Image.new("1", (9000, 9000)), "PNG"), "image_too_large"),
     ],
 )
 def test_what_cannot_be_framed_has_its_reason(tmp_path: Path, data: bytes, reason: str) -> None:
@@ -65,9 +69,25 @@ def test_what_cannot_be_framed_has_its_reason(tmp_path: Path, data: bytes, reaso
 
 
 def test_a_file_that_is_gone_has_its_reason(tmp_path: Path) -> None:
-    left_out = frame.bring(tmp_path, LabeledImage(tmp_path / "gone", "gone", Verdict.REAL))
+    left_out = frame.frame_image(tmp_path, tmp_path / "out", LabeledImage(file="gone", label=Verdict.REAL))
     assert isinstance(left_out, LeftOut)
     assert (left_out.reason, left_out.detail) == ("file_unreadable", "No such file or directory")
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    left_out = frame.open_untrusted(tmp_path / "pipe", "pipe", least_side_px=64)
+    assert left_out == LeftOut("pipe", "file_unreadable", "no regular file")
+
+
+def test_the_decoder_is_another_process_and_its_death_costs_one_image(tmp_path: Path) -> None:
+    data = encode_image(build_noise(300, 200, seed=3), "PNG")
+    assert isinstance(bring(tmp_path, data), FramedImage)
+    child = next(p for p in psutil.Process().children() if "pipeline.sandbox.decoding_child" in p.cmdline())
+    child.suspend()
+    Timer(0.5, child.kill).start()
+    assert bring(tmp_path, data) == LeftOut("a.png", "image_undecodable", "decoding killed the decoder")
+    assert isinstance(bring(tmp_path, data), FramedImage)
 
 
 @pytest.mark.parametrize("size", [(800, 600), (600, 800), (256, 256)])
@@ -75,6 +95,6 @@ def test_boxes_follow_their_pixels(size: geometry.Size) -> None:
     pixels = Image.new("RGB", size, "black")
     box = (size[0] // 2 - 40, size[1] // 2 - 30, size[0] // 2 + 60, size[1] // 2 + 50)
     pixels.paste((255, 255, 255), box)
-    lit = np.argwhere(np.asarray(frame.through_chain(pixels).convert("L")) > 127)
+    lit = np.argwhere(np.asarray(frame.apply_codec_chain(pixels).convert("L")) > 127)
     (top, left), (bottom, right) = lit.min(0), lit.max(0) + 1
-    assert frame.to_frame(box, size) == pytest.approx((left, top, right, bottom), abs=1.5)
+    assert frame.map_to_frame(box, size) == pytest.approx((left, top, right, bottom), abs=1.5)

@@ -8,13 +8,13 @@ from pipeline.checkpoint import Calibration, CheckpointCard, Scaling
 from pipeline.confidence import logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.verdict import RgbImage, Verdict
-from tests.support.builders import noise
+from tests.support.builders import build_noise
 from tests.support.engines import DigestEngine
-from tests.support.tuples import tuple_number
-from training.dataset import frame, tuples
-from training.dataset.tuples import Split
+from tests.support.labeled_images import build_image
+from training.dataset import frame, manifest
+from training.dataset.labeled_image import Split
 from training.evaluation import calibrate, calibration_metrics, evaluate, samples
-from training.evaluation.calibration_metrics import Told
+from training.evaluation.calibration_metrics import ScoredPredictions
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 
@@ -40,7 +40,7 @@ def answer(generated: bool, raw: float, source: str | None = None) -> Prediction
 
 
 def test_the_scaling_that_spoiled_the_odds_is_found() -> None:
-    found = calibrate.scaling(overconfident(1, 20_000, by=3.0, shift=0.5), prevalence=None)
+    found = calibrate.fit_scaling(overconfident(1, 20_000, by=3.0, shift=0.5), prevalence=None)
     assert found.temperature == pytest.approx(3.0, rel=0.05)
     assert found.bias == pytest.approx(0.5, abs=0.06)
 
@@ -48,7 +48,7 @@ def test_the_scaling_that_spoiled_the_odds_is_found() -> None:
 @pytest.mark.parametrize("prevalence", [None, 0.05])
 def test_no_neighbour_is_more_likely(prevalence: float | None) -> None:
     ones = overconfident(2, 400)
-    told = Told.by(ones, prevalence=prevalence)
+    told = ScoredPredictions.build(ones, prevalence=prevalence)
     odds = np.array([logit(one.p_generated_raw or 0.0) for one in ones])
 
     def loss(temperature: float, bias: float) -> float:
@@ -56,7 +56,7 @@ def test_no_neighbour_is_more_likely(prevalence: float | None) -> None:
         prior = ((1 / temperature - 1) ** 2 + bias**2) / 2
         return float(told.shares @ (np.logaddexp(0, z) - told.generated * z)) + prior
 
-    found = calibrate.scaling(ones, prevalence=prevalence)
+    found = calibrate.fit_scaling(ones, prevalence=prevalence)
     least = loss(found.temperature, found.bias)
     for step in (0.9, 0.99, 1.01, 1.1):
         assert loss(found.temperature * step, found.bias) > least
@@ -65,8 +65,8 @@ def test_no_neighbour_is_more_likely(prevalence: float | None) -> None:
 
 
 def test_calibration_helps_on_images_it_did_not_see() -> None:
-    fitted = calibrate.fit(overconfident(3, 4000), CARD, prevalence=None, risk=0.05)
-    before, after = calibrate.compare(overconfident(4, 4000), CARD, fitted, prevalence=None)
+    fitted = calibrate.fit_card(overconfident(3, 4000), CARD, prevalence=None, risk=0.05)
+    before, after = calibrate.compare_calibrations(overconfident(4, 4000), CARD, fitted, prevalence=None)
     for name in ("nll", "brier", "ece"):
         assert (after[name].value or 0.0) < (before[name].value or 0.0)
     drop = after["nll_drop"]
@@ -78,7 +78,7 @@ def test_calibration_helps_on_images_it_did_not_see() -> None:
 
 
 def test_everything_else_on_the_card_stays() -> None:
-    fitted = calibrate.fit(overconfident(3, 400), CARD, prevalence=None, risk=0.02)
+    fitted = calibrate.fit_card(overconfident(3, 400), CARD, prevalence=None, risk=0.02)
     kept = {"calibration", "uncertain_between"}
     assert fitted.model_dump(exclude=kept) == CARD.model_dump(exclude=kept)
     assert CheckpointCard.model_validate_json(fitted.model_dump_json()) == fitted
@@ -86,16 +86,16 @@ def test_everything_else_on_the_card_stays() -> None:
 
 def test_a_prevalence_moves_the_odds_by_its_own() -> None:
     ones = overconfident(5, 20_000)
-    even, rare = (calibrate.scaling(ones, prevalence=prevalence) for prevalence in (0.5, 0.05))
+    even, rare = (calibrate.fit_scaling(ones, prevalence=prevalence) for prevalence in (0.5, 0.05))
     assert rare.bias - even.bias == pytest.approx(logit(0.05), abs=0.15)
 
 
 def test_classes_that_do_not_overlap_get_a_finite_temperature() -> None:
     apart = [answer(number % 2 == 1, 0.9 if number % 2 else 0.1) for number in range(200)]
-    found = calibrate.scaling(apart, prevalence=None)
+    found = calibrate.fit_scaling(apart, prevalence=None)
     assert 0.99 < sigmoid(logit(0.9) / found.temperature + found.bias) < 0.999
     extreme = [answer(number % 2 == 1, float(number % 2)) for number in range(200)]
-    assert calibrate.scaling(extreme, prevalence=None).temperature == pytest.approx(1.0, abs=1e-3)
+    assert calibrate.fit_scaling(extreme, prevalence=None).temperature == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("prevalence", [None, 0.2])
@@ -104,7 +104,7 @@ def test_odds_that_are_right_are_left_as_they_are(prevalence: float | None) -> N
     rng = np.random.default_rng(12)
     z = rng.normal(0, 12, 4000)
     ones = [answer(bool(rng.random() < sigmoid(at)), sigmoid(at)) for at in z]
-    found = calibrate.scaling(ones, prevalence=prevalence)
+    found = calibrate.fit_scaling(ones, prevalence=prevalence)
     assert found.temperature == pytest.approx(1.0, abs=0.15)
     assert found.bias == pytest.approx(logit(prevalence or 0.5), abs=0.25)
 
@@ -112,7 +112,7 @@ def test_odds_that_are_right_are_left_as_they_are(prevalence: float | None) -> N
 def test_a_source_with_enough_images_has_a_scaling_of_its_own() -> None:
     web, few = overconfident(6, 2000, by=1.0, source="web"), overconfident(7, 60, source="few")
     nameless = overconfident(8, 2000, by=4.0)
-    calibration = calibrate.fit(web + few + nameless, CARD, prevalence=None, risk=0.05).calibration
+    calibration = calibrate.fit_card(web + few + nameless, CARD, prevalence=None, risk=0.05).calibration
     assert calibration is not None
     assert set(calibration.per_source) == {"web"}
     assert calibration.per_source["web"].temperature == pytest.approx(1.0, rel=0.2)
@@ -123,49 +123,52 @@ def test_a_source_with_enough_images_has_a_scaling_of_its_own() -> None:
 async def test_the_source_of_a_built_set_s_image_chooses_its_scaling_as_in_the_worker(
     tmp_path: Path, source: str | None
 ) -> None:
-    digest = frame.write(tmp_path, noise(512, 512))
-    tuples.write(tmp_path, [tuple_number(0, sha256=digest, source=source, split=Split.VALIDATION)])
-    drawn = samples.from_directory(tmp_path, 9, split=Split.VALIDATION)
+    digest = frame.write_frame(tmp_path, build_noise(512, 512))
+    manifest.write_manifest(tmp_path, [build_image(0, sha256=digest, source=source, split=Split.VALIDATION)])
+    drawn = samples.read_samples(tmp_path, 9, split=Split.VALIDATION)
     own = Calibration(temperature=2.0, per_source={"ADM": Scaling(temperature=4.0, bias=1.0)})
     card = CheckpointCard(calibration=own)
-    (judged,) = (await evaluate.judge(drawn, DigestEngine(card), concurrency=1, passes=evaluate.OWN))["own"]
+    (judged,) = (await evaluate.predict(drawn, DigestEngine(card), concurrency=1, passes=evaluate.OWN))["own"]
     assert judged.source == source
     scaling = own.per_source["ADM"] if source else own
     raw = judged.p_generated_raw or 0.0
     assert judged.p_generated == sigmoid(logit(raw) / scaling.temperature + scaling.bias) == card.calibrate(raw, source)
 
 
-def told(*answers: tuple[float, bool]) -> Told:
+def told(*answers: tuple[float, bool]) -> ScoredPredictions:
     """Of (P(generated), whether the verdict is right)."""
-    return Told.by([answer((p > 0.5) is right, p) for p, right in answers])
+    return ScoredPredictions.build([answer((p > 0.5) is right, p) for p, right in answers])
 
 
 def test_the_range_begins_where_too_many_are_wrong() -> None:
     sure = [(0.01 + 0.001 * n, True) for n in range(49)] + [(0.9 + 0.001 * n, True) for n in range(49)]
     doubtful = [(0.3, False), (0.4, True), (0.7, False), (0.6, True)]
     # One wrong is added to each side: 1 of 50 just keeps 2 %.
-    between = calibrate.uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.02)
+    between = calibrate.find_uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.02)
     assert between == pytest.approx(((0.058 + 0.3) / 2, (0.7 + 0.9) / 2), abs=1e-5)
-    assert calibrate.uncertain_range(told(*sure[1:], *doubtful), middle=0.5, risk=0.02) == (0.0, pytest.approx(0.8))
-    assert calibrate.uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.5) is None
+    assert calibrate.find_uncertain_range(told(*sure[1:], *doubtful), middle=0.5, risk=0.02) == (
+        0.0,
+        pytest.approx(0.8),
+    )
+    assert calibrate.find_uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.5) is None
 
 
 def test_a_side_that_cannot_keep_the_promise_is_uncertain_to_its_end() -> None:
     few = [(0.1, True)] * 10 + [(0.9, True)] * 200
-    assert calibrate.uncertain_range(told(*few), middle=0.5, risk=0.02) == (0.0, 0.5)
-    assert calibrate.uncertain_range(told(*few[:10]), middle=0.5, risk=0.02) == (0.0, 1.0)
+    assert calibrate.find_uncertain_range(told(*few), middle=0.5, risk=0.02) == (0.0, 0.5)
+    assert calibrate.find_uncertain_range(told(*few[:10]), middle=0.5, risk=0.02) == (0.0, 1.0)
 
 
 def test_equal_probabilities_are_certain_together_or_not_at_all() -> None:
     tied = [(0.1, True)] * 200 + [(0.2, True), (0.2, False)] * 20 + [(0.9, True)] * 200
-    between = calibrate.uncertain_range(told(*tied), middle=0.5, risk=0.02)
+    between = calibrate.find_uncertain_range(told(*tied), middle=0.5, risk=0.02)
     assert between == pytest.approx((0.15, 0.5))
 
 
 def test_a_rare_class_makes_the_promise_harder() -> None:
     ones = [answer(number % 2 == 1, 0.9 if number % 2 else 0.1) for number in range(400)]
     even, rare = (
-        calibrate.uncertain_range(Told.by(ones, prevalence=prevalence), middle=0.5, risk=0.02)
+        calibrate.find_uncertain_range(ScoredPredictions.build(ones, prevalence=prevalence), middle=0.5, risk=0.02)
         for prevalence in (None, 0.01)
     )
     assert even is None
@@ -173,25 +176,27 @@ def test_a_rare_class_makes_the_promise_harder() -> None:
 
 
 def test_what_is_promised_is_kept_on_images_it_did_not_see() -> None:
-    fitted = calibrate.fit(overconfident(9, 4000), CARD, prevalence=0.2, risk=0.05)
-    after = calibration_metrics.figures([one.under(fitted) for one in overconfident(10, 4000)], prevalence=0.2)
+    fitted = calibrate.fit_card(overconfident(9, 4000), CARD, prevalence=0.2, risk=0.05)
+    after = calibration_metrics.compute_calibration_metrics(
+        [one.recalibrate(fitted) for one in overconfident(10, 4000)], prevalence=0.2
+    )
     assert (after["acc_certain"].value or 0.0) > 0.94
 
 
 def test_too_few_or_one_sided_is_refused_with_the_counts() -> None:
     one_sided = [answer(False, 0.2)] * 500 + [answer(True, 0.9)] * 12
     with pytest.raises(BadSettings, match="500 real and 12 generated; calibration needs 50 of each"):
-        calibrate.fit(one_sided, CARD, prevalence=None, risk=0.02)
+        calibrate.fit_card(one_sided, CARD, prevalence=None, risk=0.02)
     unread = [Prediction(GENERATED, REAL, None, (), ())] * 500 + [answer(False, 0.2)] * 500
     with pytest.raises(BadSettings, match="500 real and 0 generated"):
-        calibrate.fit(unread, CARD, prevalence=None, risk=0.02)
+        calibrate.fit_card(unread, CARD, prevalence=None, risk=0.02)
 
 
 @pytest.mark.parametrize("rises", [-1.0, 0.0])
 def test_odds_that_say_nothing_are_refused(rises: float) -> None:
     ones = [answer(number % 2 == 1, sigmoid(rises * (1.0 if number % 2 else -1.0))) for number in range(400)]
     with pytest.raises(BadSettings, match="does not rise"):
-        calibrate.fit(ones, CARD, prevalence=None, risk=0.02)
+        calibrate.fit_card(ones, CARD, prevalence=None, risk=0.02)
 
 
 def test_both_halves_hold_each_label_and_source_alike() -> None:
@@ -200,7 +205,7 @@ def test_both_halves_hold_each_label_and_source_alike() -> None:
         Sample(number, pixels, GENERATED if number % 2 else REAL, (), source="web" if number % 3 else None)
         for number in range(120)
     ]
-    fitted, checked = calibrate.halves(samples)
+    fitted, checked = calibrate.split_in_halves(samples)
     assert sorted(sample.number for sample in fitted + checked) == list(range(120))
     for label in Verdict:
         for source in (None, "web"):

@@ -7,13 +7,12 @@ from PIL import Image, ImageEnhance, ImageOps
 from pipeline import images
 from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import Verdict
-from tests.support.tuples import tuple_number
-from training.dataset import duplicates, frame, manifest, tuples
-from training.dataset.manifest import Entry
-from training.dataset.tuples import Split
+from tests.support.labeled_images import build_image
+from training.dataset import duplicates, frame, manifest
+from training.dataset.labeled_image import LabeledImage, Split
 from training.paper import contamination
-from training.paper.benchmarks import Listed
-from training.paper.contamination import SAME_FILE, SAME_PICTURE, TrainedOn
+from training.paper.benchmarks import BenchmarkImage
+from training.paper.contamination import SAME_FILE, SAME_PICTURE, TrainingSet
 from training.synthetic import scenes
 
 
@@ -22,20 +21,20 @@ def pictures() -> list[Image.Image]:
     return [scenes.make(scenes.HELD_OUT_SEED + number).image.pixels for number in range(5)]
 
 
-def kept(directory: Path, pictures: list[Image.Image], *, file_format: str = "PNG") -> list[Listed]:
+def kept(directory: Path, pictures: list[Image.Image], *, file_format: str = "PNG") -> list[BenchmarkImage]:
     """Files of these pictures, as a test set lists them."""
     directory.mkdir()
     listed = []
     for number, picture in enumerate(pictures):
         file = directory / f"{number}.{file_format.lower()}"
         picture.save(file, file_format)
-        listed.append(Listed(file, Verdict.REAL))
+        listed.append(BenchmarkImage(file, Verdict.REAL))
     return listed
 
 
-def described(directory: Path, listed: list[Listed], *, split: Split | None = None) -> Path:
+def described(directory: Path, listed: list[BenchmarkImage], *, split: Split | None = None) -> Path:
     """A directory whose manifest names these files."""
-    lines = [Entry(file=one.file.name, label=one.label, split=split).model_dump_json() for one in listed]
+    lines = [LabeledImage(file=one.file.name, label=one.label, split=split).model_dump_json() for one in listed]
     (directory / manifest.NAME).write_text("\n".join(lines))
     return directory
 
@@ -46,16 +45,16 @@ def test_what_was_trained_on_is_left_out_and_counted_by_its_reason(tmp_path: Pat
     test += kept(
         tmp_path / "jpeg", [ImageEnhance.Brightness(pictures[2]).enhance(0.9), pictures[4]], file_format="JPEG"
     )
-    met = TrainedOn.read(described(tmp_path / "trained", trained), 1)
-    left, counts = contamination.unmet(test, 10, met, title="GenImage", workers=1)
+    met = TrainingSet.read(described(tmp_path / "trained", trained), 1)
+    left, counts = contamination.exclude_contaminated(test, 10, met, title="GenImage", workers=1)
     assert [one.file for one in left] == [test[2].file, test[4].file]
     assert counts == {SAME_FILE: 1, SAME_PICTURE: 2}
 
 
 def test_others_are_drawn_in_their_place(tmp_path: Path, pictures: list[Image.Image]) -> None:
     drawn = kept(tmp_path / "test", pictures)
-    met = TrainedOn.read(described(tmp_path / "trained", kept(tmp_path / "trained", pictures[:2])), 1)
-    left, counts = contamination.unmet(drawn, 2, met, title="GenImage", workers=1)
+    met = TrainingSet.read(described(tmp_path / "trained", kept(tmp_path / "trained", pictures[:2])), 1)
+    left, counts = contamination.exclude_contaminated(drawn, 2, met, title="GenImage", workers=1)
     assert [one.file.name for one in left] == ["2.png", "3.png"]
     assert counts.total() == 2
 
@@ -64,31 +63,33 @@ def test_a_built_set_is_known_by_its_sources_and_its_test_split_is_no_training(
     tmp_path: Path, pictures: list[Image.Image]
 ) -> None:
     drawn = kept(tmp_path / "test", pictures[:4])
-    hashes = [duplicates.fingerprint(frame.through_chain(picture)).upright for picture in pictures]
+    hashes = [duplicates.compute_fingerprint(frame.apply_codec_chain(picture)).upright for picture in pictures]
     digests = [hashlib.sha256(one.file.read_bytes()).hexdigest() for one in drawn]
-    tuples.write(
+    manifest.write_manifest(
         tmp_path,
         [
-            tuple_number(0, source_sha256=digests[0]),
-            tuple_number(1, perceptual_hash=hashes[1], split=Split.VALIDATION),
-            tuple_number(2, perceptual_hash=hashes[2], source_sha256=digests[2], split=Split.TEST),
+            build_image(0, source_sha256=digests[0]),
+            build_image(1, perceptual_hash=hashes[1], split=Split.VALIDATION),
+            build_image(2, perceptual_hash=hashes[2], source_sha256=digests[2], split=Split.TEST),
         ],
     )
-    left, counts = contamination.unmet(drawn, 9, TrainedOn.read(tmp_path, 1), title="GenImage", workers=1)
+    left, counts = contamination.exclude_contaminated(
+        drawn, 9, TrainingSet.read(tmp_path, 1), title="GenImage", workers=1
+    )
     assert [one.file.name for one in left] == ["2.png", "3.png"]
     assert counts == {SAME_FILE: 1, SAME_PICTURE: 1}
 
 
 def test_a_test_set_that_was_trained_on_as_a_whole_is_refused(tmp_path: Path, pictures: list[Image.Image]) -> None:
     drawn = kept(tmp_path / "test", pictures[:2])
-    met = TrainedOn.read(described(tmp_path / "test", drawn), 1)
+    met = TrainingSet.read(described(tmp_path / "test", drawn), 1)
     with pytest.raises(BadSettings, match="all 2 images of GenImage are in the training set; give another directory"):
-        contamination.unmet(drawn, 9, met, title="GenImage", workers=1)
+        contamination.exclude_contaminated(drawn, 9, met, title="GenImage", workers=1)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "broken.png"
-    file.write_bytes(images.png(Image.new("RGB", (80, 80)))[:60])
+    file.write_bytes(images.encode_png(Image.new("RGB", (80, 80)))[:60])
     with pytest.raises(ImageUndecodable) as broken:
-        contamination.look(file)
+        contamination.identify_image(file)
     assert broken.value.detail.startswith(f"{file}: ")

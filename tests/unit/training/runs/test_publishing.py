@@ -6,33 +6,48 @@ import pytest
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
+from tests.support.labeled_images import build_image
 from tests.support.paths import MODEL
-from training.dataset.manifest import Entry
+from training.dataset.labeled_image import LabeledImage
+from training.dataset.manifest import read_manifest
 from training.runs import publishing
 
 
-def entry(file: str) -> Entry:
-    return Entry(file=file, label=Verdict.REAL)
+def entry(file: str) -> LabeledImage:
+    return LabeledImage(file=file, label=Verdict.REAL)
 
 
 def test_a_digest_names_what_was_trained_on_and_in_which_order() -> None:
     one, other = entry("a.png"), entry("b.png")
-    assert publishing.digest([one, other]) == publishing.digest([one, other])
-    assert publishing.digest([one, other]) != publishing.digest([other, one])
+    assert publishing.digest_entries([one, other]) == publishing.digest_entries([one, other])
+    assert publishing.digest_entries([one, other]) != publishing.digest_entries([other, one])
+
+
+def test_a_digest_stays_what_it_was_in_earlier_versions(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").write_text(
+        '{"file":"scene-0000005.png","label":"generated","boxes":[[10,20,110,120]],'
+        '"shown":["fabric with repeated tiles and seams"],"explanations":{"scan":"s","check":"c"}}\n'
+        '{"file":"a.png","label":"real","origin":"reel 7","source":"web","split":"train"}\n'
+    )
+    expected = "sha256:0881236353f5eab4a9433badb8d4d562ad887600374659dcab2fda548b66597e"
+    assert publishing.digest_entries(list(read_manifest(tmp_path))) == expected
+    built = build_image(1)
+    bare = built.model_copy(update={"provenance": None})
+    assert publishing.digest_entries([built]) == publishing.digest_entries([bare])
 
 
 def test_a_directory_is_claimed_again_by_the_same_run_and_refused_to_another(tmp_path: Path) -> None:
-    publishing.claim(tmp_path, {"seed": 1})
-    publishing.claim(tmp_path, {"seed": 1})
+    publishing.write_run_config(tmp_path, {"seed": 1})
+    publishing.write_run_config(tmp_path, {"seed": 1})
     with pytest.raises(BadSettings, match="another run"):
-        publishing.claim(tmp_path, {"seed": 2})
+        publishing.write_run_config(tmp_path, {"seed": 2})
 
 
 def test_new_weights_get_the_start_s_files_and_a_card_that_claims_no_figures(tmp_path: Path) -> None:
     made, start = tmp_path / "made", Checkpoint.read(MODEL)
     made.mkdir()
     (made / "config.json").write_text("{}")
-    publishing.complete(made, start, "sha256:new")
+    publishing.complete_checkpoint(made, start, "sha256:new")
     card = json.loads((made / CARD_NAME).read_text())
     assert (card["trained_on"], card["metrics"], card["calibration"]) == ("sha256:new", {}, None)
     assert (made / "config.json").read_text() == "{}", "what the training wrote stays"
@@ -44,9 +59,9 @@ def test_new_weights_get_the_start_s_files_and_a_card_that_claims_no_figures(tmp
 def test_a_directory_is_a_checkpoint_only_when_all_is_there(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
-    publishing.publish(MODEL, whole)
+    publishing.publish_checkpoint(MODEL, whole)
     assert {path.name for path in whole.iterdir()} == {path.name for path in MODEL.iterdir() if path.is_file()}
     (broken / "zoomin.json").mkdir(parents=True)
     with pytest.raises(IsADirectoryError):
-        publishing.publish(MODEL, broken)
+        publishing.publish_checkpoint(MODEL, broken)
     assert not (broken / "config.json").exists()

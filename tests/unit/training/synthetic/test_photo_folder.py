@@ -9,7 +9,7 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.photographs import NAMES, photograph, taken, tinted
 from training.dataset import manifest
-from training.dataset.tuples import LeftOut, read_left_out
+from training.dataset.left_out import LeftOut, read_left_out
 from training.synthetic import photo_folder, photographs
 
 
@@ -66,7 +66,7 @@ def test_a_large_photograph_gives_no_more_pairs_than_are_wanted(tmp_path: Path) 
 def test_the_set_on_disk_is_read_like_any_other(folder: Path, tmp_path: Path) -> None:
     path = photo_folder.write(tmp_path / "set", folder, 100, 1)
     assert path == tmp_path / "set" / manifest.NAME
-    entries = list(manifest.read(tmp_path / "set"))
+    entries = list(manifest.read_manifest(tmp_path / "set"))
     assert [entry.label for entry in entries] == [Verdict.REAL, Verdict.GENERATED] * 3
     for real, generated in zip(entries[::2], entries[1::2], strict=True):
         assert (real.boxes, real.origin) == (generated.boxes, generated.origin)
@@ -78,7 +78,7 @@ def test_the_set_on_disk_is_read_like_any_other(folder: Path, tmp_path: Path) ->
         kept, planted = (
             images.decode((tmp_path / "set" / one.file).read_bytes(), max_pixels=10**6) for one in (real, generated)
         )
-        assert images.digest(kept.pixels) == images.digest(source.pixels) != images.digest(planted.pixels)
+        assert images.digest_pixels(kept.pixels) == images.digest_pixels(source.pixels) != images.digest_pixels(planted.pixels)
     assert {one.name for one in read_left_out(tmp_path / "set")} > {"small.png", "night.png", "broken.png", "notes.txt"}
 
 
@@ -87,7 +87,7 @@ def test_names_of_any_bytes_are_told_and_kept(tmp_path: Path) -> None:
     taken("aero").save(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
     (tmp_path / "in" / os.fsdecode(b"caf\xe9.txt")).write_text("closed")
     photo_folder.write(tmp_path / "out", tmp_path / "in", 2, 1)
-    assert {entry.origin for entry in manifest.read(tmp_path / "out")} == {"caf?.png"}
+    assert {entry.origin for entry in manifest.read_manifest(tmp_path / "out")} == {"caf?.png"}
     assert [one.name for one in read_left_out(tmp_path / "out")] in ([], ["caf?.txt"])
 
 

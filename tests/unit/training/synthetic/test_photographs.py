@@ -32,7 +32,7 @@ def test_an_artifact_is_plain_in_each_region_and_gone_from_the_view(name: str) -
     changed = change(real, generated)
     for box in generated.boxes:
         assert changed[box.y1 : box.y2, box.x1 : box.x2].std() > 5
-    views = [levels(images.view(one.image, 140 * 140)) for one in (real, generated)]
+    views = [levels(images.build_view(one.image, 140 * 140)) for one in (real, generated)]
     assert views[0].shape == (140, 140, 3)
     assert np.sqrt(((views[1] - views[0]) ** 2).mean()) < 0.3  # gray levels: what rounding to whole ones leaves
     assert np.abs(views[1] - views[0]).max() <= 5
@@ -49,7 +49,7 @@ def test_what_is_planted_lies_beyond_what_the_view_can_hold(name: str) -> None:
 
 def test_a_real_frame_is_the_photograph_and_both_have_its_boxes() -> None:
     real, generated = pair_of(TEXTURES["camera"])
-    assert images.digest(real.image.pixels) == images.digest(TEXTURES["camera"])
+    assert images.digest_pixels(real.image.pixels) == images.digest_pixels(TEXTURES["camera"])
     assert (real.label, generated.label) == (Verdict.REAL, Verdict.GENERATED)
     assert real.boxes == generated.boxes
     assert set(real.artifacts) == {None}
@@ -62,9 +62,9 @@ def test_a_frame_gives_the_same_pair_wherever_it_lies() -> None:
     wide.paste(taken("aero"), (100 + 2 * SIDE_PX, 0))
     alone, within = pair_of(taken("aero")), pair_of(wide)
     for one, other in zip(alone, within, strict=True):
-        assert images.digest(one.image.pixels) == images.digest(other.image.pixels)
+        assert images.digest_pixels(one.image.pixels) == images.digest_pixels(other.image.pixels)
         assert (one.boxes, one.artifacts) == (other.boxes, other.artifacts)
-    assert images.digest(alone[1].image.pixels) != images.digest(alone[0].image.pixels)
+    assert images.digest_pixels(alone[1].image.pixels) != images.digest_pixels(alone[0].image.pixels)
 
 
 def test_regions_are_where_the_detail_is_and_keep_their_distance() -> None:

@@ -10,7 +10,7 @@ from training.synthetic.scenes import Artifact, Kind
 
 def test_a_seed_is_a_scene() -> None:
     first, second, other = scenes.make(3), scenes.make(3), scenes.make(5)
-    assert images.digest(first.image.pixels) == images.digest(second.image.pixels) != images.digest(other.image.pixels)
+    assert images.digest_pixels(first.image.pixels) == images.digest_pixels(second.image.pixels) != images.digest_pixels(other.image.pixels)
     assert first.details == second.details
     assert scenes.make(2).label is Verdict.REAL
     assert first.label is Verdict.GENERATED
@@ -57,7 +57,7 @@ def test_an_artifact_is_plain_in_a_crop_and_gone_from_the_view(kind: Kind, artif
 
 def test_the_view_of_an_artifact_is_the_product_s_view() -> None:
     scene = scenes.make(9)
-    assert images.view(scene.image, 140 * 140).size == (scenes.VIEW_SIDE_PX, scenes.VIEW_SIDE_PX)
+    assert images.build_view(scene.image, 140 * 140).size == (scenes.VIEW_SIDE_PX, scenes.VIEW_SIDE_PX)
     assert isinstance(scene.image, RgbImage)
     assert scene.image.size_px == (scenes.SIDE_PX, scenes.SIDE_PX)
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, InternalFault
-from pipeline.sandbox.decoding import DecodePool
-from tests.support.builders import encoded, noise
+from pipeline.sandbox.decode_pool import DecodePool
+from tests.support.builders import build_noise, encode_image
 
-SMALL = encoded(noise(), "PNG")
+SMALL = encode_image(build_noise(), "PNG")
 SHORT_S = 5.0
 """a deadline to wait for, and long enough for a small image on a busy machine"""
 MakePool = Callable[..., DecodePool]
@@ -42,16 +42,16 @@ def pool(children: Children) -> Iterator[MakePool]:
 
 
 async def test_pixels_come_back_as_they_are(pool: MakePool) -> None:
-    image = await pool().decode(encoded(noise(), "GIF", save_all=True, append_images=[noise(seed=1)]))
+    image = await pool().decode(encode_image(build_noise(), "GIF", save_all=True, append_images=[build_noise(seed=1)]))
     assert (image.format, image.frames, image.size_px, image.pixels.mode) == ("gif", 2, (64, 48), "RGB")
     image = await pool().decode(SMALL)
-    assert (np.asarray(image.pixels) == np.asarray(noise())).all()
+    assert (np.asarray(image.pixels) == np.asarray(build_noise())).all()
 
 
 async def test_more_images_than_children_wait_for_their_turn(pool: MakePool, children: Children) -> None:
     decoder = pool(workers=2)
-    sent = [noise(40 + seed, 30, seed=seed) for seed in range(12)]
-    got = await asyncio.gather(*(decoder.decode(encoded(image, "PNG")) for image in sent))
+    sent = [build_noise(40 + seed, 30, seed=seed) for seed in range(12)]
+    got = await asyncio.gather(*(decoder.decode(encode_image(image, "PNG")) for image in sent))
     assert all((np.asarray(a) == np.asarray(b.pixels)).all() for a, b in zip(sent, got, strict=True))
     assert len(children()) == 2
 
@@ -60,7 +60,7 @@ async def test_errors_cross_the_process_and_the_child_stays(pool: MakePool, chil
     decoder = pool(max_pixels=4000)
     (before,) = children()
     with pytest.raises(ImageTooLarge, match="6400 pixels"):
-        await decoder.decode(encoded(noise(80, 80), "PNG"))
+        await decoder.decode(encode_image(build_noise(80, 80), "PNG"))
     with pytest.raises(ImageRefused, match="JPEG"):
         await decoder.decode(b"hello")
     with pytest.raises(ImageUndecodable, match="truncated"):
@@ -71,7 +71,7 @@ async def test_errors_cross_the_process_and_the_child_stays(pool: MakePool, chil
 async def test_an_image_beyond_the_memory_limit_is_too_large(pool: MakePool) -> None:
     """9,000 x 9,000 pixels in 80 kB: within the cap in pixels, not within 256 MiB."""
     decoder = pool(max_pixels=100_000_000, memory_limit_mib=256)
-    bomb = encoded(Image.new("L", (9000, 9000)), "PNG")
+    bomb = encode_image(Image.new("L", (9000, 9000)), "PNG")
     assert len(bomb) < 100_000
     with pytest.raises(ImageTooLarge, match="memory"):
         await decoder.decode(bomb)
@@ -100,7 +100,7 @@ async def test_a_child_that_dies_at_work_costs_its_image_alone(pool: MakePool, c
     await decoder.decode(SMALL)
     (child,) = children()
     child.suspend()  # or it might be done before it dies
-    large = encoded(noise(300, 200), "PNG")
+    large = encode_image(build_noise(300, 200), "PNG")
     work = asyncio.create_task(decoder.decode(large))
     while shared_bytes(child) < len(large):  # noqa: ASYNC110 - another process and another thread
         await asyncio.sleep(0)
@@ -131,7 +131,7 @@ async def test_a_given_up_wait_does_not_mix_up_answers(pool: MakePool) -> None:
     given_up = asyncio.create_task(decoder.decode(SMALL))
     await asyncio.sleep(0)
     given_up.cancel()
-    assert (await decoder.decode(encoded(noise(20, 10), "PNG"))).size_px == (20, 10)
+    assert (await decoder.decode(encode_image(build_noise(20, 10), "PNG"))).size_px == (20, 10)
 
 
 def descriptors() -> set[tuple[str, str]]:
@@ -177,7 +177,7 @@ async def test_a_child_sees_no_credentials(pool: MakePool, children: Children, m
 
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:
-    program = "from pipeline.sandbox.decoding import DecodePool; DecodePool(max_pixels=9); print(flush=True); input()"
+    program = "from pipeline.sandbox.decode_pool import DecodePool; DecodePool(max_pixels=9); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()

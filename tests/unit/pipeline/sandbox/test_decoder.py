@@ -1,0 +1,60 @@
+from collections.abc import Iterator
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable
+from pipeline.sandbox.decoder import Decoder
+from tests.support.builders import build_noise, encode_image
+
+SMALL = encode_image(build_noise(), "PNG")
+SHORT_S = 5.0
+"""a deadline to wait for, and long enough for a small image on a busy machine"""
+
+
+@pytest.fixture
+def decoder() -> Iterator[Decoder]:
+    opened = Decoder(max_pixels=100_000_000, memory_limit_mib=256, deadline_s=SHORT_S)
+    yield opened
+    opened.close()
+
+
+def find_child() -> psutil.Process:
+    return next(child for child in psutil.Process().children() if "pipeline.sandbox.decoding_child" in child.cmdline())
+
+
+def test_pixels_come_back_as_they_are(decoder: Decoder) -> None:
+    image = decoder.decode(SMALL)
+    assert (image.format, image.frames, image.size_px) == ("png", 1, (64, 48))
+    assert (np.asarray(image.pixels) == np.asarray(build_noise())).all()
+
+
+def test_errors_cross_the_process_and_the_child_stays(decoder: Decoder) -> None:
+    before = decoder.decode(SMALL), find_child()
+    with pytest.raises(ImageRefused, match="JPEG"):
+        decoder.decode(b"hello")
+    with pytest.raises(ImageUndecodable, match="truncated"):
+        decoder.decode(SMALL[:-500])
+    with pytest.raises(ImageTooLarge, match="memory"):
+        decoder.decode(encode_image(Image.new("L", (9000, 9000)), "PNG"))
+    assert find_child() == before[1]
+
+
+def test_a_stuck_child_is_killed_and_replaced(decoder: Decoder) -> None:
+    decoder.decode(SMALL)
+    stuck = find_child()
+    stuck.suspend()
+    with pytest.raises(ImageUndecodable, match=r"took longer than 5\.0 s"):
+        decoder.decode(SMALL)
+    assert not stuck.is_running()
+    assert decoder.decode(SMALL).size_px == (64, 48)
+
+
+def test_an_image_does_not_pay_for_a_child_that_died_before(decoder: Decoder) -> None:
+    decoder.decode(SMALL)
+    child = find_child()
+    child.kill()
+    psutil.wait_procs([child])
+    assert decoder.decode(SMALL).size_px == (64, 48)
