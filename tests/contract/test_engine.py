@@ -1,4 +1,4 @@
-"""One suite for the VisionEngine port: the stand-in of other tests, and the real vLLM on the tiny model."""
+"""Tests the VisionEngine port: on the stand-in of other tests, and on the real vLLM with the tiny model."""
 
 import asyncio
 
@@ -20,33 +20,33 @@ def engine(request: pytest.FixtureRequest) -> VisionEngine:
     return DigestEngine() if request.param == "stand-in" else request.getfixturevalue("vllm_engine")
 
 
-def view(engine: VisionEngine, seed: int = 0) -> Image.Image:
+def build_view(engine: VisionEngine, seed: int = 0) -> Image.Image:
     return build_noise(*geometry.fit((512, 512), engine.card.scan_max_pixels), seed=seed)
 
 
 async def test_answers_follow_the_grammar_and_carry_a_probability(engine: VisionEngine) -> None:
-    scan = await engine.ask(prompts.build_global_scan(view(engine), engine.card.box_frame))
+    scan = await engine.ask(prompts.build_global_scan(build_view(engine), engine.card.box_frame))
     assert 0 <= scan.p_generated <= 1
     parse.parse_global_scan(scan.text, truncated=scan.truncated)
-    check = await engine.ask(prompts.build_local_check(view(engine), [], engine.card.box_frame))
+    check = await engine.ask(prompts.build_local_check(build_view(engine), [], engine.card.box_frame))
     parse.parse_local_check(check.text, truncated=check.truncated)
 
 
 async def test_greedy_answers_repeat(engine: VisionEngine) -> None:
-    query = prompts.build_global_scan(view(engine), engine.card.box_frame)
+    query = prompts.build_global_scan(build_view(engine), engine.card.box_frame)
     first, second = await engine.ask(query), await engine.ask(query)
     assert first.text == second.text
     assert first.p_generated == pytest.approx(second.p_generated, abs=0.02)
 
 
 async def test_many_are_answered_at_once(engine: VisionEngine) -> None:
-    queries = [prompts.build_global_scan(view(engine, seed), engine.card.box_frame) for seed in range(8)]
+    queries = [prompts.build_global_scan(build_view(engine, seed), engine.card.box_frame) for seed in range(8)]
     answers = await asyncio.gather(*map(engine.ask, queries))
     assert len(answers) == 8
 
 
 async def test_a_cancelled_query_leaves_the_engine_well(engine: VisionEngine) -> None:
-    query = prompts.build_global_scan(view(engine, 9), engine.card.box_frame)
+    query = prompts.build_global_scan(build_view(engine, 9), engine.card.box_frame)
     asking = asyncio.ensure_future(engine.ask(query))
     await asyncio.sleep(0)
     asking.cancel()

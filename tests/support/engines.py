@@ -1,4 +1,4 @@
-"""Stand-in engines: they answer in the model's own words, from a digest of the pixels, without a model."""
+"""Stand-in engines without a model: they answer by the grammar, from a digest of the pixels."""
 
 import asyncio
 import math
@@ -13,13 +13,13 @@ from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.verdict import Verdict
 
 Script = Mapping[str, Mapping[str, Answer]]
-"""by the digest of what the model sees of an image, its answers to `scan` and `check`"""
+"""the answers to `scan` and `check` by the digest of the view that the model sees"""
 
 
 class DigestEngine:
-    """Answers at once, as `script` has it where that names the image.
+    """An engine that answers at once: from `script` if it names the image, else from the first byte of the digest.
 
-    `before` runs ahead of each answer: to wait, to raise, to count.
+    `before` runs ahead of each answer, to wait, to raise or to count.
     """
 
     version = "stand-in 1"
@@ -44,14 +44,14 @@ class DigestEngine:
         if self._before is not None:
             await self._before(query)
         digest = images.digest_pixels(query.images[0])
-        asked = "scan" if query.grammar == prompts.SCAN_GRAMMAR else "check"
-        scripted = self._script.get(digest, {}).get(asked)
+        query_name = "scan" if query.grammar == prompts.SCAN_GRAMMAR else "check"
+        scripted = self._script.get(digest, {}).get(query_name)
         if scripted is not None:
             return scripted
         byte = int(digest[:2], 16)
         verdict = Verdict.GENERATED if byte >= 128 else Verdict.REAL
         explanation = f"The first byte is {byte}."
-        if asked == "scan":
+        if query_name == "scan":
             text = prompts.render_scan(verdict, [(28, 28, 112, 112), (120, 40, 200, 140)], explanation)
         else:
             text = prompts.render_check(verdict, explanation)
@@ -62,9 +62,9 @@ class DigestEngine:
 
 
 class EngineFaults:
-    """What some pictures, named by their views' digests, do to the one engine that is asked about them.
+    """Faults of an engine for some images, named by the digests of their views.
 
-    A deadly one ends it, and with it whoever is inside or asks later; an endless one never gets its answer.
+    A `deadly` image ends the engine for every query in it and every later one; an `endless` one gets no answer.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class EngineFaults:
         digest = images.digest_pixels(query.images[0])
         if digest in self._deadly:
             self._died.set()
-            await asyncio.sleep(0)  # as in vLLM whoever was asked earlier hears of it earlier
+            await asyncio.sleep(0)  # as in vLLM, earlier queries fail first
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_s if digest in self._endless else self._takes_s):
                 await self._died.wait()
@@ -91,10 +91,10 @@ class EngineFaults:
 
 
 class Pace:
-    """At most `images_per_s`, two queries an image, without using the processor: a GPU seen from the worker.
+    """The pace of a GPU as the worker sees it: at most `images_per_s`, two queries an image, without CPU load.
 
-    With `concurrency` queries or more inside, one ends every 1 / (2 * images_per_s) seconds; alone, one takes
-    `concurrency` times that. What waits inside goes on whether or not we have noticed that another ended.
+    With `concurrency` or more queries in flight, one ends every 1 / (2 * images_per_s) seconds; a single query takes
+    `concurrency` times that. The times are absolute: a late wake-up of one query does not delay the others.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""An S3 without a network, held to the same contract tests as the real ones."""
+"""Fakes of S3 and of the stores on it, checked by the same contract tests as the real ones."""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class Stored:
 
 @dataclass
 class FakeS3:
-    """Buckets that stores and label buckets share; `out` is an outage, `refuses` means it does not know who asks."""
+    """Buckets in memory; `out` is an outage, `refuses` means that the credentials are refused."""
 
     buckets: dict[str, dict[str, list[Stored]]] = field(default_factory=dict)
     versioned: set[str] = field(default_factory=set)
@@ -70,7 +70,7 @@ class FakeS3:
 
 
 class FakeStore:
-    """ImageStore's stand-in."""
+    """The fake of ImageStore."""
 
     def __init__(self, s3: FakeS3, *, max_image_bytes: int = 32 * 1024 * 1024) -> None:
         self.s3 = s3
@@ -79,7 +79,7 @@ class FakeStore:
 
     async def fetch(self, image: ImageRef) -> FetchedImage:
         self.fetched.append(image)
-        results = list(self._tries(image))
+        results = list(self._try_keys(image))
         found = [result for result in results if isinstance(result, FetchedImage)]
         if found:
             return found[0]
@@ -101,7 +101,7 @@ class FakeStore:
     def close(self) -> None:
         pass
 
-    def _tries(self, image: ImageRef) -> Iterator[FetchedImage | ZoomInError]:
+    def _try_keys(self, image: ImageRef) -> Iterator[FetchedImage | ZoomInError]:
         for key in [image.key] + ([image.other_key] if image.other_key else []):
             try:
                 yield self._get(image, key)
@@ -122,7 +122,7 @@ class FakeStore:
 
 
 class FakeLabelBucket:
-    """LabelBucket's stand-in."""
+    """The fake of LabelBucket."""
 
     def __init__(self, s3: FakeS3, bucket: str) -> None:
         self._s3 = s3

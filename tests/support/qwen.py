@@ -1,4 +1,4 @@
-"""Qwen's real vocabulary, as the package of its vendor carries it, and a checkpoint directory that has it."""
+"""Provides Qwen's real vocabulary, from its vendor's package, and a checkpoint directory with it."""
 
 import importlib.util
 import shutil
@@ -26,7 +26,7 @@ def find_vocabulary() -> Path:
 
 
 def copy_with_qwen_vocabulary(checkpoint: Path, directory: Path) -> Path:
-    """A copy of `checkpoint` in which everything but the vocabulary is as before: it can be asked, not served."""
+    """Copy `checkpoint` without its weights and replace its vocabulary: prompts can be rendered, not answered."""
     shutil.copytree(checkpoint, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
     converter = TikTokenConverter(vocab_file=str(find_vocabulary()), pattern=WORDS, extra_special_tokens=SPECIALS)
     tokenizer = PreTrainedTokenizerFast(

@@ -1,4 +1,4 @@
-"""One pipeline for one test: its own topics and bucket on the shared Kafka and S3, and what was answered."""
+"""A pipeline for one test: its own topics and bucket on the shared Kafka and S3, and readers of the results."""
 
 import json
 import os
@@ -45,20 +45,20 @@ class Site:
 
     @property
     def process_environment(self) -> dict[str, str]:
-        """For commands that people type: what this process has, and the settings of this pipeline."""
+        """The environment for commands of the command line: that of this process plus the settings of this pipeline."""
         return {**os.environ, **self.environment}
 
     def build_worker(self, *command: str) -> WorkerProcess:
         return WorkerProcess(command, self.environment, self.directory)
 
     def upload(self, key: str, data: bytes) -> str:
-        """The object's s3:// URL."""
+        """Upload an object and return its s3:// URL."""
         self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=data)
         return f"s3://{self.bucket}/{key}"
 
     def send(self, *events: object, **how: object) -> None:
-        """Bytes and None as they are, text as text, anything else as JSON."""
-        self.kafka.send(self.images, *map(_encoded, events), **how)  # type: ignore[arg-type]
+        """Send events to the input topic: bytes, None and text as they are, anything else as JSON."""
+        self.kafka.send(self.images, *map(_encode_event, events), **how)  # type: ignore[arg-type]
 
     def read_verdicts(self) -> list[VerdictEvent]:
         records = self.kafka.read_records(self.verdict_topic)
@@ -68,7 +68,7 @@ class Site:
         return self.kafka.read_records(self.dead_letter_topic)
 
     def wait_for_answers(self, count: int, timeout_s: float = 120) -> tuple[list[VerdictEvent], list[ConsumerRecord]]:
-        """Waits until verdicts and dead letters together are `count`."""
+        """Wait until verdicts and dead letters together are `count`, and return both."""
         deadline = time.monotonic() + timeout_s
         while True:
             verdicts, letters = self.read_verdicts(), self.read_dead_letters()
@@ -78,7 +78,7 @@ class Site:
             time.sleep(0.3)
 
     def read_committed_offsets(self) -> dict[int, int]:
-        """Per partition the group's committed offset."""
+        """Return the group's committed offset of each partition."""
         from kafka import KafkaAdminClient
 
         admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
@@ -94,7 +94,7 @@ def decode_headers(record: ConsumerRecord) -> dict[str, str]:
     return {name: value.decode() for name, value in record.headers}
 
 
-def _encoded(event: object) -> bytes | None:
+def _encode_event(event: object) -> bytes | None:
     if event is None or isinstance(event, bytes):
         return event
     return event.encode() if isinstance(event, str) else json.dumps(event).encode()

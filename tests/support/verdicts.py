@@ -1,4 +1,4 @@
-"""Verdicts to show, filter and draw, with only what a test cares about spelled out."""
+"""Builds verdict events with defaults: a test names only the fields that it checks."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def build_verdict(
     offset: int = 0,
     decided_at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
 ) -> VerdictEvent:
-    """A verdict as `messages.judge` would make it: corrected where `check` differs, degraded where it is None."""
+    """Build a consistent verdict event: corrected if `check` differs from `scan`, degraded if it is None."""
     first, second = Verdict(scan), Verdict(check) if check else None
     final = second or first
     p_generated = P_GENERATED[final]

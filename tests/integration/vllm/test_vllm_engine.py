@@ -1,4 +1,4 @@
-"""What only the real engine can show: reuse between the queries, confidence, timeouts, and its death."""
+"""Tests what needs the real engine: reuse between the queries, confidence, timeouts and a hanging shutdown."""
 
 import asyncio
 import dataclasses
@@ -15,15 +15,17 @@ from tests.support.builders import build_noise
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 
-def queries(engine: VllmEngine, seed: int):  # type: ignore[no-untyped-def]
+def build_queries(engine: VllmEngine, seed: int):  # type: ignore[no-untyped-def]
     card = engine.card
     view = build_noise(*geometry.fit((512, 512), card.scan_max_pixels), seed=seed)
-    crops = [build_noise(*geometry.fit((100, 80), card.crop_max_pixels, enlarge=True), seed=seed + 1000 + i) for i in (0, 1)]
+    crops = [
+        build_noise(*geometry.fit((100, 80), card.crop_max_pixels, enlarge=True), seed=seed + 1000 + i) for i in (0, 1)
+    ]
     return prompts.build_global_scan(view, card.box_frame), prompts.build_local_check(view, crops, card.box_frame)
 
 
 async def test_query_2_reuses_every_whole_block_of_the_shared_prefix(vllm_engine: VllmEngine) -> None:
-    scan, check = queries(vllm_engine, 1)
+    scan, check = build_queries(vllm_engine, 1)
     first = await vllm_engine.ask(scan)
     second = await vllm_engine.ask(check)
     ids = [vllm_engine._renderer.render_prompt(query) for query in (scan, check)]
@@ -36,60 +38,60 @@ async def test_query_2_reuses_every_whole_block_of_the_shared_prefix(vllm_engine
 
 async def test_probabilities_are_those_of_the_verdict(vllm_engine: VllmEngine) -> None:
     for seed in range(6):
-        answer = await vllm_engine.ask(queries(vllm_engine, seed)[0])
+        answer = await vllm_engine.ask(build_queries(vllm_engine, seed)[0])
         assert answer.text.startswith("<verdict>generated" if answer.p_generated > 0.5 else "<verdict>real")
 
 
 async def test_a_query_that_takes_too_long_is_a_timeout_and_frees_its_request(vllm_engine: VllmEngine) -> None:
-    patient = vllm_engine._options
-    vllm_engine._options = dataclasses.replace(patient, query_timeout_s=0.001)
+    options = vllm_engine._options
+    vllm_engine._options = dataclasses.replace(options, query_timeout_s=0.001)
     try:
         with pytest.raises(InferenceTimeout):
-            await vllm_engine.ask(queries(vllm_engine, 77)[0])
+            await vllm_engine.ask(build_queries(vllm_engine, 77)[0])
     finally:
-        vllm_engine._options = patient
-    assert (await vllm_engine.ask(queries(vllm_engine, 77)[0])).text
+        vllm_engine._options = options
+    assert (await vllm_engine.ask(build_queries(vllm_engine, 77)[0])).text
     assert vllm_engine._llm.get_num_unfinished_requests() == 0
 
 
 class Stuck:
-    """What AsyncLLM is when everything below it hangs: no answers, and a shutdown that does not return."""
+    """An AsyncLLM whose core hangs: it gives no answers, and its shutdown does not return."""
 
     output_handler = None
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.let_go = threading.Event()
+        self.has_query = asyncio.Event()
+        self.may_return = threading.Event()
 
     async def generate(self, *_: object) -> AsyncIterator[object]:
-        self.asked.set()
+        self.has_query.set()
         await asyncio.Event().wait()
         yield
 
     async def collective_rpc(self, *_: object, **__: object) -> None:
-        """The core's process answers; what it is asked to judge hangs."""
+        """Return: the core's process still answers calls; only queries hang."""
 
     def shutdown(self, _timeout_s: float) -> None:
-        self.let_go.wait()
+        self.may_return.wait()
 
 
 async def test_closing_ends_what_is_under_way_and_leaves_a_shutdown_that_hangs_behind(vllm_engine: VllmEngine) -> None:
     stuck = Stuck()
     parts = (vllm_engine._checkpoint, vllm_engine._options, vllm_engine._renderer)
     engine = VllmEngine(*parts, stuck)  # type: ignore[arg-type]
-    asking = asyncio.create_task(engine.ask(queries(engine, 5)[0]))
-    await stuck.asked.wait()
+    asking = asyncio.create_task(engine.ask(build_queries(engine, 5)[0]))
+    await stuck.has_query.wait()
     await engine.close(deadline_s=0.01)
     with pytest.raises(EngineDead, match="closed"):
         await asking
-    stuck.let_go.set()
+    stuck.may_return.set()
 
 
 async def test_an_engine_that_does_not_answer_when_it_is_warmed_up_has_not_started(vllm_engine: VllmEngine) -> None:
     stuck = Stuck()
-    stuck.let_go.set()
-    impatient = dataclasses.replace(vllm_engine._options, query_timeout_s=0.01)
-    engine = VllmEngine(vllm_engine._checkpoint, impatient, vllm_engine._renderer, stuck)  # type: ignore[arg-type]
+    stuck.may_return.set()
+    short_timeout = dataclasses.replace(vllm_engine._options, query_timeout_s=0.01)
+    engine = VllmEngine(vllm_engine._checkpoint, short_timeout, vllm_engine._renderer, stuck)  # type: ignore[arg-type]
     with pytest.raises(EngineDead, match=r"did not answer: no answer within 0.01 s"):
         await engine._finish_start()
     assert engine._closed

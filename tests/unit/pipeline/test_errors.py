@@ -16,14 +16,14 @@ from pipeline.errors import (
 KINDS = (TransientError, OutageError, PoisonError, FatalError)
 
 
-def concrete() -> list[type[ZoomInError]]:
+def list_concrete_errors() -> list[type[ZoomInError]]:
     found = (value for value in vars(errors).values() if isinstance(value, type))
     return [error for error in found if issubclass(error, ZoomInError) and error not in (ZoomInError, *KINDS)]
 
 
 def test_every_error_says_by_its_kind_what_the_worker_must_do() -> None:
-    assert len(concrete()) > 20
-    assert all(sum(issubclass(error, kind) for kind in KINDS) == 1 for error in concrete())
+    assert len(list_concrete_errors()) > 20
+    assert all(sum(issubclass(error, kind) for kind in KINDS) == 1 for error in list_concrete_errors())
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_every_error_says_by_its_kind_what_the_worker_must_do() -> None:
 def test_codes_that_others_rest_on(code: str, kind: type[ZoomInError]) -> None:
     assert [
         error
-        for error in concrete()
+        for error in list_concrete_errors()
         if error is not PersistentRefusal and error("").code == code and issubclass(error, kind)
     ]
 

@@ -23,13 +23,15 @@ def boxes(draw: st.DrawFn, limit: int = 500) -> BoundingBox:
     return BoundingBox(x1, y1, draw(st.integers(x1 + 1, limit)), draw(st.integers(y1 + 1, limit)))
 
 
-def pixels(box: BoundingBox) -> set[tuple[int, int]]:
+def list_pixels(box: BoundingBox) -> set[tuple[int, int]]:
     return {(x, y) for x in range(box.x1, box.x2) for y in range(box.y1, box.y2)}
 
 
 @given(a=boxes(limit=12), b=boxes(limit=12))
 def test_iou_counts_shared_pixels(a: BoundingBox, b: BoundingBox) -> None:
-    assert geometry.iou(a, b) == pytest.approx(len(pixels(a) & pixels(b)) / len(pixels(a) | pixels(b)))
+    assert geometry.iou(a, b) == pytest.approx(
+        len(list_pixels(a) & list_pixels(b)) / len(list_pixels(a) | list_pixels(b))
+    )
 
 
 @given(a=boxes(), b=boxes())
@@ -118,8 +120,8 @@ def test_crop_window(box: tuple[int, int, int, int], size: Size, window: tuple[i
     assert geometry.find_crop_window(BoundingBox(*box), size).corners == window
 
 
-def smart_resize() -> Callable[..., Size]:
-    """The processor's own function, taken from its source: importing transformers takes half a minute."""
+def load_smart_resize() -> Callable[..., Size]:
+    """Load the processor's own function from its source: importing transformers takes half a minute."""
     spec = importlib.util.find_spec("transformers")
     assert spec
     assert spec.origin
@@ -131,7 +133,7 @@ def smart_resize() -> Callable[..., Size]:
     return names["smart_resize"]
 
 
-SMART_RESIZE = smart_resize()
+SMART_RESIZE = load_smart_resize()
 
 
 @given(size=sizes, max_pixels=budgets, enlarge=st.booleans())

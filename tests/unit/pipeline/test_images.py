@@ -22,11 +22,11 @@ def decode(data: bytes) -> RgbImage:
     return images.decode(data, max_pixels=CAP)
 
 
-def array(image: Image.Image | RgbImage) -> np.ndarray[Any, Any]:
+def to_array(image: Image.Image | RgbImage) -> np.ndarray[Any, Any]:
     return np.asarray(image.pixels if isinstance(image, RgbImage) else image).astype(int)
 
 
-def flat(mode: str, color: Any) -> Image.Image:
+def fill_image(mode: str, color: Any) -> Image.Image:
     return Image.new(mode, (8, 8), color)
 
 
@@ -40,16 +40,16 @@ def test_lossless_files_keep_every_pixel(file_format: str) -> None:
         pytest.skip("this Pillow has no AVIF")
     image = decode(encode_image(build_noise(), file_format, **options.get(file_format, {})))
     assert (image.format, image.frames, image.size_px, image.pixels.mode) == (file_format.lower(), 1, (64, 48), "RGB")
-    assert np.abs(array(image) - array(build_noise())).max() <= (3 if file_format == "AVIF" else 0)
+    assert np.abs(to_array(image) - to_array(build_noise())).max() <= (3 if file_format == "AVIF" else 0)
 
 
 def test_jpeg_is_decoded_whole_as_pillow_does_without_draft() -> None:
     data = encode_image(build_noise(), "JPEG", quality=90)
-    assert (array(decode(data)) == array(Image.open(io.BytesIO(data)))).all()
+    assert (to_array(decode(data)) == to_array(Image.open(io.BytesIO(data)))).all()
 
 
 def test_gif_of_few_colors_keeps_them() -> None:
-    image = decode(encode_image(flat("RGB", (10, 200, 30)), "GIF"))
+    image = decode(encode_image(fill_image("RGB", (10, 200, 30)), "GIF"))
     assert (image.format, image.pixels.getpixel((3, 3))) == ("gif", (10, 200, 30))
 
 
@@ -58,7 +58,7 @@ def test_mpo_is_its_first_image() -> None:
     data = encode_image(first, "MPO", save_all=True, append_images=[second], quality=95)
     image = decode(data)
     assert (image.format, image.frames) == ("mpo", 2)
-    assert np.abs(array(image) - array(first)).mean() < np.abs(array(image) - array(second)).mean()
+    assert np.abs(to_array(image) - to_array(first)).mean() < np.abs(to_array(image) - to_array(second)).mean()
 
 
 @pytest.mark.parametrize("file_format", ["PPM", "TGA", "ICO", "JPEG2000", "PDF", "EPS", "DDS", "PCX", "SGI"])
@@ -83,8 +83,8 @@ def test_empty_is_undecodable() -> None:
 # Limits
 
 
-def bomb(side: int) -> bytes:
-    """A PNG of side x side pixels in a thousandth of their bytes."""
+def build_bomb(side: int) -> bytes:
+    """Build a PNG of side x side pixels in a thousandth of their bytes."""
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     packer = zlib.compressobj()
     rows = b"".join(packer.compress(b"\0" * (side + 1)) for _ in range(side)) + packer.flush()
@@ -98,22 +98,22 @@ def bomb(side: int) -> bytes:
 @pytest.mark.parametrize("side", [1001, 1500, 5000])
 def test_pixels_are_counted_before_decoding(side: int) -> None:
     with pytest.raises(ImageTooLarge):
-        decode(bomb(side))
+        decode(build_bomb(side))
 
 
 def test_the_cap_itself_is_judged() -> None:
-    assert decode(bomb(1000)).size_px == (1000, 1000)
+    assert decode(build_bomb(1000)).size_px == (1000, 1000)
 
 
 FORMATS = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {"compression": "tiff_lzw"}, "WEBP": {}, "AVIF": {}}
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-@pytest.mark.parametrize("kept", [0.05, 0.5, 0.9, 0.99])
-def test_a_file_cut_short_is_undecodable(file_format: str, kept: float) -> None:
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.9, 0.99])
+def test_a_file_cut_short_is_undecodable(file_format: str, fraction: float) -> None:
     data = encode_image(build_noise(), file_format, **FORMATS[file_format])
     with pytest.raises(ImageUndecodable):
-        decode(data[: int(len(data) * kept)])
+        decode(data[: int(len(data) * fraction)])
 
 
 @settings(max_examples=150, deadline=None)
@@ -141,10 +141,10 @@ def test_png_with_huge_texts(packed: bool) -> None:
         with pytest.raises(ImageUndecodable, match="too large"):
             decode(data)
     else:
-        assert (array(decode(data)) == array(build_noise())).all()
+        assert (to_array(decode(data)) == to_array(build_noise())).all()
 
 
-# What a viewer shows
+# Pixels as a viewer shows them
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -154,7 +154,7 @@ def test_upright(orientation: int, file_format: str) -> None:
     exif[images.ORIENTATION_TAG] = orientation
     data = encode_image(build_noise(), file_format, exif=exif)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    assert (array(decode(data)) == array(expected)).all()
+    assert (to_array(decode(data)) == to_array(expected)).all()
 
 
 @pytest.mark.parametrize(
@@ -167,19 +167,19 @@ def test_broken_exif_is_ignored(exif: bytes) -> None:
 @pytest.mark.parametrize(
     ("image", "color"),
     [
-        (flat("RGBA", (255, 0, 0, 0)), WHITE),
-        (flat("RGBA", (255, 0, 0, 255)), (255, 0, 0)),
-        (flat("RGBA", (0, 0, 0, 128)), (127, 127, 127)),
-        (flat("LA", (0, 0)), WHITE),
-        (flat("LA", (90, 255)), (90, 90, 90)),
-        (flat("1", 1), WHITE),
-        (flat("L", 77), (77, 77, 77)),
-        (flat("I;16", 0), (0, 0, 0)),
-        (flat("I;16", 128), (0, 0, 0)),
-        (flat("I;16", 257 * 77 + 100), (77, 77, 77)),
-        (flat("I;16", 257 * 77 + 200), (78, 78, 78)),
-        (flat("I;16", 65535), WHITE),
-        (flat("P", 3), None),
+        (fill_image("RGBA", (255, 0, 0, 0)), WHITE),
+        (fill_image("RGBA", (255, 0, 0, 255)), (255, 0, 0)),
+        (fill_image("RGBA", (0, 0, 0, 128)), (127, 127, 127)),
+        (fill_image("LA", (0, 0)), WHITE),
+        (fill_image("LA", (90, 255)), (90, 90, 90)),
+        (fill_image("1", 1), WHITE),
+        (fill_image("L", 77), (77, 77, 77)),
+        (fill_image("I;16", 0), (0, 0, 0)),
+        (fill_image("I;16", 128), (0, 0, 0)),
+        (fill_image("I;16", 257 * 77 + 100), (77, 77, 77)),
+        (fill_image("I;16", 257 * 77 + 200), (78, 78, 78)),
+        (fill_image("I;16", 65535), WHITE),
+        (fill_image("P", 3), None),
     ],
 )
 def test_png_modes_over_white(image: Image.Image, color: tuple[int, int, int] | None) -> None:
@@ -188,7 +188,7 @@ def test_png_modes_over_white(image: Image.Image, color: tuple[int, int, int] | 
 
 
 def test_transparent_palette_entry_is_white() -> None:
-    image = flat("P", 1)
+    image = fill_image("P", 1)
     image.putpalette([0, 0, 0, 200, 0, 0])
     assert decode(encode_image(image, "PNG", transparency=1)).pixels.getpixel((0, 0)) == WHITE
     assert decode(encode_image(image, "GIF", transparency=1)).pixels.getpixel((0, 0)) == WHITE
@@ -196,31 +196,34 @@ def test_transparent_palette_entry_is_white() -> None:
 
 
 def test_transparent_color_of_a_truecolor_png_is_white() -> None:
-    assert decode(encode_image(flat("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 3))).pixels.getpixel((0, 0)) == WHITE
+    assert (
+        decode(encode_image(fill_image("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 3))).pixels.getpixel((0, 0))
+        == WHITE
+    )
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 def test_16_bit_gray_is_scaled_not_clipped(file_format: str) -> None:
     ramp = Image.fromarray(np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64))
-    decoded = array(decode(encode_image(ramp, file_format)))[:, :, 0]
-    assert (np.abs(decoded - array(ramp) / 257) <= 0.5).all()
+    decoded = to_array(decode(encode_image(ramp, file_format)))[:, :, 0]
+    assert (np.abs(decoded - to_array(ramp) / 257) <= 0.5).all()
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_32_bit_samples_are_refused(mode: str) -> None:
     with pytest.raises(ImageRefused):
-        decode(encode_image(flat(mode, 5), "TIFF"))
+        decode(encode_image(fill_image(mode, 5), "TIFF"))
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
 def test_cmyk(file_format: str) -> None:
-    red, green, blue = decode(encode_image(flat("CMYK", (0, 255, 255, 0)), file_format)).pixels.getpixel((4, 4))  # type: ignore[misc]
+    red, green, blue = decode(encode_image(fill_image("CMYK", (0, 255, 255, 0)), file_format)).pixels.getpixel((4, 4))  # type: ignore[misc]
     assert red > 250
     assert max(green, blue) < 5
 
 
-def wide_profile() -> bytes:
-    """A profile of other primaries than sRGB's: its red and blue change places."""
+def build_wide_profile() -> bytes:
+    """Build a profile with other primaries than sRGB: red and blue are swapped."""
     srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     place = {bytes(srgb[i : i + 4]): i for i in range(132, 132 + 12 * srgb[131], 12)}
     red, blue = place[b"rXYZ"], place[b"bXYZ"]
@@ -232,25 +235,27 @@ def wide_profile() -> bytes:
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_colors_are_brought_to_srgb(file_format: str) -> None:
-    data = encode_image(flat("RGB", (250, 0, 0)), file_format, icc_profile=wide_profile())
+    data = encode_image(fill_image("RGB", (250, 0, 0)), file_format, icc_profile=build_wide_profile())
     red, _, blue = decode(data).pixels.getpixel((4, 4))  # type: ignore[misc]
     assert (red < 40, blue > 230) == (True, True)
 
 
-@pytest.mark.parametrize("profile", [b"", b"broken", wide_profile()[:200], wide_profile()[:100] + b"\xff" * 400])
+@pytest.mark.parametrize(
+    "profile", [b"", b"broken", build_wide_profile()[:200], build_wide_profile()[:100] + b"\xff" * 400]
+)
 def test_a_broken_profile_is_ignored(profile: bytes) -> None:
-    assert (array(decode(encode_image(build_noise(), "PNG", icc_profile=profile))) == array(build_noise())).all()
+    assert (to_array(decode(encode_image(build_noise(), "PNG", icc_profile=profile))) == to_array(build_noise())).all()
 
 
 def test_a_profile_of_other_channels_is_ignored() -> None:
     image = build_noise(mode="L")
-    decoded = decode(encode_image(image, "PNG", icc_profile=wide_profile()))
-    assert (array(decoded)[:, :, 0] == array(image)).all()
+    decoded = decode(encode_image(image, "PNG", icc_profile=build_wide_profile()))
+    assert (to_array(decoded)[:, :, 0] == to_array(image)).all()
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_first_frame_of_an_animation_with_its_count(file_format: str) -> None:
-    frames = [flat("RGB", color) for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
+    frames = [fill_image("RGB", color) for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
     image = decode(encode_image(frames[0], file_format, save_all=True, append_images=frames[1:]))
     assert image.frames == 3
     red, green, blue = image.pixels.getpixel((4, 4))  # type: ignore[misc]
@@ -261,7 +266,7 @@ def test_first_frame_of_an_animation_with_its_count(file_format: str) -> None:
 def test_nothing_of_the_file_but_its_pixels_is_kept() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Camera"
-    data = encode_image(build_noise(), "PNG", exif=exif, icc_profile=wide_profile(), dpi=(300, 300))
+    data = encode_image(build_noise(), "PNG", exif=exif, icc_profile=build_wide_profile(), dpi=(300, 300))
     assert decode(data).pixels.info == {}
 
 
@@ -270,35 +275,39 @@ def test_nothing_of_the_file_but_its_pixels_is_kept() -> None:
 
 def test_png_is_lossless_and_without_metadata() -> None:
     pixels = build_noise()
-    pixels.info = {"icc_profile": wide_profile(), "exif": b"Exif\0\0", "dpi": (300, 300)}
+    pixels.info = {"icc_profile": build_wide_profile(), "exif": b"Exif\0\0", "dpi": (300, 300)}
     data = images.encode_png(pixels)
     again = Image.open(io.BytesIO(data))
-    assert (array(again) == array(pixels)).all()
+    assert (to_array(again) == to_array(pixels)).all()
     assert again.info == {}
     assert pixels.info != {}
 
 
-def rgb(width: int, height: int) -> RgbImage:
+def build_rgb(width: int, height: int) -> RgbImage:
     return RgbImage(build_noise(width, height), "png")
 
 
 def test_view_fits_the_budget_and_leaves_a_fitting_image_alone() -> None:
-    assert images.build_view(rgb(1000, 500), 512 * 512).size == (700, 364)
-    image = rgb(56, 84)
+    assert images.build_view(build_rgb(1000, 500), 512 * 512).size == (700, 364)
+    image = build_rgb(56, 84)
     assert images.build_view(image, 512 * 512) is image.pixels
 
 
 def test_crop_is_cut_from_the_full_image_with_its_margin() -> None:
-    image = rgb(400, 300)
+    image = build_rgb(400, 300)
     box = BoundingBox(100, 100, 200, 200)
     crop = images.crop(image, box, 336 * 336)
     assert crop.box == box
     assert crop.pixels.size == (336, 336)
     expected = image.pixels.crop((95, 95, 205, 205)).resize((336, 336), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    assert (array(crop.pixels) == array(expected)).all()
+    assert (to_array(crop.pixels) == to_array(expected)).all()
     assert crop.sha256 == images.digest_pixels(expected)
 
 
 def test_digest_tells_shapes_apart() -> None:
-    assert images.digest_pixels(flat("RGB", 0)) != images.digest_pixels(Image.new("RGB", (4, 16)))
-    assert images.digest_pixels(build_noise()) == images.digest_pixels(build_noise()) != images.digest_pixels(build_noise(seed=1))
+    assert images.digest_pixels(fill_image("RGB", 0)) != images.digest_pixels(Image.new("RGB", (4, 16)))
+    assert (
+        images.digest_pixels(build_noise())
+        == images.digest_pixels(build_noise())
+        != images.digest_pixels(build_noise(seed=1))
+    )

@@ -8,7 +8,7 @@ CROP = Crop(BOX, Image.new("RGB", (28, 28)), "0" * 64)
 CHECK = LocalCheck(Verdict.GENERATED, 0.9, "why")
 
 
-def inspection(*, crops: tuple[Crop, ...] = (CROP,), check: LocalCheck | None = CHECK) -> Inspection:
+def build_inspection(*, crops: tuple[Crop, ...] = (CROP,), check: LocalCheck | None = CHECK) -> Inspection:
     return Inspection(GlobalScan(Verdict.REAL, 0.3, (BOX,), "why"), crops, check)
 
 
@@ -23,15 +23,15 @@ def test_a_box_is_half_open() -> None:
 
 
 def test_the_last_answer_decides() -> None:
-    assert (inspection().verdict, inspection().decided) == (Verdict.GENERATED, CHECK)
-    alone = inspection(check=None)
+    assert (build_inspection().verdict, build_inspection().decided) == (Verdict.GENERATED, CHECK)
+    alone = build_inspection(check=None)
     assert (alone.verdict, alone.decided) == (Verdict.REAL, alone.scan)
 
 
 def test_corrected_is_what_the_second_query_overturned() -> None:
-    assert inspection().corrected
-    assert not inspection(check=None).corrected
-    assert not inspection(check=LocalCheck(Verdict.REAL, 0.1, "why")).corrected
+    assert build_inspection().corrected
+    assert not build_inspection(check=None).corrected
+    assert not build_inspection(check=LocalCheck(Verdict.REAL, 0.1, "why")).corrected
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_corrected_is_what_the_second_query_overturned() -> None:
     ],
 )
 def test_status(crops: tuple[Crop, ...], check: LocalCheck | None, status: Status) -> None:
-    assert inspection(crops=crops, check=check).status is status
+    assert build_inspection(crops=crops, check=check).status is status

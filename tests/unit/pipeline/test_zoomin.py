@@ -80,12 +80,12 @@ async def test_no_more_crops_than_the_card_allows() -> None:
 async def test_variants_choose_other_regions() -> None:
     seen: list[tuple[Sequence[BoundingBox], Size, int]] = []
 
-    def last_only(regions: Sequence[BoundingBox], size: Size, max_crops: int) -> Sequence[BoundingBox]:
+    def choose_last(regions: Sequence[BoundingBox], size: Size, max_crops: int) -> Sequence[BoundingBox]:
         seen.append((regions, size, max_crops))
         return regions[-1:]
 
     engine = ScriptedEngine(SCAN.format("real", "[0,0,70,70][350,182,700,364]"), CHECK.format("real"))
-    inspection = await inspect(IMAGE, engine, last_only)
+    inspection = await inspect(IMAGE, engine, choose_last)
     assert seen == [(inspection.scan.regions, (1120, 560), 8)]
     assert [crop.box for crop in inspection.crops] == [inspection.scan.regions[1]]
 
@@ -142,12 +142,12 @@ async def test_each_query_runs_within_its_stage() -> None:
     engine = ScriptedEngine(SCAN.format("real", ""), CHECK.format("real"))
 
     @contextmanager
-    def stage(name: str) -> Iterator[None]:
+    def record_stage(name: str) -> Iterator[None]:
         stages.append(f"{name} {len(engine.asked)}")
         yield
         stages.append(f"{name} {len(engine.asked)}")
 
-    await inspect(IMAGE, engine, stage=stage)
+    await inspect(IMAGE, engine, stage=record_stage)
     assert stages == ["scan 0", "scan 1", "check 1", "check 2"]
 
 

@@ -53,11 +53,11 @@ def test_shortened_names_fit_and_keep_both_ends(text, width):
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "printed"),
     [("café", "cafe"), ("a\x1b[31mb", "a?[31mb"), ("漢", "?"), ("a\n\tb", "a b"), ("\ud800", "?"), ("~ok!", "~ok!")],
 )
-def test_printable_has_only_letters_of_the_font(text, shown):
-    assert make_printable(text) == shown
+def test_printable_has_only_letters_of_the_font(text, printed):
+    assert make_printable(text) == printed
 
 
 @given(
@@ -66,9 +66,9 @@ def test_printable_has_only_letters_of_the_font(text, shown):
     st.floats(0.5, 16),
 )
 def test_contain_stays_inside_and_enlarges_no_further_than_asked(size, room, max_scale):
-    shown = contain(size, room, max_scale=max_scale)
-    assert all(1 <= side <= limit for side, limit in zip(shown, room, strict=True))
-    assert all(side <= max(1, round(old * max_scale)) for side, old in zip(shown, size, strict=True))
+    fitted = contain(size, room, max_scale=max_scale)
+    assert all(1 <= side <= limit for side, limit in zip(fitted, room, strict=True))
+    assert all(side <= max(1, round(old * max_scale)) for side, old in zip(fitted, size, strict=True))
 
 
 def test_an_outline_lies_outside_what_it_frames():

@@ -10,15 +10,15 @@ sides = st.integers(1, 6000)
 sizes = st.tuples(sides, sides)
 
 
-def inside(inner: Rect, outer: Rect) -> bool:
+def lies_inside(inner: Rect, outer: Rect) -> bool:
     return outer[0] <= inner[0] < inner[2] <= outer[2] and outer[1] <= inner[1] < inner[3] <= outer[3]
 
 
-def apart(a: Rect, b: Rect) -> bool:
+def lie_apart(a: Rect, b: Rect) -> bool:
     return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
-def panels(layout: PanelLayout) -> list[Rect]:
+def list_panels(layout: PanelLayout) -> list[Rect]:
     cells = [tile.cell for tile in layout.tiles]
     return [layout.image, *cells, *([layout.note] if layout.note else []), layout.scan, layout.check, layout.footer]
 
@@ -27,8 +27,8 @@ def panels(layout: PanelLayout) -> list[Rect]:
 def test_no_two_panels_overlap_and_all_lie_inside_the_margins(image, crops, answer_px):
     layout = arrange_panels(image, crops, answer_px=answer_px)
     page = (MARGIN_PX, 0, WIDTH_PX - MARGIN_PX, layout.size[1])
-    assert all(inside(panel, page) for panel in panels(layout))
-    assert all(apart(a, b) for a, b in combinations(panels(layout), 2))
+    assert all(lies_inside(panel, page) for panel in list_panels(layout))
+    assert all(lie_apart(a, b) for a, b in combinations(list_panels(layout), 2))
 
 
 @given(image=sizes, crops=st.lists(sizes, min_size=1, max_size=8))
@@ -36,7 +36,7 @@ def test_a_crop_stays_in_its_tile_below_its_caption(image, crops):
     layout = arrange_panels(image, crops, answer_px=150)
     assert len(layout.tiles) == len(crops)
     for tile in layout.tiles:
-        assert inside(tile.crop, tile.cell)
+        assert lies_inside(tile.crop, tile.cell)
         assert tile.crop[1] - tile.cell[1] == CAPTION_PX
 
 

@@ -15,7 +15,7 @@ from tests.support.paths import MODEL
 VIEW = Image.new("RGB", (140, 140))
 
 
-def queries(crops: int = 2) -> tuple[Query, Query]:
+def build_queries(crops: int = 2) -> tuple[Query, Query]:
     return prompts.build_global_scan(VIEW, "thousand"), prompts.build_local_check(VIEW, [VIEW] * crops, "thousand")
 
 
@@ -35,7 +35,7 @@ def rewrite(path: Path, **changed: object) -> None:
 
 
 def test_both_prompts_begin_alike_and_end_in_the_start_of_the_answer(renderer: Renderer) -> None:
-    scan, check = map(renderer.render_prompt, queries())
+    scan, check = map(renderer.render_prompt, build_queries())
     shared = next(at for at, (a, b) in enumerate(zip(scan, check, strict=False)) if a != b)
     pad = renderer._tokenizer.convert_tokens_to_ids("<|image_pad|>")
     assert pad in scan[:shared], "the prefix cache holds the image"
@@ -45,8 +45,8 @@ def test_both_prompts_begin_alike_and_end_in_the_start_of_the_answer(renderer: R
 
 
 def test_a_prompt_of_one_shape_is_encoded_once(renderer: Renderer) -> None:
-    assert renderer.render_prompt(queries()[1]) is renderer.render_prompt(queries()[1])
-    assert renderer.render_prompt(queries(1)[1]) != renderer.render_prompt(queries(2)[1])
+    assert renderer.render_prompt(build_queries()[1]) is renderer.render_prompt(build_queries()[1])
+    assert renderer.render_prompt(build_queries(1)[1]) != renderer.render_prompt(build_queries(2)[1])
 
 
 def test_a_context_that_cannot_hold_all_is_refused() -> None:

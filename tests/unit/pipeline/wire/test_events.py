@@ -20,7 +20,7 @@ def read(value: object, addressing: Addressing = AWS, **kw: Any) -> list[ImageRe
     return [event.image for event in parse_event(build_record(value, **kw), addressing)]
 
 
-def refusal(value: object, addressing: Addressing = AWS, **kw: Any) -> str:
+def read_refusal(value: object, addressing: Addressing = AWS, **kw: Any) -> str:
     with pytest.raises(MalformedEvent) as caught:
         parse_event(build_record(value, **kw), addressing)
     return caught.value.detail
@@ -74,11 +74,11 @@ def test_source_and_attributes_come_along() -> None:
     ],
 )
 def test_a_wrong_field_is_refused_with_its_name(fields: dict[str, object], named: str) -> None:
-    assert named in refusal({"url": "s3://photos/a.jpg", **fields})
+    assert named in read_refusal({"url": "s3://photos/a.jpg", **fields})
 
 
 def test_an_object_without_url_is_refused() -> None:
-    assert "url" in refusal({"id": "e1"})
+    assert "url" in read_refusal({"id": "e1"})
 
 
 # Shape 2: a bare URL
@@ -104,7 +104,7 @@ def test_bare_url_is_raw(text: str, key: str) -> None:
      "s3://photos/" + "ä" * 513, '"s3://photos/a"', "null", "[]", "7"],
 )  # fmt: skip
 def test_other_text_is_malformed(text: str) -> None:
-    refusal(text)
+    read_refusal(text)
 
 
 def test_a_key_of_1024_bytes_is_read() -> None:
@@ -165,7 +165,7 @@ def test_web_addresses_of_the_endpoint(endpoint: str | None, url: str, bucket: s
     ],
 )
 def test_other_addresses_are_malformed(endpoint: str | None, url: str) -> None:
-    refusal(url, Addressing(endpoint, OWN.buckets))
+    read_refusal(url, Addressing(endpoint, OWN.buckets))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,9 @@ def test_a_bucket_off_the_list_is_forbidden(value: object) -> None:
 )
 def test_notification_keys_are_read_in_both_ways(key: str, stored: dict[str, object], image: ImageRef) -> None:
     assert read(build_notification(("photos", key), **stored)) == [image]
-    assert read(build_notification(("photos", key), name="s3:ObjectCreated:CompleteMultipartUpload", **stored)) == [image]
+    assert read(build_notification(("photos", key), name="s3:ObjectCreated:CompleteMultipartUpload", **stored)) == [
+        image
+    ]
 
 
 def test_every_created_object_of_a_notification_is_read_and_others_are_not() -> None:
@@ -273,7 +275,7 @@ def test_the_test_event_is_ignored() -> None:
     ],
 )
 def test_odd_notifications_are_malformed(body: object) -> None:
-    refusal(body)
+    read_refusal(body)
 
 
 def test_a_hundred_images_are_read() -> None:
@@ -283,13 +285,13 @@ def test_a_hundred_images_are_read() -> None:
 # Shape 4: EventBridge
 
 
-def bridge(kind: str = "Object Created", **stored: object) -> dict[str, object]:
+def build_bridge_event(kind: str = "Object Created", **stored: object) -> dict[str, object]:
     detail = {"version": "0", "bucket": {"name": "photos"}, "object": {"key": "a+b%20.jpg", "size": 3, **stored}}
     return {"version": "0", "id": "b-1", "detail-type": kind, "source": "aws.s3", "detail": detail}
 
 
 def test_eventbridge_keys_are_raw() -> None:
-    (event,) = parse_event(build_record(bridge(etag="e", **{"version-id": "v", "sequencer": "0055"})), AWS)
+    (event,) = parse_event(build_record(build_bridge_event(etag="e", **{"version-id": "v", "sequencer": "0055"})), AWS)
     assert event.image == ImageRef("photos", "a+b%20.jpg", "e", "v")
     assert event.event_id == "b-1"
 
@@ -298,12 +300,14 @@ def test_eventbridge_keys_are_raw() -> None:
     "kind", ["Object Deleted", "Object Tags Added", "Object ACL Updated", "Object Restore Completed"]
 )
 def test_other_eventbridge_types_are_ignored(kind: str) -> None:
-    assert read(bridge(kind)) == []
+    assert read(build_bridge_event(kind)) == []
 
 
-@pytest.mark.parametrize("body", [bridge("Object Eaten"), {"detail-type": "Object Created"}, {"detail-type": 5}])
+@pytest.mark.parametrize(
+    "body", [build_bridge_event("Object Eaten"), {"detail-type": "Object Created"}, {"detail-type": 5}]
+)
 def test_odd_eventbridge_events_are_malformed(body: object) -> None:
-    refusal(body)
+    read_refusal(body)
 
 
 # Shape 5: CloudEvents
@@ -352,24 +356,24 @@ def test_binary_cloudevent_around_ours() -> None:
     ],
 )
 def test_odd_cloudevents_are_malformed(body: object, headers: dict[str, bytes]) -> None:
-    refusal(body, headers=headers)
+    read_refusal(body, headers=headers)
 
 
 # event_id
 
 
-def identity(*parts: object) -> str:
+def hash_identity(*parts: object) -> str:
     return str(uuid.uuid5(NAMESPACE, json.dumps(parts)))
 
 
 @pytest.mark.parametrize(
     ("stored", "event_id"),
     [
-        ({}, identity("zoomin.images", 3, 42, 0)),
-        ({"eTag": "e"}, identity("photos", "a b", "e", "")),
-        ({"eTag": "e", "versionId": "v"}, identity("photos", "a b", "v", "")),
-        ({"sequencer": "07"}, identity("photos", "a b", "", "07")),
-        ({"eTag": "e", "sequencer": "07"}, identity("photos", "a b", "e", "07")),
+        ({}, hash_identity("zoomin.images", 3, 42, 0)),
+        ({"eTag": "e"}, hash_identity("photos", "a b", "e", "")),
+        ({"eTag": "e", "versionId": "v"}, hash_identity("photos", "a b", "v", "")),
+        ({"sequencer": "07"}, hash_identity("photos", "a b", "", "07")),
+        ({"eTag": "e", "sequencer": "07"}, hash_identity("photos", "a b", "e", "07")),
     ],
 )
 def test_event_id_names_the_upload_else_the_record(stored: dict[str, object], event_id: str) -> None:
@@ -401,12 +405,12 @@ def test_a_replay_of_several_images_judges_only_the_named_one() -> None:
     body = build_notification(("photos", "a"), ("photos", "b"), ("photos", "b"), eTag="e")
     wanted = parse_event(build_record(body), AWS)[1]
     assert parse_event(build_record(body, headers={"zoomin-event-id": wanted.event_id.encode()}), AWS) == [wanted]
-    assert "replayed" in refusal(body, headers={"zoomin-event-id": b"another"})
+    assert "replayed" in read_refusal(body, headers={"zoomin-event-id": b"another"})
 
 
 @pytest.mark.parametrize("header", [b"\xff", b"x" * 257])
 def test_an_odd_replay_header_is_malformed(header: bytes) -> None:
-    refusal("s3://photos/a", headers={"zoomin-event-id": header})
+    read_refusal("s3://photos/a", headers={"zoomin-event-id": header})
 
 
 # Strange bytes
@@ -436,7 +440,7 @@ def test_an_odd_replay_header_is_malformed(header: bytes) -> None:
     ],
 )  # fmt: skip
 def test_strange_bytes_are_malformed(value: bytes) -> None:
-    assert len(refusal(value)) <= 512
+    assert len(read_refusal(value)) <= 512
 
 
 FIELDS = ["url", "id", "etag", "attributes", "Records", "eventName", "s3", "bucket", "name", "object", "key", "eTag",
@@ -451,7 +455,7 @@ trees = st.recursive(
 )
 mutated = st.builds(
     lambda base, extra: json.dumps({**base, **extra}),
-    st.sampled_from([OURS, build_notification(("photos", "a")), bridge(), {**ENVELOPE, "data": OURS}]),
+    st.sampled_from([OURS, build_notification(("photos", "a")), build_bridge_event(), {**ENVELOPE, "data": OURS}]),
     st.dictionaries(st.sampled_from(FIELDS), trees, max_size=3),
 )
 

@@ -30,7 +30,7 @@ CALIBRATED = CheckpointCard(
 )
 
 
-def judged(inspection: Inspection = WHOLE, card: CheckpointCard | None = None, **other: Any) -> VerdictEvent:
+def build_event(inspection: Inspection = WHOLE, card: CheckpointCard | None = None, **other: Any) -> VerdictEvent:
     image = JudgedImage(
         bucket="photos",
         key="a/ä.png",
@@ -59,7 +59,7 @@ def judged(inspection: Inspection = WHOLE, card: CheckpointCard | None = None, *
 
 
 def test_a_judgement_says_what_was_seen_and_concluded() -> None:
-    event = judged()
+    event = build_event()
     assert (event.verdict, event.status, event.corrected) == (Verdict.GENERATED, Status.COMPLETE, True)
     assert (event.p_generated, event.p_generated_raw, event.confidence, event.uncertain) == (0.9, 0.9, 0.9, False)
     assert (event.scan.verdict, event.scan.p_generated, event.scan.explanation) == (Verdict.REAL, 0.41, "first look")
@@ -76,36 +76,44 @@ def test_a_judgement_says_what_was_seen_and_concluded() -> None:
 
 
 def test_confidence_is_the_probability_of_the_chosen_verdict() -> None:
-    real = judged(replace(WHOLE, check=LocalCheck(Verdict.REAL, 0.2, "why")))
+    real = build_event(replace(WHOLE, check=LocalCheck(Verdict.REAL, 0.2, "why")))
     assert (real.p_generated, real.confidence, real.corrected) == (0.2, 0.8, False)
 
 
 def test_a_degraded_judgement_stands_on_the_scan() -> None:
-    event = judged(replace(WHOLE, check=None))
+    event = build_event(replace(WHOLE, check=None))
     assert (event.verdict, event.status, event.check) == (Verdict.REAL, Status.DEGRADED, None)
     assert (event.p_generated, event.confidence) == (0.41, pytest.approx(0.59))
 
 
 def test_probabilities_are_corrected_as_the_card_says_and_the_raw_one_stays() -> None:
-    event = judged(card=CALIBRATED)
+    event = build_event(card=CALIBRATED)
     assert event.p_generated == event.confidence == pytest.approx(0.75)
     assert (event.p_generated_raw, event.uncertain) == (0.9, True)
     assert event.check
     assert event.check.p_generated == event.p_generated
     assert event.scan.p_generated == CALIBRATED.calibrate(0.41, None)
-    assert judged(card=CALIBRATED, source="web").p_generated == CALIBRATED.calibrate(0.9, "web") > 0.9
+    assert build_event(card=CALIBRATED, source="web").p_generated == CALIBRATED.calibrate(0.9, "web") > 0.9
 
 
 def test_verdict_id_names_one_judgement() -> None:
-    first = judged()
-    assert first.verdict_id == judged(worker="another", decided_at=None).verdict_id == build_verdict_id("e1", "sha256:1", "1")
+    first = build_event()
+    assert (
+        first.verdict_id
+        == build_event(worker="another", decided_at=None).verdict_id
+        == build_verdict_id("e1", "sha256:1", "1")
+    )
     assert uuid.UUID(first.verdict_id).version == 5
-    others = {build_verdict_id("e2", "sha256:1", "1"), build_verdict_id("e1", "sha256:2", "1"), build_verdict_id("e1", "sha256:1", "2")}
+    others = {
+        build_verdict_id("e2", "sha256:1", "1"),
+        build_verdict_id("e1", "sha256:2", "1"),
+        build_verdict_id("e1", "sha256:1", "2"),
+    }
     assert len(others | {first.verdict_id}) == 4
 
 
 def test_on_the_wire_every_field_is_there() -> None:
-    wire = json.loads(judged(replace(WHOLE, check=None)).model_dump_json())
+    wire = json.loads(build_event(replace(WHOLE, check=None)).model_dump_json())
     assert wire["check"] is None
     assert wire["source"] is None
     assert wire["image"]["version_id"] is None
@@ -116,7 +124,7 @@ def test_on_the_wire_every_field_is_there() -> None:
 
 
 def test_a_reader_ignores_fields_it_does_not_know() -> None:
-    event = judged()
+    event = build_event()
     wire = json.loads(event.model_dump_json())
     later = {**wire, "new": 1, "image": {**wire["image"], "new": 1}}
     assert VerdictEvent.model_validate_json(json.dumps(later)) == event
@@ -128,7 +136,7 @@ def test_the_contracts_example_is_read() -> None:
         "verdict_id": "...",
         "event_id": "...",
         "record": {"topic": "...", "partition": 0, "offset": 42, "timestamp_ms": 0},
-        "image": judged().image.model_dump(),
+        "image": build_event().image.model_dump(),
         "source": "web",
         "attributes": {},
         "verdict": "generated",
@@ -162,7 +170,7 @@ def test_the_contracts_example_is_read() -> None:
 
 
 def test_a_label_case_carries_its_whole_verdict() -> None:
-    event = judged()
+    event = build_event()
     image = {"object_key": f"images/{event.image.sha256}.png", **event.image.model_dump()}
     case = LabelCase.model_validate(
         {
