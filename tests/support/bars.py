@@ -46,16 +46,16 @@ VERBS = frozenset(
     receive recheck reclaim recognize reconnect record recover redact redirect reduce refer refill refine reflect
     refresh refuse regard register reject relate release reload remain remember remove rename render reopen repair
     repeat replace replay reply report represent request require resample rescale reserve reset reshape resize resolve
-    respond restart restore restrict resume retain retire retrieve retry return reuse reveal revert revoke rewind
+    respond restart restore restrict resume retain retire retrieve retry return reuse reveal revert revoke rewind reward
     rewrite rotate round route run sample sanitize satisfy save say scale scan schedule score search seal seed seek
-    select send separate serialize serve set settle shade shape share shard shift show shrink shuffle shut sign
+    select send separate serialize serve set settle shade shape share shard shift shorten show shrink shuffle shut sign
     simulate skip sleep slice smooth snapshot solve sort sow spawn spell spend split spread stack stamp stand start
     state stay step stop store stream strip submit subscribe subtract suggest sum summarize supervise supply suspend
     swap switch sync synchronize take tally teach tear tell terminate test throttle throw tie tile time tint toggle
-    tokenize touch trace track train transfer transform transition translate transmit traverse treat trim trust try
+    tokenize touch trace track train transfer transform transition translate transmit traverse treat trim truncate trust try
     tune turn type unload unlock unpack unregister unwrap update upgrade upload upscale use validate vary verify view
     visit wait wake walk want warm warn wash watch weigh whiten widen wind wire wrap write yield zip zoom
-    identify renew silence thaw
+    halve identify outline predict recalibrate renew silence thaw
     can has is may must should was are handles
     """.split()  # noqa: SIM905 - a list of this length is read as text
 )
@@ -82,7 +82,7 @@ def begins_with_verb(function: Function) -> bool | None:
     return bool(word) and (word.group() in VERBS or function.name.lstrip("_").startswith("on_"))
 
 
-def bound_names(tree: ast.Module) -> Iterator[str]:
+def list_bound_names(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):
             yield node.arg
@@ -124,7 +124,7 @@ def measure_empty_names(trees: dict[Path, ast.Module], folder: str = "") -> tupl
     names, empty = 0, Counter[str]()
     for path, tree in trees.items():
         if path.is_relative_to(folder):
-            bound = list(bound_names(tree))
+            bound = list(list_bound_names(tree))
             names += len(bound)
             empty[str(path)] += sum(name in EMPTY_NAMES for name in bound)
     return 1000 * empty.total() / max(1, names), +empty

@@ -16,21 +16,21 @@ TIMEOUT_S = 240.0  # two processes that import all of training, on a busy machin
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class TrainingGround:
     """An untrained tiny model and eight scenes."""
 
     model: Path
     data: Path
 
     @classmethod
-    def at(cls, directory: Path) -> "Ground":
-        tokenizer = vocabulary.train()
+    def build(cls, directory: Path) -> "TrainingGround":
+        tokenizer = vocabulary.train_tokenizer()
         card = CheckpointCard(**tiny.CARD)
-        tiny.write(architecture.build(tokenizer, 0), tokenizer, directory / "model", card)
+        tiny.write_tiny_checkpoint(architecture.build_tiny_model(tokenizer, 0), tokenizer, directory / "model", card)
         data = scene_files.write_scenes(directory / "data", count=8, first_seed=40, workers=1).parent
         return cls(directory / "model", data)
 
-    def arguments(self, out: Path, *more: str) -> list[str]:
+    def build_arguments(self, out: Path, *more: str) -> list[str]:
         plain = ["--profile", "tiny", "--rows", "2", "--micro-batch", "2", "--save-every", "2", "--epochs", "1.5"]
         return ["sft", str(self.model), "--data", str(self.data), "--out", str(out), *plain, *more]
 
@@ -40,7 +40,7 @@ class Ground:
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
     """Waits for what a living process does."""
     ends = time.monotonic() + TIMEOUT_S
     while not reached():

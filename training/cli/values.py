@@ -1,42 +1,79 @@
-"""Options that name a profile and change its values by hand, for every verb that has profiles."""
+"""Options for runs with values: `--config FILE`, `--profile`, and a flag for each value of a profile."""
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
 
-from training.grpo.profiles import weights
-from training.runs.profiles import Name, Value
+from training.grpo.profiles import parse_weights
+from training.runs.profiles import ProfileField, ProfileName, TrainingProfile
+from training.runs.run_file import RunFile, read_run_file
+
+DEFAULT_PROFILE: ProfileName = "paper"
 
 
-def add_profile(parser: argparse.ArgumentParser, values: Sequence[Value], profiles: Mapping[str, Any]) -> None:
-    """`profiles` are those that the help tells the values of, by the names it calls them."""
+@dataclass(frozen=True, slots=True)
+class ProfileChoice:
+    """The profile that a command line chooses, the values that it changes, and the run file that changes others."""
+
+    name: ProfileName
+    changes: Mapping[str, Any]
+    file: RunFile
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--profile", choices=get_args(Name), default="paper", help="where values come from (default %(default)s)"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="YAML with values of this run, one `name: value` a line; a flag overrides it",
+    )
+
+
+def add_profile(
+    parser: argparse.ArgumentParser, fields: Sequence[ProfileField], profiles: Mapping[Any, TrainingProfile]
+) -> None:
+    """Add the options; the help shows the values of `profiles` by these names."""
+    add_config(parser)
+    parser.add_argument(
+        "--profile", choices=get_args(ProfileName), help=f"where values come from (default {DEFAULT_PROFILE})"
     )
     group = parser.add_argument_group("values of the profile, each to be changed by hand")
-    for value in values:
-        standing = ", ".join(f"{name}: {_shown(getattr(profile, value.name))}" for name, profile in profiles.items())
-        said = f"{value.meaning} ({standing})"
+    for field in fields:
+        standing = {name: _format(getattr(profile, field.name)) for name, profile in profiles.items()}
+        defaults = ", ".join(f"{name}: {value}" for name, value in standing.items())
         group.add_argument(
-            f"--{value.name.replace('_', '-')}", dest=value.name, default=None, help=said, **_typed(value)
+            f"--{field.name.replace('_', '-')}",
+            dest=field.name,
+            default=None,
+            help=f"{field.meaning} ({defaults})",
+            **_convert_type(field),
         )
     group.add_argument("--lora", dest="trained", action="store_const", const="lora", help="short for --trained lora")
 
 
-def _typed(value: Value) -> dict[str, Any]:
-    """How a value is typed: by its own type."""
-    if value.choices:
-        return {"choices": value.choices}
-    if value.kind is bool:
+def read_choice(args: argparse.Namespace, fields: Sequence[ProfileField]) -> ProfileChoice:
+    """Read the options that `add_profile` added, and the run file. Raises: BadSettings for an unusable run file."""
+    file = read_run_file(args.config, get_args(ProfileName))
+    name = cast(ProfileName, args.profile or file.profile or DEFAULT_PROFILE)
+    return ProfileChoice(name, list_changes(args, [field.name for field in fields]), file)
+
+
+def list_changes(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """Return the values that the command line gives."""
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def _convert_type(field: ProfileField) -> dict[str, Any]:
+    """Return argparse's words for the type of a value."""
+    if field.choices:
+        return {"choices": field.choices}
+    if field.kind is bool:
         return {"action": argparse.BooleanOptionalAction}
-    kind = value.kind if value.kind in (int, float, str) else weights
-    return {"type": kind, "metavar": value.name.rpartition("_")[2].upper()}
+    kind = field.kind if field.kind in (int, float, str) else parse_weights
+    return {"type": kind, "metavar": field.name.rpartition("_")[2].upper()}
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     return ",".join(f"{name}={weight:g}" for name, weight in value) if isinstance(value, tuple) else str(value)
-
-
-def changes(args: argparse.Namespace, values: Sequence[Value]) -> dict[str, Any]:
-    """The values that were typed."""
-    return {value.name: typed for value in values if (typed := getattr(args, value.name)) is not None}

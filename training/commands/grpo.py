@@ -6,16 +6,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from training.cli import values
-from training.cli.numbers import positive, training_seed
-from training.grpo.profiles import PROFILES, VALUES, Stage, resolve
+from training.cli.numbers import parse_positive, parse_training_seed
+from training.grpo.profiles import (
+    FIRST_SCENE,
+    PROFILES,
+    SCENES,
+    VALIDATION_SCENE,
+    VALUES,
+    GrpoProfile,
+    Stage,
+    resolve_grpo_profile,
+)
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from training.grpo import plan as grpo_plan
-    from training.grpo import run as grpo_run
+    from training.grpo.run import GrpoOutcome
+    from training.grpo.run_config import GrpoRun
+    from training.runs.profiles import ResolvedProfile
 
 HELP = "raise a checkpoint's rewards: boxes in stage 1, verdict and words in stage 2"
-EXAMPLE = "zoomin-train grpo models/zoomin-tiny --stage 1 --profile tiny --out build/tiny-grpo-1"
+EXAMPLE = "zoomin-train grpo build/sft --stage 1 --data DIR --config infra/training/grpo-1.yaml --out build/grpo-1"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,55 +42,64 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--validation-data", type=Path, metavar="DIR", help="set that decides (default: --data's own split, or scenes)"
     )
     parser.add_argument(
-        "--scenes", type=positive, default=grpo_plan.SCENES, metavar="N", help="without --data (default %(default)s)"
+        "--scenes", type=parse_positive, default=SCENES, metavar="N", help="without --data (default %(default)s)"
     )
-    parser.add_argument("--seed", type=training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
+    parser.add_argument("--seed", type=parse_training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
     parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="at most (default: no limit)")
     values.add_profile(parser, VALUES, {f"{name} {stage}": profile for (name, stage), profile in PROFILES.items()})
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from pipeline.checkpoint import Checkpoint
-    from training.grpo import plan as grpo_plan
+    choice = values.read_choice(args, VALUES)
+    resolved = resolve_grpo_profile(choice.name, args.stage, choice.changes, choice.file)
     from training.grpo import run as grpo_run
+
+    grpo = _build_run(args, settings, resolved)
+    if outcome := grpo_run.run_grpo(grpo):
+        _print_outcome(outcome, grpo)
+    return 0
+
+
+def _build_run(
+    args: argparse.Namespace, settings: TrainSettings, resolved: "ResolvedProfile[GrpoProfile]"
+) -> "GrpoRun":
+    from pipeline.checkpoint import Checkpoint
+    from training.grpo.run_config import GrpoRun
     from training.runs import processes
     from training.synthetic import scene_files
 
-    scenes = partial(scene_files.cached_scenes, settings.cache_directory, workers=settings.workers)
-    resolved = resolve(args.profile, args.stage, values.changes(args, VALUES))
     start = Checkpoint.read(args.model)
-    with processes.join().main_process_first():  # what it draws, the others read
-        data = args.data or scenes(first_seed=args.seed * 100_000 + grpo_plan.FIRST_SCENE, count=args.scenes)
-        judged = args.validation_data or args.data
-        plan = grpo_plan.Plan(
+    scenes = partial(scene_files.cache_scenes, settings.cache_directory, workers=settings.workers)
+    with processes.join_processes().main_process_first():  # the others read the scenes that it draws
+        data = args.data or scenes(first_seed=args.seed * 100_000 + FIRST_SCENE, count=args.scenes)
+        validation = args.validation_data or args.data
+        images = resolved.values.validation_images
+        return GrpoRun(
             start=start,
             stage=args.stage,
             resolved=resolved,
             data=data,
-            validation=judged or scenes(first_seed=grpo_plan.VALIDATION_SCENE, count=resolved.values.validation_images),
+            validation=validation or scenes(first_seed=VALIDATION_SCENE, count=images),
             out=args.out,
             seed=args.seed,
             minutes=args.minutes,
             threads=settings.threads,
             refused=args.refused,
         )
-    if outcome := grpo_run.run(plan):
-        _tell(outcome, plan)
-    return 0
 
 
-def _tell(outcome: "grpo_run.Outcome", plan: "grpo_plan.Plan") -> None:
+def _print_outcome(outcome: "GrpoOutcome", grpo: "GrpoRun") -> None:
     from training.grpo import run as grpo_run
     from training.runs import run_log
 
-    for step, reasons in outcome.objections.items():
-        print(f"step {step} was not kept: {'; '.join(reasons)}")
-    print(run_log.speed(grpo_run.log(plan).read()))
+    for step, checks in outcome.failed_checks.items():
+        print(f"step {step} was not kept: {'; '.join(checks)}")
+    print(run_log.summarize_speed(grpo_run.open_grpo_log(grpo).read()))
     print(f"start:   {outcome.start}")
     if outcome.improved:
-        print(f"step {outcome.kept.step}: {outcome.kept}")
-        print(f"{plan.out}: measure it with `zoomin-train evaluate {plan.out} --write-card`")
+        print(f"step {outcome.chosen.step}: {outcome.chosen}")
+        print(f"{grpo.out}: measure it with `zoomin-train evaluate {grpo.out} --write-card`")
     else:
-        print(f"{plan.out} is the start unchanged: nothing that was trained did better on validation")
-        if plan.refused and outcome.objections:
-            print(f"{plan.refused} holds the last weights; hold both against each other with `zoomin-train report`")
+        print(f"{grpo.out} is the start unchanged: nothing that was trained did better on validation")
+        if grpo.refused and outcome.failed_checks:
+            print(f"{grpo.refused} holds the last weights; hold both against each other with `zoomin-train report`")

@@ -1,4 +1,4 @@
-"""`zoomin-train memory`: whether a run will fit, before it is started."""
+"""`zoomin-train memory`: the memory that a run will need, before it is started."""
 
 import argparse
 import json
@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from training.cli import values
-from training.cli.numbers import positive
+from training.cli.numbers import parse_positive
 from training.settings import TrainSettings
-from training.sft.profiles import PROFILES, VALUES, resolve
+from training.sft.profiles import PROFILES, VALUES, resolve_sft_profile
 
 HELP = "plan the memory of fine-tuning: GiB on each GPU, with the formula"
 EXAMPLE = "zoomin-train memory --size 32b --gpus 8 --profile production"
@@ -20,7 +20,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--size", default="7b", metavar="S", help="7b, 32b, or the directory of a checkpoint (default %(default)s)"
     )
     parser.add_argument(
-        "--gpus", type=positive, default=8, metavar="N", help="that weights are sharded over (default %(default)s)"
+        "--gpus",
+        type=parse_positive,
+        default=8,
+        metavar="N",
+        help="that weights are sharded over (default %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, in bytes")
     values.add_profile(parser, VALUES, PROFILES)
@@ -28,20 +32,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     del settings
+    choice = values.read_choice(args, VALUES)
+    profile = resolve_sft_profile(choice.name, choice.changes, choice.file).values
     from pipeline.checkpoint import Checkpoint, CheckpointCard
     from training.qwen import sizes as qwen_sizes
     from training.sft import memory
 
-    profile = resolve(args.profile, values.changes(args, VALUES)).values
     config = qwen_sizes.config(args.size)
     card = CheckpointCard() if args.size in qwen_sizes.SIZES else Checkpoint.read(Path(args.size)).card
     rank = profile.lora_rank if profile.trained == "lora" else None
-    counted = memory.Counted.of(qwen_sizes.on_meta(config), rank)
-    batch = memory.Batch.largest(card, profile.micro_batch)
-    planned = memory.plan(config, counted, batch, profile, devices=args.gpus)
+    counted = memory.ParameterCount.from_model(qwen_sizes.on_meta(config), rank)
+    batch = memory.Batch.build_largest(card, profile.micro_batch)
+    planned = memory.estimate_memory(config, counted, batch, profile, devices=args.gpus)
     if args.json:
-        said = {"parameters": asdict(counted), "batch": asdict(batch), "bytes": asdict(planned), "total": planned.total}
-        print(json.dumps(said))
+        report = {
+            "parameters": asdict(counted),
+            "batch": asdict(batch),
+            "bytes": asdict(planned),
+            "total": planned.total,
+        }
+        print(json.dumps(report))
         return 0
     print(memory.FORMULA)
     print()

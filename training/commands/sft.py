@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 
 from training.cli import values
-from training.cli.numbers import natural
+from training.cli.numbers import parse_natural
 from training.settings import TrainSettings
-from training.sft.profiles import PROFILES, VALUES, resolve
+from training.sft.profiles import PROFILES, VALUES, resolve_sft_profile
 
 HELP = "fine-tune any Qwen2.5-VL on a labeled set; goes on where a killed run stopped"
-EXAMPLE = "zoomin-train sft models/zoomin-tiny --data build/magnifake --profile tiny --out build/tiny-sft"
+EXAMPLE = "zoomin-train sft MODEL --data build/magnifake --config infra/training/sft.yaml --epochs 1 --out build/sft"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,25 +18,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="set of `zoomin-train build` or `scenes`"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the new checkpoint")
-    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of the rows' order (default 0)")
+    parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="of the rows' order (default 0)")
     values.add_profile(parser, VALUES, PROFILES)
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    choice = values.read_choice(args, VALUES)
+    resolved = resolve_sft_profile(choice.name, choice.changes, choice.file)
     from pipeline.checkpoint import Checkpoint
     from training.runs import run_log
     from training.sft import run as sft_run
+    from training.sft.run_config import SftRun
 
-    plan = sft_run.Plan(
+    sft = SftRun(
         start=Checkpoint.read(args.model),
-        resolved=resolve(args.profile, values.changes(args, VALUES)),
+        resolved=resolved,
         data=args.data,
         out=args.out,
         seed=args.seed,
         threads=settings.threads,
     )
-    sft_run.run(plan)
+    sft_run.run_sft(sft)
     if (args.out / "config.json").exists():  # of several processes the first one writes
-        speed = run_log.speed(sft_run.log(plan).read())
+        speed = run_log.summarize_speed(sft_run.open_sft_log(sft).read())
         print(f"{args.out}: {speed}; measure it with `zoomin-train evaluate {args.out} --write-card`")
     return 0

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadSettings
-from training.cli.numbers import training_seed
+from training.cli import values
+from training.cli.numbers import parse_training_seed
 from training.common import provenance
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from training.tiny_model.chain import Chain
+    from training.tiny_model.run_config import TinyRun
 
 MODEL = Path("models/zoomin-tiny")
 HELP = "train the tiny model from nothing; goes on where a killed run stopped"
@@ -19,8 +21,9 @@ EXAMPLE = "zoomin-train tiny --seed 1 --to-the-end --out build/zoomin-tiny"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=MODEL, metavar="DIR", help="(default %(default)s)")
-    parser.add_argument("--seed", type=training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
-    parser.add_argument("--minutes", type=float, default=30.0, metavar="M", help="of fine-tuning, at most (default 30)")
+    parser.add_argument("--seed", type=parse_training_seed, metavar="S", help="0 to 60 (default 0)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="of fine-tuning, at most (default 30)")
+    values.add_config(parser)
     end = parser.add_argument_group("to the end")
     end.add_argument(
         "--to-the-end",
@@ -44,18 +47,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     if args.to_the_end:
-        return _to_the_end(args, settings)
+        return _run_to_the_end(args, settings)
     if args.start or args.trial:
         raise BadSettings("--start and --trial are for what comes after fine-tuning; say --to-the-end too")
+    tiny_run = _resolve(args)
     from training.tiny_model import tiny
 
-    plan = tiny.Plan(seed=args.seed, minutes=args.minutes, threads=settings.threads, workers=settings.workers)
-    tiny.make(plan, out=args.out, cache=settings.cache_directory)
+    tiny.train_tiny_model(
+        tiny_run, out=args.out, cache=settings.cache_directory, threads=settings.threads, workers=settings.workers
+    )
     print(f"{args.out}: measure it with `zoomin-train evaluate {args.out} --write-card`")
     return 0
 
 
-def _to_the_end(args: argparse.Namespace, settings: TrainSettings) -> int:
+def _resolve(args: argparse.Namespace) -> "TinyRun":
+    from training.runs.run_file import read_run_file
+    from training.tiny_model.run_config import resolve_tiny_run
+
+    return resolve_tiny_run(values.list_changes(args, ("seed", "minutes")), read_run_file(args.config))
+
+
+def _run_to_the_end(args: argparse.Namespace, settings: TrainSettings) -> int:
     if args.trial and not args.start:
         raise BadSettings("--trial needs a model that has learned something: name one with --start")
     if args.trial and args.out == MODEL:
@@ -64,39 +76,41 @@ def _to_the_end(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training.__main__ import main
     from training.tiny_model import chain
 
+    tiny_run = _resolve(args)
     start = Checkpoint.read(args.start) if args.start else None
     stages = f"stages-of-{start.revision.removeprefix('sha256:')[:12]}" if start else "stages"
-    way = chain.Chain(
-        work=settings.cache_directory / f"tiny-{args.seed}" / (f"{stages}-trial" if args.trial else stages),
-        seed=args.seed,
-        minutes=args.minutes,
+    stage_chain = chain.Chain(
+        work=settings.cache_directory / tiny_run.name / (f"{stages}-trial" if args.trial else stages),
+        seed=tiny_run.seed,
+        minutes=tiny_run.minutes,
         sizes=chain.TRIAL if args.trial else chain.STANDARD,
         start=start,
+        config=args.config,
     )
-    return way.run(main) or _tell(way, args, settings)
+    return stage_chain.run_stages(main) or _publish(stage_chain, args, settings)
 
 
-def _tell(way: "Chain", args: argparse.Namespace, settings: TrainSettings) -> int:
-    """Measures every stage, and writes the checkpoint with its card and the record."""
+def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSettings) -> int:
+    """Measure every stage, and write the checkpoint with its cards and the seed's results."""
     from pipeline.checkpoint import Checkpoint
-    from training.commands.evaluate import judge
-    from training.evaluation import samples, summary
+    from training.evaluation import jobs, samples, summary
     from training.reports import model_card, stages
     from training.runs import publishing
     from training.tiny_model import chain, record
 
-    said, engine = record.judged(
-        way,
-        lambda: samples.held_out(way.sizes.judged_on, settings.workers),
-        lambda checkpoint, jobs: judge(checkpoint, jobs, settings.concurrency),
+    predictions, engine = record.predict_stages(
+        stage_chain,
+        lambda: samples.draw_held_out(stage_chain.sizes.measured_on, settings.workers),
+        lambda checkpoint, planned: jobs.predict_jobs(checkpoint, planned, settings.concurrency),
     )
-    made = record.of(way, said, commit=provenance.commit_of(provenance.CHECKOUT))
+    seed_result = record.build_record(stage_chain, predictions, commit=provenance.read_commit(provenance.CHECKOUT))
     if not args.trial:
-        made = stages.keep(args.record, made)
-    publishing.publish(way.directory(chain.CALIBRATED), args.out)
-    passes = said[chain.CALIBRATED]
-    shown = summary.of_passes(passes)
-    model_card.write(Checkpoint.read(args.out), model_card.Evaluation(shown, len(passes["own"]), engine), made)
-    print(summary.table(shown))
+        seed_result = stages.store_seed(args.record, seed_result)
+    publishing.publish_checkpoint(stage_chain.locate_stage(chain.CALIBRATED), args.out)
+    passes = predictions[chain.CALIBRATED]
+    metrics = summary.summarize_passes(passes)
+    evaluation = model_card.Evaluation(metrics, len(passes["own"]), engine)
+    model_card.write_model_card(Checkpoint.read(args.out), evaluation, seed_result)
+    print(summary.format_metrics(metrics))
     print(f"{args.out / 'README.md'} says what each stage added")
     return 0

@@ -1,21 +1,21 @@
-"""What happens between the steps of a GRPO run: its line in the log and for people, its validation, its end in time."""
+"""Work between the steps of a GRPO run: a line in the log and on the terminal, validation, and the end in time."""
 
 from collections.abc import Callable
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training.common.progress import Progress
-from training.grpo.profiles import Profile
+from training.grpo.profiles import GrpoProfile
 from training.runs.budget import Budget, Clock
 from training.runs.run_log import Line, RunLog
 
 
-class Journal(TrainerCallback):
-    """Every process runs it, so that all end and validate at the same step; the first one shows and writes."""
+class GrpoJournal(TrainerCallback):
+    """Runs in every process, so that all end and validate at the same step; the first one shows and writes."""
 
     def __init__(
         self,
-        profile: Profile,
+        profile: GrpoProfile,
         title: str,
         budget: Budget,
         clock: Clock,
@@ -41,11 +41,11 @@ class Journal(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> TrainerControl:
         del args
-        done = self._budget.fraction(state.global_step, self._clock.elapsed_s)
+        progress = self._budget.measure_progress(state.global_step, self._clock.elapsed_s)
         if state.is_world_process_zero:
-            self._progress.show(min(1.0, done), f"step {state.global_step}{self._note}")
-        control.should_training_stop = control.should_training_stop or done >= 1
-        if done >= 1 or state.global_step % self._profile.validate_every == 0:
+            self._progress.show(min(1.0, progress), f"step {state.global_step}{self._note}")
+        control.should_training_stop = control.should_training_stop or progress >= 1
+        if progress >= 1 or state.global_step % self._profile.validate_every == 0:
             self._validate(state.global_step)
         return control
 
@@ -62,10 +62,10 @@ class Journal(TrainerCallback):
             return
         tokens, self._tokens_seen = state.num_input_tokens_seen - self._tokens_seen, state.num_input_tokens_seen
         speed = {"tokens_per_s": tokens / logs["step_time"]}
-        self._note = _in_words(self._log.add(state.global_step, logs | speed))
+        self._note = _format_line(self._log.add(state.global_step, logs | speed))
 
 
-def _in_words(line: Line) -> str:
-    shown = [name for name in line if name.startswith("r_")] + ["boxes", "zero_variance_share"]
-    figures = "".join(f", {name} {line[name]:.3f}" for name in shown if name in line)
-    return f"{figures}, {line['step_s']:.2f} s a step, {line['tokens_per_s']:,.0f} tokens/s"
+def _format_line(line: Line) -> str:
+    names = [name for name in line if name.startswith("r_")] + ["boxes", "zero_variance_share"]
+    metrics = "".join(f", {name} {line[name]:.3f}" for name in names if name in line)
+    return f"{metrics}, {line['step_s']:.2f} s a step, {line['tokens_per_s']:,.0f} tokens/s"

@@ -1,19 +1,20 @@
-"""What a GRPO run does: three profiles for each of the paper's two stages, each value with a name and a reason.
+"""Three profiles for each of the two GRPO stages; each value has a name, bounds and a description.
 
-`paper` takes what the paper gives (`GIVEN`); it gives little, and every other value is a guess. `production` is what
-we would do with the same model and more thought. `tiny` raised IoU from .35 by .05 in trials on an earlier tiny model;
-from the .70 to .74 of today's, 20 to 60 steps at 3e-5 changed the f1 reading by -.001 to +.007 (models/seeds.json).
+`paper` takes what the paper gives (`GIVEN`); it gives little, and every other value is a guess. `production` uses the
+same model with more careful values. `tiny` raised IoU from .35 by .05 in trials on an earlier tiny model; from the .70
+to .74 of today's, 20 to 60 steps at 3e-5 changed the f1 reading by -.001 to +.007 (models/seeds.json).
 Source: paper section 3.3 and appendix (ms-swift, two generations, learning rate 1e-5).
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pipeline.errors import BadSettings
+from pydantic import BeforeValidator, Field, model_validator
+
 from training.runs import profiles
-from training.runs.profiles import Dtype, LoraAlpha, LoraDropout, LoraRank, Name, Resolved, Trained
+from training.runs.profiles import Amount, Count, Fraction, ProfileName, ResolvedProfile, TrainingProfile
+from training.runs.run_file import NO_FILE, RunFile
 
 Stage = Literal[1, 2]
 Schedule = Literal["constant", "linear"]
@@ -25,69 +26,84 @@ Kept = Literal["best", "last"]
 Generation = Literal["transformers", "vllm_colocate", "vllm_server"]
 Weights = tuple[tuple[str, float], ...]
 REWARDS = ("format", "iou", "verdict", "bleu")
-GIVEN = ("learning_rate", "generations", "stage_rewards", "iou_mode")
-"""what `paper` has from the paper"""
-OF_THE_MACHINE = ("micro_batch", "generation", "server_url", "validation_images", "validate_every", "save_every")
-"""what changes no result, only who computes it and what is looked at on the way"""
 
 
-def _problems(profile: "Profile") -> Iterator[str]:
-    yield from profiles.out_of_bounds(profile)
-    if profile.generations < 2:
-        yield "generations is 1; answers are compared with each other, so ask for 2 or more"
-    if profile.answers % profile.micro_batch:
-        yield f"micro_batch is {profile.micro_batch}; it must divide prompts * generations, {profile.answers}"
-    if unknown := [name for name, _ in profile.stage_rewards if name not in REWARDS]:
-        yield f"stage_rewards names {', '.join(unknown)}; there are {', '.join(REWARDS)}"
-    if not profile.weights or not all(0 < weight < math.inf for weight in profile.weights.values()):
-        yield "stage_rewards has no reward of positive weight, or a negative one; name at least one, as in iou=1"
+def parse_weights(text: str) -> Weights:
+    """Read `stage_rewards` as the command line writes it: `iou=1,verdict=0.25`.
+
+    Raises: ValueError.
+    """
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    return tuple((name.strip(), float(weight)) for name, _, weight in pairs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """Every value of a run. Raises: BadSettings when they cannot work together."""
+def _read_weights(value: object) -> object:
+    """Take a mapping of a run file, or the command line's form, as pairs."""
+    if isinstance(value, str):
+        return parse_weights(value)
+    return tuple(value.items()) if isinstance(value, dict) else value
 
-    steps: Annotated[int, "optimizer steps"]
-    prompts: Annotated[int, "prompts a step"]
-    generations: Annotated[int, "answers to each prompt"]
-    learning_rate: Annotated[float, "largest learning rate"]
-    schedule: Annotated[Schedule, "how the learning rate goes on after the warm-up"]
-    warm_up_steps: Annotated[int, "steps until the learning rate is reached"]
-    temperature: Annotated[float, "of the sampled answers"]
-    beta: Annotated[float, "weight of the divergence from the start"]
-    loss: Annotated[Loss, "how answers of different length are weighted"]
-    scale_rewards: Annotated[Scaling, "what an answer's advantage is divided by"]
-    epsilon: Annotated[float, "lower clip of the probability ratio"]
-    epsilon_high: Annotated[float, "upper clip of the probability ratio"]
-    adam_beta2: Annotated[float, "second decay of Adam"]
-    answer_tokens: Annotated[int, "at most, in training"]
-    mask_truncated: Annotated[bool, "answers that ran out of tokens train nothing"]
-    stage_rewards: Annotated[Weights, "weights of format, iou, verdict and bleu, as in iou=1,verdict=0.25"]
-    iou_mode: Annotated[IouMode, "reading of equation 2; eq2 rises when boxes are left out"]
-    box_source: Annotated[BoxSource, "stage 2: crops at the model's boxes, or none: Query 2 alone, for one turn"]
-    own_boxes_fraction: Annotated[float, "stage 2: share of prompts with the model's own crops, the rest annotated"]
-    scan_fraction: Annotated[float, "stage 2: share of Query 1 prompts among all, so that it is not forgotten"]
-    trained: Trained
-    lora_rank: LoraRank
-    lora_alpha: LoraAlpha
-    lora_dropout_fraction: LoraDropout
-    dtype: Dtype
-    validation_tokens: Annotated[int, "at most, in validation"]
-    micro_batch: Annotated[int, "answers in memory at once, for each device"]
-    generation: Annotated[Generation, "who samples the answers; vLLM needs a GPU"]
-    server_url: Annotated[str, "where vllm_server listens"]
-    validation_images: Annotated[int, "images that decide which weights are kept"]
-    kept: Annotated[Kept, "weights: the best on validation, or the last whatever they do"]
-    validate_every: Annotated[int, "steps between validations"]
-    save_every: Annotated[int, "steps between checkpoints that a killed run goes on from"]
 
-    def __post_init__(self) -> None:
-        if problem := next(_problems(self), None):
-            raise BadSettings(problem)
+class GrpoProfile(TrainingProfile):
+    """Every value of a GRPO run."""
+
+    GIVEN: ClassVar = ("learning_rate", "generations", "stage_rewards", "iou_mode")
+    OF_THE_MACHINE: ClassVar = (
+        *("micro_batch", "generation", "server_url", "validation_images", "validate_every", "save_every", "report_to"),
+    )
+    steps: Count = Field(description="optimizer steps")
+    prompts: Count = Field(description="prompts a step")
+    generations: int = Field(ge=2, description="answers to each prompt, compared with each other")
+    learning_rate: Amount = Field(description="largest learning rate")
+    schedule: Schedule = Field(description="how the learning rate goes on after the warm-up")
+    warm_up_steps: Count = Field(description="steps until the learning rate is reached")
+    temperature: Amount = Field(description="of the sampled answers")
+    beta: Amount = Field(description="weight of the divergence from the start")
+    loss: Loss = Field(description="how answers of different length are weighted")
+    scale_rewards: Scaling = Field(description="what an answer's advantage is divided by")
+    epsilon: Amount = Field(description="lower clip of the probability ratio")
+    epsilon_high: Amount = Field(description="upper clip of the probability ratio")
+    adam_beta2: float = Field(ge=0, lt=1, description="second decay of Adam")
+    answer_tokens: Count = Field(description="at most, in training")
+    mask_truncated: bool = Field(description="answers that ran out of tokens train nothing")
+    stage_rewards: Annotated[Weights, BeforeValidator(_read_weights)] = Field(
+        description="weights of format, iou, verdict and bleu, as in iou=1,verdict=0.25"
+    )
+    iou_mode: IouMode = Field(description="reading of equation 2; eq2 rises when boxes are left out")
+    box_source: BoxSource = Field(
+        description="stage 2: crops at the model's boxes, or none: Query 2 alone, for one turn"
+    )
+    own_boxes_fraction: Fraction = Field(
+        description="stage 2: share of prompts with the model's own crops, the rest annotated"
+    )
+    scan_fraction: Fraction = Field(
+        description="stage 2: share of Query 1 prompts among all, so that it is not forgotten"
+    )
+    validation_tokens: Count = Field(description="at most, in validation")
+    generation: Generation = Field(description="who samples the answers; vLLM needs a GPU")
+    server_url: str = Field(description="where vllm_server listens")
+    validation_images: Count = Field(description="images that decide which weights are kept")
+    kept: Kept = Field(description="weights: the best on validation, or the last whatever they do")
+    validate_every: Count = Field(description="steps between validations")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        problems = []
+        if self.answers % self.micro_batch:
+            problems.append(f"micro_batch is {self.micro_batch}; it must divide prompts * generations, {self.answers}")
+        if unknown := [name for name, _ in self.stage_rewards if name not in REWARDS]:
+            problems.append(f"stage_rewards names {', '.join(unknown)}; there are {', '.join(REWARDS)}")
+        if not self.weights or not all(0 < weight < math.inf for weight in self.weights.values()):
+            problems.append(
+                "stage_rewards has no reward of positive weight, or a negative one; name at least one, as in iou=1"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @property
     def answers(self) -> int:
-        """A step's answers."""
+        """The answers of a step."""
         return self.prompts * self.generations
 
     @property
@@ -95,8 +111,13 @@ class Profile:
         """The rewards that count, with their weights."""
         return {name: weight for name, weight in self.stage_rewards if weight}
 
+    def compute_rate(self, *, step: int, fraction: float) -> float:
+        """Return the share of the learning rate at `fraction` of the run: a ramp, then constant or linear to zero."""
+        left = max(0.0, 1 - fraction) if self.schedule == "linear" else 1.0
+        return min(1.0, (step + 1) / self.warm_up_steps) * left
 
-_PAPER_SCAN = Profile(
+
+_PAPER_SCAN = GrpoProfile(
     steps=500,  # with 32 prompts: once through four fifths of 20,000 images
     prompts=32,
     generations=2,
@@ -131,8 +152,7 @@ _PAPER_SCAN = Profile(
     validate_every=50,
     save_every=25,
 )
-_PRODUCTION_SCAN = replace(
-    _PAPER_SCAN,
+_PRODUCTION_SCAN = _PAPER_SCAN.change(
     generations=8,
     learning_rate=2e-6,
     beta=0.01,
@@ -143,8 +163,7 @@ _PRODUCTION_SCAN = replace(
     stage_rewards=(("format", 1.0), ("iou", 1.0), ("verdict", 0.25)),
     iou_mode="f1",
 )
-_TINY_SCAN = replace(
-    _PRODUCTION_SCAN,
+_TINY_SCAN = _PRODUCTION_SCAN.change(
     steps=60,
     prompts=32,
     learning_rate=1e-4,
@@ -165,34 +184,31 @@ _TINY_SCAN = replace(
 _CHECK: Weights = (("verdict", 1.0), ("bleu", 1.0))
 
 
-def _mixed(profile: Profile) -> Profile:
-    """Stage 2 with Query 1 prompts in between, rewarded by verdict and boxes: without them I-Acc falls."""
-    return replace(profile, stage_rewards=(*_CHECK, ("iou", 1.0)), scan_fraction=0.3)
+def _mix_in_scans(profile: GrpoProfile) -> GrpoProfile:
+    """Add Query 1 prompts to stage 2, rewarded by verdict and boxes: without them I-Acc falls."""
+    return profile.change(stage_rewards=(*_CHECK, ("iou", 1.0)), scan_fraction=0.3)
 
 
-_TINY_CHECK = replace(_TINY_SCAN, steps=32, prompts=16, learning_rate=5e-5, temperature=1.0, answer_tokens=64)
-PROFILES: Mapping[tuple[Name, Stage], Profile] = {
+_TINY_CHECK = _TINY_SCAN.change(steps=32, prompts=16, learning_rate=5e-5, temperature=1.0, answer_tokens=64)
+PROFILES: Mapping[tuple[ProfileName, Stage], GrpoProfile] = {
     ("paper", 1): _PAPER_SCAN,
-    ("paper", 2): replace(_PAPER_SCAN, stage_rewards=_CHECK),
+    ("paper", 2): _PAPER_SCAN.change(stage_rewards=_CHECK),
     ("production", 1): _PRODUCTION_SCAN,
-    ("production", 2): _mixed(_PRODUCTION_SCAN),
+    ("production", 2): _mix_in_scans(_PRODUCTION_SCAN),
     ("tiny", 1): _TINY_SCAN,
-    ("tiny", 2): _mixed(_TINY_CHECK),
+    ("tiny", 2): _mix_in_scans(_TINY_CHECK),
 }
+VALUES = profiles.list_fields(GrpoProfile)
+
+# Scenes that stand for a set where none is named.
+FIRST_SCENE = 50_000
+"""of a seed's 100,000 scenes; fine-tuning has those before it"""
+VALIDATION_SCENE = 7_000_000
+SCENES = 1500
 
 
-VALUES = profiles.values_of(Profile)
-
-
-def resolve(name: Name, stage: Stage, changes: Mapping[str, Any]) -> Resolved[Profile]:
-    """Raises: BadSettings when the changed profile cannot work."""
-    return profiles.resolve(name, PROFILES[name, stage], changes, given=GIVEN, of_the_machine=OF_THE_MACHINE)
-
-
-def weights(text: str) -> Weights:
-    """What `stage_rewards` looks like on a command line: `iou=1,verdict=0.25`.
-
-    Raises: ValueError.
-    """
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    return tuple((name.strip(), float(weight)) for name, _, weight in pairs)
+def resolve_grpo_profile(
+    name: ProfileName, stage: Stage, changes: Mapping[str, Any], file: RunFile = NO_FILE
+) -> ResolvedProfile[GrpoProfile]:
+    """Change values of the profile `name` of a stage. Raises: BadSettings when the changed profile cannot work."""
+    return profiles.resolve_profile(name, PROFILES[name, stage], changes, file)

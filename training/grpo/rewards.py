@@ -1,7 +1,7 @@
 """The paper's four rewards: pure, one function an equation, each in [0, 1] or None where a row is left out.
 
-Answers are read by the product's own parser. One that serving could not read earns nothing in any reward, so that
-silence never pays.
+The product's own parser reads the answers. An answer that serving could not read earns 0 in every reward, so that an
+empty answer never pays.
 Source: paper section 3.3, equations 1 to 4.
 """
 
@@ -11,43 +11,43 @@ from pipeline import geometry
 from pipeline.verdict import BoundingBox, Verdict
 from training.evaluation import metrics, text_metrics
 from training.grpo.profiles import IouMode
-from training.runs.completions import Answered
+from training.runs.completions import ParsedCompletion
 
 MAX_BOXES = 8
 """further boxes of an answer count in no reward"""
 
 
-def r_format(answer: Answered) -> float:
-    """R_F: 1 for valid verdict tags. Stricter than the paper: the whole answer must be one that serving can read.
+def reward_format(completion: ParsedCompletion) -> float:
+    """Return R_F: 1 for valid verdict tags. Stricter than the paper: serving must be able to read the whole answer.
 
     Source: equation 1.
     """
-    return float(answer.verdict is not None)
+    return float(completion.verdict is not None)
 
 
-def r_iou(answer: Answered, annotated: Sequence[BoundingBox], mode: IouMode) -> float | None:
-    """R_IoU in one of three readings; None where a readable answer names nothing and there is nothing to name.
+def reward_iou(completion: ParsedCompletion, annotated: Sequence[BoundingBox], mode: IouMode) -> float | None:
+    """Return R_IoU in one of three readings; None when a readable answer has no box and the image has none.
 
-    Boxes that repeat an earlier one are dropped and eight count at most, or one good box said often would earn most.
-    As the paper writes it (`eq2`) it still pays to name few boxes; `f1` takes that away.
+    Boxes that repeat an earlier one are dropped and eight count at most; otherwise one good box, repeated, would earn
+    most. As the paper writes it (`eq2`), few boxes still earn more; `f1` removes that.
     Source: equation 2.
     """
-    if answer.verdict is None:
+    if completion.verdict is None:
         return 0.0
-    return metrics.IOU_READINGS[mode](geometry.distinct(answer.regions)[:MAX_BOXES], annotated)
+    return metrics.IOU_METRICS[mode](geometry.drop_repeated_boxes(completion.regions)[:MAX_BOXES], annotated)
 
 
-def r_verdict(answer: Answered, label: Verdict) -> float:
-    """R_C: 1 for the right verdict.
+def reward_verdict(completion: ParsedCompletion, label: Verdict) -> float:
+    """Return R_C: 1 for the right verdict.
 
     Source: equation 3.
     """
-    return float(answer.verdict is label)
+    return float(completion.verdict is label)
 
 
-def r_bleu(answer: Answered, reference: str) -> float | None:
-    """R_BLEU: BLEU-2 of the explanation; None where there is no reference.
+def reward_bleu(completion: ParsedCompletion, reference: str) -> float | None:
+    """Return R_BLEU: BLEU-2 of the explanation; None where there is no reference.
 
     Source: equation 4.
     """
-    return text_metrics.bleu(answer.explanation, reference, order=2)
+    return text_metrics.bleu(completion.explanation, reference, order=2)

@@ -1,8 +1,8 @@
-"""A GRPO stage from start to served checkpoint: prompts, training, validation, and which weights are kept.
+"""A GRPO stage from its start to the checkpoint that is served, top to bottom.
 
-`OUT` is a checkpoint to serve; `OUT/grpo` is the run's record (configuration.json, log.jsonl, log.png,
-validations.jsonl) and, until it has ended, what a killed run goes on from. On several devices every process runs
-this, answers its share of what is asked in validation, and decides by all answers; the first one writes.
+`OUT` is a checkpoint to serve; `OUT/grpo` is the run directory (configuration.json, log.jsonl, log.png,
+validations.jsonl) and, until the run has ended, holds what a killed run goes on from. On several devices every process
+runs this, answers its share of the validation prompts, and decides by all answers; the first one writes.
 Invariant: `OUT` holds a config.json only when the run has ended.
 """
 
@@ -16,187 +16,236 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 
+from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
 from training.dataset import faults, manifest
-from training.dataset.manifest import Entry
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import LabeledImage, Split
 from training.grpo import trainer as grpo_trainer
 from training.grpo import validation
-from training.grpo.greedy import Reader
-from training.grpo.plan import Plan
-from training.grpo.validation import Result
-from training.grpo.validator import Examiner
-from training.runs import adapters, processes, publishing, resuming, run_log
+from training.grpo.greedy import GreedyGenerator
+from training.grpo.profiles import GrpoProfile, Stage
+from training.grpo.run_config import GrpoRun
+from training.grpo.validation import ValidationResult
+from training.grpo.validator import Validator
+from training.runs import adapters, processes, publishing, resumable, resuming, run_log
 from training.runs import prompts as run_prompts
-from training.runs.prompts import Question
+from training.runs.prompts import Prompt
 from training.runs.run_log import RunLog
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The start's figures, those of the weights that were kept, and why each other set of weights was not."""
+class GrpoOutcome:
+    """The metrics of the start and of the chosen weights, and the checks that other weights failed, by step."""
 
-    start: Result
-    kept: Result
-    objections: dict[int, list[str]]
+    start: ValidationResult
+    chosen: ValidationResult
+    failed_checks: dict[int, list[str]]
 
     @property
     def improved(self) -> bool:
-        return self.kept.step > 0
+        return self.chosen.step > 0
 
 
-def run(plan: Plan) -> Outcome | None:
-    """None in a process that only helps the first one.
+def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
+    """Train one stage and write the checkpoint; return None in a process that only helps the first one.
 
-    Raises: BadSettings when the data or the directory cannot be used; what decoding an image of the data raises.
+    Raises: BadSettings when the data or the directory cannot be used; TrainingFailed; what decoding an image raises.
     """
-    taken = {"--out": plan.out} if plan.record.exists() else {"--out": plan.out, "--refused": plan.refused}
-    for option, directory in taken.items():
-        if directory and (directory / "config.json").exists():
-            raise BadSettings(f"{directory} holds a finished checkpoint; name another directory with {option}")
-    entries, judged = _sets(plan)
-    state = processes.join()
+    _refuse_finished_directories(run)
+    resumable.refuse_missing_reporter(run.profile.report_to)
+    entries = _read_training_entries(run.data, run.profile)
+    validation_entries = _read_validation_entries(run, entries)
+    state = processes.join_processes()
     if state.is_main_process:
-        plan.record.mkdir(parents=True, exist_ok=True)
-        _claim(plan, entries)
-        resuming.forget_unfinished(plan.record)
+        _open_run_directory(run, entries)
     state.wait_for_everyone()
-    torch.set_num_threads(plan.threads)
-    grpo_trainer.quiet()
-    model, processor = _load(plan)
-    config = grpo_trainer.configure(plan.profile, processor, plan.record, plan.seed)
-    reader = Reader(model, processor.tokenizer, plan.start.card, plan.profile.validation_tokens)
-    examiner = Examiner(plan, reader, judged)
-    examiner.examine(0, model, keep=None)
-    grpo_trainer.train(
+    torch.set_num_threads(run.threads)
+    resumable.silence_transformers()
+    model, processor = _load_start(run.start.path, run.profile.dtype)
+    config = grpo_trainer.build_grpo_config(run.profile, processor, run.directory, run.seed)
+    generator = GreedyGenerator(model, processor.tokenizer, run.start.card, run.profile.validation_tokens)
+    validator = Validator(run, generator, validation_entries)
+    validator.validate(0, model, keep=None)
+    grpo_trainer.train_grpo(
         model,
         processor,
-        _asked(plan, reader, entries),
-        plan.start.card,
-        profile=plan.profile,
+        _build_prompts(run, generator, entries),
+        run.start.card,
+        profile=run.profile,
         config=config,
-        title=f"GRPO stage {plan.stage}",
-        seconds=plan.minutes * 60,
-        threads=plan.threads,
-        validate=examiner.examine,
+        title=f"GRPO stage {run.stage}",
+        seconds=run.minutes * 60,
+        threads=run.threads,
+        validate=validator.validate,
     )
-    outcome = _outcome(plan, examiner.results)
+    outcome = _decide_outcome(run.stage, validator.results, run.choose_result(validator.results))
     if state.is_main_process:
-        _finish(plan, outcome, publishing.digest(entries))
+        _plot_grpo_log(run)
+        _publish_outcome(run, outcome, publishing.digest_entries(entries))
+        _delete_unfinished_work(run.directory)
     state.wait_for_everyone()
     return outcome if state.is_main_process else None
 
 
-def _sets(plan: Plan) -> tuple[list[Entry], list[Entry]]:
-    """What is learned from, and what decides. Raises: BadSettings where they cannot serve."""
-    entries = read_entries(plan.data, Split.TRAIN)
-    if len(entries) < plan.profile.prompts:
-        raise BadSettings(
-            f"{plan.data} has {len(entries)} images to train on; a step takes {plan.profile.prompts}: lower --prompts"
-        )
-    judged = read_entries(plan.validation, Split.VALIDATION)[: plan.profile.validation_images]
-    if not judged:
-        raise BadSettings(f"{plan.validation} has no image to validate on; name another with --validation-data")
-    if plan.data == plan.validation and {entry.file for entry in entries} & {entry.file for entry in judged}:
-        raise BadSettings(f"{plan.data} has no splits; name another set with --validation-data")
-    faults.refuse_unfit(plan.data, entries)
-    faults.refuse_unusable(plan.validation, judged)
-    faults.refuse_shared(plan.data, entries, plan.validation, judged)
-    return entries, judged
+def _refuse_finished_directories(run: GrpoRun) -> None:
+    """Raise when a directory that the run writes holds a finished checkpoint.
 
-
-def read_entries(directory: Path, split: Split) -> list[Entry]:
-    """The images of a set that are of this split, or of none."""
-    return [entry for entry in manifest.read(directory) if entry.split in (None, split)]
-
-
-def _load(plan: Plan) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixin]:
-    """Padded on the left, as answers begin at one place."""
-    processor = AutoProcessor.from_pretrained(plan.start.path, padding_side="left")
-    dtype = getattr(torch, plan.profile.dtype)
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(plan.start.path, dtype=dtype)
-    return model.to(processes.join().device), processor
-
-
-def _claim(plan: Plan, entries: Sequence[Entry]) -> None:
-    """Writes what the run is; a directory of another run is refused.
-
-    Raises: BadSettings.
+    A run that goes on may have written `--refused` before it was killed. Raises: BadSettings.
     """
-    said = plan.resolved.as_json() | {
-        "stage": plan.stage,
-        "seed": plan.seed,
-        "minutes": plan.minutes if math.isfinite(plan.minutes) else None,
-        "start": {"name": plan.start.name, "revision": plan.start.revision},
-        "data": {"images": len(entries), "digest": publishing.digest(entries)},
-        "refused": plan.refused is not None,
+    publishing.refuse_finished(run.out, "--out")
+    if run.refused and not run.directory.exists():
+        publishing.refuse_finished(run.refused, "--refused")
+
+
+def _read_training_entries(data: Path, profile: GrpoProfile) -> list[LabeledImage]:
+    """Read the images that are trained on. Raises: BadSettings when they are too few or have faults."""
+    entries = read_split(data, Split.TRAIN)
+    if len(entries) < profile.prompts:
+        raise BadSettings(
+            f"{data} has {len(entries)} images to train on; a step takes {profile.prompts}: lower --prompts"
+        )
+    return entries
+
+
+def _read_validation_entries(run: GrpoRun, entries: Sequence[LabeledImage]) -> list[LabeledImage]:
+    """Read the images that decide, and check them against those that are trained on.
+
+    Raises: BadSettings when there are none, when either set has faults, or when both hold the same image.
+    """
+    validation_entries = read_split(run.validation, Split.VALIDATION)[: run.profile.validation_images]
+    if not validation_entries:
+        raise BadSettings(f"{run.validation} has no image to validate on; name another with --validation-data")
+    if run.data == run.validation and {e.file for e in entries} & {e.file for e in validation_entries}:
+        raise BadSettings(f"{run.data} has no splits; name another set with --validation-data")
+    faults.refuse_unfit(run.data, entries)
+    faults.refuse_unusable(run.validation, validation_entries)
+    faults.refuse_shared(run.data, entries, run.validation, validation_entries)
+    return validation_entries
+
+
+def read_split(directory: Path, split: Split) -> list[LabeledImage]:
+    """Read the images of a set that are of this split, or of none."""
+    return [entry for entry in manifest.read_manifest(directory) if entry.split in (None, split)]
+
+
+def _open_run_directory(run: GrpoRun, entries: Sequence[LabeledImage]) -> None:
+    """Write the run config, and delete the checkpoints that a killed run had not finished.
+
+    Raises: BadSettings when the directory belongs to another run.
+    """
+    run.directory.mkdir(parents=True, exist_ok=True)
+    publishing.write_run_config(run.directory, _describe_run(run, entries))
+    resuming.delete_unfinished(run.directory)
+
+
+def _describe_run(run: GrpoRun, entries: Sequence[LabeledImage]) -> dict[str, object]:
+    """Return everything that must be the same when a killed run goes on."""
+    return run.resolved.to_json() | {
+        "stage": run.stage,
+        "seed": run.seed,
+        "minutes": run.minutes if math.isfinite(run.minutes) else None,
+        "start": {"name": run.start.name, "revision": run.start.revision},
+        "data": {"images": len(entries), "digest": publishing.digest_entries(entries)},
+        "refused": run.refused is not None,
     }
-    publishing.claim(plan.record, said)
 
 
-def _asked(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[Question]:
-    if plan.stage == 1:
-        return run_prompts.scans(plan.data, entries)
-    if plan.in_one_turn:
-        return run_prompts.uncropped(plan.data, entries)
-    return run_prompts.checks(
-        plan.data,
+def _load_start(path: Path, dtype: str) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixin]:
+    """Load the model, and a processor that pads on the left, so that all answers begin at one place."""
+    processor = AutoProcessor.from_pretrained(path, padding_side="left")
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=getattr(torch, dtype))
+    return model.to(processes.join_processes().device), processor
+
+
+def _build_prompts(run: GrpoRun, generator: GreedyGenerator, entries: Sequence[LabeledImage]) -> list[Prompt]:
+    """Build the stage's prompts: Query 1 in stage 1, Query 2 in stage 2."""
+    if run.stage == 1:
+        return run_prompts.build_scan_prompts(run.data, entries)
+    if run.is_one_turn:
+        return run_prompts.build_one_turn_prompts(run.data, entries)
+    return run_prompts.build_check_prompts(
+        run.data,
         entries,
-        _own_boxes(plan, reader, entries),
-        own_fraction=plan.profile.own_boxes_fraction,
-        scan_fraction=plan.profile.scan_fraction,
-        seed=plan.seed,
+        _find_own_boxes(run, generator, entries),
+        own_fraction=run.profile.own_boxes_fraction,
+        scan_fraction=run.profile.scan_fraction,
+        seed=run.seed,
     )
 
 
-def _own_boxes(plan: Plan, reader: Reader, entries: Sequence[Entry]) -> list[tuple[BoundingBox, ...]]:
-    """The start's own boxes on what it learns from, found once and frozen: a run that goes on reads them again."""
-    kept, state = plan.record / "own_boxes.json", processes.join()
-    found = kept.exists()
-    state.wait_for_everyone()  # all have looked before the first one writes
-    if not found:
-        _, boxes = validation.scan(reader, plan.data, entries, "the model's own boxes")
+def _find_own_boxes(
+    run: GrpoRun, generator: GreedyGenerator, entries: Sequence[LabeledImage]
+) -> list[tuple[BoundingBox, ...]]:
+    """Return the start's own boxes on the training images.
+
+    They are found once and written down: a killed run reads the same boxes again when it goes on.
+    """
+    path, state = run.directory / "own_boxes.json", processes.join_processes()
+    exists = path.exists()
+    state.wait_for_everyone()  # every process has looked before the first one writes
+    if not exists:
+        _, boxes = validation.scan_images(generator, run.data, entries, "the model's own boxes")
         if state.is_main_process:
-            unfinished = kept.with_suffix(".part")
-            unfinished.write_text(json.dumps([[box.corners for box in some] for some in boxes]))
-            unfinished.replace(kept)
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text(json.dumps([[box.corners for box in of_image] for of_image in boxes]))
+            unfinished.replace(path)
         state.wait_for_everyone()
-    return [tuple(BoundingBox(*corners) for corners in some) for some in json.loads(kept.read_text())]
+    return [tuple(BoundingBox(*corners) for corners in of_image) for of_image in json.loads(path.read_text())]
 
 
-def log(plan: Plan) -> RunLog:
-    """The run's steps, each with its speed."""
-    return RunLog(plan.record / grpo_trainer.LOG_NAME)
+def _decide_outcome(stage: Stage, results: Sequence[ValidationResult], chosen: ValidationResult) -> GrpoOutcome:
+    """Compare every other validated step with the start, which is the first of `results`."""
+    start = results[0]
+    failed = {new.step: validation.find_failed_checks(stage, new, start) for new in results[1:] if new != chosen}
+    return GrpoOutcome(start, chosen, {step: checks for step, checks in failed.items() if checks})
 
 
-def _outcome(plan: Plan, results: Sequence[Result]) -> Outcome:
-    start, kept = results[0], plan.chosen(results)
-    refused = {new.step: validation.objections(plan.stage, new, start) for new in results[1:] if new != kept}
-    return Outcome(start, kept, {step: reasons for step, reasons in refused.items() if reasons})
+def _plot_grpo_log(run: GrpoRun) -> None:
+    """Draw the metrics of every step into log.png."""
+    if steps := open_grpo_log(run).read():
+        run_log.plot_log(steps, f"GRPO stage {run.stage} of {run.start.name}").save(run.directory / "log.png")
 
 
-def _finish(plan: Plan, outcome: Outcome, digest: str) -> None:
-    if steps := log(plan).read():
-        run_log.plot(steps, f"GRPO stage {plan.stage} of {plan.start.name}").save(plan.record / "log.png")
+def _publish_outcome(run: GrpoRun, outcome: GrpoOutcome, digest: str) -> None:
+    """Write the chosen weights as a checkpoint, or the start unchanged; then `refused` gets the last weights."""
     if outcome.improved:
-        _write(plan, outcome.kept.step, plan.out, digest)
-    else:
-        if plan.refused and outcome.objections:
-            _write(plan, max(outcome.objections), plan.refused, digest)
-        publishing.publish(plan.start.path, plan.out)
-    for path in [*plan.record.glob("checkpoint-*"), *plan.record.glob("weights-*")]:
+        _publish_weights(run, outcome.chosen.step, run.out, digest)
+        return
+    if run.refused and outcome.failed_checks:
+        _publish_weights(run, max(outcome.failed_checks), run.refused, digest)
+    publishing.publish_checkpoint(run.start.path, run.out)
+
+
+def _publish_weights(run: GrpoRun, step: int, out: Path, digest: str) -> None:
+    """Write the weights of a step as a complete checkpoint, in the start's dtype.
+
+    Raises: TrainingFailed when it cannot be written.
+    """
+    remaining = f"{run.directory} stays"
+    with resuming.translate_write_errors(f"the checkpoint in {out}", remaining):
+        unfinished = run.directory / publishing.MADE
+        weights = _load_weights(run.start, run.locate_weights(step), adapters_alone=run.profile.trained == "lora")
+        weights.save_pretrained(unfinished)
+        publishing.complete_checkpoint(unfinished, run.start, digest)
+        publishing.publish_checkpoint(unfinished, out)
+        shutil.rmtree(unfinished)
+
+
+def _load_weights(start: Checkpoint, path: Path, *, adapters_alone: bool) -> Qwen2_5_VLForConditionalGeneration:
+    """Load trained weights in the start's dtype, with adapters merged into them."""
+    dtype = AutoConfig.from_pretrained(start.path).dtype or torch.bfloat16
+    if adapters_alone:
+        return adapters.merge_adapter(start.path, path, dtype)
+    return Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype)
+
+
+def _delete_unfinished_work(directory: Path) -> None:
+    """Delete what only a run that has not ended needs."""
+    for path in [*directory.glob("checkpoint-*"), *directory.glob("weights-*")]:
         shutil.rmtree(path)
 
 
-def _write(plan: Plan, step: int, out: Path, digest: str) -> None:
-    kept, made = plan.weights(step), plan.record / "made"
-    dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
-    if plan.profile.trained == "lora":
-        whole = adapters.merged(plan.start.path, kept, dtype)
-    else:
-        whole = Qwen2_5_VLForConditionalGeneration.from_pretrained(kept, dtype=dtype)
-    whole.save_pretrained(made)
-    publishing.complete(made, plan.start, digest)
-    publishing.publish(made, out)
-    shutil.rmtree(made)
+def open_grpo_log(run: GrpoRun) -> RunLog:
+    """Return the log of the run's steps."""
+    return RunLog(run.directory / grpo_trainer.LOG_NAME)

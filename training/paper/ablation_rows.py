@@ -1,6 +1,5 @@
-"""`zoomin-train paper-tables --train`: the rows of table 1 that are trainings, one at a time, and what they came to."""
+"""The ablations of table 1, trained and evaluated one at a time, with their results in `variants.json`."""
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -8,194 +7,139 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
 
+from pipeline.checkpoint import Checkpoint
+from pipeline.engine import VisionEngine
 from pipeline.errors import BadSettings
-from training.cli.engine import on_engine
-from training.cli.numbers import positive, training_seed
 from training.common import provenance
-from training.common.progress import spell
-from training.paper import ablations
-from training.paper.ablations import OWN, TRAININGS, UNTRAINED, Budget
-from training.runs.profiles import Name
+from training.common.progress import format_duration
+from training.evaluation import evaluate
+from training.evaluation.engine import OnEngine, run_on_engine
+from training.evaluation.metrics import Prediction
+from training.evaluation.samples import Sample
+from training.grpo import profiles as grpo_profiles
+from training.paper import ablation_results, ablation_run, ablations, table_1
+from training.paper.ablation_options import AblationOptions
+from training.paper.ablation_results import AblationResult
+from training.paper.ablations import ABLATIONS, UNTRAINED
 from training.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from pipeline.checkpoint import Checkpoint
-    from pipeline.engine import VisionEngine
-    from training.evaluation.metrics import Prediction
-    from training.evaluation.samples import Sample
-    from training.paper import ablation_run
-    from training.paper.recorded import Recorded
-    from training.sft.profiles import Variant
-
-    T = TypeVar("T")
-
-    class OnEngine(Protocol):
-        """`training.cli.engine.on_engine`, or what stands in for it."""
-
-        def __call__(
-            self, checkpoint: Checkpoint, concurrency: int, work: Callable[[VisionEngine], Awaitable[T]]
-        ) -> T: ...
-
+from training.sft.profiles import Variant
+from training.synthetic import scene_files
+from training.tiny_model import untrained
 
 VALIDATION_SCENES = 200
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    options = parser.add_argument_group("rows that are other trainings; their figures are kept in variants.json")
-    options.add_argument(
-        "--train",
-        nargs="*",
-        choices=list(TRAININGS),
-        metavar="ROW",
-        help=f"train and judge them first: these, or all that are not recorded yet ({', '.join(TRAININGS)}; "
-        f"{OWN} is the model's own row with the budget of the others)",
-    )
-    options.add_argument(
-        "--start", type=Path, metavar="DIR", help="the fine-tuned checkpoint that all start from (default: MODEL)"
-    )
-    options.add_argument(
-        "--base", type=Path, metavar="DIR", help="the untrained checkpoint (with profile tiny: made from nothing)"
-    )
-    options.add_argument("--train-data", type=Path, metavar="DIR", help="set to learn from (default: scenes)")
-    options.add_argument(
-        "--profile", choices=get_args(Name), default="tiny", help="where values come from (default %(default)s)"
-    )
-    options.add_argument(
-        "--steps", type=positive, metavar="N", help="GRPO steps of a row (default: both stages of the profile)"
-    )
-    options.add_argument("--prompts", type=positive, metavar="N", help="prompts a step (default: the profile's)")
-    options.add_argument("--generations", type=positive, metavar="N", help="answers a prompt (default: the profile's)")
-    options.add_argument("--seed", type=training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """What is to be done for the rows: how they are trained, what they are judged on, where figures are kept."""
+class AblationJob:
+    """The training plan of the rows, the untrained checkpoint, the evaluated samples, and the file of results."""
 
-    plan: "ablation_run.Plan"
+    plan: ablation_run.AblationPlan
     base: Path | None
-    samples: "Sequence[Sample]"
+    samples: Sequence[Sample]
     file: Path
 
 
-def run(
-    args: argparse.Namespace,
+def run_ablations(
+    options: AblationOptions,
     settings: TrainSettings,
-    samples: "Sequence[Sample]",
+    samples: Sequence[Sample],
     file: Path,
-    on_engine: "OnEngine" = on_engine,
+    on_engine: OnEngine = run_on_engine,
 ) -> None:
-    """Trains and judges what is asked for, and writes `file` after each row; what is recorded stays when it is killed.
+    """Train and evaluate the rows, and write `file` after each; recorded rows stay when the process is killed.
 
     Raises: BadSettings, TrainingFailed, EngineDead; what decoding an image of the data raises.
     """
-    from training.paper import recorded
-
-    work = _work(args, settings, samples, file)
-    commit = provenance.commit_of(provenance.CHECKOUT)
-    rows = args.train or _missing(work)
+    job = _build_job(options, settings, samples, file)
+    commit = provenance.read_commit(provenance.CHECKOUT)
+    rows = options.rows or _list_missing(job)
     began = time.monotonic()
     for done, name in enumerate(rows):
         pace_s = (time.monotonic() - began) / max(1, done)
-        left = f"about {spell(pace_s * (len(rows) - done))} left" if done else "time left unknown yet"
+        left = f"about {format_duration(pace_s * (len(rows) - done))} left" if done else "time left unknown yet"
         print(f"row {done + 1} of {len(rows)}, {name}: {left}", file=sys.stderr)
-        row = _row(work, name, settings, commit, on_engine)
-        recorded.write(file, name, row)
-        print(f"{name}: Acc {row.figures['acc']}")
+        result = _measure_row(job, name, settings, commit, on_engine)
+        ablation_results.write_result(file, name, result)
+        print(f"{name}: Acc {result.figures['acc']}")
 
 
-def _work(args: argparse.Namespace, settings: TrainSettings, samples: "Sequence[Sample]", file: Path) -> Work:
-    from pipeline.checkpoint import Checkpoint
-    from training.grpo import plan as grpo_plan
-    from training.paper import ablation_run
-    from training.synthetic import scene_files
-
-    scenes = partial(scene_files.cached_scenes, settings.cache_directory, workers=settings.workers)
-    plan = ablation_run.Plan(
-        start=Checkpoint.read(args.start or args.model),
-        data=args.train_data or scenes(first_seed=args.seed * 100_000 + grpo_plan.FIRST_SCENE, count=grpo_plan.SCENES),
-        validation=args.train_data or scenes(first_seed=grpo_plan.VALIDATION_SCENE, count=VALIDATION_SCENES),
-        budget=Budget.of(args.profile, steps=args.steps, prompts=args.prompts, generations=args.generations),
-        seed=args.seed,
+def _build_job(options: AblationOptions, settings: TrainSettings, samples: Sequence[Sample], file: Path) -> AblationJob:
+    scenes = partial(scene_files.cache_scenes, settings.cache_directory, workers=settings.workers)
+    first_scene = options.seed * 100_000 + grpo_profiles.FIRST_SCENE
+    plan = ablation_run.AblationPlan(
+        start=Checkpoint.read(options.start),
+        data=options.data or scenes(first_seed=first_scene, count=grpo_profiles.SCENES),
+        validation=options.data or scenes(first_seed=grpo_profiles.VALIDATION_SCENE, count=VALIDATION_SCENES),
+        budget=options.budget,
+        seed=options.seed,
         threads=settings.threads,
         cache=settings.cache_directory,
     )
-    return Work(plan, args.base, samples, file)
+    return AblationJob(plan, options.base, samples, file)
 
 
-def _missing(work: Work) -> list[str]:
-    """The rows that are not recorded; of those that are, it tells which do not belong with them."""
-    from training.paper import recorded
-
-    kept = recorded.read(work.file)
-    others = [name for name, row in kept.items() if not _belongs(work, name, row)]
+def _list_missing(job: AblationJob) -> list[str]:
+    """Return the rows that are not recorded, and print which recorded rows do not match the job."""
+    results = ablation_results.read_results(job.file)
+    others = [name for name, result in results.items() if not _is_of_job(job, name, result)]
     if others:
         print(
             f"recorded from another start, or with another budget or seed: {', '.join(others)}; "
             "name them after --train to train them anew",
             file=sys.stderr,
         )
-    return [name for name in TRAININGS if name not in kept]
+    return [name for name in ABLATIONS if name not in results]
 
 
-def _belongs(work: Work, name: str, row: "Recorded") -> bool:
-    same_start = name == UNTRAINED or row.start == _said(work.plan.start)
-    phases = ablations.in_words(TRAININGS[name], work.plan.budget)
-    return same_start and (row.phases, row.seed) == (phases, work.plan.seed)
+def _is_of_job(job: AblationJob, name: str, result: AblationResult) -> bool:
+    same_start = name == UNTRAINED or result.start == _describe_start(job.plan.start)
+    phases = ablations.describe_phases(ABLATIONS[name], job.plan.budget)
+    return same_start and (result.phases, result.seed) == (phases, job.plan.seed)
 
 
-def _row(work: Work, name: str, settings: TrainSettings, commit: str, on_engine: "OnEngine") -> "Recorded":
-    from training.paper import ablation_run, variants
-    from training.paper.recorded import Recorded
-
-    training = TRAININGS[name]
-    start = _base(work, settings) if name == UNTRAINED else work.plan.start
-    checkpoint = start if name == UNTRAINED else ablation_run.train(work.plan, training)
-    asked = partial(judge, training.variant, work.samples, concurrency=settings.concurrency)
-    judged = on_engine(checkpoint, settings.concurrency, asked)
-    return Recorded(
-        variants.of_training(training.variant, judged),
+def _measure_row(
+    job: AblationJob, name: str, settings: TrainSettings, commit: str, on_engine: OnEngine
+) -> AblationResult:
+    ablation = ABLATIONS[name]
+    start = _prepare_untrained(job, settings) if name == UNTRAINED else job.plan.start
+    checkpoint = start if name == UNTRAINED else ablation_run.train_ablation(job.plan, ablation)
+    predict = partial(predict_variant, ablation.variant, job.samples, concurrency=settings.concurrency)
+    predictions = on_engine(checkpoint, settings.concurrency, predict)
+    return AblationResult(
+        table_1.measure_ablation(ablation.variant, predictions),
         commit,
-        work.plan.seed,
+        job.plan.seed,
         f"{datetime.now(UTC):%Y-%m-%d}",
-        _said(start),
-        ablations.in_words(training, work.plan.budget),
+        _describe_start(start),
+        ablations.describe_phases(ablation, job.plan.budget),
     )
 
 
-def _base(work: Work, settings: TrainSettings) -> "Checkpoint":
-    from pipeline.checkpoint import Checkpoint
-    from training.tiny_model import untrained
-
-    if work.base:
-        return Checkpoint.read(work.base)
-    if work.plan.budget.profile != "tiny":
+def _prepare_untrained(job: AblationJob, settings: TrainSettings) -> Checkpoint:
+    if job.base:
+        return Checkpoint.read(job.base)
+    if job.plan.budget.profile != "tiny":
         raise BadSettings("the row base needs the untrained checkpoint; name its directory with --base")
-    made = settings.cache_directory / "variants" / f"untrained-{work.plan.seed}"
-    if not made.is_dir():
-        untrained.make(made, seed=work.plan.seed, cache=settings.cache_directory, workers=settings.workers)
-    return Checkpoint.read(made)
+    directory = settings.cache_directory / "variants" / f"untrained-{job.plan.seed}"
+    if not directory.is_dir():
+        untrained.write_untrained_model(
+            directory, seed=job.plan.seed, cache=settings.cache_directory, workers=settings.workers
+        )
+    return Checkpoint.read(directory)
 
 
-def _said(checkpoint: "Checkpoint") -> str:
-    from training.paper import ablation_run
-
-    return f"{checkpoint.name}, weights {ablation_run.weights(checkpoint)}"
+def _describe_start(checkpoint: Checkpoint) -> str:
+    return f"{checkpoint.name}, weights {ablation_run.digest_weights(checkpoint)}"
 
 
-async def judge(
-    variant: "Variant", samples: "Sequence[Sample]", engine: "VisionEngine", *, concurrency: int
-) -> "Sequence[Prediction]":
-    """The images, asked as the engine's checkpoint was trained.
+async def predict_variant(
+    variant: Variant, samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int
+) -> Sequence[Prediction]:
+    """Return the predictions of the engine's checkpoint, asked in the variant that it was trained for.
 
     Raises: EngineDead.
     """
-    from training.evaluation import evaluate
-
-    asked = evaluate.Pass(one_turn=None if variant == "two_turn" else variant)
-    judged = await evaluate.judge(samples, engine, concurrency=concurrency, passes={variant: asked})
-    return judged[variant]
+    pass_ = evaluate.Pass(one_turn=None if variant == "two_turn" else variant)
+    predictions = await evaluate.predict(samples, engine, concurrency=concurrency, passes={variant: pass_})
+    return predictions[variant]

@@ -1,7 +1,7 @@
-"""A row of table 1 trained: its phases one after the other, each kept in the cache and never done twice.
+"""The training of one ablation: its phases one after the other, each stored in the cache and never run twice.
 
 A phase's directory is named after everything that decides its result, so rows that begin alike share it, and a changed
-value, seed or start is another directory. Phases that were killed go on where their runs allow.
+value, seed or start gives another directory. A phase that was killed resumes where its run allows.
 """
 
 import json
@@ -12,58 +12,59 @@ from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
 from training.dataset import manifest
-from training.grpo import plan as grpo_plan
 from training.grpo import run as grpo_run
+from training.grpo.run_config import GrpoRun
 from training.paper import ablations
-from training.paper.ablations import Budget, FineTuning, Phase, Training
+from training.paper.ablations import Ablation, AblationBudget, FineTuningPhase, Phase
 from training.runs import publishing
 from training.sft import run as sft_run
+from training.sft.run_config import SftRun
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What all rows share: where they start, what they learn from, what they may spend."""
+class AblationPlan:
+    """The start, data and budget that all rows share."""
 
     start: Checkpoint
     data: Path
     validation: Path
-    budget: Budget
+    budget: AblationBudget
     seed: int
     threads: int
     cache: Path
 
 
-def train(plan: Plan, training: Training) -> Checkpoint:
-    """The row's checkpoint.
+def train_ablation(plan: AblationPlan, ablation: Ablation) -> Checkpoint:
+    """Run the phases that are missing, and return the row's checkpoint.
 
     Raises: BadSettings, TrainingFailed; what decoding an image of the data raises.
     """
     reached = plan.start
-    for number, phase in enumerate(training.phases, start=1):
-        out = directory(plan, reached, phase)
+    for number, phase in enumerate(ablation.phases, start=1):
+        out = locate_phase(plan, reached, phase)
         done = (out / "config.json").is_file()
-        how = "done before" if done else f"in {out}"
-        print(f"phase {number} of {len(training.phases)}, {phase.name}: {how}", file=sys.stderr)
+        state = "done before" if done else f"in {out}"
+        print(f"phase {number} of {len(ablation.phases)}, {phase.name}: {state}", file=sys.stderr)
         if not done:
-            _run(plan, reached, phase, out)
+            _run_phase(plan, reached, phase, out)
         reached = Checkpoint.read(out)
     return reached
 
 
-def directory(plan: Plan, reached: Checkpoint, phase: Phase) -> Path:
-    """Of the phase that goes on from `reached`."""
-    said = {
-        "start": weights(reached),
+def locate_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase) -> Path:
+    """Return the directory of the phase that starts from `reached`."""
+    inputs = {
+        "start": digest_weights(reached),
         "seed": plan.seed,
-        "data": publishing.digest(list(manifest.read(plan.data))),
-        **ablations.as_json(phase, plan.budget),
+        "data": publishing.digest_entries(list(manifest.read_manifest(plan.data))),
+        **ablations.convert_phase_to_json(phase, plan.budget),
     }
-    digest = sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    digest = sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return plan.cache / "variants" / f"{phase.name}-{digest[:12]}"
 
 
-def weights(checkpoint: Checkpoint) -> str:
-    """A digest of the weights alone: a checkpoint that has been calibrated since is the same start."""
+def digest_weights(checkpoint: Checkpoint) -> str:
+    """Return a digest of the weights alone: calibrating a checkpoint does not make it another start."""
     digest = sha256()
     for file in sorted(checkpoint.path.glob("*.safetensors")):
         with file.open("rb") as stream:
@@ -71,16 +72,16 @@ def weights(checkpoint: Checkpoint) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _run(plan: Plan, reached: Checkpoint, phase: Phase, out: Path) -> None:
-    if isinstance(phase, FineTuning):
-        resolved = ablations.fine_tuning(phase, plan.budget)
-        sft_run.run(sft_run.Plan(reached, resolved, plan.data, out, plan.seed, plan.threads))
+def _run_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase, out: Path) -> None:
+    if isinstance(phase, FineTuningPhase):
+        resolved = ablations.resolve_fine_tuning(phase, plan.budget)
+        sft_run.run_sft(SftRun(reached, resolved, plan.data, out, plan.seed, plan.threads))
         return
-    grpo_run.run(
-        grpo_plan.Plan(
+    grpo_run.run_grpo(
+        GrpoRun(
             start=reached,
             stage=phase.stage,
-            resolved=ablations.grpo(phase, plan.budget),
+            resolved=ablations.resolve_grpo(phase, plan.budget),
             data=plan.data,
             validation=plan.validation,
             out=out,

@@ -27,7 +27,7 @@ COORDINATE_WEIGHT = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingExample:
     """One query with the answer that is wanted."""
 
     query: Query
@@ -65,7 +65,7 @@ class Collator:
         self._encode = lru_cache(maxsize=4096)(self._encode_text)
         self._answer = lru_cache(maxsize=4096)(self._encode_answer)
 
-    def __call__(self, rows: Sequence[Row]) -> Batch:
+    def __call__(self, rows: Sequence[TrainingExample]) -> Batch:
         """The batch: input_ids, attention_mask, labels, weights, mm_token_type_ids, pixel_values, image_grid_thw."""
         pairs = [(self.prompt(row.query), self._answer(row.answer)) for row in rows]
         longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
@@ -118,7 +118,7 @@ class Collator:
     def _chat(self, instructions: str, parts: tuple[str | None, ...]) -> str:
         blank = Image.new("RGB", (TOKEN_PX, TOKEN_PX))
         query = Query(instructions, tuple(part if part is not None else blank for part in parts), "", "", 0)
-        return str(self._tokenizer.apply_chat_template(prompts.chat(query), tokenize=False, add_generation_prompt=True))
+        return str(self._tokenizer.apply_chat_template(prompts.build_chat(query), tokenize=False, add_generation_prompt=True))
 
     def _encode_text(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))

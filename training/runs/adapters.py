@@ -1,4 +1,4 @@
-"""LoRA adapters: which modules of Qwen2.5-VL get one, and how they become part of the weights."""
+"""LoRA adapters of Qwen2.5-VL: the modules that get one, and merging them into the weights."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ import torch
 from peft import LoraConfig, PeftModel
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from training.runs.profiles import AdapterProfile
+from training.runs.profiles import TrainingProfile
 
 # Anchored: a bare `proj` would also take patch_embed.proj, which is a Conv3d.
 _LANGUAGE = r"language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 _VISION = r"visual\.(blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(gate|up|down)_proj)|merger\.mlp\.[02])"
 MODULES = rf"model\.({_LANGUAGE}|{_VISION})"
-"""what peft matches against a module's whole name"""
+"""the pattern that peft matches against a module's whole name"""
 
 
-def config(profile: AdapterProfile) -> LoraConfig | None:
-    """The adapters that a run trains; None where it trains all parameters."""
+def build_lora_config(profile: TrainingProfile) -> LoraConfig | None:
+    """Return the adapters that a run trains; None when it trains all parameters."""
     if profile.trained == "all":
         return None
     return LoraConfig(
@@ -27,8 +27,8 @@ def config(profile: AdapterProfile) -> LoraConfig | None:
     )
 
 
-def merged(start: Path, adapter: Path, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
-    """The start with its adapter added to the weights: served as any other checkpoint."""
+def merge_adapter(start: Path, adapter: Path, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
+    """Load the start with its adapter added to the weights; it is served as any other checkpoint."""
     base = Qwen2_5_VLForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-    whole: Qwen2_5_VLForConditionalGeneration = PeftModel.from_pretrained(base, adapter).merge_and_unload()
-    return whole.to(dtype)
+    merged: Qwen2_5_VLForConditionalGeneration = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+    return merged.to(dtype)

@@ -1,4 +1,4 @@
-"""How long a run may last: steps or seconds, also over kills."""
+"""The length of a run in steps and seconds; a killed run keeps the time that it has spent."""
 
 import time
 from collections.abc import Callable
@@ -12,12 +12,13 @@ class Budget:
     steps: int
     seconds: float
 
-    def fraction(self, step: int, elapsed_s: float) -> float:
+    def measure_progress(self, step: int, elapsed_s: float) -> float:
+        """Return the share of the run that is over, by the nearer end."""
         return max(step / self.steps, elapsed_s / self.seconds)
 
 
 class Clock:
-    """Seconds of training, also those of runs that were killed before."""
+    """Counts the seconds of training, with those of a killed run before it."""
 
     def __init__(self, before_s: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

@@ -1,4 +1,4 @@
-"""Completions that a model in training writes, read by the product's own parser."""
+"""Completions of a model in training, parsed by the product's own parser."""
 
 from dataclasses import dataclass
 
@@ -9,32 +9,32 @@ from pipeline.verdict import BoundingBox, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One answer as the parser reads it; `verdict` is None where it cannot, and then the rest is empty."""
+class ParsedCompletion:
+    """One answer as the parser reads it; `verdict` is None when it cannot, and then the rest is empty."""
 
     verdict: Verdict | None
     regions: tuple[BoundingBox, ...] = ()
     explanation: str = ""
 
 
-UNREADABLE = Answered(None)
+UNREADABLE = ParsedCompletion(None)
 
 
-def read_scan(
+def read_scan_completion(
     text: str, *, frame: BoxFrame, view: geometry.Size, image: geometry.Size, truncated: bool = False
-) -> Answered:
-    """An answer to Query 1, its boxes as regions of an image of size `image` that the model saw in size `view`."""
+) -> ParsedCompletion:
+    """Parse an answer to Query 1; its boxes become regions of an image of size `image`, shown in size `view`."""
     try:
-        verdict, boxes, explanation = parse.global_scan(text, truncated=truncated)
+        verdict, boxes, explanation = parse.parse_global_scan(text, truncated=truncated)
     except AnswerUnreadable:
         return UNREADABLE
-    return Answered(verdict, zoomin.place(boxes, frame=frame, view=view, image=image), explanation)
+    return ParsedCompletion(verdict, zoomin.place_boxes(boxes, frame=frame, view=view, image=image), explanation)
 
 
-def read_check(text: str, *, truncated: bool = False) -> Answered:
-    """An answer to Query 2."""
+def read_check_completion(text: str, *, truncated: bool = False) -> ParsedCompletion:
+    """Parse an answer to Query 2."""
     try:
-        verdict, explanation = parse.local_check(text, truncated=truncated)
+        verdict, explanation = parse.parse_local_check(text, truncated=truncated)
     except AnswerUnreadable:
         return UNREADABLE
-    return Answered(verdict, (), explanation)
+    return ParsedCompletion(verdict, (), explanation)

@@ -1,38 +1,67 @@
-"""What every kind of run's profiles share: values that explain themselves, bounds, and what was changed by hand."""
+"""The parts that the profiles of all training runs share: common fields, their bounds, and where each value comes from.
 
-import dataclasses
-import math
-from collections.abc import Iterator, Mapping
+A profile is a pydantic model: a field has a type, bounds and a description, and the command line's flags, the run files
+and the messages for wrong values are all built from these.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar, get_args, get_origin
 
-Name = Literal["paper", "production", "tiny"]
-Trained = Annotated[Literal["all", "lora"], "all parameters, or adapters that are merged at the end"]
-LoraRank = Annotated[int, "lora: rank of an adapter"]
-LoraAlpha = Annotated[int, "lora: an adapter is scaled by alpha / rank"]
-LoraDropout = Annotated[float, "lora: dropout before an adapter"]
-Dtype = Annotated[Literal["float32", "bfloat16"], "of the weights in training; on GPUs products are bfloat16 in either"]
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from training.runs import run_file
+from training.runs.run_file import NO_FILE, RunFile
 
-class AdapterProfile(Protocol):
-    """The values of a profile that say whether adapters are trained, and which."""
-
-    @property
-    def trained(self) -> Literal["all", "lora"]: ...
-    @property
-    def lora_rank(self) -> int: ...
-    @property
-    def lora_alpha(self) -> int: ...
-    @property
-    def lora_dropout_fraction(self) -> float: ...
+ProfileName = Literal["paper", "production", "tiny"]
+Reporter = Literal["none", "wandb", "tensorboard"]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-Values = TypeVar("Values", bound=Any)
+class TrainingProfile(BaseModel):
+    """The values that every kind of run has. Raises: ValidationError when they cannot work together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    GIVEN: ClassVar[tuple[str, ...]]
+    """fields that the profile `paper` has from the paper"""
+    OF_THE_MACHINE: ClassVar[tuple[str, ...]]
+    """fields that change no result: which device computes it, and what is saved and measured on the way"""
+
+    trained: Literal["all", "lora"] = Field(description="all parameters, or adapters that are merged at the end")
+    lora_rank: Count = Field(description="lora: rank of an adapter")
+    lora_alpha: Count = Field(description="lora: an adapter is scaled by alpha / rank")
+    lora_dropout_fraction: Fraction = Field(description="lora: dropout before an adapter")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        description="of the weights in training; on GPUs products are bfloat16 in either"
+    )
+    micro_batch: Count = Field(description="rows in memory at once, for each device")
+    save_every: Count = Field(description="steps between checkpoints that a killed run goes on from")
+    report_to: Reporter = Field(
+        default="none", exclude=True, description="where the trainer sends its metrics besides log.jsonl"
+    )
+
+    def change(self, **changes: Any) -> Self:
+        """Return this profile with other values. Raises: ValidationError when they cannot work together."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate(values | changes)
+
+    @model_validator(mode="after")
+    def _check_dtype(self) -> Self:
+        if self.trained == "all" and self.dtype == "bfloat16":
+            raise ValueError(
+                "dtype is bfloat16, in which steps of this size are lost; with all parameters in training use float32"
+            )
+        return self
+
+
+Profile = TypeVar("Profile", bound=TrainingProfile)
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """One value of a profile: its name, its type, and what it is for people."""
+class ProfileField:
+    """One value of a profile as the command line shows it."""
 
     name: str
     kind: Any
@@ -43,63 +72,52 @@ class Value:
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
 
-def values_of(profile: type) -> tuple[Value, ...]:
-    hints = get_type_hints(profile, include_extras=True)
-    return tuple(Value(name, hint.__origin__, hint.__metadata__[0]) for name, hint in hints.items())
-
-
-def out_of_bounds(profile: Any) -> Iterator[str]:
-    """One sentence for each value that no run can work with; fields that end in _fraction are shares."""
-    for entry in dataclasses.fields(profile):
-        value = getattr(profile, entry.name)
-        if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-            yield f"{entry.name} is {value}; it must be 0 or more"
-        if type(value) is int and value < 1:
-            yield f"{entry.name} is {value}; it must be 1 or more"
-        if entry.name.endswith("_fraction") and value > 1:
-            yield f"{entry.name} is {value}; it is a share, at most 1"
-    if profile.trained == "all" and profile.dtype == "bfloat16":
-        yield "dtype is bfloat16, in which steps of this size are lost; with all parameters in training use float32"
+def list_fields(profile: type[BaseModel]) -> tuple[ProfileField, ...]:
+    """Return the fields in their order."""
+    return tuple(
+        ProfileField(name, info.annotation, info.description or "") for name, info in profile.model_fields.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved(Generic[Values]):
-    """A profile with what the command line changed.
+class ResolvedProfile(Generic[Profile]):
+    """A profile with the values that the command line and the run file changed, and the names of these."""
 
-    `given` are the values that `paper` has from the paper, `of_the_machine` those that change no result.
-    """
-
-    name: Name
-    values: Values
+    name: ProfileName
+    values: Profile
     changed: tuple[str, ...]
-    given: tuple[str, ...]
-    of_the_machine: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """For the record: every value, and which the paper gives, which we guessed, which were changed by hand."""
-        said = dataclasses.asdict(self.values)
-        given = [name for name in self.given if self.name == "paper" and name not in self.changed]
+    def to_json(self) -> dict[str, Any]:
+        """Return every value, and which of them the paper gives, which are guesses, and which were changed by hand.
+
+        `report_to` is left out: a killed run may go on with another one.
+        """
+        values = self.values.model_dump()
+        from_paper = [name for name in self.values.GIVEN if self.name == "paper" and name not in self.changed]
+        known = (*from_paper, *self.changed, *self.values.OF_THE_MACHINE)
         return {
             "profile": self.name,
-            "values": {name: dict(value) if isinstance(value, tuple) else value for name, value in said.items()},
-            "given_by_the_paper": given,
-            "guessed": [name for name in said if name not in (*given, *self.changed, *self.of_the_machine)],
-            "changed": list(self.changed),
+            "values": {name: dict(value) if isinstance(value, tuple) else value for name, value in values.items()},
+            "given_by_the_paper": from_paper,
+            "guessed": [name for name in values if name not in known],
+            "changed": [name for name in self.changed if name in values],
         }
 
 
-def resolve(
-    name: Name,
-    profile: Values,
-    changes: Mapping[str, Any],
-    *,
-    given: tuple[str, ...],
-    of_the_machine: tuple[str, ...],
-) -> Resolved[Values]:
-    """Adapters train on weights that stay as they are: with them bfloat16 is enough, and half the memory.
+def resolve_profile(
+    name: ProfileName, profile: Profile, changes: Mapping[str, Any], file: RunFile = NO_FILE
+) -> ResolvedProfile[Profile]:
+    """Replace values of a profile: `changes` come first, then those of the run file, then the profile's own.
 
+    With adapters the start's weights do not change, so bfloat16 is enough for them and halves their memory: it is the
+    default there, except for the tiny model.
     Raises: BadSettings when the changed profile cannot work.
     """
-    follows = {"dtype": "bfloat16"} if changes.get("trained") == "lora" and name != "tiny" else {}
-    values = dataclasses.replace(profile, **(follows | dict(changes)))
-    return Resolved(name, values, tuple(sorted(changes)), given, of_the_machine)
+    changed = {**file.values, **changes}
+    fields = type(profile).model_fields
+    defaults = {name: getattr(profile, name) for name in fields}
+    if changed.get("trained") == "lora" and name != "tiny":
+        defaults["dtype"] = "bfloat16"
+    known = (*fields, run_file.PROFILE)
+    values = run_file.apply_changes(type(profile), defaults, changes, file, known)
+    return ResolvedProfile(name, values, tuple(sorted(changed)))

@@ -1,4 +1,7 @@
-"""The prompts of each GRPO stage, with what their answers are rewarded by: serving's own queries, posed on demand."""
+"""Prompts of a labeled set, with the truth that their answers are compared with; rendered on demand as serving does.
+
+`Prompt` names files and boxes; `RenderedPrompt` holds the query with its pixels.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,17 +13,17 @@ from pipeline import geometry, images, prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Query
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
-from training.dataset.manifest import Entry
+from training.dataset.labeled_image import LabeledImage
 from training.runs import completions
-from training.runs.completions import Answered
+from training.runs.completions import ParsedCompletion
 from training.synthetic import album, scenes
 
 MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One prompt: a file, its truth, and what Query 2 sees enlarged; `crops` is None exactly for Query 1."""
+class Prompt:
+    """An image file, its truth, and the crops that Query 2 sees; `crops` is None exactly for Query 1."""
 
     file: Path
     label: Verdict
@@ -34,44 +37,45 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Posed:
-    """A question as the model gets it."""
+class RenderedPrompt:
+    """A prompt as the model gets it."""
 
-    question: Question
+    prompt: Prompt
     query: Query
     card: CheckpointCard
     image_px: geometry.Size
 
-    def read(self, text: str, *, truncated: bool) -> Answered:
-        if not self.question.is_scan:
-            return completions.read_check(text, truncated=truncated)
+    def read_completion(self, text: str, *, truncated: bool) -> ParsedCompletion:
+        """Parse an answer to this prompt."""
+        if not self.prompt.is_scan:
+            return completions.read_check_completion(text, truncated=truncated)
         view = self.query.images[0].size
-        return completions.read_scan(
+        return completions.read_scan_completion(
             text, frame=self.card.box_frame, view=view, image=self.image_px, truncated=truncated
         )
 
 
-def load(file: Path) -> RgbImage:
-    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
+def load_image(file: Path) -> RgbImage:
+    """Read and decode an image. Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
     return images.decode(file.read_bytes(), max_pixels=MAX_PIXELS)
 
 
-def pose(question: Question, card: CheckpointCard) -> Posed:
-    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
-    image = load(question.file)
-    view = images.view(image, card.scan_max_pixels)
-    if question.crops is None:
-        query = prompts.global_scan(view, card.box_frame)
+def render_prompt(prompt: Prompt, card: CheckpointCard) -> RenderedPrompt:
+    """Build the query that serving would send. Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
+    image = load_image(prompt.file)
+    view = images.build_view(image, card.scan_max_pixels)
+    if prompt.crops is None:
+        query = prompts.build_global_scan(view, card.box_frame)
     else:
-        crops = [images.crop(image, box, card.crop_max_pixels).pixels for box in question.crops]
-        query = prompts.local_check(view, crops, card.box_frame)
-    return Posed(question, query, card, image.size_px)
+        crops = [images.crop(image, box, card.crop_max_pixels).pixels for box in prompt.crops]
+        query = prompts.build_local_check(view, crops, card.box_frame)
+    return RenderedPrompt(prompt, query, card, image.size_px)
 
 
-def scans(directory: Path, entries: Iterable[Entry]) -> list[Question]:
-    """Stage 1: Query 1 on each image."""
+def build_scan_prompts(directory: Path, entries: Iterable[LabeledImage]) -> list[Prompt]:
+    """Build the prompts of stage 1: Query 1 on each image."""
     return [
-        Question(
+        Prompt(
             directory / entry.file,
             entry.label,
             entry.regions,
@@ -81,39 +85,39 @@ def scans(directory: Path, entries: Iterable[Entry]) -> list[Question]:
     ]
 
 
-def uncropped(directory: Path, entries: Iterable[Entry]) -> list[Question]:
-    """Stage 2 in one turn: Query 2 on the image without crops, of which it is to say what Query 1 would."""
-    return [replace(question, crops=()) for question in scans(directory, entries)]
+def build_one_turn_prompts(directory: Path, entries: Iterable[LabeledImage]) -> list[Prompt]:
+    """Build the prompts of stage 2 in one turn: Query 2 without crops, with the reference of Query 1."""
+    return [replace(prompt, crops=()) for prompt in build_scan_prompts(directory, entries)]
 
 
-def checks(
+def build_check_prompts(
     directory: Path,
-    entries: Sequence[Entry],
+    entries: Sequence[LabeledImage],
     own: Sequence[Sequence[BoundingBox]],
     *,
     own_fraction: float,
     scan_fraction: float,
     seed: int,
-) -> list[Question]:
-    """Stage 2: Query 2 with crops at the model's own boxes or the annotated ones, and Query 1 in between.
+) -> list[Prompt]:
+    """Build the prompts of stage 2: Query 2 with crops at the model's own boxes or the annotated ones.
 
-    Query 1 is there to be remembered, by verdict and boxes alone: it has no reference.
+    Some are Query 1, so that it is not forgotten; verdict and boxes alone reward it, so it has no reference.
     """
     rng = np.random.default_rng([seed, 2])
-    drawn = []
+    built = []
     for entry, boxes in zip(entries, own, strict=True):
         scan, annotated = rng.random() < scan_fraction, rng.random() >= own_fraction
         crops = None if scan else tuple(entry.regions if annotated else boxes)
-        reference = "" if crops is None else check_reference(entry, crops)
-        drawn.append(Question(directory / entry.file, entry.label, entry.regions, crops, reference))
-    return drawn
+        reference = "" if crops is None else build_check_reference(entry, crops)
+        built.append(Prompt(directory / entry.file, entry.label, entry.regions, crops, reference))
+    return built
 
 
-def check_reference(entry: Entry, crops: Sequence[BoundingBox]) -> str:
-    """What is to be said of these crops: in a set that tells crop by crop, of each what it shows; else the one text."""
+def build_check_reference(entry: LabeledImage, crops: Sequence[BoundingBox]) -> str:
+    """Return the descriptions of these crops in a set that describes each crop, else the set's one text."""
     if entry.explanations is None:
         return ""
-    if entry.explanations.check != scenes.tell_crops(entry.shown):
+    if entry.explanations.check != scenes.describe_crops(entry.shown):
         return entry.explanations.check
-    numbers = [album.shown_in(box, entry.regions) for box in crops]
-    return scenes.tell_crops([None if number is None else entry.shown[number] for number in numbers])
+    numbers = [album.find_subject(box, entry.regions) for box in crops]
+    return scenes.describe_crops([None if number is None else entry.shown[number] for number in numbers])

@@ -1,4 +1,4 @@
-"""What a run needs to go on after it was killed: its newest whole checkpoint, the time spent, and the weights."""
+"""Files that a killed run goes on from: the newest complete checkpoint, the time spent, and the weights."""
 
 import json
 import shutil
@@ -22,22 +22,27 @@ from training.runs.budget import Clock
 CLOCK_NAME = "clock.json"
 
 
-def last_checkpoint(directory: Path) -> Path | None:
-    """The newest checkpoint that was written whole: its clock is written last."""
-    whole = [path.parent for path in directory.glob(f"checkpoint-*/{CLOCK_NAME}")]
-    return max(whole, key=step_of, default=None)
+def find_last_checkpoint(directory: Path) -> Path | None:
+    """Return the newest complete checkpoint; its clock is written last."""
+    complete = [path.parent for path in directory.glob(f"checkpoint-*/{CLOCK_NAME}")]
+    return max(complete, key=parse_step, default=None)
 
 
-def step_of(checkpoint: Path) -> int:
+def parse_step(checkpoint: Path) -> int:
+    """Return the step in the name of a checkpoint."""
     return int(checkpoint.name.rpartition("-")[2])
 
 
 def write_clock(checkpoint: Path, elapsed_s: float) -> None:
+    """Write the time spent, which marks the checkpoint as complete."""
     (checkpoint / CLOCK_NAME).write_text(json.dumps({"elapsed_s": elapsed_s}))
 
 
-class KeepClock(TrainerCallback):
-    """Writes the time spent into each checkpoint, last of all. Every process runs it: the clock may be a shared one."""
+class ClockCallback(TrainerCallback):
+    """Writes the time spent into each checkpoint, last of all.
+
+    It runs in every process, because all ask for a shared clock at once.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,33 +55,39 @@ class KeepClock(TrainerCallback):
 
 
 def read_clock(checkpoint: Path | None) -> float:
+    """Return the seconds spent until the checkpoint; 0 without one."""
     if checkpoint is None:
         return 0.0
     return float(json.loads((checkpoint / CLOCK_NAME).read_text())["elapsed_s"])
 
 
 def load_weights(checkpoint: str, model: torch.nn.Module) -> None:
-    """The checkpoint's weights by the names of the modules.
+    """Load the checkpoint's weights by the names of the modules.
 
-    The trainer's own way takes the names in the file, which for this architecture are others: it warns of missing
-    keys and goes on with the weights it had.
+    transformers' trainer looks for the names of the file, which differ for this architecture: it warns of missing keys
+    and goes on with the weights that it had.
     """
-    kept = Qwen2_5_VLForConditionalGeneration.from_pretrained(checkpoint, dtype=next(model.parameters()).dtype)
-    model.load_state_dict(kept.state_dict())
+    saved = Qwen2_5_VLForConditionalGeneration.from_pretrained(checkpoint, dtype=next(model.parameters()).dtype)
+    model.load_state_dict(saved.state_dict())
 
 
-def forget_unfinished(directory: Path) -> None:
-    """Away with checkpoints that were being written when the run ended: they count among those that are kept."""
+def delete_unfinished(directory: Path) -> None:
+    """Delete incomplete checkpoints; otherwise they count towards `save_total_limit`."""
     for path in directory.glob("checkpoint-*"):
         if not (path / CLOCK_NAME).exists():
             shutil.rmtree(path)
 
 
 @contextmanager
-def writing(what: str, stays: str) -> Iterator[None]:
-    """Raises: TrainingFailed for whatever torch and safetensors make of a full disk."""
+def translate_write_errors(subject: str, remaining: str) -> Iterator[None]:
+    """Turn the errors that torch and safetensors raise on a full disk into one sentence.
+
+    Raises: TrainingFailed, which says that `subject` could not be written, and then `remaining`.
+    """
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TrainingFailed(f"{what} could not be written ({said}); {stays}; make room and run it again") from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingFailed(
+            f"{subject} could not be written ({reason}); {remaining}; make room and run it again"
+        ) from error

@@ -1,4 +1,4 @@
-"""What a GRPO run went through: one JSON line a step, and a picture of it for people."""
+"""The log of a run, one JSON line a step, and a plot of its metrics over the steps."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 
 from pipeline.evidence import drawing
 
-# Of the trainer's figures those that tell how training goes, by the names of the log.
-FIGURES: Mapping[str, str] = {
+# The trainer's metrics that the log holds, with the log's names.
+METRICS: Mapping[str, str] = {
     "reward": "reward",
     "reward_std": "reward_std",
     "frac_reward_zero_std": "zero_variance_share",
@@ -32,18 +32,20 @@ Line = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class RunLog:
-    """A file of steps; a run that goes on from an earlier step forgets what came after it."""
+    """A file with one line a step."""
 
     path: Path
 
-    def start_after(self, step: int) -> None:
-        kept = [line for line in self.read() if line["step"] <= step]
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    def truncate_after(self, step: int) -> None:
+        """Drop the lines after `step`, which a resumed run writes again."""
+        lines = [line for line in self.read() if line["step"] <= step]
+        self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
-    def add(self, step: int, trainer_figures: Mapping[str, float | None]) -> Line:
+    def add(self, step: int, trainer_metrics: Mapping[str, float | None]) -> Line:
+        """Write the line of a step, and return it."""
         line: Line = {"step": step}
-        for theirs, value in trainer_figures.items():
-            ours = FIGURES.get(theirs) or _reward_name(theirs)
+        for theirs, value in trainer_metrics.items():
+            ours = METRICS.get(theirs) or _find_reward_name(theirs)
             if ours and value is not None:
                 line[ours] = round(float(value), 6)
         with self.path.open("a") as stream:
@@ -51,28 +53,29 @@ class RunLog:
         return line
 
     def read(self) -> list[Line]:
+        """Return every complete line."""
         if not self.path.exists():
             return []
         return [line for text in self.path.read_text().splitlines() if (line := _parse(text))]
 
 
 def _parse(text: str) -> Line | None:
-    """A line that was cut when the run was killed is as if never written."""
+    """Return None for a line that was cut when the run was killed."""
     try:
         return dict(json.loads(text))
     except ValueError:
         return None
 
 
-def speed(lines: Sequence[Mapping[str, float]]) -> str:
-    """How fast a run went, the first step left out: for people."""
+def summarize_speed(lines: Sequence[Mapping[str, float]]) -> str:
+    """Return the speed of a run for users, without the slower first step."""
     steady = lines[1:] or lines
     seconds = sum(line["step_s"] for line in steady)
     tokens = sum(line["step_s"] * line["tokens_per_s"] for line in steady)
     return f"{len(lines)} steps, {seconds / len(steady):.2f} s each, {tokens / seconds:,.0f} tokens/s"
 
 
-def _reward_name(theirs: str) -> str | None:
+def _find_reward_name(theirs: str) -> str | None:
     if theirs.startswith(REWARD_PREFIX) and theirs.endswith(REWARD_SUFFIX):
         return theirs[len("rewards/") : -len(REWARD_SUFFIX)]
     return None
@@ -85,40 +88,40 @@ TITLE_SIZE, LABEL_SIZE = 14, 11
 INK, PALE, GROUND, CURVE = (30, 34, 40), (150, 156, 164), (255, 255, 255), (38, 99, 178)
 
 
-def plot(lines: Sequence[Line], title: str) -> Image.Image:
-    """A panel a figure, each over the steps."""
-    names = sorted({name for line in lines for name in line} - {"step"}, key=_rank)
+def plot_log(lines: Sequence[Line], title: str) -> Image.Image:
+    """Draw a panel for each metric, over the steps."""
+    names = sorted({name for line in lines for name in line} - {"step"}, key=_rank_name)
     rows = -(-len(names) // COLUMNS)
     width, height = (side + MARGIN_PX for side in PANEL)
     canvas = Image.new("RGB", (COLUMNS * width + MARGIN_PX, rows * height + 3 * MARGIN_PX), GROUND)
-    drawing.write(canvas, (MARGIN_PX, MARGIN_PX), title, TITLE_SIZE, fill=INK, bold=True)
+    drawing.write_text(canvas, (MARGIN_PX, MARGIN_PX), title, TITLE_SIZE, fill=INK, bold=True)
     for number, name in enumerate(names):
         row, column = divmod(number, COLUMNS)
         points = [(line["step"], line[name]) for line in lines if name in line]
-        _panel(canvas, (MARGIN_PX + column * width, 3 * MARGIN_PX + row * height), name, points)
+        _draw_panel(canvas, (MARGIN_PX + column * width, 3 * MARGIN_PX + row * height), name, points)
     return canvas
 
 
-def _rank(name: str) -> tuple[bool, str]:
+def _rank_name(name: str) -> tuple[bool, str]:
     return not name.startswith("r_"), name
 
 
-def _panel(canvas: Image.Image, at: tuple[int, int], name: str, points: Sequence[tuple[float, float]]) -> None:
+def _draw_panel(canvas: Image.Image, at: tuple[int, int], name: str, points: Sequence[tuple[float, float]]) -> None:
     left, top, right, bottom = at[0], at[1] + 18, at[0] + PANEL[0], at[1] + PANEL[1] - 12
     low, high = min(value for _, value in points), max(value for _, value in points)
-    across = _scale(points[0][0], points[-1][0], left, right)
-    up = _scale(low, high, bottom, top)
+    scale_x = _build_scale(points[0][0], points[-1][0], left, right)
+    scale_y = _build_scale(low, high, bottom, top)
     draw = ImageDraw.Draw(canvas)
     draw.line([(left, bottom), (right, bottom)], fill=PALE)
-    path = [(across(step), up(value)) for step, value in points]
+    path = [(scale_x(step), scale_y(value)) for step, value in points]
     draw.line(path, fill=CURVE, width=2, joint="curve")
-    drawing.write(canvas, (left, at[1]), f"{name}  {points[-1][1]:.3g}", LABEL_SIZE, fill=INK, bold=True)
+    drawing.write_text(canvas, (left, at[1]), f"{name}  {points[-1][1]:.3g}", LABEL_SIZE, fill=INK, bold=True)
     ends = f"{low:.3g} to {high:.3g}, steps {points[0][0]:g} to {points[-1][0]:g}"
-    drawing.write(canvas, (right, at[1]), ends, LABEL_SIZE, fill=PALE, anchor="ra")
+    drawing.write_text(canvas, (right, at[1]), ends, LABEL_SIZE, fill=PALE, anchor="ra")
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """From values to pixels; a figure that never moves lies in the middle."""
+def _build_scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """Return the function from values to pixels; a metric that never changes lies in the middle."""
     if high == low:
         return lambda _: (start + end) / 2
     return lambda value: start + (value - low) / (high - low) * (end - start)

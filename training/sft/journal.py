@@ -1,4 +1,4 @@
-"""What a fine-tuning run went through: one JSON line a step with its rows and its speed, and a line for people."""
+"""The log of a fine-tuning run: one JSON line a step with its rows and its speed, and a line on the terminal."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ from training.runs.budget import Clock
 LOG_NAME = "log.jsonl"
 
 
-class Journal(TrainerCallback):
-    """Lines are written as steps end."""
+class SftJournal(TrainerCallback):
+    """Writes each line when its step ends."""
 
     def __init__(self, directory: Path, clock: Clock, steps: int) -> None:
         self._path = directory / LOG_NAME
@@ -23,8 +23,8 @@ class Journal(TrainerCallback):
         self._tokens = 0.0
         self._ended_s = clock.elapsed_s
 
-    def saw(self, rows: list[int]) -> None:
-        """The rows of one batch, of all devices."""
+    def add_rows(self, rows: list[int]) -> None:
+        """Add the numbers of the rows of one batch, of all devices."""
         self._rows += rows
 
     def on_log(

@@ -1,7 +1,7 @@
-"""How much memory a step of fine-tuning takes on each device, by counting.
+"""Estimate of the memory that a step of fine-tuning takes on each device, by counting.
 
-Weights, gradients and optimizer follow from the number of parameters; activations from what autograd keeps of each
-layer, which tests hold against the tensors that it really keeps.
+Weights, gradients and optimizer follow from the number of parameters; activations from what autograd stores of each
+layer, which tests compare with the tensors that it really stores.
 """
 
 import re
@@ -14,7 +14,7 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from pipeline.checkpoint import CheckpointCard
 from pipeline.prompts import MAX_ANSWER_TOKENS
 from training.runs import adapters
-from training.sft.profiles import Profile
+from training.sft.profiles import SftProfile
 
 FULL, HALF = 4, 2  # bytes of a number
 QUERY_TOKENS = 250  # of instructions, captions and template, rounded up
@@ -43,8 +43,8 @@ class Batch:
     patches: int
 
     @classmethod
-    def largest(cls, card: CheckpointCard, rows: int) -> "Batch":
-        """Rows of Query 2 with every crop and the longest answer."""
+    def build_largest(cls, card: CheckpointCard, rows: int) -> "Batch":
+        """Build rows of Query 2 with every crop and the longest answer."""
         pictures = card.scan_max_pixels // TOKEN_PX + card.max_crops * (card.crop_max_pixels // TOKEN_PX)
         return cls(rows, QUERY_TOKENS + MAX_ANSWER_TOKENS + pictures, 4 * rows * pictures)
 
@@ -54,7 +54,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ParameterCount:
     """Parameters of a model and of its parts."""
 
     all: int
@@ -63,19 +63,20 @@ class Counted:
     outside: int
 
     @classmethod
-    def of(cls, model: Qwen2_5_VLForConditionalGeneration, lora_rank: int | None) -> "Counted":
+    def from_model(cls, model: Qwen2_5_VLForConditionalGeneration, lora_rank: int | None) -> "ParameterCount":
+        """Count all parameters, those that are trained, and those of the largest layer and outside the layers."""
         layers = [*model.model.language_model.layers, *model.model.visual.blocks]
-        each = [_parameters(layer) for layer in layers]
-        whole = _parameters(model)
-        trained = whole if lora_rank is None else _adapters(model, lora_rank)
+        each = [_count_parameters(layer) for layer in layers]
+        whole = _count_parameters(model)
+        trained = whole if lora_rank is None else _count_adapter_parameters(model, lora_rank)
         return cls(whole, trained, max(each), whole - sum(each))
 
 
-def _parameters(module: torch.nn.Module) -> int:
+def _count_parameters(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _adapters(model: Qwen2_5_VLForConditionalGeneration, rank: int) -> int:
+def _count_adapter_parameters(model: Qwen2_5_VLForConditionalGeneration, rank: int) -> int:
     named = ((name, module) for name, module in model.named_modules() if re.fullmatch(adapters.MODULES, name))
     return sum(rank * (module.in_features + module.out_features) for _, module in named)
 
@@ -96,10 +97,16 @@ class Memory:
         return sum(asdict(self).values())
 
 
-def plan(
-    config: Qwen2_5_VLConfig, counted: Counted, batch: Batch, profile: Profile, *, devices: int, on_gpu: bool = True
+def estimate_memory(
+    config: Qwen2_5_VLConfig,
+    counted: ParameterCount,
+    batch: Batch,
+    profile: SftProfile,
+    *,
+    devices: int,
+    on_gpu: bool = True,
 ) -> Memory:
-    """Sharded where there are several devices."""
+    """Estimate the memory of each device; several devices shard the weights."""
     lora = profile.trained == "lora"
     stored = FULL if profile.dtype == "float32" else HALF
     weights = counted.all * stored + (counted.trained * FULL if lora else 0)
@@ -114,13 +121,17 @@ def plan(
         gradients=counted.trained * FULL // devices,
         optimizer=2 * counted.trained * FULL // devices,
         copies=whole * HALF if on_gpu else 0,
-        activations=activations(config, batch, checkpointing=profile.checkpointing, stream=stored, product=product),
+        activations=count_activation_bytes(
+            config, batch, checkpointing=profile.checkpointing, stream=stored, product=product
+        ),
         head=head + (0 if lora else text.vocab_size * text.hidden_size * FULL),
     )
 
 
-def activations(config: Qwen2_5_VLConfig, batch: Batch, *, checkpointing: bool, stream: int, product: int) -> int:
-    """Bytes that autograd keeps between forward and backward, the parameters left out."""
+def count_activation_bytes(
+    config: Qwen2_5_VLConfig, batch: Batch, *, checkpointing: bool, stream: int, product: int
+) -> int:
+    """Count the bytes that autograd stores between forward and backward, without the parameters."""
     text, vision = config.text_config, config.vision_config
     wide, deep = text.hidden_size, vision.hidden_size
     masked = batch.length if batch.rows > 1 else 0
@@ -131,12 +142,12 @@ def activations(config: Qwen2_5_VLConfig, batch: Batch, *, checkpointing: bool, 
     layers = {"text": batch.tokens * of_token, "vision": batch.patches * of_patch}
     if checkpointing:
         inputs = batch.tokens * wide * stream * text.num_hidden_layers + batch.patches * deep * stream * vision.depth
-        kept = inputs + max(layers.values())
+        stored = inputs + max(layers.values())
     else:
-        kept = layers["text"] * text.num_hidden_layers + layers["vision"] * vision.depth
+        stored = layers["text"] * text.num_hidden_layers + layers["vision"] * vision.depth
     pixels = prod((3, vision.temporal_patch_size, vision.patch_size, vision.patch_size))
     ends = batch.patches * (pixels * product + (2 * deep + 1) * stream + 3 * deep * product)
     ends += batch.tokens * ((2 * wide + 1) * stream + wide * product + masked)
     rotations = wide // text.num_attention_heads * batch.tokens + deep // vision.num_heads * batch.patches
     ends += 2 * rotations * FULL
-    return kept + ends
+    return int(stored + ends)

@@ -1,6 +1,6 @@
-"""Pure: entries of a set to the rows of fine-tuning: the queries that serving asks, with the answers of the truth.
+"""Rows of fine-tuning from the entries of a set: serving's own queries with the true answers. Pure.
 
-Query 1's answer is not in Query 2's row, as in serving; one explanation of a built set supervises both.
+As in serving, Query 2's row does not hold Query 1's answer. One explanation of a built set supervises both.
 Source: paper section 3.3; its one-turn baselines E and E+G.
 """
 
@@ -13,68 +13,70 @@ from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import AnswerUnreadable
 from pipeline.verdict import BoundingBox
 from training.annotation import annotation
-from training.dataset.manifest import Entry
-from training.qwen.tensors import Row
+from training.dataset.labeled_image import LabeledImage
+from training.qwen.tensors import TrainingExample
 from training.runs import prompts as run_prompts
-from training.runs.prompts import Posed, Question
+from training.runs.prompts import Prompt, RenderedPrompt
 from training.sft.profiles import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """What to learn from, and the files that give nothing because nobody explained them."""
+class PromptSet:
+    """Prompts to learn from, and the files without an explanation, which give none."""
 
-    questions: list[Question]
+    prompts: list[Prompt]
     unexplained: list[str]
 
 
-def rows(directory: Path, entries: Iterable[Entry], variant: Variant, max_crops: int) -> Rows:
-    """Of each explained image: Query 1 and Query 2 with annotated crops, or its one turn.
+def build_prompts(directory: Path, entries: Iterable[LabeledImage], variant: Variant, max_crops: int) -> PromptSet:
+    """Build the prompts of each explained image: Query 1 and Query 2 with annotated crops, or its one turn.
 
-    One turn with boxes is Query 1 alone, one without is Query 2 without crops: a model is asked as it was trained.
+    One turn with boxes is Query 1 alone, one without is Query 2 without crops; evaluation asks the same.
     """
-    drawn: list[Question] = []
+    built: list[Prompt] = []
     unexplained: list[str] = []
     for entry in entries:
         try:
-            drawn += _of_entry(directory, entry, variant, max_crops)
+            built += _build_entry_prompts(directory, entry, variant, max_crops)
         except AnswerUnreadable:
             unexplained.append(entry.file)
-    return Rows(drawn, unexplained)
+    return PromptSet(built, unexplained)
 
 
-def _of_entry(directory: Path, entry: Entry, variant: Variant, max_crops: int) -> Iterator[Question]:
-    """Raises: AnswerUnreadable where there is no explanation that an answer may hold."""
-    (scan,) = run_prompts.scans(directory, [entry])
+def _build_entry_prompts(directory: Path, entry: LabeledImage, variant: Variant, max_crops: int) -> Iterator[Prompt]:
+    """Raise AnswerUnreadable when there is no explanation that an answer may hold."""
+    (scan,) = run_prompts.build_scan_prompts(directory, [entry])
     scan = replace(scan, reference=annotation.read_explanation(scan.reference))
     if variant != "one_turn_e":
         yield scan
     if variant == "two_turn":
-        crops = tuple(geometry.distinct(entry.regions)[:max_crops])
-        said = annotation.read_explanation(run_prompts.check_reference(entry, crops))
-        yield replace(scan, crops=crops, reference=said)
+        crops = tuple(geometry.drop_repeated_boxes(entry.regions)[:max_crops])
+        reference = annotation.read_explanation(run_prompts.build_check_reference(entry, crops))
+        yield replace(scan, crops=crops, reference=reference)
     if variant == "one_turn_e":
         yield replace(scan, crops=())
 
 
-def row(question: Question, card: CheckpointCard, box_grid: int) -> Row:
-    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
-    posed = run_prompts.pose(question, card)
-    return Row(posed.query, answer(posed, box_grid))
+def build_example(prompt: Prompt, card: CheckpointCard, box_grid: int) -> TrainingExample:
+    """Render the query and its true answer. Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
+    rendered = run_prompts.render_prompt(prompt, card)
+    return TrainingExample(rendered.query, render_answer(rendered, box_grid))
 
 
-def answer(posed: Posed, box_grid: int) -> str:
-    """The truth in the form of the query, its boxes in the frame and on the grid that the model counts in."""
-    asked = posed.question
-    if not asked.is_scan:
-        return prompts.render_check(asked.label, asked.reference)
-    frame = zoomin.THOUSAND if posed.card.box_frame == "thousand" else posed.query.images[0].size
-    told = (_told(box, posed.image_px, frame, box_grid) for box in asked.annotated)
-    return prompts.render_scan(asked.label, [box for box in told if box is not None], asked.reference)
+def render_answer(rendered: RenderedPrompt, box_grid: int) -> str:
+    """Write the truth in the form of the query, its boxes in the frame and on the grid of the model's coordinates."""
+    prompt = rendered.prompt
+    if not prompt.is_scan:
+        return prompts.render_check(prompt.label, prompt.reference)
+    frame = zoomin.THOUSAND if rendered.card.box_frame == "thousand" else rendered.query.images[0].size
+    boxes = (_to_grid(box, rendered.image_px, frame, box_grid) for box in prompt.annotated)
+    return prompts.render_scan(prompt.label, [box for box in boxes if box is not None], prompt.reference)
 
 
-def _told(box: BoundingBox, image: geometry.Size, frame: geometry.Size, grid: int) -> tuple[int, int, int, int] | None:
-    """None for a box that lies outside the image, or is lost between two lines of the grid."""
+def _to_grid(
+    box: BoundingBox, image: geometry.Size, frame: geometry.Size, grid: int
+) -> tuple[int, int, int, int] | None:
+    """Return None for a box that lies outside the image, or is lost between two lines of the grid."""
     inside = geometry.clip(box.corners, image)
     if inside is None:
         return None

@@ -1,13 +1,12 @@
-"""A fine-tuning run from start to served checkpoint: rows, training, and what is written.
+"""A fine-tuning run from its start to the checkpoint that is served, top to bottom.
 
-`OUT` is a checkpoint to serve; `OUT/sft` is the run's record (configuration.json, log.jsonl) and, until it has ended,
-what a killed run goes on from. On several devices every process runs this, and the first one writes.
+`OUT` is a checkpoint to serve; `OUT/sft` is the run directory (configuration.json, log.jsonl) and, until the run has
+ended, holds what a killed run goes on from. On several devices every process runs this, and the first one writes.
 Invariant: `OUT` holds a config.json only when the run has ended.
 """
 
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,131 +17,143 @@ from transformers.utils import logging
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from training.dataset import faults, manifest
-from training.dataset.manifest import Entry
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import LabeledImage, Split
 from training.qwen import patch_embedding
-from training.runs import adapters, processes, publishing, resuming
-from training.runs.profiles import Resolved
+from training.runs import adapters, processes, publishing, resumable, resuming
+from training.runs.prompts import Prompt
 from training.runs.run_log import RunLog
 from training.sft import rows as sft_rows
 from training.sft import trainer as sft_trainer
 from training.sft.journal import LOG_NAME
-from training.sft.profiles import Profile
+from training.sft.profiles import SftProfile
+from training.sft.run_config import SftRun
+from training.sft.trainer import FineTuner
 
-RECORD = "sft"
 ADAPTER = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Which model, what it learns from, and by which profile."""
+class TrainingSet:
+    """The entries that a run learns from, and their rows as prompts."""
 
-    start: Checkpoint
-    resolved: Resolved[Profile]
-    data: Path
-    out: Path
-    seed: int
-    threads: int
+    entries: list[LabeledImage]
+    prompts: list[Prompt]
 
     @property
-    def record(self) -> Path:
-        return self.out / RECORD
-
-    @property
-    def profile(self) -> Profile:
-        return self.resolved.values
+    def digest(self) -> str:
+        return publishing.digest_entries(self.entries)
 
 
-def run(plan: Plan) -> None:
-    """Raises: BadSettings, TrainingFailed; what decoding an image of the data raises."""
-    if (plan.out / "config.json").exists():
-        raise BadSettings(f"{plan.out} holds a finished checkpoint; name another directory with --out")
-    entries = [one for one in manifest.read(plan.data) if one.split in (None, Split.TRAIN)]
-    faults.refuse_unfit(plan.data, entries)
-    rows = sft_rows.rows(plan.data, entries, plan.profile.variant, plan.start.card.max_crops)
-    if len(rows.questions) < plan.profile.rows:
+def run_sft(run: SftRun) -> None:
+    """Fine-tune the start and write the checkpoint.
+
+    Raises: BadSettings, TrainingFailed; what decoding an image of the data raises.
+    """
+    publishing.refuse_finished(run.out, "--out")
+    resumable.refuse_missing_reporter(run.profile.report_to)
+    training_set = _read_training_set(run.data, run.profile, run.start.card.max_crops)
+    state = processes.join_processes()
+    if state.is_main_process:
+        _open_run_directory(run, training_set)
+    state.wait_for_everyone()
+    torch.set_num_threads(run.threads)
+    trainer = sft_trainer.train_sft(
+        _load_model(run.start.path, run.profile.dtype),
+        AutoProcessor.from_pretrained(run.start.path),
+        training_set.prompts,
+        run.start.card,
+        profile=run.profile,
+        seed=run.seed,
+        directory=run.directory,
+        threads=run.threads,
+    )
+    remaining = f"{resuming.find_last_checkpoint(run.directory)} stays"
+    with resuming.translate_write_errors(f"the checkpoint in {run.out}", remaining):
+        weights = _save_weights(trainer, run.start, run.directory, adapters_alone=run.profile.trained == "lora")
+        if trainer.is_world_process_zero():
+            publishing.complete_checkpoint(weights, run.start, training_set.digest)
+            publishing.publish_checkpoint(weights, run.out)
+            _delete_unfinished_work(run.directory, weights)
+
+
+def _read_training_set(data: Path, profile: SftProfile, max_crops: int) -> TrainingSet:
+    """Read the images that are trained on, and their rows.
+
+    Raises: BadSettings when the set has faults, or too few of its images have an explanation.
+    """
+    entries = [entry for entry in manifest.read_manifest(data) if entry.split in (None, Split.TRAIN)]
+    faults.refuse_unfit(data, entries)
+    drawn = sft_rows.build_prompts(data, entries, profile.variant, max_crops)
+    if len(drawn.prompts) < profile.rows:
         raise BadSettings(
-            f"{plan.data} gives {len(rows.questions)} rows to train on ({len(rows.unexplained)} of {len(entries)} "
-            f"images have no explanation); a step takes {plan.profile.rows}: explain more with `zoomin-train build`, "
+            f"{data} gives {len(drawn.prompts)} rows to train on ({len(drawn.unexplained)} of {len(entries)} "
+            f"images have no explanation); a step takes {profile.rows}: explain more with `zoomin-train build`, "
             "or lower --rows"
         )
-    state = processes.join()
-    if state.is_main_process:
-        if rows.unexplained:
-            print(f"{len(rows.unexplained)} images have no explanation and give no rows", file=sys.stderr)
-        plan.record.mkdir(parents=True, exist_ok=True)
-        _claim(plan, entries, len(rows.questions))
-        _forget_what_came_after(plan.record)
-    state.wait_for_everyone()
-    torch.set_num_threads(plan.threads)
-    trainer = sft_trainer.fine_tune(
-        _load(plan),
-        AutoProcessor.from_pretrained(plan.start.path),
-        rows.questions,
-        plan.start.card,
-        profile=plan.profile,
-        seed=plan.seed,
-        directory=plan.record,
-        threads=plan.threads,
-    )
-    last = resuming.last_checkpoint(plan.record)
-    with resuming.writing(f"the checkpoint in {plan.out}", f"{last} stays"):
-        _write(plan, trainer, publishing.digest(entries))
+    if drawn.unexplained and processes.join_processes().is_main_process:
+        print(f"{len(drawn.unexplained)} images have no explanation and give no rows", file=sys.stderr)
+    return TrainingSet(entries, drawn.prompts)
 
 
-def _load(plan: Plan) -> Qwen2_5_VLForConditionalGeneration:
+def _open_run_directory(run: SftRun, training_set: TrainingSet) -> None:
+    """Write the run config, and delete what a killed run had not finished: checkpoints and lines of the log.
+
+    Raises: BadSettings when the directory belongs to another run.
+    """
+    run.directory.mkdir(parents=True, exist_ok=True)
+    publishing.write_run_config(run.directory, _describe_run(run, training_set))
+    resuming.delete_unfinished(run.directory)
+    last = resuming.find_last_checkpoint(run.directory)
+    open_sft_log(run).truncate_after(resuming.parse_step(last) if last else 0)
+
+
+def _describe_run(run: SftRun, training_set: TrainingSet) -> dict[str, object]:
+    """Return everything that must be the same when a killed run goes on."""
+    rows = len(training_set.prompts)
+    return run.resolved.to_json() | {
+        "seed": run.seed,
+        "steps": run.profile.count_steps(rows),
+        "start": {"name": run.start.name, "revision": run.start.revision},
+        "data": {"images": len(training_set.entries), "rows": rows, "digest": training_set.digest},
+    }
+
+
+def _load_model(path: Path, dtype: str) -> Qwen2_5_VLForConditionalGeneration:
+    """Load the start; without a GPU its patch embedding becomes a matrix product, which is faster there."""
     logging.disable_progress_bar()
-    dtype = getattr(torch, plan.profile.dtype)
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(plan.start.path, dtype=dtype)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=getattr(torch, dtype))
     if not torch.cuda.is_available():
         patch_embedding.embed_by_product(model)
     return model
 
 
-def _claim(plan: Plan, entries: Sequence[Entry], rows: int) -> None:
-    """Writes what the run is; a directory of another run is refused.
+def _save_weights(trainer: FineTuner, start: Checkpoint, directory: Path, *, adapters_alone: bool) -> Path:
+    """Write the trained weights in the start's dtype; all processes take part, and the first one writes.
 
-    Raises: BadSettings.
+    The directory that is returned is not yet complete.
     """
-    said = plan.resolved.as_json() | {
-        "seed": plan.seed,
-        "steps": plan.profile.steps(rows),
-        "start": {"name": plan.start.name, "revision": plan.start.revision},
-        "data": {"images": len(entries), "rows": rows, "digest": publishing.digest(entries)},
-    }
-    publishing.claim(plan.record, said)
-
-
-def _forget_what_came_after(record: Path) -> None:
-    """After a kill: what was half written, and the log's lines of steps that will be taken again."""
-    resuming.forget_unfinished(record)
-    last = resuming.last_checkpoint(record)
-    RunLog(record / LOG_NAME).start_after(resuming.step_of(last) if last else 0)
-
-
-def _write(plan: Plan, trainer: sft_trainer.FineTuner, trained_on: str) -> None:
-    made = plan.record / "made"
-    dtype = AutoConfig.from_pretrained(plan.start.path).dtype or torch.bfloat16
-    if plan.profile.trained == "lora":
-        trainer.save_model(str(plan.record / ADAPTER))
-    else:
-        # Of all devices, so all take part; the first one gets the whole.
-        weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    if not trainer.is_world_process_zero():
-        return
-    if plan.profile.trained == "lora":
-        adapters.merged(plan.start.path, plan.record / ADAPTER, dtype).save_pretrained(made)
-    else:
+    unfinished = directory / publishing.MADE
+    dtype = AutoConfig.from_pretrained(start.path).dtype or torch.bfloat16
+    if adapters_alone:
+        trainer.save_model(str(directory / ADAPTER))
+        if trainer.is_world_process_zero():
+            adapters.merge_adapter(start.path, directory / ADAPTER, dtype).save_pretrained(unfinished)
+        return unfinished
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # shards are gathered for the first process
+    if trainer.is_world_process_zero():
         tied = trainer.model.all_tied_weights_keys
         cast = {name: weight.to(dtype) for name, weight in weights.items() if name not in tied}
         trainer.model.config.dtype = dtype
-        trainer.model.save_pretrained(made, state_dict=cast)
-    publishing.complete(made, plan.start, trained_on)
-    publishing.publish(made, plan.out)
-    for path in [made, *plan.record.glob("checkpoint-*")]:
+        trainer.model.save_pretrained(unfinished, state_dict=cast)
+    return unfinished
+
+
+def _delete_unfinished_work(directory: Path, weights: Path) -> None:
+    """Delete what only a run that has not ended needs."""
+    for path in [weights, *directory.glob("checkpoint-*")]:
         shutil.rmtree(path)
 
 
-def log(plan: Plan) -> RunLog:
-    """The run's steps, each with its speed."""
-    return RunLog(plan.record / LOG_NAME)
+def open_sft_log(run: SftRun) -> RunLog:
+    """Return the log of the run's steps."""
+    return RunLog(run.directory / LOG_NAME)

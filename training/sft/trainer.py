@@ -5,173 +5,139 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import DistributedType
 from datasets import Dataset
-from torch.optim.lr_scheduler import LambdaLR
-from transformers import (
-    PrinterCallback,
-    ProcessorMixin,
-    Qwen2_5_VLForConditionalGeneration,
-)
-from transformers.utils import logging
+from transformers import ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from pipeline import prompts
+from pipeline import prompts as query_prompts
 from pipeline.checkpoint import CheckpointCard
 from training.errors import TrainingFailed
 from training.qwen import tensors
-from training.runs import adapters, processes, resuming
+from training.runs import adapters, processes, resumable, resuming
 from training.runs.budget import Clock
-from training.runs.prompts import Question
+from training.runs.prompts import Prompt
+from training.runs.resumable import ResumableTrainer
 from training.sft import rows as sft_rows
-from training.sft.journal import Journal
-from training.sft.profiles import Profile
+from training.sft.journal import SftJournal
+from training.sft.profiles import SftProfile
 
 ROWS = "rows"  # of a batch: the numbers of its rows
-ANEW = "start anew with a lower --learning-rate and another --out"  # a changed value is another run
+REMEDY = "start anew with a lower --learning-rate and another --out"  # a changed value is another run
 
 
-def fine_tune(
+def train_sft(
     model: Qwen2_5_VLForConditionalGeneration,
     processor: ProcessorMixin,
-    asked: Sequence[Question],
+    prompts: Sequence[Prompt],
     card: CheckpointCard,
     *,
-    profile: Profile,
+    profile: SftProfile,
     seed: int,
     directory: Path,
     threads: int,
 ) -> "FineTuner":
-    """Train `model` in place; a run that was killed goes on from its last checkpoint in `directory`, row for row.
+    """Train `model` in place; a killed run goes on from its last checkpoint in `directory` with the same rows.
 
-    Raises: TrainingFailed for a loss that is no number, or a checkpoint that cannot be written.
+    Raises: TrainingFailed for a loss or gradient that is not finite, or a checkpoint that cannot be written.
     """
-    logging.set_verbosity_error()
-    steps = profile.steps(len(asked))
-    last = resuming.last_checkpoint(directory)
+    resumable.silence_transformers()
+    steps = profile.count_steps(len(prompts))
+    last = resuming.find_last_checkpoint(directory)
     clock = Clock(resuming.read_clock(last))
-    journal = Journal(directory, clock, steps)
+    journal = SftJournal(directory, clock, steps)
     trainer = FineTuner(
         model=model,
-        args=_config(profile, steps, directory, seed),
-        train_dataset=_dataset(asked, card, profile.box_grid),
-        data_collator=_collator(processor),
+        args=build_sft_config(profile, steps, directory, seed),
+        train_dataset=build_dataset(prompts, card, profile.box_grid),
+        data_collator=build_collator(processor),
         processing_class=processor,
-        peft_config=adapters.config(profile),
-        callbacks=[journal, resuming.KeepClock(clock)],
+        peft_config=adapters.build_lora_config(profile),
+        callbacks=[journal],
     )
-    trainer.profile, trainer.steps, trainer.journal = profile, steps, journal
-    trainer.remove_callback(PrinterCallback)  # the journal shows progress
-    torch.set_num_threads(threads)  # accelerate has set it to one
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    trainer.journal = journal
+    trainer.train_from(last, rate=lambda step: profile.compute_rate(step, steps), clock=clock, threads=threads)
     return trainer
 
 
-def _dataset(asked: Sequence[Question], card: CheckpointCard, box_grid: int) -> Dataset:
-    """Rows that are made when the trainer takes them: a set of photographs need not fit into memory."""
+def build_dataset(prompts: Sequence[Prompt], card: CheckpointCard, box_grid: int) -> Dataset:
+    """Build rows when the trainer takes them: a set of photographs need not fit into memory."""
 
-    def made(taken: dict[str, list[int]]) -> dict[str, list[Any]]:
-        pairs = [sft_rows.row(asked[number], card, box_grid) for number in taken["number"]]
+    def build_rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        examples = [sft_rows.build_example(prompts[number], card, box_grid) for number in batch["number"]]
         return {
-            "prompt": [prompts.chat(one.query) for one in pairs],
-            "completion": [[{"role": "assistant", "content": [{"type": "text", "text": one.answer}]}] for one in pairs],
-            "images": [list(one.query.images) for one in pairs],
-            "number": taken["number"],
+            "prompt": [query_prompts.build_chat(example.query) for example in examples],
+            "completion": [
+                [{"role": "assistant", "content": [{"type": "text", "text": example.answer}]}] for example in examples
+            ],
+            "images": [list(example.query.images) for example in examples],
+            "number": batch["number"],
         }
 
-    return Dataset.from_dict({"number": range(len(asked))}).with_transform(made)
+    return Dataset.from_dict({"number": range(len(prompts))}).with_transform(build_rows)
 
 
-def _collator(processor: ProcessorMixin) -> Callable[[list[dict[str, Any]]], tensors.Batch]:
-    """TRL's own, which lets each crop follow its caption; the rows' numbers go with the batch, for the journal."""
+def build_collator(processor: ProcessorMixin) -> Callable[[list[dict[str, Any]]], tensors.Batch]:
+    """Add the rows' numbers to each batch of TRL's own collator, in which every crop follows its caption."""
     collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
 
-    def numbered(examples: list[dict[str, Any]]) -> tensors.Batch:
+    def collate_numbered(examples: list[dict[str, Any]]) -> tensors.Batch:
         numbers = torch.tensor([example.pop("number") for example in examples])
         return {**collate(examples), ROWS: numbers}
 
-    return numbered
+    return collate_numbered
 
 
-def _config(profile: Profile, steps: int, directory: Path, seed: int) -> SFTConfig:
-    on_gpu = torch.cuda.is_available()
+def build_sft_config(profile: SftProfile, steps: int, directory: Path, seed: int) -> SFTConfig:
+    """Translate the profile into the trainer's arguments.
+
+    Raises: BadSettings when the devices cannot share a step's rows.
+    """
+    shared = resumable.list_shared_arguments(
+        directory, steps=steps, seed=seed, save_every=profile.save_every, report_to=profile.report_to
+    )
     config = SFTConfig(
-        output_dir=str(directory),
-        max_steps=steps,
+        **shared,
+        data_seed=seed,
         per_device_train_batch_size=profile.micro_batch,
         learning_rate=profile.learning_rate,
         weight_decay=profile.weight_decay,
         adam_beta2=profile.adam_beta2,
         max_grad_norm=profile.max_gradient,
-        optim="adamw_torch_fused",
-        seed=seed,
-        data_seed=seed,
-        use_cpu=not on_gpu,
-        bf16=on_gpu,
         gradient_checkpointing=profile.checkpointing,
         max_length=None,  # a cut would take placeholders and leave their pixels
-        save_steps=profile.save_every,
-        save_total_limit=2,  # the newest may be half written when the run is killed
-        logging_steps=1,
         logging_nan_inf_filter=False,
-        disable_tqdm=True,
-        report_to=[],
         remove_unused_columns=False,
         dataloader_drop_last=True,
-        dataloader_pin_memory=on_gpu,
+        dataloader_pin_memory=torch.cuda.is_available(),
     )
-    config.gradient_accumulation_steps = processes.batches(
+    config.gradient_accumulation_steps = processes.count_batches(
         profile.rows, at_once=profile.micro_batch, devices=config.world_size
     )
     return config
 
 
-class FineTuner(SFTTrainer):
-    """TRL's trainer with the profile's learning rate, that saves nothing bad and comes back with the right weights."""
+class FineTuner(ResumableTrainer, SFTTrainer):
+    """TRL's trainer that stops before a loss or gradient which is not finite reaches a checkpoint."""
 
-    profile: Profile
-    steps: int
-    journal: Journal
-
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
-        del num_training_steps  # as many as the profile says
-        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, lambda step: self.profile.rate(step, self.steps))
-        return self.lr_scheduler
+    journal: SftJournal
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         numbers = inputs.pop(ROWS)
-        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        loss = super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[no-untyped-call]  # of TRL
         if not bool(loss.isfinite()):
             raise TrainingFailed(
                 f"the loss is {loss.item()} in step {self.state.global_step + 1}, rows {numbers.tolist()}; "
-                f"{self._stays()}; look at those rows, or {ANEW}"
+                f"{self.describe_last_checkpoint()}; look at those rows, or {REMEDY}"
             )
-        self.journal.saw(self.accelerator.gather(numbers).tolist())
+        self.journal.add_rows(self.accelerator.gather(numbers).tolist())
         return loss
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
         if norm is not None and not bool(torch.as_tensor(norm).isfinite()):  # DeepSpeed may not know it yet
             raise TrainingFailed(
-                f"the gradient is {float(norm)} in step {self.state.global_step + 1}; {self._stays()}; {ANEW}"
+                f"the gradient is {float(norm)} in step {self.state.global_step + 1}; "
+                f"{self.describe_last_checkpoint()}; {REMEDY}"
             )
         return norm
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        with resuming.writing(f"the checkpoint of step {self.state.global_step}", self._stays()):
-            super()._save_checkpoint(model, trial)
-
-    def _stays(self) -> str:
-        last = resuming.last_checkpoint(Path(str(self.args.output_dir)))
-        return f"{last} stays and the same command goes on from there" if last else "no checkpoint was written yet"
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        sharded = self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
-        if self.profile.trained == "all" and not sharded:
-            resuming.load_weights(resume_from_checkpoint, model or self.model)
-        else:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-
-    def create_model_card(self, *_: object, **__: object) -> None:
-        """None: the checkpoint card and the run's record say more."""

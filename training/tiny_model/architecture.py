@@ -15,19 +15,19 @@ CHROMA_FREQUENCIES = 9
 PATCH_PX = 14
 
 
-def build(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2_5_VLForConditionalGeneration:
-    """A model with random weights of this seed and a DCT patch embedding; 2.8 million parameters, float32."""
+def build_tiny_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2_5_VLForConditionalGeneration:
+    """Build a model with random weights of this seed and a DCT patch embedding; 2.8 million parameters, float32."""
     torch.manual_seed(seed)
-    model = Qwen2_5_VLForConditionalGeneration(_config(tokenizer))
+    model = Qwen2_5_VLForConditionalGeneration(_build_config(tokenizer))
     weight = model.model.visual.patch_embed.proj.weight
     with torch.no_grad():
-        weight.copy_(dct_filters(weight.shape[0])[:, :, None].expand_as(weight) / weight.shape[2])
+        weight.copy_(build_dct_filters(weight.shape[0])[:, :, None].expand_as(weight) / weight.shape[2])
     model.generation_config.eos_token_id = model.config.text_config.eos_token_id
     model.generation_config.pad_token_id = model.config.text_config.pad_token_id
     return model
 
 
-def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
+def _build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     token = {text: tokenizer.convert_tokens_to_ids(text) for text in tokens.SPECIALS}
     text = {
         "initializer_range": 0.06,
@@ -68,8 +68,8 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     )
 
 
-def dct_filters(channels: int) -> torch.Tensor:
-    """Two-dimensional cosines, coarse to fine: most channels read brightness, the last 18 coarse color.
+def build_dct_filters(channels: int) -> torch.Tensor:
+    """Build two-dimensional cosines, coarse to fine: most channels read brightness, the last 18 coarse color.
 
     Random filters see almost nothing but the mean of a patch, because natural spectra fall with frequency; artifacts
     live in the fine end.
@@ -91,7 +91,7 @@ def dct_filters(channels: int) -> torch.Tensor:
     return torch.stack(filters)
 
 
-def whiten(model: Qwen2_5_VLForConditionalGeneration, pixel_values: torch.Tensor) -> None:
+def whiten_patch_embedding(model: Qwen2_5_VLForConditionalGeneration, pixel_values: torch.Tensor) -> None:
     """Scale each channel of the patch embedding to unit deviation on these patches."""
     weight = model.model.visual.patch_embed.proj.weight
     with torch.no_grad():

@@ -1,10 +1,14 @@
-"""From the stages' directories to one seed's record: each checkpoint judged once, and paired with the one before."""
+"""The result of one seed, from the directories of its stages.
+
+Each checkpoint predicts once, and each stage is paired with the one before it.
+"""
 
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 
@@ -15,97 +19,116 @@ from training.evaluation import calibrate, calibration_metrics, comparison, eval
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
-from training.grpo import plan as grpo_plan
+from training.grpo import run_config as grpo_run_config
 from training.grpo import validation
 from training.grpo.profiles import Stage as GrpoStage
-from training.grpo.validation import Result
+from training.grpo.validation import ValidationResult
 from training.reports import stages
-from training.reports.stages import Looked, Record, Stage
+from training.reports.stages import SeedResult, Stage, ValidatedWeights
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
 
 Passes = Mapping[str, Sequence[Prediction]]
-Judge = Callable[
+Predict = Callable[
     [Checkpoint, "list[tuple[list[Sample], Mapping[str, Pass]]]"], "tuple[dict[str, list[Prediction]], str]"
 ]
-"""every pass over its samples, and by which engine"""
-_KEPT = TypeAdapter(tuple[dict[str, list[Prediction]], str])
+"""the predictions of every pass over its samples, and the name of the engine"""
+_STORED = TypeAdapter(tuple[dict[str, list[Prediction]], str])
 
 
-def judged(way: Chain, draw: Callable[[], list[Sample]], judge: Judge) -> tuple[dict[str, Passes], str]:
-    """What each stage's checkpoint says of the samples, and the engine; what was asked before is read from disk.
+def predict_stages(
+    chain_run: Chain, draw: Callable[[], list[Sample]], predict: Predict
+) -> tuple[dict[str, Passes], str]:
+    """Return the predictions of each stage's checkpoint, and the engine; predictions on disk are read, not repeated.
 
-    A stage that kept nothing has the checkpoint of the one before it, and what it refused is judged beside it;
+    A stage whose weights were refused has the checkpoint of the stage before it, and the refused weights predict too;
     calibration changes no answer.
     """
     samples: list[Sample] = []
-    said: dict[str, Passes] = {}
+    predictions: dict[str, Passes] = {}
     engine = ""
-    answering = {name: way.checkpoint(name) for name in (chain.SFT, chain.GRPO_1, chain.GRPO_2)}
-    refused = [way.refused(name) for name in (chain.GRPO_1, chain.GRPO_2) if chain.finished(way.refused(name))]
-    answering |= {directory.name: Checkpoint.read(directory) for directory in refused}
-    last = answering[chain.GRPO_2].revision
-    for name, checkpoint in answering.items():
-        kept = way.work / f"judged-{checkpoint.revision.removeprefix('sha256:')[:12]}.json"
-        if not kept.exists():
+    checkpoints = find_checkpoints(chain_run)
+    last = checkpoints[chain.GRPO_2].revision
+    for name, checkpoint in checkpoints.items():
+        path = chain_run.work / f"judged-{checkpoint.revision.removeprefix('sha256:')[:12]}.json"
+        if not path.exists():
             samples = samples or draw()
             passes = evaluate.PASSES if checkpoint.revision == last else evaluate.OWN
-            unfinished = kept.with_suffix(".part")
-            unfinished.write_bytes(_KEPT.dump_json(judge(checkpoint, [(samples, passes)])))
-            unfinished.replace(kept)
-        said[name], engine = _KEPT.validate_json(kept.read_bytes())
-    card = way.checkpoint(chain.CALIBRATED).card
-    said[chain.CALIBRATED] = {name: [one.under(card) for one in ones] for name, ones in said[chain.GRPO_2].items()}
-    return said, engine
+            unfinished = path.with_suffix(".part")
+            unfinished.write_bytes(_STORED.dump_json(predict(checkpoint, [(samples, passes)])))
+            unfinished.replace(path)
+        predictions[name], engine = _STORED.validate_json(path.read_bytes())
+    card = chain_run.read_checkpoint(chain.CALIBRATED).card
+    predictions[chain.CALIBRATED] = {
+        name: [prediction.recalibrate(card) for prediction in of_pass]
+        for name, of_pass in predictions[chain.GRPO_2].items()
+    }
+    return predictions, engine
 
 
-def of(way: Chain, said: Mapping[str, Passes], *, commit: str) -> Record:
-    """What each stage came to; `commit` is the code's."""
-    own = {name: passes["own"] for name, passes in said.items()}
-    done = [Stage(name=chain.SFT, kept=True, figures=_figures(own[chain.SFT]), added={})]
+def find_checkpoints(chain_run: Chain) -> dict[str, Checkpoint]:
+    """Return the checkpoint of each trained stage by its name, and those of refused weights by their directory's."""
+    checkpoints = {name: chain_run.read_checkpoint(name) for name in (chain.SFT, chain.GRPO_1, chain.GRPO_2)}
+    refused = [chain_run.locate_refused(name) for name in (chain.GRPO_1, chain.GRPO_2)]
+    return checkpoints | {path.name: Checkpoint.read(path) for path in refused if chain.is_finished(path)}
+
+
+def build_record(chain_run: Chain, predictions: Mapping[str, Passes], *, commit: str) -> SeedResult:
+    """Compute the metrics of each stage and its difference to the one before; `commit` is the code's."""
+    own = {name: passes["own"] for name, passes in predictions.items()}
+    stage_results = [Stage(name=chain.SFT, kept=True, figures=_compute_figures(own[chain.SFT]), added={})]
     for number, (before, name) in enumerate(((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)), start=1):
-        kept = way.checkpoint(name).revision != way.checkpoint(before).revision
-        looked = _looked(way.directory(name) / grpo_plan.RECORD / "validations.jsonl", number)
-        trained = own.get(name if kept else way.refused(name).name)
-        added = _rows(own[before], trained, "difference") if trained else {}
-        done.append(Stage(name=name, kept=kept, figures=_figures(own[name]), added=added, looked=looked))
-    done.append(_calibrated(own[chain.GRPO_2], way.checkpoint(chain.CALIBRATED).card))
-    return Record(
-        seed=way.seed,
+        is_new = chain_run.read_checkpoint(name).revision != chain_run.read_checkpoint(before).revision
+        file = chain_run.locate_stage(name) / grpo_run_config.DIRECTORY / "validations.jsonl"
+        trained = own.get(name if is_new else chain_run.locate_refused(name).name)
+        stage_results.append(
+            Stage(
+                name=name,
+                kept=is_new,
+                figures=_compute_figures(own[name]),
+                added=_compare(own[before], trained, "difference") if trained else {},
+                looked=read_validations(file, 1 if number == 1 else 2),
+            )
+        )
+    stage_results.append(_build_calibrated(own[chain.GRPO_2], chain_run.read_checkpoint(chain.CALIBRATED).card))
+    return SeedResult(
+        seed=chain_run.seed,
         commit=commit,
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         images=len(own[chain.SFT]),
-        stages=done,
+        stages=stage_results,
     )
 
 
-def _figures(judged: Sequence[Prediction]) -> dict[str, Metric]:
-    return _rows(judged, judged, "a") | _rounded(calibration_metrics.figures(judged), stages.PROBABILITIES)
+def _compute_figures(predictions: Sequence[Prediction]) -> dict[str, Metric]:
+    calibration = calibration_metrics.compute_calibration_metrics(predictions)
+    return _compare(predictions, predictions, "a") | _round_metrics(calibration, stages.PROBABILITIES)
 
 
-def _rows(a: Sequence[Prediction], b: Sequence[Prediction], key: str) -> dict[str, Metric]:
-    rows = {row["figure"]: Metric(**row[key]) for row in comparison.figures_of_both(a, b)}
+def _compare(a: Sequence[Prediction], b: Sequence[Prediction], key: str) -> dict[str, Metric]:
+    rows = {row["figure"]: Metric(**row[key]) for row in comparison.compare_metrics(a, b)}
     return {name: rows[name] for name in stages.ANSWERS}
 
 
-def _rounded(shown: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Metric]:
-    return {name: Metric(**one) for name, one in resampling.convert_to_json({name: shown[name] for name in names}).items()}
+def _round_metrics(computed: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Metric]:
+    rounded = resampling.convert_to_json({name: computed[name] for name in names})
+    return {name: Metric(**cast(dict[str, Any], metric)) for name, metric in rounded.items()}
 
 
-def _calibrated(judged: Sequence[Prediction], card: CheckpointCard) -> Stage:
+def _build_calibrated(predictions: Sequence[Prediction], card: CheckpointCard) -> Stage:
     uncalibrated = card.model_copy(update={"calibration": None, "uncertain_between": None})
-    _, after = calibrate.compare(judged, uncalibrated, card, prevalence=None)
-    figures = _rounded(after, stages.PROBABILITIES)
-    return Stage(name=chain.CALIBRATED, kept=True, figures=figures, added=_rounded(after, [stages.FALLS]))
+    _, after = calibrate.compare_calibrations(predictions, uncalibrated, card, prevalence=None)
+    figures = _round_metrics(after, stages.PROBABILITIES)
+    return Stage(name=chain.CALIBRATED, kept=True, figures=figures, added=_round_metrics(after, [stages.FALLS]))
 
 
-def _looked(file: Path, stage: int) -> list[Looked]:
-    results = [Result(**json.loads(line)) for line in file.read_text().splitlines()]
-    number: GrpoStage = 1 if stage == 1 else 2
-    return [_look(number, one, results[0]) for one in results]
+def read_validations(file: Path, stage: GrpoStage) -> list[ValidatedWeights]:
+    """Read the validation results of a stage, each with the regression checks that it failed."""
+    results = [ValidationResult(**json.loads(line)) for line in file.read_text().splitlines()]
+    return [_describe_result(stage, result, results[0]) for result in results]
 
 
-def _look(stage: GrpoStage, one: Result, start: Result) -> Looked:
-    figures = {name: round(value, 4) for name, value in dataclasses.asdict(one).items() if name != "step"}
-    objections = validation.objections(stage, one, start) if one.step else []
-    return Looked(step=one.step, figures=figures, objections=objections)
+def _describe_result(stage: GrpoStage, result: ValidationResult, start: ValidationResult) -> ValidatedWeights:
+    figures = {name: round(value, 4) for name, value in dataclasses.asdict(result).items() if name != "step"}
+    failed = validation.find_failed_checks(stage, result, start) if result.step else []
+    return ValidatedWeights(step=result.step, figures=figures, objections=failed)

@@ -1,10 +1,10 @@
-"""From album pages to SFT rows: the queries that serving asks, with the answers that the truth gives, augmented.
+"""Augmented rows of fine-tuning from album pages: serving's own queries with the true answers.
 
-Query 1's answer is not in Query 2's row, as in serving.
+As in serving, Query 2's row does not hold Query 1's answer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,12 @@ from PIL import Image
 
 from pipeline import prompts
 from pipeline.verdict import BoundingBox
-from training.qwen.tensors import Row
+from training.qwen.tensors import TrainingExample
 from training.synthetic import scenes
 from training.synthetic.album import Page, Picture
 from training.synthetic.scenes import Detail
 from training.tiny_model import vocabulary
+from training.tiny_model.run_config import Mix
 
 ALL_DETAILS_FRACTION = 0.7
 STRAY_FRACTION = 0.25
@@ -26,48 +27,39 @@ NO_CROP_FRACTION = 0.02
 Pixels = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """How many rows of each query one step holds."""
-
-    scans: int = 16
-    checks: int = 8
-
-
-STANDARD = Mix()
+def draw_examples(
+    pages: Sequence[Page], mix: Mix, rng: np.random.Generator
+) -> tuple[list[TrainingExample], list[TrainingExample]]:
+    """Draw the rows of one step, Query 1 and Query 2, from pages and augmentations drawn by `rng`."""
+    scans = [build_scan_example(pages[i], rng) for i in rng.integers(0, len(pages), mix.scans)]
+    return scans, [build_check_example(pages[i], rng) for i in rng.integers(0, len(pages), mix.checks)]
 
 
-def draw(pages: Sequence[Page], mix: Mix, rng: np.random.Generator) -> tuple[list[Row], list[Row]]:
-    """The rows of one step, Query 1 and Query 2, from pages and augmentations drawn by `rng`."""
-    scans = [scan_row(pages[i], rng) for i in rng.integers(0, len(pages), mix.scans)]
-    return scans, [check_row(pages[i], rng) for i in rng.integers(0, len(pages), mix.checks)]
-
-
-def scan_row(page: Page, rng: np.random.Generator) -> Row:
-    """Query 1 on the view, mirrored at random, answered with the label and all details."""
-    view, details = mirrored_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
-    boxes = [vocabulary.on_grid(detail.box) for detail in details]
+def build_scan_example(page: Page, rng: np.random.Generator) -> TrainingExample:
+    """Build Query 1 on the view, mirrored at random, answered with the label and all details."""
+    view, details = mirror_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
+    boxes = [vocabulary.round_to_grid(detail.box) for detail in details]
     answer = prompts.render_scan(page.label, boxes, scenes.explain_scan(page.label, details))
-    return Row(prompts.global_scan(Image.fromarray(view), "thousand"), answer)
+    return TrainingExample(prompts.build_global_scan(Image.fromarray(view), "thousand"), answer)
 
 
-def check_row(page: Page, rng: np.random.Generator) -> Row:
-    """Query 2 on crops as a model's boxes would give: imprecise, some missing, some beside every detail."""
-    view, _ = mirrored_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
+def build_check_example(page: Page, rng: np.random.Generator) -> TrainingExample:
+    """Build Query 2 on crops like those at a model's boxes: imprecise, some missing, some beside every detail."""
+    view, _ = mirror_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
     pictures = _choose_crops(page, rng)
-    crops = [Image.fromarray(turned(picture.pixels, rng)) for picture in pictures]
+    crops = [Image.fromarray(flip_randomly(picture.pixels, rng)) for picture in pictures]
     answer = prompts.render_check(page.label, scenes.explain_check(tuple(picture.detail for picture in pictures)))
-    return Row(prompts.local_check(Image.fromarray(view), crops, "thousand"), answer)
+    return TrainingExample(prompts.build_local_check(Image.fromarray(view), crops, "thousand"), answer)
 
 
-def mirrored_view(page: Page, *, across: bool, down: bool) -> tuple[Pixels, tuple[Detail, ...]]:
-    """The view and its details, mirrored, the details again from top to bottom."""
+def mirror_view(page: Page, *, across: bool, down: bool) -> tuple[Pixels, tuple[Detail, ...]]:
+    """Mirror the view and its details, and sort the details again from top to bottom."""
     pixels = page.view.pixels[:: -1 if down else 1, :: -1 if across else 1]
-    details = [replace(d, box=_mirrored(d.box, across=across, down=down)) for d in page.details]
+    details = [replace(d, box=_mirror_box(d.box, across=across, down=down)) for d in page.details]
     return np.ascontiguousarray(pixels), tuple(sorted(details, key=lambda d: (d.box.y1, d.box.x1)))
 
 
-def _mirrored(box: BoundingBox, *, across: bool, down: bool) -> BoundingBox:
+def _mirror_box(box: BoundingBox, *, across: bool, down: bool) -> BoundingBox:
     x1, y1, x2, y2 = box.corners
     if across:
         x1, x2 = scenes.SIDE_PX - x2, scenes.SIDE_PX - x1
@@ -76,8 +68,8 @@ def _mirrored(box: BoundingBox, *, across: bool, down: bool) -> BoundingBox:
     return BoundingBox(x1, y1, x2, y2)
 
 
-def turned(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Pixels mirrored and transposed at random: an artifact stays what it is."""
+def flip_randomly(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Mirror and transpose pixels at random, which leaves the kind of an artifact unchanged."""
     flips = rng.random(3) < 0.5
     pixels = pixels[:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
     return np.ascontiguousarray(pixels.transpose(1, 0, 2) if flips[2] else pixels)

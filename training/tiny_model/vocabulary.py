@@ -39,14 +39,14 @@ CHAT_TEMPLATE = (
 WORDS = r"</?[a-z]+>|<| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}<]+|\s+"
 
 
-def on_grid(box: BoundingBox) -> tuple[int, int, int, int]:
-    """The box in thousandths of the scene's side, each rounded to a coordinate that has a token."""
+def round_to_grid(box: BoundingBox) -> tuple[int, int, int, int]:
+    """Return the box in thousandths of the scene's side, each rounded to a coordinate that has a token."""
     x1, y1, x2, y2 = (round(edge / scenes.SIDE_PX * 1000 / GRID) * GRID for edge in box.corners)
     return x1, y1, x2, y2
 
 
-def train() -> PreTrainedTokenizerFast:
-    """The tokenizer, the same one each time.
+def train_tokenizer() -> PreTrainedTokenizerFast:
+    """Train the tokenizer; it is the same one each time.
 
     Raises: ValueError when a coordinate or verdict got no token of its own.
     """
@@ -61,7 +61,7 @@ def train() -> PreTrainedTokenizerFast:
         special_tokens=SPECIALS,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_corpus(), trainer)
+    tokenizer.train_from_iterator(_generate_corpus(), trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=IM_END,
@@ -76,26 +76,26 @@ def train() -> PreTrainedTokenizerFast:
     return fast
 
 
-def _corpus() -> Iterator[str]:
-    """Every sentence that a query or a reference answer can hold, often enough for each word to become a token."""
+def _generate_corpus() -> Iterator[str]:
+    """Yield each sentence of queries and reference answers often enough for every word to become a token."""
     blank = Image.new("RGB", (28, 28))
-    queries = [prompts.global_scan(blank, "thousand")]
-    queries += [prompts.local_check(blank, [blank] * crops, "thousand") for crops in range(9)]
+    queries = [prompts.build_global_scan(blank, "thousand")]
+    queries += [prompts.build_local_check(blank, [blank] * crops, "thousand") for crops in range(9)]
     texts = [part for query in queries for part in (query.instructions, *query.content) if isinstance(part, str)]
     rng = np.random.default_rng(0)
     for number in range(300):
         yield from texts
         yield "system\nuser\nassistant\n"
         label = list(Verdict)[number % 2]
-        details = tuple(_detail(rng, label) for _ in range(3))
-        boxes = [on_grid(detail.box) for detail in details]
+        details = tuple(_draw_detail(rng, label) for _ in range(3))
+        boxes = [round_to_grid(detail.box) for detail in details]
         yield prompts.render_scan(label, boxes, scenes.explain_scan(label, details))
         yield prompts.render_check(label, scenes.explain_check((*details, None)))
         yield prompts.render_check(label, scenes.explain_check(()))
         yield from (f"[{coordinate}," for coordinate in COORDINATES)
 
 
-def _detail(rng: np.random.Generator, label: Verdict) -> Detail:
+def _draw_detail(rng: np.random.Generator, label: Verdict) -> Detail:
     kind = list(scenes.Kind)[rng.integers(0, len(scenes.Kind))]
     artifact = list(scenes.Artifact)[rng.integers(0, len(scenes.Artifact))] if label is Verdict.GENERATED else None
-    return Detail(album.random_box(rng, (scenes.SIDE_PX, scenes.SIDE_PX)), kind, artifact)
+    return Detail(album.draw_random_box(rng, (scenes.SIDE_PX, scenes.SIDE_PX)), kind, artifact)

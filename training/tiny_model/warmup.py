@@ -1,7 +1,7 @@
-"""Vision warm-up: the vision tower learns where details lie and what they show, through heads that are thrown away.
+"""Vision warm-up: the vision tower learns places and kinds of details through heads that are deleted afterwards.
 
-Trained from random weights by answers alone, the model stays at the tone of the view: a verdict gives too little
-gradient to a tower that sees nothing yet. Dense targets for every patch make it see first.
+Trained from random weights by answers alone, the model reads only the tone of the view: a verdict gives too little
+gradient to an untrained tower. Dense targets for every patch train it first.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from training.tiny_model import rows
 LEARNING_RATE = 2e-3
 BATCH = 24
 RAMP_STEPS = 40
-KEPT_FRACTION = 0.6  # of the run at full learning rate; then linear to a tenth
+PLATEAU_FRACTION = 0.6  # of the run at full learning rate; then linear to a tenth
 OFFSET_UNIT_PX = 64.0
 LOCATED_COVER = 0.3
 JUDGED_COVER = 0.6
@@ -39,7 +39,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What the patches of one picture show: share covered, distances to the detail's edges, kind, artifact class.
+    """The truth for the patches of one picture: share covered, distances to the detail's edges, kind, artifact class.
 
     Shapes: [rows, columns] and for offsets [rows, columns, 4]; kind and artifact are -1 where there is none to tell.
     """
@@ -50,8 +50,8 @@ class Targets:
     artifact: Ints
 
 
-def targets(picture: Picture, details: Sequence[Detail]) -> Targets:
-    """The truth for each patch, from where the details lie in the picture's window."""
+def build_targets(picture: Picture, details: Sequence[Detail]) -> Targets:
+    """Compute the truth for each patch from the places of the details in the picture's window."""
     window = picture.window
     shape = (picture.pixels.shape[0] // tensors.PATCH_PX, picture.pixels.shape[1] // tensors.PATCH_PX)
     tall, wide = window.height_px / shape[0], window.width_px / shape[1]
@@ -88,19 +88,19 @@ class WarmUp:
         )
         self.step = 0
 
-    def run(self, fraction: Callable[[int], float], *, after_step: Callable[[float, dict[str, float]], None]) -> None:
-        """Until `fraction(step)` of the run, which also sets the learning rate, reaches 1."""
-        while (done := fraction(self.step)) < 1:
-            rate = 1.0 if done < KEPT_FRACTION else 0.1 + 0.9 * (1 - done) / (1 - KEPT_FRACTION)
+    def train(self, fraction: Callable[[int], float], *, after_step: Callable[[float, dict[str, float]], None]) -> None:
+        """Train until `fraction(step)` of the run, which also sets the learning rate, reaches 1."""
+        while (progress := fraction(self.step)) < 1:
+            rate = 1.0 if progress < PLATEAU_FRACTION else 0.1 + 0.9 * (1 - progress) / (1 - PLATEAU_FRACTION)
             for group in self._optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * rate * min(1.0, (self.step + 1) / RAMP_STEPS)
-            loss, parts = self._losses(np.random.default_rng([self._seed, 1, self.step]))
+            loss, parts = self._compute_losses(np.random.default_rng([self._seed, 1, self.step]))
             loss.backward()
             nn.utils.clip_grad_norm_(self._parameters, 1.0)
             self._optimizer.step()
             self._optimizer.zero_grad()
             self.step += 1
-            after_step(done, parts)
+            after_step(progress, parts)
 
     def save(self, path: Path) -> None:
         state = {
@@ -120,49 +120,50 @@ class WarmUp:
         self._head.load_state_dict(state["head"])
         self._optimizer.load_state_dict(state["optimizer"])
 
-    def _losses(self, rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
-        views = [self._view(rng) for _ in range(BATCH)]
-        crops = [self._crop(rng) for _ in range(BATCH)]
+    def _compute_losses(self, rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+        views = [self._draw_view(rng) for _ in range(BATCH)]
+        crops = [self._draw_crop(rng) for _ in range(BATCH)]
         pictures = [pixels for pixels, _, _ in views] + [pixels for pixels, _ in crops]
         pixel_values, grids = tensors.patches(pictures)
         tokens = self._head(self._tower(pixel_values, grid_thw=grids).pooler_output)
         per_patch, tone = tokens[:, :-1].reshape(-1, PER_PATCH), tokens[:, -1]
-        truth = [one for _, one, _ in views] + [one for _, one in crops]
+        truth = [target for _, target, _ in views] + [target for _, target in crops]
         cover, offsets, kind, artifact = (_gather(truth, name) for name in ("cover", "offsets", "kind", "artifact"))
-        edge = sum(one.cover.size for _, one, _ in views)
-        seen, told = kind >= 0, artifact >= 0
-        located, judged = seen.clone(), told.clone()
-        located[edge:], judged[:edge] = False, False
+        view_patches = sum(target.cover.size for _, target, _ in views)
+        has_kind, has_artifact = kind >= 0, artifact >= 0
+        # Boxes are learned from views alone, artifacts from crops alone.
+        located, inspected = has_kind.clone(), has_artifact.clone()
+        located[view_patches:], inspected[:view_patches] = False, False
         labels = torch.tensor([float(label is Verdict.GENERATED) for _, _, label in views])
-        tones = tone[: edge // tensors.MERGE**2].reshape(BATCH, -1).mean(1)
+        tones = tone[: view_patches // tensors.MERGE**2].reshape(BATCH, -1).mean(1)
         parts = {
             "cover": functional.binary_cross_entropy_with_logits(per_patch[:, 0], cover),
             "offset": functional.smooth_l1_loss(per_patch[located, 1:5], offsets[located], beta=0.1),
-            "kind": functional.cross_entropy(per_patch[seen, 5 : 5 + len(KINDS)], kind[seen]),
-            "artifact": functional.cross_entropy(per_patch[judged, 5 + len(KINDS) :], artifact[judged]),
+            "kind": functional.cross_entropy(per_patch[has_kind, 5 : 5 + len(KINDS)], kind[has_kind]),
+            "artifact": functional.cross_entropy(per_patch[inspected, 5 + len(KINDS) :], artifact[inspected]),
             "tone": functional.binary_cross_entropy_with_logits(tones, labels),
         }
         weights = {"cover": 3.0, "offset": 2.0, "kind": 0.6, "artifact": 2.0, "tone": 0.5}
         total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         return total, {name: part.item() for name, part in parts.items()}
 
-    def _view(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Targets, Verdict]:
-        page = self._pages[rng.integers(0, len(self._pages))]
-        pixels, details = rows.mirrored_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
-        return pixels, targets(Picture(pixels, page.view.window, None), details), page.label
+    def _draw_view(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Targets, Verdict]:
+        page = self._pages[int(rng.integers(0, len(self._pages)))]
+        pixels, details = rows.mirror_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
+        return pixels, build_targets(Picture(pixels, page.view.window, None), details), page.label
 
-    def _crop(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Targets]:
-        page = self._pages[rng.integers(0, len(self._pages))]
+    def _draw_crop(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], Targets]:
+        page = self._pages[int(rng.integers(0, len(self._pages)))]
         group = page.crops[rng.integers(0, len(page.crops))]
         picture = group[rng.integers(0, len(group))]
-        return picture.pixels, targets(picture, page.details)
+        return picture.pixels, build_targets(picture, page.details)
 
 
 def _gather(truth: Sequence[Targets], name: str) -> torch.Tensor:
-    """One attribute of all pictures, in the order of the tower's patches: tokens row by row, four patches each."""
+    """Gather one attribute of all pictures in the tower's order: tokens row by row, four patches each."""
     flat = []
-    for one in truth:
-        grid = getattr(one, name)
+    for target in truth:
+        grid = getattr(target, name)
         high, wide = grid.shape[0] // tensors.MERGE, grid.shape[1] // tensors.MERGE
         cells = grid.reshape(high, tensors.MERGE, wide, tensors.MERGE, *grid.shape[2:])
         flat.append(cells.swapaxes(1, 2).reshape(-1, *grid.shape[2:]))

@@ -1,6 +1,6 @@
-"""How the tiny model is fine-tuned: TRL's trainer with weighted tokens, and instructions that run once a batch."""
+"""Fine-tuning of the tiny model: TRL's trainer with weighted tokens, and instructions that run once a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,114 +8,107 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
     PreTrainedTokenizerFast,
-    PrinterCallback,
     Qwen2_5_VLForConditionalGeneration,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
 )
-from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
 from training.common.progress import Progress
 from training.qwen import tensors
-from training.runs import resuming
+from training.runs import resumable, resuming
 from training.runs.budget import Budget, Clock
+from training.runs.resumable import ResumableTrainer
 from training.synthetic.album import Page
 from training.tiny_model import rows
+from training.tiny_model.run_config import Mix
 
 LEARNING_RATE = 1e-3
 LAST_RATE_FRACTION = 0.02
 RAMP_STEPS = 60
-KEPT_FRACTION = 0.4  # of the run at full learning rate; then linear to 2 %
+PLATEAU_FRACTION = 0.4  # of the run at full learning rate; then linear to 2 %
 SAVE_EVERY_STEPS = 50
+Collate = Callable[[list[dict[str, int]]], dict[str, list[tensors.Batch]]]
 
 
-def run(
+def train_weighted(
     model: Qwen2_5_VLForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
     pages: Sequence[Page],
     *,
     budget: Budget,
-    mix: rows.Mix,
+    mix: Mix,
     seed: int,
     directory: Path,
     threads: int,
 ) -> None:
-    """Train `model` in place; a run that was killed goes on from its last checkpoint in `directory`."""
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    last = resuming.last_checkpoint(directory)
+    """Train `model` in place; a killed run goes on from its last checkpoint in `directory`.
+
+    Raises: TrainingFailed when a checkpoint cannot be written.
+    """
+    resumable.silence_transformers()
+    last = resuming.find_last_checkpoint(directory)
     clock = Clock(resuming.read_clock(last))
+    trainer = WeightedTrainer(
+        model=model,
+        args=build_tiny_config(budget, directory, seed),
+        train_dataset=Dataset.from_dict({"step": range(budget.steps)}),
+        data_collator=build_tiny_collator(tokenizer, pages, mix, seed),
+        processing_class=tokenizer,
+        callbacks=[TimekeeperCallback(budget, clock)],
+    )
+
+    def compute_rate(step: int) -> float:
+        return compute_tiny_rate(fraction=budget.measure_progress(step, clock.elapsed_s), step=step)
+
+    trainer.train_from(last, rate=compute_rate, clock=clock, threads=threads)
+
+
+def build_tiny_collator(tokenizer: PreTrainedTokenizerFast, pages: Sequence[Page], mix: Mix, seed: int) -> Collate:
+    """Build the collator that draws a step's rows; an item of the data set is the number of a step.
+
+    The number seeds the drawing, so a resumed run draws the same rows.
+    """
     collator = tensors.Collator(tokenizer)
 
     def collate(steps: list[dict[str, int]]) -> dict[str, list[tensors.Batch]]:
-        # One item of the data set is one step: its number seeds the rows, so a resumed run draws the same ones.
-        # The queries differ in length: each gets a batch of its own, which saves a quarter of the padding.
         rng = np.random.default_rng([seed, 2, steps[0]["step"]])
-        return {"batches": [collator(part) for part in rows.draw(pages, mix, rng) if part]}
+        # The queries differ in length: each gets a batch of its own, which saves a quarter of the padding.
+        return {"batches": [collator(part) for part in rows.draw_examples(pages, mix, rng) if part]}
 
-    trainer = _Trainer(
-        model=model,
-        args=_config(budget, directory, seed),
-        train_dataset=Dataset.from_dict({"step": range(budget.steps)}),
-        data_collator=collate,
-        processing_class=tokenizer,
-        callbacks=[_Timekeeper(budget, clock), resuming.KeepClock(clock)],
+    return collate
+
+
+def build_tiny_config(budget: Budget, directory: Path, seed: int) -> SFTConfig:
+    """Build the trainer's arguments; the tiny model trains on the CPU."""
+    shared = resumable.list_shared_arguments(
+        directory, steps=budget.steps, seed=seed, save_every=SAVE_EVERY_STEPS, report_to="none"
     )
-    trainer.budget, trainer.clock = budget, clock
-    trainer.remove_callback(PrinterCallback)  # ours shows progress
-    # accelerate sets the number of threads to one when it starts.
-    torch.set_num_threads(threads)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    own = {
+        "per_device_train_batch_size": 1,
+        "learning_rate": LEARNING_RATE,
+        "weight_decay": 0.05,
+        "adam_beta2": 0.98,
+        "max_grad_norm": 1.0,
+        "use_cpu": True,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "max_length": None,
+        "save_total_limit": 1,
+        "logging_steps": 20,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+    }
+    return SFTConfig(**shared | own)
 
 
-def _config(budget: Budget, directory: Path, seed: int) -> SFTConfig:
-    return SFTConfig(
-        output_dir=str(directory),
-        max_steps=budget.steps,
-        per_device_train_batch_size=1,
-        learning_rate=LEARNING_RATE,
-        weight_decay=0.05,
-        adam_beta2=0.98,
-        max_grad_norm=1.0,
-        optim="adamw_torch_fused",
-        seed=seed,
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        max_length=None,
-        save_steps=SAVE_EVERY_STEPS,
-        save_total_limit=1,
-        logging_steps=20,
-        disable_tqdm=True,
-        report_to=[],
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-    )
-
-
-class _Trainer(SFTTrainer):
-    """TRL's trainer with weighted tokens, instructions run once a batch, and a learning rate that knows the time."""
-
-    budget: Budget
-    clock: Clock
-
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
-        del num_training_steps  # the budget has them
-        self.lr_scheduler = LambdaLR(
-            optimizer or self.optimizer,
-            lambda step: rate(fraction=self.budget.fraction(step, self.clock.elapsed_s), step=step),
-        )
-        return self.lr_scheduler
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        resuming.load_weights(resume_from_checkpoint, model or self.model)
+class WeightedTrainer(ResumableTrainer, SFTTrainer):
+    """TRL's trainer with weighted tokens, and instructions that run once a batch."""
 
     def compute_loss(
         self,
@@ -124,33 +117,33 @@ class _Trainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: int | None = None,
     ) -> Any:
-        """Mean cross-entropy of the answers' tokens by their weights."""
+        """Return the mean cross-entropy of the answers' tokens by their weights."""
         del num_items_in_batch
-        total = torch.stack([summed(model, batch) for batch in inputs["batches"]]).sum()
+        total = torch.stack([sum_weighted_loss(model, batch) for batch in inputs["batches"]]).sum()
         loss = total / sum(batch["weights"].sum() for batch in inputs["batches"])
         return (loss, {}) if return_outputs else loss
 
 
-def rate(*, fraction: float, step: int) -> float:
-    """The share of the learning rate at `fraction` of the run: a ramp, a plateau, then linear down to 2 %."""
-    kept = min(1.0, (1 - min(1.0, fraction)) / (1 - KEPT_FRACTION))
-    return min(1.0, (step + 1) / RAMP_STEPS) * (LAST_RATE_FRACTION + (1 - LAST_RATE_FRACTION) * kept)
+def compute_tiny_rate(*, fraction: float, step: int) -> float:
+    """Return the share of the learning rate at `fraction` of the run: a ramp, a plateau, then linear down to 2 %."""
+    left = min(1.0, (1 - min(1.0, fraction)) / (1 - PLATEAU_FRACTION))
+    return min(1.0, (step + 1) / RAMP_STEPS) * (LAST_RATE_FRACTION + (1 - LAST_RATE_FRACTION) * left)
 
 
-def summed(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch) -> torch.Tensor:
-    """Cross-entropy summed over the answers' tokens, each times its weight."""
-    hidden, start = last_hidden(model, batch)
+def sum_weighted_loss(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch) -> torch.Tensor:
+    """Sum the cross-entropy over the answers' tokens, each times its weight."""
+    hidden, start = compute_last_hidden(model, batch)
     labels, weights = batch["labels"][:, start + 1 :], batch["weights"][:, start + 1 :]
     answered = labels != tensors.IGNORED
     logits = model.lm_head(hidden[:, :-1][answered])
     return functional.cross_entropy(logits, labels[answered], reduction="none") @ weights[answered]
 
 
-def last_hidden(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch) -> tuple[torch.Tensor, int]:
-    """The text model's last states after the shared instructions, and where those end.
+def compute_last_hidden(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch) -> tuple[torch.Tensor, int]:
+    """Compute the text model's last states after the shared instructions, and where those end.
 
-    Every row opens with the same instructions. They run once and all rows attend to the same keys, as the prefix
-    cache does it in serving; gradients sum over the rows.
+    Every row opens with the same instructions. They run once and all rows attend to the same keys, as with the
+    prefix cache in serving; gradients sum over the rows.
     Shapes: [rows, length - start, hidden].
     """
     ids = batch["input_ids"]
@@ -177,7 +170,7 @@ def last_hidden(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch)
     return rest.last_hidden_state, start
 
 
-class _Timekeeper(TrainerCallback):
+class TimekeeperCallback(TrainerCallback):
     """Ends the run in time, and shows progress."""
 
     def __init__(self, budget: Budget, clock: Clock) -> None:
@@ -190,9 +183,9 @@ class _Timekeeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> TrainerControl:
         del args
-        done = self._budget.fraction(state.global_step, self._clock.elapsed_s)
-        self._progress.show(min(1.0, done), f"step {state.global_step}{self._loss}")
-        control.should_training_stop = control.should_training_stop or done >= 1
+        progress = self._budget.measure_progress(state.global_step, self._clock.elapsed_s)
+        self._progress.show(min(1.0, progress), f"step {state.global_step}{self._loss}")
+        control.should_training_stop = control.should_training_stop or progress >= 1
         return control
 
     def on_log(

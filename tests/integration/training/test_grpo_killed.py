@@ -12,8 +12,9 @@ import pytest
 from tests.support.paths import MODEL
 from training.__main__ import main
 from training.dataset import manifest
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import Split
 from training.runs.run_log import RunLog
+from training.synthetic import scene_files
 
 STEPS = 4
 SMALL = (
@@ -26,7 +27,7 @@ TIMELESS = ("reward", "r_iou", "grad_norm", "tokens", "learning_rate")
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("set")
-    drawn = [manifest._write_scene(path, seed) for seed in range(6)]
+    drawn = [scene_files.write_scene(path, seed) for seed in range(6)]
     splits = [Split.TRAIN] * 4 + [Split.VALIDATION] * 2
     entries = [entry.model_copy(update={"split": split}) for entry, split in zip(drawn, splits, strict=True)]
     (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))

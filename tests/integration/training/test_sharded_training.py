@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 
 from tests.support.paths import MODEL, ROOT
 from tests.support.processes.sharded_run import HOLD
-from tests.support.training_runs import TIMEOUT_S, Ground, until
+from tests.support.training_runs import TIMEOUT_S, TrainingGround, wait_until
 from training.__main__ import main
 from training.runs.run_log import RunLog
 from training.synthetic import scene_files
-from worker.local.server import free_port
+from worker.local.server import find_free_port
 
 CONFIGURATIONS = ROOT / "infra" / "accelerate"
 FSDP2 = CONFIGURATIONS / "eight_gpus_fsdp2.yaml"
@@ -45,7 +45,7 @@ def test_what_is_sharded_are_the_layers_of_the_model() -> None:
 
 def two_processes(arguments: list[str], *command: str, **more: str) -> list[subprocess.Popen[str]]:
     """`more` is added to their environment."""
-    port = str(free_port())
+    port = str(find_free_port())
     started = []
     for rank in ("0", "1"):
         world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
@@ -74,11 +74,11 @@ def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOOMIN_TRAIN_THREADS", "1")
-    ground, out, alone = Ground.at(tmp_path), tmp_path / "out", tmp_path / "alone"
+    ground, out, alone = TrainingGround.build(tmp_path), tmp_path / "out", tmp_path / "alone"
     more = ["--rows", "4", "--epochs", "1"]
-    processes = two_processes(ground.arguments(out, *more), *SHARDED, **{HOLD: "3"})
+    processes = two_processes(ground.build_arguments(out, *more), *SHARDED, **{HOLD: "3"})
     try:
-        until(processes[0], lambda: len(log(out)) == 3)
+        wait_until(processes[0], lambda: len(log(out)) == 3)
     finally:
         kill(processes)
     shards = sorted((out / "sft" / "checkpoint-2" / "pytorch_model_fsdp_0").glob("*.distcp"))
@@ -86,11 +86,11 @@ def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
     assert len(shards) == 2
     assert all(shard.stat().st_size < 0.7 * whole for shard in shards)
 
-    processes = two_processes(ground.arguments(out, *more), *SHARDED)
+    processes = two_processes(ground.build_arguments(out, *more), *SHARDED)
     told = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], told
     assert "step 1," not in told[0]
-    assert main(ground.arguments(alone, *more)) == 0
+    assert main(ground.build_arguments(alone, *more)) == 0
     assert [set(line["rows"]) for line in log(out)] == [set(line["rows"]) for line in log(alone)]
     losses = [[line["loss"] for line in log(path)] for path in (out, alone)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
@@ -117,7 +117,7 @@ def test_two_processes_of_grpo_share_answers_die_and_go_on(
     record = out / "grpo"
     processes = two_processes([*arguments, *batch], *command)
     try:
-        until(processes[0], lambda: (record / "checkpoint-1" / "clock.json").exists())
+        wait_until(processes[0], lambda: (record / "checkpoint-1" / "clock.json").exists())
     finally:
         kill(processes)
     assert not (out / "config.json").exists(), "what has not ended is no checkpoint"

@@ -19,7 +19,7 @@ from accelerate.utils import FullyShardedDataParallelPlugin
 from transformers import TrainerState
 
 from training.__main__ import main
-from training.sft.journal import Journal
+from training.sft.journal import SftJournal
 
 HOLD = "HOLD_AFTER_STEP"
 
@@ -46,14 +46,14 @@ def shard(configuration: Path) -> None:
 
 
 def hold_after(step: int) -> None:
-    write = Journal.on_log
+    write = SftJournal.on_log
 
-    def write_and_hold(self: Journal, args: object, state: TrainerState, *rest: object, **more: object) -> None:
+    def write_and_hold(self: SftJournal, args: object, state: TrainerState, *rest: object, **more: object) -> None:
         write(self, args, state, *rest, **more)
         if state.global_step >= step:
             threading.Event().wait()
 
-    Journal.on_log = write_and_hold  # type: ignore[method-assign, assignment]
+    SftJournal.on_log = write_and_hold  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ from training.sft.memory import FORMULA
 
 def test_a_plan_is_told_with_its_formula(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory", "--size", "models/zoomin-tiny", "--gpus", "1", "--profile", "tiny"]) == 0
-    told = capsys.readouterr().out
-    assert FORMULA in told
-    assert "GiB per GPU" in told
+    text = capsys.readouterr().out
+    assert FORMULA in text
+    assert "GiB per GPU" in text
 
 
 def test_json_says_bytes_that_add_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory", "--size", "7b", "--lora", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["parameters"]["all"] == 8_292_166_656
-    assert said["total"] == sum(said["bytes"].values())
+    report = json.loads(capsys.readouterr().out)
+    assert report["parameters"]["all"] == 8_292_166_656
+    assert report["total"] == sum(report["bytes"].values())
 
 
 def test_a_size_that_is_none_is_bad_settings(capsys: pytest.CaptureFixture[str]) -> None:

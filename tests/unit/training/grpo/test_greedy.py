@@ -4,33 +4,33 @@ from transformers import AutoProcessor, PreTrainedTokenizerFast, Qwen2_5_VLForCo
 
 from pipeline.checkpoint import Checkpoint
 from tests.support.paths import MODEL
-from training.dataset import manifest
 from training.grpo import greedy
-from training.grpo.greedy import Reader
+from training.grpo.greedy import GreedyGenerator
 from training.qwen import tensors, tokens
 from training.runs import prompts as run_prompts
-from training.runs.prompts import Question
+from training.runs.prompts import Prompt
+from training.synthetic import scene_files
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
+def reader() -> GreedyGenerator:
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(MODEL, dtype=torch.float32)
-    return Reader(model, AutoProcessor.from_pretrained(MODEL).tokenizer, Checkpoint.read(MODEL).card, 60)
+    return GreedyGenerator(model, AutoProcessor.from_pretrained(MODEL).tokenizer, Checkpoint.read(MODEL).card, 60)
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
+def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     directory = tmp_path_factory.mktemp("set")
-    entries = [manifest._write_scene(directory, seed) for seed in range(7_000_000, 7_000_004)]
-    scans = run_prompts.scans(directory, entries)
+    entries = [scene_files.write_scene(directory, seed) for seed in range(7_000_000, 7_000_004)]
+    scans = run_prompts.build_scan_prompts(directory, entries)
     own = [entry.regions for entry in entries]
-    return scans + run_prompts.checks(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
+    return scans + run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
 
 
-def test_answers_come_in_the_order_of_their_questions(reader: Reader, asked: list[Question]) -> None:
+def test_answers_come_in_the_order_of_their_questions(reader: GreedyGenerator, asked: list[Prompt]) -> None:
     done: list[int] = []
     reader.model.train()
-    answers = reader.answers(asked, done.append)
+    answers = reader.generate(asked, done.append)
     assert reader.model.training, "the model goes on training"
     assert done == [len(asked)]
     assert all(answer.verdict for answer in answers)
@@ -39,14 +39,14 @@ def test_answers_come_in_the_order_of_their_questions(reader: Reader, asked: lis
         assert answer.explanation.count("Crop ") == len(question.crops or ())
 
 
-def test_a_batch_changes_no_answer(reader: Reader, asked: list[Question]) -> None:
-    together = reader.answers(asked, lambda _: None)
-    alone = [answer for question in asked for answer in reader.answers([question], lambda _: None)]
+def test_a_batch_changes_no_answer(reader: GreedyGenerator, asked: list[Prompt]) -> None:
+    together = reader.generate(asked, lambda _: None)
+    alone = [answer for question in asked for answer in reader.generate([question], lambda _: None)]
     assert together == alone
 
 
-def test_queries_are_padded_on_the_left(reader: Reader, asked: list[Question]) -> None:
-    posed = [run_prompts.pose(question, reader.card) for question in asked[3:5]]
+def test_queries_are_padded_on_the_left(reader: GreedyGenerator, asked: list[Prompt]) -> None:
+    posed = [run_prompts.render_prompt(question, reader.card) for question in asked[3:5]]
     collator = tensors.Collator(reader.tokenizer)
     batch = collator.prompts([one.query for one in posed])
     rows = [collator.prompt(one.query) for one in posed]
@@ -58,7 +58,7 @@ def test_queries_are_padded_on_the_left(reader: Reader, asked: list[Question]) -
 
 
 def test_no_special_token_but_the_last_is_sampled(tokenizer: PreTrainedTokenizerFast) -> None:
-    forbidden = greedy.forbidden_tokens(tokenizer)
+    forbidden = greedy.list_forbidden_tokens(tokenizer)
     words = tokenizer.convert_ids_to_tokens(forbidden)
     assert set(words) == set(tokens.SPECIALS) - {tokens.IM_END}
     assert tokenizer.eos_token_id not in forbidden

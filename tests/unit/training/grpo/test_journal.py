@@ -4,7 +4,7 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from training.grpo import profiles as grpo_profiles
-from training.grpo.journal import Journal
+from training.grpo.journal import GrpoJournal
 from training.runs.budget import Budget, Clock
 from training.runs.run_log import RunLog
 
@@ -19,9 +19,9 @@ class Run:
         self.validated: list[int] = []
         self.log = RunLog(directory / "log.jsonl")
         self.args = TrainingArguments(output_dir=str(directory), use_cpu=True)
-        profile = grpo_profiles.resolve("tiny", 1, {"steps": 5, "validate_every": 2} | changes).values
+        profile = grpo_profiles.resolve_grpo_profile("tiny", 1, {"steps": 5, "validate_every": 2} | changes).values
         clock, budget = Clock(now=lambda: self.now_s), Budget(profile.steps, seconds=100.0)
-        self.journal = Journal(profile, "GRPO", budget, clock, self.log, self.validated.append)
+        self.journal = GrpoJournal(profile, "GRPO", budget, clock, self.log, self.validated.append)
 
     def step(self, number: int, *, first: bool = True) -> bool:
         """Whether the run is to stop."""

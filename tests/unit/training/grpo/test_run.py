@@ -12,14 +12,14 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.paths import MODEL
 from training.dataset import manifest
-from training.dataset.manifest import Entry
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import LabeledImage, Split
 from training.grpo import profiles as grpo_profiles
 from training.grpo import run as grpo_run
-from training.grpo.plan import Plan
 from training.grpo.profiles import Stage
-from training.grpo.validation import Result
+from training.grpo.run_config import GrpoRun
+from training.grpo.validation import ValidationResult
 from training.runs import publishing
+from training.synthetic import scene_files
 
 SMALL: dict[str, Any] = {
     "steps": 2,
@@ -36,17 +36,17 @@ SMALL: dict[str, Any] = {
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("set")
     splits = [Split.TRAIN] * 4 + [Split.VALIDATION] * 2
-    drawn = [manifest._write_scene(path, seed) for seed in range(6)]
+    drawn = [scene_files.write_scene(path, seed) for seed in range(6)]
     entries = [entry.model_copy(update={"split": split}) for entry, split in zip(drawn, splits, strict=True)]
     (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
     return path
 
 
-def plan(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, **changes: Any) -> Plan:
-    return Plan(
+def build_run(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, **changes: Any) -> GrpoRun:
+    return GrpoRun(
         start=Checkpoint.read(start),
         stage=stage,
-        resolved=grpo_profiles.resolve("tiny", stage, SMALL | changes),
+        resolved=grpo_profiles.resolve_grpo_profile("tiny", stage, SMALL | changes),
         data=directory,
         validation=directory,
         out=out,
@@ -56,135 +56,146 @@ def plan(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, **cha
     )
 
 
+def decide(run: GrpoRun, results: list[ValidationResult]) -> grpo_run.GrpoOutcome:
+    return grpo_run._decide_outcome(run.stage, results, run.choose_result(results))
+
+
+def finish(run: GrpoRun, outcome: grpo_run.GrpoOutcome) -> None:
+    grpo_run._publish_outcome(run, outcome, "sha256:0")
+    grpo_run._delete_unfinished_work(run.directory)
+
+
 def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path / "model.safetensors")
 
 
 @pytest.mark.timeout(300)
 def test_both_stages_train_and_leave_a_checkpoint(directory: Path, tmp_path: Path) -> None:
-    first = plan(directory, tmp_path / "one", stage=1, learning_rate=1e-3, beta=0.01)
-    grpo_run.run(first)
-    lines = [json.loads(line) for line in (first.record / "log.jsonl").read_text().splitlines()]
+    first = build_run(directory, tmp_path / "one", stage=1, learning_rate=1e-3, beta=0.01)
+    grpo_run.run_grpo(first)
+    lines = [json.loads(line) for line in (first.directory / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2]
-    told = {"r_format", "r_iou", "r_verdict", "boxes", "kl", "zero_variance_share", "tokens", "truncated_share"}
-    told |= {"step_s", "tokens_per_s"}
-    assert told < lines[0].keys()
+    names = {"r_format", "r_iou", "r_verdict", "boxes", "kl", "zero_variance_share", "tokens", "truncated_share"}
+    names |= {"step_s", "tokens_per_s"}
+    assert names < lines[0].keys()
     assert lines[1]["kl"] > 0, "the second step's answers come from weights that have moved"
-    assert (first.record / "log.png").stat().st_size > 0
-    assert not list(first.record.glob("checkpoint-*")), "a run that has ended leaves nothing to go on from"
+    assert (first.directory / "log.png").stat().st_size > 0
+    assert not list(first.directory.glob("checkpoint-*")), "a run that has ended leaves nothing to go on from"
 
-    second = plan(directory, tmp_path / "two", stage=2, start=tmp_path / "one")
-    outcome = grpo_run.run(second)
-    lines = [json.loads(line) for line in (second.record / "log.jsonl").read_text().splitlines()]
+    second = build_run(directory, tmp_path / "two", stage=2, start=tmp_path / "one")
+    outcome = grpo_run.run_grpo(second)
+    lines = [json.loads(line) for line in (second.directory / "log.jsonl").read_text().splitlines()]
     assert {"r_verdict", "r_bleu"} < lines[0].keys()
     assert outcome.start.step == 0
-    assert len(json.loads((second.record / "own_boxes.json").read_text())) == 4
+    assert len(json.loads((second.directory / "own_boxes.json").read_text())) == 4
     assert Checkpoint.read(tmp_path / "two").card.box_frame == "thousand"
 
 
 def test_the_chosen_weights_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
-    made = plan(directory, tmp_path / "out", stage=1)
-    made.record.mkdir(parents=True)
-    model, _ = grpo_run._load(made)
+    run = build_run(directory, tmp_path / "out", stage=1)
+    run.directory.mkdir(parents=True)
+    model, _ = grpo_run._load_start(run.start.path, run.profile.dtype)
     torch.nn.init.ones_(model.lm_head.weight)
-    model.save_pretrained(made.weights(20))
-    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
-    outcome = grpo_run._outcome(made, [start, replace(start, step=20, iou_f1=0.7)])
-    grpo_run._finish(made, outcome, "sha256:0")
-    assert (outcome.improved, outcome.kept.step) == (True, 20)
-    kept, before = Checkpoint.read(made.out), Checkpoint.read(MODEL)
-    assert kept.revision != before.revision
-    assert (kept.card.metrics, kept.card.calibration, kept.card.trained_on) == ({}, None, "sha256:0")
-    assert kept.card.box_frame == before.card.box_frame
-    moved = weights(made.out)
+    model.save_pretrained(run.locate_weights(20))
+    start = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    outcome = decide(run, [start, replace(start, step=20, iou_f1=0.7)])
+    finish(run, outcome)
+    assert (outcome.improved, outcome.chosen.step) == (True, 20)
+    published, before = Checkpoint.read(run.out), Checkpoint.read(MODEL)
+    assert published.revision != before.revision
+    assert (published.card.metrics, published.card.calibration, published.card.trained_on) == ({}, None, "sha256:0")
+    assert published.card.box_frame == before.card.box_frame
+    moved = weights(run.out)
     assert moved.keys() == weights(MODEL).keys()
     assert {tensor.dtype for tensor in moved.values()} == {torch.bfloat16}
     assert (moved["model.embed_tokens.weight"] == 1).all()
-    names = {file.name for file in made.out.iterdir() if file.is_file()}
+    names = {file.name for file in run.out.iterdir() if file.is_file()}
     assert names == {file.name for file in MODEL.iterdir()} - {"README.md"}
-    assert not list(made.record.glob("weights-*"))
+    assert not list(run.directory.glob("weights-*"))
 
 
 def test_the_start_is_published_when_nothing_improved(directory: Path, tmp_path: Path) -> None:
-    made = plan(directory, tmp_path / "out", stage=1)
-    made.record.mkdir(parents=True)
-    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
-    outcome = grpo_run._outcome(made, [start, replace(start, step=20)])
-    grpo_run._finish(made, outcome, "sha256:0")
+    run = build_run(directory, tmp_path / "out", stage=1)
+    run.directory.mkdir(parents=True)
+    start = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    outcome = decide(run, [start, replace(start, step=20)])
+    finish(run, outcome)
     assert not outcome.improved
-    assert outcome.objections == {20: ["IoU f1 did not rise"]}
-    assert Checkpoint.read(made.out).revision == made.start.revision
-    assert Checkpoint.read(made.out).card == made.start.card
+    assert outcome.failed_checks == {20: ["IoU f1 did not rise"]}
+    assert Checkpoint.read(run.out).revision == run.start.revision
+    assert Checkpoint.read(run.out).card == run.start.card
 
 
 def test_what_was_refused_can_be_measured(directory: Path, tmp_path: Path) -> None:
-    made = replace(plan(directory, tmp_path / "out", stage=1), refused=tmp_path / "refused")
-    made.record.mkdir(parents=True)
-    model, _ = grpo_run._load(made)
+    run = replace(build_run(directory, tmp_path / "out", stage=1), refused=tmp_path / "refused")
+    run.directory.mkdir(parents=True)
+    model, _ = grpo_run._load_start(run.start.path, run.profile.dtype)
     torch.nn.init.ones_(model.lm_head.weight)
-    model.save_pretrained(made.weights(40))
-    start = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+    model.save_pretrained(run.locate_weights(40))
+    start = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
     worse = [replace(start, step=step) for step in (20, 40)]
-    grpo_run._finish(made, grpo_run._outcome(made, [start, *worse]), "sha256:0")
-    assert Checkpoint.read(made.out).revision == made.start.revision
+    finish(run, decide(run, [start, *worse]))
+    assert Checkpoint.read(run.out).revision == run.start.revision
     assert Checkpoint.read(tmp_path / "refused").card.trained_on == "sha256:0"
     assert (weights(tmp_path / "refused")["model.embed_tokens.weight"] == 1).all()
     with pytest.raises(BadSettings, match="refused holds a finished checkpoint; name another directory with --refused"):
-        grpo_run.run(replace(made, out=tmp_path / "other"))
-    (made.out / "config.json").unlink()  # as if it was killed before its last line
-    (made.record / publishing.CONFIGURATION).write_text("{}")
+        grpo_run.run_grpo(replace(run, out=tmp_path / "other"))
+    (run.out / "config.json").unlink()  # as if it was killed before its last line
+    (run.directory / publishing.CONFIGURATION).write_text("{}")
     with pytest.raises(BadSettings, match="another run that has not ended"):  # and not: finished
-        grpo_run.run(made)
+        grpo_run.run_grpo(run)
 
 
 @pytest.mark.timeout(300)
 def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(directory: Path, tmp_path: Path) -> None:
     rewards = (("format", 1.0), ("verdict", 1.0), ("bleu", 1.0))
     changes = {"box_source": "none", "scan_fraction": 0.0, "stage_rewards": rewards, "learning_rate": 1e-2}
-    made = plan(directory, tmp_path / "out", stage=2, kept="last", **changes)
-    outcome = grpo_run.run(made)
-    lines = [json.loads(line) for line in (made.record / "log.jsonl").read_text().splitlines()]
+    run = build_run(directory, tmp_path / "out", stage=2, kept="last", **changes)
+    outcome = grpo_run.run_grpo(run)
+    lines = [json.loads(line) for line in (run.directory / "log.jsonl").read_text().splitlines()]
     assert {"r_format", "r_verdict", "r_bleu"} < lines[0].keys()
     assert "boxes" not in lines[0], "Query 1 is never asked"
-    assert not (made.record / "own_boxes.json").exists()
-    assert outcome.kept.step == 2
-    assert outcome.kept.i_acc == outcome.kept.acc, "there is one verdict"
-    assert outcome.objections == {}, "what was kept was not refused"
-    assert Checkpoint.read(made.out).revision != made.start.revision
+    assert not (run.directory / "own_boxes.json").exists()
+    assert outcome.chosen.step == 2
+    assert outcome.chosen.i_acc == outcome.chosen.acc, "there is one verdict"
+    assert outcome.failed_checks == {}, "what was kept was not refused"
+    assert Checkpoint.read(run.out).revision != run.start.revision
 
 
 def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="holds a finished checkpoint"):
-        grpo_run.run(plan(directory, MODEL, stage=1))
-    mine, other = (plan(directory, tmp_path, stage=1, learning_rate=rate) for rate in (1e-4, 2e-4))
-    mine.record.mkdir()
-    entries = grpo_run.read_entries(directory, Split.TRAIN)
-    grpo_run._claim(mine, entries)
-    grpo_run._claim(mine, entries)
+        grpo_run.run_grpo(build_run(directory, MODEL, stage=1))
+    mine, other = (build_run(directory, tmp_path, stage=1, learning_rate=rate) for rate in (1e-4, 2e-4))
+    mine.directory.mkdir()
+    entries = grpo_run.read_split(directory, Split.TRAIN)
+    grpo_run._open_run_directory(mine, entries)
+    grpo_run._open_run_directory(mine, entries)
     with pytest.raises(BadSettings, match="another run that has not ended"):
-        grpo_run._claim(other, entries)
+        grpo_run._open_run_directory(other, entries)
     with pytest.raises(BadSettings, match="another run that has not ended"):
-        grpo_run._claim(mine, entries[1:])
+        grpo_run._open_run_directory(mine, entries[1:])
 
 
 def test_a_set_too_small_for_a_step_is_refused(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="has 4 images to train on; a step takes 8"):
-        grpo_run.run(plan(directory, tmp_path, stage=1, prompts=8))
+        grpo_run.run_grpo(build_run(directory, tmp_path, stage=1, prompts=8))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_set_of_one_class_is_refused_and_so_is_one_with_faults(directory: Path, tmp_path: Path) -> None:
-    entries = [one.model_copy(update={"label": Verdict.REAL, "split": None}) for one in manifest.read(directory)]
+    entries = [
+        entry.model_copy(update={"label": Verdict.REAL, "split": None}) for entry in manifest.read_manifest(directory)
+    ]
     (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
-    one_class = replace(plan(directory, tmp_path / "out", stage=1), data=tmp_path)
+    one_class = replace(build_run(directory, tmp_path / "out", stage=1), data=tmp_path)
     with pytest.raises(BadSettings, match=f"too one-sided to train on: {len(entries)} real, 0 generated"):
-        grpo_run.run(one_class)
+        grpo_run.run_grpo(one_class)
     with pytest.raises(BadSettings, match="file_unreadable"):
-        grpo_run.run(replace(one_class, data=directory, validation=tmp_path))
+        grpo_run.run_grpo(replace(one_class, data=directory, validation=tmp_path))
     both = [entry.model_copy(update={"file": str(directory / entry.file)}) for entry in entries]
     (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in both))
     with pytest.raises(BadSettings, match=r"\d of \d images of .* are in .* too"):
-        grpo_run.run(replace(one_class, data=directory, validation=tmp_path))
+        grpo_run.run_grpo(replace(one_class, data=directory, validation=tmp_path))
     assert not (tmp_path / "out").exists()
 
 
@@ -192,15 +203,13 @@ def test_vllm_without_a_gpu_is_refused(directory: Path, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(BadSettings, match="vllm_colocate needs a GPU"):
-        grpo_run.run(plan(directory, tmp_path / "out", stage=1, generation="vllm_colocate"))
+        grpo_run.run_grpo(build_run(directory, tmp_path / "out", stage=1, generation="vllm_colocate"))
 
 
 def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
-    entries = [Entry(file=f"{split}.png", label=Verdict.REAL, split=split) for split in (*Split, None)]
+    entries = [LabeledImage(file=f"{split}.png", label=Verdict.REAL, split=split) for split in (*Split, None)]
     (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
-    read = {
-        split: [entry.file for entry in grpo_run.read_entries(tmp_path, split)] for split in ("train", "validation")
-    }
-    assert read == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
+    files = {split: [entry.file for entry in grpo_run.read_split(tmp_path, split)] for split in ("train", "validation")}
+    assert files == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
     with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
-        grpo_run.run(plan(tmp_path, tmp_path / "out", stage=1))
+        grpo_run.run_grpo(build_run(tmp_path, tmp_path / "out", stage=1))

@@ -8,39 +8,39 @@ from pipeline import prompts
 from pipeline.checkpoint import Checkpoint
 from pipeline.verdict import BoundingBox, Verdict
 from tests.support.paths import MODEL
-from training.dataset import manifest
 from training.grpo import profiles as grpo_profiles
 from training.grpo import trainer as grpo_trainer
-from training.grpo.profiles import Profile
+from training.grpo.profiles import GrpoProfile
 from training.qwen import tensors, tokens
 from training.runs import prompts as run_prompts
-from training.runs.prompts import Posed, Question
+from training.runs.prompts import Prompt, RenderedPrompt
+from training.synthetic import scene_files
 from training.tiny_model import vocabulary
 
 EOS, WORD = 1, 7
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
+def prompts_of_set(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     directory = tmp_path_factory.mktemp("set")
-    entries = [manifest._write_scene(directory, seed) for seed in (0, 1)]
+    entries = [scene_files.write_scene(directory, seed) for seed in (0, 1)]
     own = [entry.regions for entry in entries]
-    checks = run_prompts.checks(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
-    return run_prompts.scans(directory, entries) + checks
+    checks = run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
+    return run_prompts.build_scan_prompts(directory, entries) + checks
 
 
 @pytest.fixture(scope="module")
-def posed(asked: list[Question]) -> list[Posed]:
+def rendered(prompts_of_set: list[Prompt]) -> list[RenderedPrompt]:
     card = Checkpoint.read(MODEL).card
-    return [run_prompts.pose(question, card) for question in asked]
+    return [run_prompts.render_prompt(question, card) for question in prompts_of_set]
 
 
-def profile(**changes: object) -> Profile:
-    return grpo_profiles.resolve("tiny", 1, changes).values
+def profile(**changes: object) -> GrpoProfile:
+    return grpo_profiles.resolve_grpo_profile("tiny", 1, changes).values
 
 
 def said(
-    rewards: list[grpo_trainer.Reward], posed: list[Posed], texts: list[str], ids: list[list[int]]
+    rewards: list[grpo_trainer.Reward], rendered: list[RenderedPrompt], texts: list[str], ids: list[list[int]]
 ) -> dict[str, object]:
     """What the trainer would get from each reward, and the figures that they report beside it."""
     figures: dict[str, object] = {}
@@ -49,18 +49,20 @@ def said(
             prompts=None,
             completions=[[{"role": "assistant", "content": text}] for text in texts],
             completion_ids=ids,
-            posed=posed,
+            rendered=rendered,
             log_metric=figures.__setitem__,
             trainer_state=None,
         )
     return figures
 
 
-def test_prompts_reach_the_model_token_for_token_as_in_serving(asked: list[Question], posed: list[Posed]) -> None:
+def test_prompts_reach_the_model_token_for_token_as_in_serving(
+    prompts_of_set: list[Prompt], rendered: list[RenderedPrompt]
+) -> None:
     processor = AutoProcessor.from_pretrained(MODEL, padding_side="left")
-    rows = grpo_trainer._dataset(asked, posed[0].card, range(len(asked)))[:]
+    rows = grpo_trainer.build_dataset(prompts_of_set, rendered[0].card, range(len(prompts_of_set)))[:]
     collator = tensors.Collator(processor.tokenizer)
-    for messages, pictures, one in zip(rows["prompt"], rows["images"], posed, strict=True):
+    for messages, pictures, one in zip(rows["prompt"], rows["images"], rendered, strict=True):
         grpo_sees = prepare_multimodal_messages(messages, images=pictures)
         (ids,) = processor.apply_chat_template(
             conversation=[grpo_sees], add_generation_prompt=True, tokenize=True, return_dict=True
@@ -68,16 +70,16 @@ def test_prompts_reach_the_model_token_for_token_as_in_serving(asked: list[Quest
         assert ids == collator.prompt(one.query)
 
 
-def test_rewards_are_those_of_the_equations(posed: list[Posed]) -> None:
-    scan, check = posed[1], posed[3]
-    boxes = [vocabulary.on_grid(box) for box in scan.question.annotated]
+def test_rewards_are_those_of_the_equations(rendered: list[RenderedPrompt]) -> None:
+    scan, check = rendered[1], rendered[3]
+    boxes = [vocabulary.round_to_grid(box) for box in scan.prompt.annotated]
     texts = [
         prompts.render_scan(Verdict.GENERATED, boxes, "x"),
         prompts.render_scan(Verdict.REAL, [(0, 0, 20, 20)], "x"),
-        prompts.render_check(Verdict.GENERATED, check.question.reference),
+        prompts.render_check(Verdict.GENERATED, check.prompt.reference),
         "no answer",
     ]
-    rewards = grpo_trainer.reward_functions(
+    rewards = grpo_trainer.build_reward_functions(
         profile(stage_rewards=(("format", 1.0), ("iou", 1.0), ("verdict", 1.0), ("bleu", 1.0))), EOS
     )
     figures = said(rewards, [scan, scan, check, check], texts, [[WORD, EOS]] * 4)
@@ -89,28 +91,28 @@ def test_rewards_are_those_of_the_equations(posed: list[Posed]) -> None:
     assert figures["boxes"] == (len(boxes) + 1) / 2
 
 
-def test_an_answer_that_ran_out_of_tokens_is_read_as_far_as_it_goes(posed: list[Posed]) -> None:
-    rewards = grpo_trainer.reward_functions(profile(stage_rewards=(("format", 1.0),)), EOS)
+def test_an_answer_that_ran_out_of_tokens_is_read_as_far_as_it_goes(rendered: list[RenderedPrompt]) -> None:
+    rewards = grpo_trainer.build_reward_functions(profile(stage_rewards=(("format", 1.0),)), EOS)
     cut = "<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explanation>The to"
-    figures = said(rewards, [posed[0]] * 2, [cut, cut], [[WORD, WORD], [WORD, EOS]])
+    figures = said(rewards, [rendered[0]] * 2, [cut, cut], [[WORD, WORD], [WORD, EOS]])
     assert figures["r_format"] == [1.0, 0.0]
 
 
 def test_every_question_comes_as_often_as_the_others() -> None:
     tried = profile(steps=5, prompts=4, generations=2, micro_batch=8)
-    numbers = grpo_trainer.order(8, tried, seed=0)
+    numbers = grpo_trainer.draw_order(8, tried, seed=0)
     assert len(numbers) == 20
     assert sorted(numbers[:8]) == sorted(numbers[8:16]) == list(range(8))
     assert numbers[:8] != numbers[8:16]
-    assert numbers == grpo_trainer.order(8, tried, seed=0)
-    assert numbers != grpo_trainer.order(8, tried, seed=1)
+    assert numbers == grpo_trainer.draw_order(8, tried, seed=0)
+    assert numbers != grpo_trainer.draw_order(8, tried, seed=1)
 
 
 def test_weights_go_with_their_rewards() -> None:
     tried = profile(stage_rewards=(("verdict", 0.25), ("iou", 1.0), ("format", 0.0)))
     processor = AutoProcessor.from_pretrained(MODEL)
-    config = grpo_trainer.configure(tried, processor, Path("unused"), 0)
-    assert [reward.__name__ for reward in grpo_trainer.reward_functions(tried, EOS)] == ["r_verdict", "r_iou"]
+    config = grpo_trainer.build_grpo_config(tried, processor, Path("unused"), 0)
+    assert [reward.__name__ for reward in grpo_trainer.build_reward_functions(tried, EOS)] == ["r_verdict", "r_iou"]
     assert config.reward_weights == [0.25, 1.0]
     assert config.gradient_accumulation_steps * config.per_device_train_batch_size == tried.answers
 
@@ -118,7 +120,7 @@ def test_weights_go_with_their_rewards() -> None:
 @pytest.mark.parametrize("generation", ["vllm_colocate", "vllm_server"])
 def test_vllm_is_told_the_same_forbidden_words(generation: str) -> None:
     processor = AutoProcessor.from_pretrained(MODEL)
-    told = grpo_trainer._generation(profile(generation=generation, server_url="http://127.0.0.1:9"), processor)
+    told = grpo_trainer._choose_sampler(profile(generation=generation, server_url="http://127.0.0.1:9"), processor)
     assert told["use_vllm"] is True
     assert told["vllm_mode"] == generation.removeprefix("vllm_")
     assert tokens.IMAGE_PAD in told["generation_kwargs"]["bad_words"]
@@ -126,14 +128,15 @@ def test_vllm_is_told_the_same_forbidden_words(generation: str) -> None:
     assert ("vllm_server_base_url" in told) == (generation == "vllm_server")
 
 
-def test_the_learning_rate_ramps_and_stays_or_falls_to_nothing() -> None:
-    falling, staying = profile(warm_up_steps=5), profile(warm_up_steps=5, schedule="constant")
-    assert grpo_trainer.rate(falling, step=0, fraction=0.0) == pytest.approx(0.2)
-    assert grpo_trainer.rate(falling, step=30, fraction=0.5) == pytest.approx(0.5)
-    assert grpo_trainer.rate(falling, step=60, fraction=1.1) == 0
-    assert grpo_trainer.rate(staying, step=60, fraction=1.0) == 1
+def test_the_reporter_reaches_the_trainer(tmp_path: Path) -> None:
+    processor = AutoProcessor.from_pretrained(MODEL)
+    reporters = [
+        grpo_trainer.build_grpo_config(profile(**change), processor, tmp_path, 0).report_to
+        for change in ({}, {"report_to": "wandb"})
+    ]
+    assert reporters == [[], ["wandb"]]
 
 
-def test_the_regions_of_both_sides_are_pixels_of_the_full_size(posed: list[Posed]) -> None:
-    answer = posed[0].read(prompts.render_scan(Verdict.REAL, [(0, 0, 1000, 1000)], "x"), truncated=False)
+def test_the_regions_of_both_sides_are_pixels_of_the_full_size(rendered: list[RenderedPrompt]) -> None:
+    answer = rendered[0].read_completion(prompts.render_scan(Verdict.REAL, [(0, 0, 1000, 1000)], "x"), truncated=False)
     assert answer.regions == (BoundingBox(0, 0, 512, 512),)

@@ -5,19 +5,21 @@ from pathlib import Path
 import pytest
 
 from pipeline.verdict import BoundingBox, Verdict
-from training.dataset.manifest import Entry, Explanations
+from training.dataset.labeled_image import Explanations, LabeledImage
 from training.evaluation.metrics import Prediction
 from training.grpo import validation
-from training.grpo.validation import Result
-from training.runs.completions import Answered
-from training.runs.prompts import Question
+from training.grpo.validation import ValidationResult
+from training.runs.completions import ParsedCompletion
+from training.runs.prompts import Prompt
 
-START = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.55, iou_f1=0.57, boxes=1.9, unparsed=0.0, bleu2=0.5)
+START = ValidationResult(
+    0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.55, iou_f1=0.57, boxes=1.9, unparsed=0.0, bleu2=0.5
+)
 SQUARE = BoundingBox(0, 0, 10, 10)
 AWAY = BoundingBox(50, 50, 60, 60)
 
 
-def later(step: int, **changed: float) -> Result:
+def later(step: int, **changed: float) -> ValidationResult:
     return replace(START, step=step, **changed)
 
 
@@ -34,7 +36,7 @@ def test_figures_of_judged_images() -> None:
         ),
         Prediction(Verdict.GENERATED, Verdict.REAL, None, (), ()),
     ]
-    result = validation.result(20, judged)
+    result = validation.summarize_predictions(20, judged)
     assert (result.step, result.acc, result.i_acc, result.boxes, result.unparsed) == (20, 0.5, 0.5, 0.5, 0.5)
     assert (result.iou, result.iou_recall, result.iou_f1) == (1.0, 0.5, pytest.approx(2 / 3))
     assert result.bleu2 == pytest.approx(1)
@@ -43,44 +45,44 @@ def test_figures_of_judged_images() -> None:
 
 def test_the_best_overlap_is_kept_after_stage_1() -> None:
     results = [START, later(20, iou_f1=0.60), later(40, iou_f1=0.62), later(60, iou_f1=0.61)]
-    assert validation.best(1, results).step == 40
+    assert validation.select_best(1, results).step == 40
 
 
 def test_the_start_is_kept_when_nothing_improved() -> None:
-    assert validation.best(1, [START, later(20, iou_f1=0.57), later(40, iou_f1=0.5)]) == START
-    assert validation.best(2, [START, later(20)]) == START
-    assert validation.best(1, [START]) == START
+    assert validation.select_best(1, [START, later(20, iou_f1=0.57), later(40, iou_f1=0.5)]) == START
+    assert validation.select_best(2, [START, later(20)]) == START
+    assert validation.select_best(1, [START]) == START
 
 
 def test_an_overlap_that_costs_verdicts_is_refused() -> None:
     drifted = later(20, iou_f1=0.7, i_acc=0.66)
-    assert validation.objections(1, drifted, START) == ["I-Acc fell"]
-    assert validation.best(1, [START, drifted, later(40, iou_f1=0.58)]).step == 40
+    assert validation.find_failed_checks(1, drifted, START) == ["I-Acc fell"]
+    assert validation.select_best(1, [START, drifted, later(40, iou_f1=0.58)]).step == 40
 
 
 def test_stage_2_keeps_the_boxes() -> None:
-    assert validation.objections(2, later(10, acc=0.95, iou_f1=0.5), START) == ["IoU fell"]
-    assert validation.objections(2, later(10, acc=0.95, iou_f1=0.56), START) == []
-    assert validation.best(2, [START, later(10, acc=0.91), later(20, acc=0.95)]).step == 20
+    assert validation.find_failed_checks(2, later(10, acc=0.95, iou_f1=0.5), START) == ["IoU fell"]
+    assert validation.find_failed_checks(2, later(10, acc=0.95, iou_f1=0.56), START) == []
+    assert validation.select_best(2, [START, later(10, acc=0.91), later(20, acc=0.95)]).step == 20
 
 
 def test_rising_equation_2_by_leaving_boxes_out_is_told_and_not_kept() -> None:
     fewer = later(20, iou=0.68, iou_recall=0.45, iou_f1=0.54, boxes=1.2)
-    assert validation.gamed(fewer, START)
-    assert not validation.gamed(later(20, iou=0.68, iou_recall=0.6, iou_f1=0.64, boxes=1.85), START)
-    assert validation.best(1, [START, fewer]) == START
+    assert validation.is_reward_hacking(fewer, START)
+    assert not validation.is_reward_hacking(later(20, iou=0.68, iou_recall=0.6, iou_f1=0.64, boxes=1.85), START)
+    assert validation.select_best(1, [START, fewer]) == START
 
 
 def test_one_turn_has_one_verdict(tmp_path: Path) -> None:
     class Reader:
-        def answers(self, asked: list[Question], after_each: Callable[[int], None]) -> list[Answered]:
+        def answers(self, asked: list[Prompt], after_each: Callable[[int], None]) -> list[ParsedCompletion]:
             after_each(len(asked))
             assert [question.crops for question in asked] == [(), ()]
-            return [Answered(Verdict.GENERATED, explanation="a seam"), Answered(None)]
+            return [ParsedCompletion(Verdict.GENERATED, explanation="a seam"), ParsedCompletion(None)]
 
     said = Explanations(scan="a seam", check="Crop 1: a seam")
-    entries = [Entry(file=f"{n}.png", label=Verdict.GENERATED, explanations=said) for n in range(2)]
-    judged = validation.judge_one_turn(Reader(), tmp_path, entries)
-    result = validation.result(0, judged)
+    entries = [LabeledImage(file=f"{n}.png", label=Verdict.GENERATED, explanations=said) for n in range(2)]
+    judged = validation.predict_one_turn(Reader(), tmp_path, entries)
+    result = validation.summarize_predictions(0, judged)
     assert (result.acc, result.i_acc, result.unparsed) == (0.5, 0.5, 0.5)
     assert result.bleu2 == pytest.approx(0.5)

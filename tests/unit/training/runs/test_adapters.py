@@ -13,7 +13,7 @@ from training.tiny_model import architecture
 
 
 def test_every_matrix_of_the_layers_has_an_adapter_and_nothing_else(tokenizer: PreTrainedTokenizerFast) -> None:
-    model = architecture.build(tokenizer, 0)
+    model = architecture.build_tiny_model(tokenizer, 0)
     linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     chosen = {name for name, _ in model.named_modules() if re.fullmatch(adapters.MODULES, name)}
     assert chosen == linear - {"lm_head"}
@@ -22,24 +22,28 @@ def test_every_matrix_of_the_layers_has_an_adapter_and_nothing_else(tokenizer: P
 
 def test_a_profile_s_adapters_are_those_of_either_kind_of_run() -> None:
     said = {"trained": "lora", "lora_rank": 4, "lora_alpha": 12}
-    kinds = [sft_profiles.resolve("paper", said).values, grpo_profiles.resolve("paper", 1, said).values]
-    configs = [adapters.config(profile) for profile in kinds]
+    kinds = [
+        sft_profiles.resolve_sft_profile("paper", said).values,
+        grpo_profiles.resolve_grpo_profile("paper", 1, said).values,
+    ]
+    configs = [adapters.build_lora_config(profile) for profile in kinds]
     assert [(one.r, one.lora_alpha, one.target_modules) for one in configs] == [(4, 12, adapters.MODULES)] * 2
-    assert adapters.config(grpo_profiles.PROFILES["paper", 1]) is None
+    assert adapters.build_lora_config(grpo_profiles.PROFILES["paper", 1]) is None
 
 
 def test_merged_weights_answer_as_the_adapter_did(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
-    architecture.build(tokenizer, 0).save_pretrained(tmp_path / "start")
+    architecture.build_tiny_model(tokenizer, 0).save_pretrained(tmp_path / "start")
     adapted = get_peft_model(
-        architecture.build(tokenizer, 0), adapters.config(grpo_profiles.resolve("tiny", 1, {"trained": "lora"}).values)
+        architecture.build_tiny_model(tokenizer, 0),
+        adapters.build_lora_config(grpo_profiles.resolve_grpo_profile("tiny", 1, {"trained": "lora"}).values),
     )
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
     adapted.save_pretrained(tmp_path / "adapter")
-    whole = adapters.merged(tmp_path / "start", tmp_path / "adapter", torch.float32)
+    whole = adapters.merge_adapter(tmp_path / "start", tmp_path / "adapter", torch.float32)
     ids = torch.arange(8)[None]
-    plain = architecture.build(tokenizer, 0)
+    plain = architecture.build_tiny_model(tokenizer, 0)
     with torch.no_grad():
         expected, found, start = (model.eval()(input_ids=ids).logits for model in (adapted, whole, plain))
     assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-4)

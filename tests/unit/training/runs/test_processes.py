@@ -6,23 +6,23 @@ from training.runs import processes
 
 @pytest.mark.parametrize(("count", "several"), [(7, 2), (8, 2), (1, 3), (0, 2)])
 def test_all_get_equal_parts_of_what_is_to_be_done(count: int, several: int) -> None:
-    shares = [processes.share(range(count), process, several) for process in range(several)]
+    shares = [processes.take_share(range(count), process, several) for process in range(several)]
     assert len({len(share) for share in shares}) == 1
     assert {number for share in shares for number in share} == set(range(count))
     assert sum(len(share) for share in shares) < count + several
 
 
 def test_devices_take_a_step_s_rows_in_equal_parts() -> None:
-    assert [processes.batches(32, at_once=4, devices=devices) for devices in (1, 2, 8)] == [8, 4, 1]
+    assert [processes.count_batches(32, at_once=4, devices=devices) for devices in (1, 2, 8)] == [8, 4, 1]
     with pytest.raises(BadSettings, match="32 rows cannot be shared by 3 devices with 4 at once"):
-        processes.batches(32, at_once=4, devices=3)
+        processes.count_batches(32, at_once=4, devices=3)
 
 
 def test_who_was_started_alone_is_the_first_and_has_it_all() -> None:
-    state = processes.join()
+    state = processes.join_processes()
     assert (state.is_main_process, state.num_processes) == (True, 1)
-    assert processes.share([3, 1, 2], state.process_index, state.num_processes) == [3, 1, 2]
+    assert processes.take_share([3, 1, 2], state.process_index, state.num_processes) == [3, 1, 2]
 
 
 def test_the_clock_goes_on() -> None:
-    assert 0 < processes.first_s() <= processes.first_s()
+    assert 0 < processes.read_shared_clock() <= processes.read_shared_clock()

@@ -1,67 +1,82 @@
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Any, ClassVar, Literal
 
+import pytest
+from pydantic import Field
+
+from pipeline.errors import BadSettings
 from training.runs import profiles
-from training.runs.profiles import Dtype, Trained, Value, out_of_bounds
+from training.runs.profiles import Amount, Count, Fraction, ProfileField, ProfileName, TrainingProfile
 
 
-@dataclass(frozen=True)
-class Profile:
-    rate: Annotated[float, "largest learning rate"] = 1e-4
-    steps: Annotated[int, "optimizer steps"] = 3
-    mixed_fraction: Annotated[float, "share of the other rows"] = 0.5
-    rewards: Annotated[tuple[tuple[str, float], ...], "weights"] = (("iou", 1.0),)
-    trained: Trained = "all"
-    dtype: Dtype = "float32"
+class SmallProfile(TrainingProfile):
+    GIVEN: ClassVar = ("rate", "steps")
+    OF_THE_MACHINE: ClassVar = ("micro_batch", "save_every", "report_to")
+    rate: Amount = Field(default=1e-4, description="largest learning rate")
+    steps: Count = Field(default=3, description="optimizer steps")
+    mixed_fraction: Fraction = Field(default=0.5, description="share of the other rows")
+    rewards: tuple[tuple[str, float], ...] = Field(default=(("iou", 1.0),), description="weights")
 
 
-def test_values_that_work_are_passed_over() -> None:
-    assert list(out_of_bounds(Profile())) == []
-    assert list(out_of_bounds(Profile(rate=0.0, mixed_fraction=1.0))) == []
+SMALL = SmallProfile(
+    trained="all",
+    lora_rank=4,
+    lora_alpha=8,
+    lora_dropout_fraction=0.0,
+    dtype="float32",
+    micro_batch=2,
+    save_every=5,
+)
+
+
+def resolve(name: ProfileName = "paper", **changes: Any) -> profiles.ResolvedProfile[SmallProfile]:
+    return profiles.resolve_profile(name, SMALL, changes)
+
+
+def test_values_at_their_bounds_work() -> None:
+    assert resolve(rate=0.0, mixed_fraction=1.0, steps=1).values.steps == 1
 
 
 def test_each_value_out_of_bounds_is_named_with_its_bound() -> None:
-    assert list(out_of_bounds(Profile(rate=float("nan"), steps=0, mixed_fraction=1.5))) == [
-        "rate is nan; it must be 0 or more",
-        "steps is 0; it must be 1 or more",
-        "mixed_fraction is 1.5; it is a share, at most 1",
+    with pytest.raises(BadSettings) as refused:
+        resolve(rate=float("nan"), steps=0, mixed_fraction=1.5)
+    assert refused.value.detail.split("; ") == [
+        *("rate is nan", "it must be a finite number", "steps is 0", "it must be 1 or more"),
+        *("mixed_fraction is 1.5", "it must be 1 or less"),
     ]
 
 
 def test_bfloat16_is_for_weights_that_stay_as_they_are() -> None:
-    assert "with all parameters in training use float32" in next(out_of_bounds(Profile(dtype="bfloat16")))
-    assert list(out_of_bounds(Profile(dtype="bfloat16", trained="lora"))) == []
+    with pytest.raises(BadSettings, match="with all parameters in training use float32"):
+        resolve(dtype="bfloat16")
+    assert resolve(dtype="bfloat16", trained="lora").values.dtype == "bfloat16"
 
 
-def test_values_are_named_in_their_order_with_their_types() -> None:
-    found = profiles.values_of(Profile)
-    assert found[0] == Value("rate", float, "largest learning rate")
-    assert [value.name for value in found] == list(Profile.__dataclass_fields__)
-    assert found[4].kind == Literal["all", "lora"]
-    assert [value.choices for value in found[3:5]] == [(), ("all", "lora")]
+def test_fields_are_listed_in_their_order_with_their_types() -> None:
+    fields = {field.name: field for field in profiles.list_fields(SmallProfile)}
+    assert list(fields) == list(SmallProfile.model_fields)
+    assert fields["rate"] == ProfileField("rate", float, "largest learning rate")
+    assert fields["trained"].kind == Literal["all", "lora"]
+    assert (fields["trained"].choices, fields["steps"].choices) == (("all", "lora"), ())
 
 
 def test_the_record_tells_given_guessed_and_changed_apart() -> None:
-    said = profiles.resolve("paper", Profile(), {"steps": 4}, given=("rate", "steps"), of_the_machine=("dtype",))
-    assert said.as_json() == {
-        "profile": "paper",
-        "values": {
-            "rate": 1e-4,
-            "steps": 4,
-            "mixed_fraction": 0.5,
-            "rewards": {"iou": 1.0},
-            "trained": "all",
-            "dtype": "float32",
-        },
-        "given_by_the_paper": ["rate"],
-        "guessed": ["mixed_fraction", "rewards", "trained"],
-        "changed": ["steps"],
-    }
+    record = resolve(steps=4).to_json()
+    assert (record["profile"], record["values"]["steps"], record["values"]["rewards"]) == ("paper", 4, {"iou": 1.0})
+    assert record["given_by_the_paper"] == ["rate"]
+    assert record["changed"] == ["steps"]
+    assert {"mixed_fraction", "rewards", "trained", "dtype"} < set(record["guessed"])
+    assert not {"micro_batch", "save_every", "rate", "steps"} & set(record["guessed"])
 
 
-def test_adapters_stand_on_weights_of_half_the_size_where_nothing_else_was_said() -> None:
-    def dtype(name: profiles.Name, **changes: str) -> str:
-        return profiles.resolve(name, Profile(), changes, given=(), of_the_machine=()).values.dtype
+def test_the_reporter_is_no_part_of_the_record() -> None:
+    reported = resolve(report_to="wandb")
+    assert reported.values.report_to == "wandb"
+    assert reported.to_json() == resolve().to_json()
+
+
+def test_adapters_stand_on_weights_of_half_the_size_unless_the_dtype_is_changed_too() -> None:
+    def dtype(name: ProfileName, **changes: str) -> str:
+        return resolve(name, **changes).values.dtype
 
     assert dtype("production", trained="lora") == "bfloat16"
     assert dtype("production", trained="lora", dtype="float32") == "float32"

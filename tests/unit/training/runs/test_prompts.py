@@ -6,10 +6,10 @@ from pipeline import images, prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, Verdict
 from training.dataset import manifest
-from training.dataset.manifest import Entry, Explanations
+from training.dataset.labeled_image import Explanations, LabeledImage
 from training.runs import prompts as run_prompts
-from training.runs.prompts import Question
-from training.synthetic import scenes
+from training.runs.prompts import Prompt
+from training.synthetic import scene_files, scenes
 from training.tiny_model import tiny
 
 CARD = CheckpointCard(**tiny.CARD)
@@ -19,81 +19,85 @@ AWAY = BoundingBox(0, 0, 30, 30)
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("set")
-    entries = [manifest._write_scene(path, seed) for seed in range(3)]
+    entries = [scene_files.write_scene(path, seed) for seed in range(3)]
     (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
     return path
 
 
 @pytest.fixture
-def entries(directory: Path) -> list[Entry]:
-    return list(manifest.read(directory))
+def entries(directory: Path) -> list[LabeledImage]:
+    return list(manifest.read_manifest(directory))
 
 
-def test_stage_1_asks_query_1_of_every_image(directory: Path, entries: list[Entry]) -> None:
-    asked = run_prompts.scans(directory, entries)
+def test_stage_1_asks_query_1_of_every_image(directory: Path, entries: list[LabeledImage]) -> None:
+    asked = run_prompts.build_scan_prompts(directory, entries)
     assert [question.is_scan for question in asked] == [True] * 3
-    posed = run_prompts.pose(asked[1], CARD)
-    scene = scenes.make(1)
-    assert posed.query.content[0] == images.view(scene.image, CARD.scan_max_pixels)
+    posed = run_prompts.render_prompt(asked[1], CARD)
+    scene = scenes.draw_scene(1)
+    assert posed.query.content[0] == images.build_view(scene.image, CARD.scan_max_pixels)
     assert posed.query.grammar == prompts.SCAN_GRAMMAR
-    assert (posed.question.annotated, posed.question.label) == (scene.boxes, Verdict.GENERATED)
-    answer = posed.read("<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explan", truncated=True)
+    assert (posed.prompt.annotated, posed.prompt.label) == (scene.boxes, Verdict.GENERATED)
+    answer = posed.read_completion("<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explan", truncated=True)
     assert answer.regions == (BoundingBox(0, 0, 256, 256),)
 
 
-def test_stage_2_asks_query_2_of_crops_as_serving_cuts_them(directory: Path, entries: list[Entry]) -> None:
+def test_stage_2_asks_query_2_of_crops_as_serving_cuts_them(directory: Path, entries: list[LabeledImage]) -> None:
     own = [(AWAY,)] * 3
-    asked = run_prompts.checks(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
-    posed = run_prompts.pose(asked[0], CARD)
-    cut = images.crop(scenes.make(0).image, AWAY, CARD.crop_max_pixels)
-    assert [images.digest(image) for image in posed.query.images[1:]] == [cut.sha256]
+    asked = run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
+    posed = run_prompts.render_prompt(asked[0], CARD)
+    cut = images.crop(scenes.draw_scene(0).image, AWAY, CARD.crop_max_pixels)
+    assert [images.digest_pixels(image) for image in posed.query.images[1:]] == [cut.sha256]
     assert posed.query.grammar == prompts.CHECK_GRAMMAR
-    assert posed.read(prompts.render_check(Verdict.REAL, "words"), truncated=False).explanation == "words"
+    assert posed.read_completion(prompts.render_check(Verdict.REAL, "words"), truncated=False).explanation == "words"
 
 
-def test_one_turn_asks_query_2_of_the_image_alone(directory: Path, entries: list[Entry]) -> None:
-    asked = run_prompts.uncropped(directory, entries)
+def test_one_turn_asks_query_2_of_the_image_alone(directory: Path, entries: list[LabeledImage]) -> None:
+    asked = run_prompts.build_one_turn_prompts(directory, entries)
     assert [question.crops for question in asked] == [()] * 3
-    posed = run_prompts.pose(asked[0], CARD)
+    posed = run_prompts.render_prompt(asked[0], CARD)
     assert (len(posed.query.images), posed.query.grammar) == (1, prompts.CHECK_GRAMMAR)
     assert [question.reference for question in asked] == [
         entry.explanations.scan for entry in entries if entry.explanations
     ]
 
 
-def test_crops_come_from_the_model_s_boxes_or_the_annotated_ones(directory: Path, entries: list[Entry]) -> None:
+def test_crops_come_from_the_model_s_boxes_or_the_annotated_ones(directory: Path, entries: list[LabeledImage]) -> None:
     own = [(AWAY,)] * 3
-    annotated = run_prompts.checks(directory, entries, own, own_fraction=0.0, scan_fraction=0.0, seed=0)
+    annotated = run_prompts.build_check_prompts(directory, entries, own, own_fraction=0.0, scan_fraction=0.0, seed=0)
     assert [question.crops for question in annotated] == [entry.regions for entry in entries]
-    many = run_prompts.checks(directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3, seed=0)
+    many = run_prompts.build_check_prompts(
+        directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3, seed=0
+    )
     scanned = sum(question.is_scan for question in many) / len(many)
     of_its_own = sum(question.crops == (AWAY,) for question in many) / len(many)
     assert scanned == pytest.approx(0.3, abs=0.06)
     assert of_its_own == pytest.approx(0.7 * 0.7, abs=0.06)
-    assert many == run_prompts.checks(directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3, seed=0)
+    assert many == run_prompts.build_check_prompts(
+        directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3, seed=0
+    )
 
 
-def test_query_1_is_only_remembered_in_stage_2(directory: Path, entries: list[Entry]) -> None:
-    asked = run_prompts.checks(directory, entries, [()] * 3, own_fraction=1.0, scan_fraction=1.0, seed=0)
+def test_query_1_is_only_remembered_in_stage_2(directory: Path, entries: list[LabeledImage]) -> None:
+    asked = run_prompts.build_check_prompts(directory, entries, [()] * 3, own_fraction=1.0, scan_fraction=1.0, seed=0)
     assert {question.reference for question in asked} == {""}
 
 
-def test_the_reference_speaks_of_the_crops_that_are_shown(entries: list[Entry]) -> None:
+def test_the_reference_speaks_of_the_crops_that_are_shown(entries: list[LabeledImage]) -> None:
     entry = next(entry for entry in entries if len(entry.boxes) > 1)
     first, second, *_ = entry.regions
-    assert run_prompts.check_reference(entry, entry.regions) == entry.explanations.check
+    assert run_prompts.build_check_reference(entry, entry.regions) == entry.explanations.check
     swapped = f"Crop 1: {entry.shown[1]}. Crop 2: plain ground. Crop 3: {entry.shown[0]}."
-    assert run_prompts.check_reference(entry, [second, AWAY, first]) == swapped
-    assert run_prompts.check_reference(entry, []) == "No crop to check."
+    assert run_prompts.build_check_reference(entry, [second, AWAY, first]) == swapped
+    assert run_prompts.build_check_reference(entry, []) == "No crop to check."
 
 
 def test_a_set_with_one_text_for_an_image_keeps_it() -> None:
-    whole = Entry(file="a.png", label=Verdict.REAL, explanations=Explanations(scan="e", check="e"))
-    assert run_prompts.check_reference(whole, [AWAY]) == "e"
-    assert run_prompts.check_reference(whole.model_copy(update={"explanations": None}), [AWAY]) == ""
+    whole = LabeledImage(file="a.png", label=Verdict.REAL, explanations=Explanations(scan="e", check="e"))
+    assert run_prompts.build_check_reference(whole, [AWAY]) == "e"
+    assert run_prompts.build_check_reference(whole.model_copy(update={"explanations": None}), [AWAY]) == ""
 
 
 def test_query_2_may_have_no_crop(directory: Path) -> None:
-    posed = run_prompts.pose(Question(directory / "scene-0000000.png", Verdict.REAL, (), ()), CARD)
+    posed = run_prompts.render_prompt(Prompt(directory / "scene-0000000.png", Verdict.REAL, (), ()), CARD)
     assert len(posed.query.images) == 1
     assert posed.query.grammar == prompts.CHECK_GRAMMAR

@@ -13,7 +13,7 @@ from training.sft import memory
 from training.sft import profiles as sft_profiles
 from training.sft import rows as sft_rows
 from training.sft import trainer as sft_trainer
-from training.sft.memory import Batch, Counted
+from training.sft.memory import Batch, ParameterCount
 from training.sft.profiles import PROFILES
 from training.synthetic import scene_files
 from training.tiny_model import architecture, tiny
@@ -26,12 +26,14 @@ PROFILE = PROFILES["tiny"]
 def rows(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> list[tensors.Batch]:
     """Batches of one row and of several."""
     directory = tmp_path_factory.mktemp("rows")
-    tiny.write(architecture.build(tokenizer, 0), tokenizer, directory / "model", CARD)
+    tiny.write_tiny_checkpoint(architecture.build_tiny_model(tokenizer, 0), tokenizer, directory / "model", CARD)
     scene_files.write_scenes(directory / "data", count=4, first_seed=40, workers=1)
-    asked = sft_rows.rows(directory / "data", manifest.read(directory / "data"), "two_turn", 8).questions
+    asked = sft_rows.build_prompts(
+        directory / "data", manifest.read_manifest(directory / "data"), "two_turn", 8
+    ).prompts
     made, collate = (
-        sft_trainer._dataset(asked, CARD, 20),
-        sft_trainer._collator(AutoProcessor.from_pretrained(directory / "model")),
+        sft_trainer.build_dataset(asked, CARD, 20),
+        sft_trainer.build_collator(AutoProcessor.from_pretrained(directory / "model")),
     )
     batches = [collate([made[number] for number in numbers]) for numbers in ([1], [0, 1, 2, 3])]
     return [
@@ -62,7 +64,7 @@ def in_hand(batch: tensors.Batch) -> Batch:
 
 
 def model_of(tokenizer: PreTrainedTokenizerFast, text: dict[str, int], vision: dict[str, int]) -> torch.nn.Module:
-    config = architecture.build(tokenizer, 0).config
+    config = architecture.build_tiny_model(tokenizer, 0).config
     for part, changes in ((config.text_config, text), (config.vision_config, vision)):
         for name, value in changes.items():
             setattr(part, name, value)
@@ -84,7 +86,7 @@ def test_activations_are_what_autograd_keeps(
     several: bool,
 ) -> None:
     model, batch = model_of(tokenizer, text, vision), rows[several]
-    planned = memory.activations(model.config, in_hand(batch), checkpointing=False, stream=4, product=4)
+    planned = memory.count_activation_bytes(model.config, in_hand(batch), checkpointing=False, stream=4, product=4)
     assert planned == pytest.approx(kept_bytes(model, batch), rel=0.05)
 
 
@@ -94,10 +96,10 @@ def test_with_checkpointing_only_the_inputs_of_layers_are_kept(
     model, batch = model_of(tokenizer, {}, {}), rows[1]
     model.gradient_checkpointing_enable({"use_reentrant": False})
     hand, config = in_hand(batch), model.config
-    planned = memory.activations(config, hand, checkpointing=True, stream=4, product=4)
+    planned = memory.count_activation_bytes(config, hand, checkpointing=True, stream=4, product=4)
     one_layer = (
-        memory.activations(config, hand, checkpointing=False, stream=4, product=4)
-        - memory.activations(_one_layer_less(config), hand, checkpointing=False, stream=4, product=4)
+        memory.count_activation_bytes(config, hand, checkpointing=False, stream=4, product=4)
+        - memory.count_activation_bytes(_one_layer_less(config), hand, checkpointing=False, stream=4, product=4)
     )  # fmt: skip
     assert planned - one_layer == pytest.approx(kept_bytes(model, batch), rel=0.05)
 
@@ -114,11 +116,11 @@ def test_weights_gradients_and_optimizer_are_the_bytes_that_a_step_leaves(
 ) -> None:
     from peft import get_peft_model
 
-    profile = sft_profiles.resolve("tiny", {"trained": trained}).values
-    model = architecture.build(tokenizer, 0)
-    counted = Counted.of(model, profile.lora_rank if trained == "lora" else None)
-    planned = memory.plan(model.config, counted, in_hand(rows[0]), profile, devices=1, on_gpu=False)
-    one = get_peft_model(model, adapters.config(profile)) if trained == "lora" else model
+    profile = sft_profiles.resolve_sft_profile("tiny", {"trained": trained}).values
+    model = architecture.build_tiny_model(tokenizer, 0)
+    counted = ParameterCount.from_model(model, profile.lora_rank if trained == "lora" else None)
+    planned = memory.estimate_memory(model.config, counted, in_hand(rows[0]), profile, devices=1, on_gpu=False)
+    one = get_peft_model(model, adapters.build_lora_config(profile)) if trained == "lora" else model
     learned = [parameter for parameter in one.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned)
     one(**rows[0], labels=rows[0]["input_ids"]).loss.backward()
@@ -131,9 +133,9 @@ def test_weights_gradients_and_optimizer_are_the_bytes_that_a_step_leaves(
 
 def test_more_devices_share_what_is_sharded_and_not_what_is_in_hand() -> None:
     config = qwen_sizes.config("7b")
-    counted = Counted.of(qwen_sizes.on_meta(config), None)
-    batch = Batch.largest(CheckpointCard(), rows=1)
-    two, eight = (memory.plan(config, counted, batch, PROFILES["paper"], devices=n) for n in (2, 8))
+    counted = ParameterCount.from_model(qwen_sizes.on_meta(config), None)
+    batch = Batch.build_largest(CheckpointCard(), rows=1)
+    two, eight = (memory.estimate_memory(config, counted, batch, PROFILES["paper"], devices=n) for n in (2, 8))
     assert two.weights == 4 * eight.weights
     assert (two.activations, two.copies) == (eight.activations, eight.copies)
     assert eight.total == sum((eight.weights, eight.gradients, eight.optimizer, eight.copies)) + (
@@ -142,13 +144,13 @@ def test_more_devices_share_what_is_sharded_and_not_what_is_in_hand() -> None:
 
 
 def test_the_largest_batch_holds_every_crop_and_the_longest_answer() -> None:
-    one = Batch.largest(CheckpointCard(max_crops=8), rows=1)
+    one = Batch.build_largest(CheckpointCard(max_crops=8), rows=1)
     assert one.patches == 4 * (334 + 8 * 144)
-    assert Batch.largest(CheckpointCard(max_crops=4), rows=2).length == one.length - 4 * 144
+    assert Batch.build_largest(CheckpointCard(max_crops=4), rows=2).length == one.length - 4 * 144
     assert replace(one, rows=3).tokens == 3 * one.length
 
 
 def test_adapters_are_counted_where_they_are() -> None:
     model = qwen_sizes.on_meta(qwen_sizes.config("7b"))
-    assert Counted.of(model, 8).trained == 2 * Counted.of(model, 4).trained
+    assert ParameterCount.from_model(model, 8).trained == 2 * ParameterCount.from_model(model, 4).trained
     assert "proj" in adapters.MODULES

@@ -24,7 +24,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("own")
-    tiny.write(architecture.build(tokenizer, 0), tokenizer, directory, CheckpointCard(**tiny.CARD))
+    tiny.write_tiny_checkpoint(
+        architecture.build_tiny_model(tokenizer, 0), tokenizer, directory, CheckpointCard(**tiny.CARD)
+    )
     return directory
 
 
@@ -32,15 +34,15 @@ def own(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFac
 def test_each_crop_follows_its_caption_and_loss_falls_on_the_answer(
     own: Path, scenes: Path, tmp_path: Path, vocabulary: str
 ) -> None:
-    model = own if vocabulary == "ours" else qwen.with_this_vocabulary(own, tmp_path)
+    model = own if vocabulary == "ours" else qwen.copy_with_qwen_vocabulary(own, tmp_path)
     processor = AutoProcessor.from_pretrained(model)
     card = CheckpointCard(**tiny.CARD)
-    asked = sft_rows.rows(scenes, manifest.read(scenes), "two_turn", card.max_crops).questions
+    asked = sft_rows.build_prompts(scenes, manifest.read_manifest(scenes), "two_turn", card.max_crops).prompts
     number = next(n for n, one in enumerate(asked) if len(one.crops or ()) >= 2)
-    rows = sft_trainer._dataset(asked, card, 20)
-    batch = sft_trainer._collator(processor)([rows[number], rows[0]])
+    rows = sft_trainer.build_dataset(asked, card, 20)
+    batch = sft_trainer.build_collator(processor)([rows[number], rows[0]])
     assert batch.pop(sft_trainer.ROWS).tolist() == [number, 0]
-    row = sft_rows.row(asked[number], card, 20)
+    row = sft_rows.build_example(asked[number], card, 20)
     told = batch["labels"][0][batch["labels"][0] != tensors.IGNORED]
     assert processor.tokenizer.decode(told) == row.answer + "<|im_end|>\n"
     text = processor.tokenizer.decode(batch["input_ids"][0])
@@ -51,6 +53,12 @@ def test_each_crop_follows_its_caption_and_loss_falls_on_the_answer(
 
 
 def test_a_step_has_the_profile_s_rows(tmp_path: Path) -> None:
-    profile = sft_profiles.resolve("tiny", {"rows": 4, "micro_batch": 2}).values
-    config = sft_trainer._config(profile, 3, tmp_path, seed=0)
+    profile = sft_profiles.resolve_sft_profile("tiny", {"rows": 4, "micro_batch": 2}).values
+    config = sft_trainer.build_sft_config(profile, 3, tmp_path, seed=0)
     assert (config.gradient_accumulation_steps, config.max_steps, config.max_length) == (2, 3, None)
+
+
+def test_the_reporter_reaches_the_trainer(tmp_path: Path) -> None:
+    values = [sft_profiles.resolve_sft_profile("tiny", change).values for change in ({}, {"report_to": "tensorboard"})]
+    configs = [sft_trainer.build_sft_config(profile, 3, tmp_path, seed=0) for profile in values]
+    assert [config.report_to for config in configs] == [[], ["tensorboard"]]

@@ -33,7 +33,7 @@ class Commands:
         if arguments[0] == "calibrate":
             directory = Path(arguments[1])
             card = Checkpoint.read(directory).card
-            model_card.write_card(directory, card.model_copy(update={"calibration": Calibration(bias=1)}))
+            model_card.write_checkpoint_card(directory, card.model_copy(update={"calibration": Calibration(bias=1)}))
         else:
             checkpoint(Path(arguments[arguments.index("--out") + 1]), " ".join(arguments[:2]).encode())
         return 0
@@ -49,39 +49,39 @@ def way(tmp_path: Path, start: Checkpoint | None = None) -> Chain:
 
 def test_each_stage_starts_from_the_one_before(tmp_path: Path) -> None:
     commands, made = Commands(), way(tmp_path)
-    assert made.run(commands) == 0
+    assert made.run_stages(commands) == 0
     assert commands.verbs == ["tiny", "grpo", "grpo", "calibrate"]
     tiny, first, second, calibrate = commands.asked
     assert tiny[1:5] == ["--seed", "3", "--minutes", "5"]
-    assert first[1:4] == [str(made.directory("sft")), "--stage", "1"]
-    assert second[1:4] == [str(made.directory("grpo_1")), "--stage", "2"]
+    assert first[1:4] == [str(made.locate_stage("sft")), "--stage", "1"]
+    assert second[1:4] == [str(made.locate_stage("grpo_1")), "--stage", "2"]
     for grpo in (first, second):
         assert {"tiny", "3", "20"} < set(grpo), "profile, seed and minutes"
         assert grpo[grpo.index("--refused") + 1] == f"{grpo[grpo.index('--out') + 1]}-refused"
     assert calibrate[2:] == ["--count", "1000"]
-    assert made.checkpoint("calibrated").card.calibration == Calibration(bias=1)
-    assert made.checkpoint("grpo_2").card.calibration is None, "what was trained stays as it was trained"
+    assert made.read_checkpoint("calibrated").card.calibration == Calibration(bias=1)
+    assert made.read_checkpoint("grpo_2").card.calibration is None, "what was trained stays as it was trained"
 
 
 @pytest.mark.parametrize("verb", ["tiny", "grpo", "calibrate"])
 def test_a_chain_that_failed_goes_on_at_its_stage(verb: str, tmp_path: Path) -> None:
     failing, commands = Commands(fails=verb), Commands()
-    assert way(tmp_path).run(failing) == 7
-    assert way(tmp_path).run(commands) == 0
+    assert way(tmp_path).run_stages(failing) == 7
+    assert way(tmp_path).run_stages(commands) == 0
     whole = ["tiny", "grpo", "grpo", "calibrate"]
     assert commands.verbs == whole[whole.index(verb) :]
     again = Commands()
-    assert way(tmp_path).run(again) == 0
+    assert way(tmp_path).run_stages(again) == 0
     assert again.asked == [], "what is finished is not done again"
 
 
 def test_half_a_directory_is_not_finished(tmp_path: Path) -> None:
     made = way(tmp_path)
-    made.run(Commands())
-    (made.directory("grpo_2") / "config.json").unlink()
-    (made.directory("sft") / CARD_NAME).unlink()
+    made.run_stages(Commands())
+    (made.locate_stage("grpo_2") / "config.json").unlink()
+    (made.locate_stage("sft") / CARD_NAME).unlink()
     commands = Commands()
-    made.run(commands)
+    made.run_stages(commands)
     assert [one[0] for one in commands.asked] == ["tiny", "grpo"]
     assert "--stage 2" in " ".join(commands.asked[1])
 
@@ -91,9 +91,9 @@ def test_a_start_is_the_first_stage_without_what_was_measured_and_fitted(tmp_pat
     start = checkpoint(tmp_path / "start", b"fine-tuned", card)
     (start.path / "README.md").write_text("figures of old")
     commands, made = Commands(), way(tmp_path, start)
-    assert made.run(commands) == 0
+    assert made.run_stages(commands) == 0
     assert commands.verbs == ["grpo", "grpo", "calibrate"]
-    adopted = made.checkpoint("sft")
+    adopted = made.read_checkpoint("sft")
     assert adopted.card == CheckpointCard(box_frame="thousand", trained_on="set")
     assert (adopted.path / "model.safetensors").read_bytes() == b"fine-tuned"
     assert not (adopted.path / "README.md").exists()

@@ -11,11 +11,11 @@ from tests.unit.training.tiny_model.test_chain import checkpoint
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
-from training.grpo.validation import Result
+from training.grpo.validation import ValidationResult
 from training.tiny_model import chain, record
 from training.tiny_model.chain import Chain
 
-START = Result(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
+START = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
 UNCERTAIN = CheckpointCard(calibration=Calibration(temperature=2.0), uncertain_between=(0.4, 0.6))
 
 
@@ -24,14 +24,14 @@ def way(tmp_path: Path) -> Chain:
     """Stage 1 was kept, stage 2 was not."""
     made = Chain(work=tmp_path, seed=2, minutes=30, sizes=chain.TRIAL, start=None)
     for stage, weights in (("sft", b"one"), ("grpo_1", b"two"), ("grpo_2", b"two")):
-        checkpoint(made.directory(stage), weights)
-    checkpoint(made.directory("calibrated"), b"two", UNCERTAIN)
+        checkpoint(made.locate_stage(stage), weights)
+    checkpoint(made.locate_stage("calibrated"), b"two", UNCERTAIN)
     better, worse = (dataclasses.replace(START, step=20, iou_f1=iou_f1) for iou_f1 in (0.7, 0.6))
     for stage, trained in (("grpo_1", better), ("grpo_2", worse)):
-        (made.directory(stage) / "grpo").mkdir()
+        (made.locate_stage(stage) / "grpo").mkdir()
         looked = [START, trained]
         lines = "".join(json.dumps(dataclasses.asdict(one)) + "\n" for one in looked)
-        (made.directory(stage) / "grpo" / "validations.jsonl").write_text(lines)
+        (made.locate_stage(stage) / "grpo" / "validations.jsonl").write_text(lines)
     return made
 
 
@@ -63,34 +63,34 @@ class Judge:
         weights = (judged.path / "model.safetensors").read_bytes()
         names = set(jobs[0][1])
         self.asked.append((weights, names))
-        said = [one.under(judged.card) for one in answers(16 if weights == b"one" else 18)]
+        said = [one.recalibrate(judged.card) for one in answers(16 if weights == b"one" else 18)]
         return dict.fromkeys(names, said), "engine 0"
 
 
 def test_each_weights_are_judged_once_and_not_again(way: Chain) -> None:
     judge = Judge()
-    said, engine = record.judged(way, list, judge)
+    said, engine = record.predict_stages(way, list, judge)
     assert judge.asked == [(b"one", {"own"}), (b"two", {"own", "random", "annotated"})]
     assert engine == "engine 0"
     assert said["grpo_1"] == said["grpo_2"]
     assert said["grpo_2"].keys() == {"own", "random", "annotated"}
     assert said["sft"].keys() == {"own"}
     assert [one.uncertain for one in said["calibrated"]["own"]][-2:] == [True, True], "under its own card"
-    assert record.judged(way, list, judge) == (said, engine)
+    assert record.predict_stages(way, list, judge) == (said, engine)
     assert len(judge.asked) == 2
 
 
 def test_what_was_refused_is_measured_too_and_stays_out_of_the_model(way: Chain) -> None:
-    checkpoint(way.refused("grpo_2"), b"one")
-    said, _ = record.judged(way, list, Judge())
+    checkpoint(way.locate_refused("grpo_2"), b"one")
+    said, _ = record.predict_stages(way, list, Judge())
     assert said["grpo_2-refused"].keys() == {"own"}
-    _, first, second, _ = record.of(way, said, commit="abc").stages
+    _, first, second, _ = record.build_record(way, said, commit="abc").stages
     assert (second.kept, second.added["acc"].value) == (False, -0.1)
     assert second.figures == first.figures
 
 
 def test_a_record_says_what_each_stage_added_and_why_not(way: Chain) -> None:
-    made = record.of(way, record.judged(way, list, Judge())[0], commit="abc")
+    made = record.build_record(way, record.predict_stages(way, list, Judge())[0], commit="abc")
     assert (made.seed, made.commit, made.images) == (2, "abc", 20)
     sft, first, second, calibrated = made.stages
     assert (sft.kept, first.kept, second.kept) == (True, True, False)

@@ -5,25 +5,26 @@ from pipeline.verdict import BoundingBox
 from training.qwen import tokens
 from training.synthetic.album import Page
 from training.tiny_model import rows
+from training.tiny_model.run_config import Mix
 
 
 def test_answers_are_read_back_by_the_product_s_parser(pages: list[Page]) -> None:
     rng = np.random.default_rng(0)
     for page in pages:
-        verdict, boxes, explanation = parse.global_scan(rows.scan_row(page, rng).answer)
+        verdict, boxes, explanation = parse.parse_global_scan(rows.build_scan_example(page, rng).answer)
         assert verdict is page.label
         assert len(boxes) == len(page.details)
         assert explanation.startswith("The tone looks")
-        row = rows.check_row(page, rng)
-        verdict, explanation = parse.local_check(row.answer)
+        row = rows.build_check_example(page, rng)
+        verdict, explanation = parse.parse_local_check(row.answer)
         assert verdict is page.label
         assert explanation.count("Crop ") == len(row.query.images) - 1
 
 
 def test_a_mirrored_view_keeps_its_details(pages: list[Page]) -> None:
     page = pages[5]
-    view, details = rows.mirrored_view(page, across=True, down=True)
-    back = rows.mirrored_view(
+    view, details = rows.mirror_view(page, across=True, down=True)
+    back = rows.mirror_view(
         Page(page.label, details, type(page.view)(view, page.view.window, None), page.crops, page.stray),
         across=True,
         down=True,
@@ -36,7 +37,7 @@ def test_a_mirrored_view_keeps_its_details(pages: list[Page]) -> None:
 
 
 def test_boxes_are_told_on_the_grid(pages: list[Page]) -> None:
-    _, numbers, _ = parse.global_scan(rows.scan_row(pages[4], np.random.default_rng(1)).answer)
+    _, numbers, _ = parse.parse_global_scan(rows.build_scan_example(pages[4], np.random.default_rng(1)).answer)
     for corners in numbers:
         assert all(number % tokens.GRID == 0 for number in corners)
         placed = geometry.clip(geometry.rescale(corners, from_size=(1000, 1000), to_size=(512, 512)), (512, 512))
@@ -44,16 +45,16 @@ def test_boxes_are_told_on_the_grid(pages: list[Page]) -> None:
 
 
 def test_a_step_follows_its_seed_and_its_mix(pages: list[Page]) -> None:
-    mix = rows.Mix(scans=3, checks=2)
-    one, again = (rows.draw(pages, mix, np.random.default_rng([0, 2, 7])) for _ in range(2))
+    mix = Mix(scans=3, checks=2)
+    one, again = (rows.draw_examples(pages, mix, np.random.default_rng([0, 2, 7])) for _ in range(2))
     assert [len(part) for part in one] == [3, 2]
     assert [row.answer for part in one for row in part] == [row.answer for part in again for row in part]
 
 
 def test_crops_may_be_missing_turned_or_beside_every_detail(pages: list[Page]) -> None:
     rng = np.random.default_rng(0)
-    answers = [rows.check_row(pages[i % len(pages)], rng).answer for i in range(300)]
+    answers = [rows.build_check_example(pages[i % len(pages)], rng).answer for i in range(300)]
     assert any("plain ground" in answer for answer in answers)
     assert any("No crop" in answer for answer in answers)
-    turned = {rows.turned(pages[0].crops[0][0].pixels, rng).tobytes() for _ in range(60)}
+    turned = {rows.flip_randomly(pages[0].crops[0][0].pixels, rng).tobytes() for _ in range(60)}
     assert len(turned) == 8

@@ -13,7 +13,7 @@ def test_an_untrained_model_is_a_checkpoint_of_the_trained_one_s_shape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiny, "WHITENING_PAGES", 2)
-    untrained.make(tmp_path / "base", seed=3, cache=tmp_path, workers=1)
+    untrained.write_untrained_model(tmp_path / "base", seed=3, cache=tmp_path, workers=1)
     made = Checkpoint.read(tmp_path / "base")
     assert (made.card.box_frame, made.card.metrics) == ("thousand", {})
     theirs, ours = (load_file(path / "model.safetensors") for path in (MODEL, made.path))

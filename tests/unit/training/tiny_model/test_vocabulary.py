@@ -28,17 +28,17 @@ def test_coordinates_and_tags_are_one_token_each(tokenizer: PreTrainedTokenizerF
 
 
 def test_the_verdict_has_a_token_right_after_its_tag(tokenizer: PreTrainedTokenizerFast) -> None:
-    tokens = VerdictTokens.of(lambda text: encode(tokenizer, text), prompts.ANSWER_START)
+    tokens = VerdictTokens.find(lambda text: encode(tokenizer, text), prompts.ANSWER_START)
     assert tokenizer.decode([tokens.real, tokens.generated]) == "realgenerated"
 
 
 def test_instructions_stay_short(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert len(encode(tokenizer, prompts.global_scan(VIEW, "thousand").instructions)) <= 130
+    assert len(encode(tokenizer, prompts.build_global_scan(VIEW, "thousand").instructions)) <= 130
 
 
 def test_the_template_is_qwen_s(tokenizer: PreTrainedTokenizerFast) -> None:
-    query = prompts.local_check(VIEW, [VIEW], "thousand")
-    text = tokenizer.apply_chat_template(prompts.chat(query), tokenize=False, add_generation_prompt=True)
+    query = prompts.build_local_check(VIEW, [VIEW], "thousand")
+    text = tokenizer.apply_chat_template(prompts.build_chat(query), tokenize=False, add_generation_prompt=True)
     image = "<|vision_start|><|image_pad|><|vision_end|>"
     assert text == (
         f"<|im_start|>system\n{query.instructions}<|im_end|>\n"
@@ -51,4 +51,4 @@ def test_the_template_is_qwen_s(tokenizer: PreTrainedTokenizerFast) -> None:
     ("box", "corners"), [((0, 0, 512, 512), (0, 0, 1000, 1000)), ((5, 6, 250, 260), (0, 20, 480, 500))]
 )
 def test_boxes_go_to_the_nearest_coordinate(box: tuple[int, ...], corners: tuple[int, ...]) -> None:
-    assert vocabulary.on_grid(BoundingBox(*box)) == corners
+    assert vocabulary.round_to_grid(BoundingBox(*box)) == corners

@@ -14,7 +14,7 @@ def test_targets_say_what_each_patch_shows() -> None:
     view = Picture(np.zeros((140, 140, 3), np.uint8), BoundingBox(0, 0, 512, 512), None)
     side = 51.2  # two patches of the view are 102.4 px of the scene
     detail = Detail(BoundingBox(round(side), 0, round(3 * side), round(side / 2)), Kind.FOLIAGE, Artifact.TILES)
-    told = warmup.targets(view, [detail])
+    told = warmup.build_targets(view, [detail])
     assert told.cover.shape == (10, 10)
     assert np.allclose(told.cover[0, :4], [0, 0.5, 0.5, 0], atol=0.01)
     assert told.kind[0, 1] == list(Kind).index(Kind.FOLIAGE)
@@ -41,15 +41,15 @@ def test_it_learns_stops_and_resumes_exactly(
 
     def losses(run: warmup.WarmUp, until: int) -> list[float]:
         kept: list[float] = []
-        run.run(lambda step: step / until, after_step=lambda _, parts: kept.append(parts["cover"]))
+        run.train(lambda step: step / until, after_step=lambda _, parts: kept.append(parts["cover"]))
         return kept
 
-    whole = warmup.WarmUp(architecture.build(tokenizer, 0), pages, 0)
+    whole = warmup.WarmUp(architecture.build_tiny_model(tokenizer, 0), pages, 0)
     straight = losses(whole, 4)
-    first = warmup.WarmUp(architecture.build(tokenizer, 0), pages, 0)
-    first.run(lambda step: 1.0 if step >= 2 else step / 4, after_step=lambda *_: None)
+    first = warmup.WarmUp(architecture.build_tiny_model(tokenizer, 0), pages, 0)
+    first.train(lambda step: 1.0 if step >= 2 else step / 4, after_step=lambda *_: None)
     first.save(tmp_path / "warm-up.pt")
-    second = warmup.WarmUp(architecture.build(tokenizer, 5), pages, 0)
+    second = warmup.WarmUp(architecture.build_tiny_model(tokenizer, 5), pages, 0)
     torch.nn.init.zeros_(second._head.weight)
     second.load(tmp_path / "warm-up.pt")
     assert second.step == 2

@@ -7,18 +7,19 @@ from transformers import PreTrainedTokenizerFast
 from training.qwen import tensors
 from training.synthetic.album import Page
 from training.tiny_model import architecture, rows, weighted_sft
+from training.tiny_model.run_config import Mix
 
 
 @pytest.fixture(scope="module")
 def batch(tokenizer: PreTrainedTokenizerFast, pages: list[Page]) -> tensors.Batch:
     rng = np.random.default_rng(0)
-    drawn = rows.draw(pages, rows.Mix(2, 2), rng)
+    drawn = rows.draw_examples(pages, Mix(scans=2, checks=2), rng)
     return tensors.Collator(tokenizer)([row for part in drawn for row in part])
 
 
 def test_shared_instructions_change_no_state(tokenizer: PreTrainedTokenizerFast, batch: tensors.Batch) -> None:
-    model = architecture.build(tokenizer, 0)
-    hidden, start = weighted_sft.last_hidden(model, batch)
+    model = architecture.build_tiny_model(tokenizer, 0)
+    hidden, start = weighted_sft.compute_last_hidden(model, batch)
     names = ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw")
     plain = model.model(**{name: batch[name] for name in names}).last_hidden_state[:, start:]
     told = batch["attention_mask"][:, start:].bool()
@@ -29,23 +30,23 @@ def test_shared_instructions_change_no_state(tokenizer: PreTrainedTokenizerFast,
 def test_the_loss_is_the_weighted_cross_entropy_of_the_answers(
     tokenizer: PreTrainedTokenizerFast, batch: tensors.Batch
 ) -> None:
-    model = architecture.build(tokenizer, 0)
+    model = architecture.build_tiny_model(tokenizer, 0)
     names = ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw")
     logits = model(**{name: batch[name] for name in names}).logits[:, :-1]
     each = functional.cross_entropy(logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="none")
     expected = (each * batch["weights"][:, 1:].flatten()).sum()
-    assert weighted_sft.summed(model, batch).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert weighted_sft.sum_weighted_loss(model, batch).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_different_instructions_are_refused(tokenizer: PreTrainedTokenizerFast, batch: tensors.Batch) -> None:
     ids = batch["input_ids"].clone()
     ids[1, 5] += 1
     with pytest.raises(ValueError, match="different instructions"):
-        weighted_sft.last_hidden(architecture.build(tokenizer, 0), batch | {"input_ids": ids})
+        weighted_sft.compute_last_hidden(architecture.build_tiny_model(tokenizer, 0), batch | {"input_ids": ids})
 
 
 def test_the_learning_rate_ramps_stays_and_decays_to_two_hundredths() -> None:
-    rates = [weighted_sft.rate(fraction=step / 1000, step=step) for step in range(1001)]
+    rates = [weighted_sft.compute_tiny_rate(fraction=step / 1000, step=step) for step in range(1001)]
     assert rates[0] == pytest.approx(1 / weighted_sft.RAMP_STEPS)
     assert rates[100] == rates[399] == 1
     assert rates[-1] == pytest.approx(weighted_sft.LAST_RATE_FRACTION)
