@@ -18,7 +18,7 @@ from tests.support.builders import encode_image
 from tests.support.processes.worker_process import REAL, WorkerProcess
 from tests.support.servers.services import KafkaForTests, VersityGw
 from tests.support.site import Site
-from training.synthetic.scenes import make
+from training.synthetic.scenes import draw_scene
 
 pytestmark = pytest.mark.timeout(1200)
 SCENES = 12
@@ -57,7 +57,7 @@ def run_zoomin(site: Site, *arguments: str) -> str:
 
 def test_uploads_become_verdicts_with_no_code_of_ours_between(site: Site, worker: WorkerProcess) -> None:
     for seed in range(SCENES):
-        scene = make(9_500_000 + seed)
+        scene = draw_scene(9_500_000 + seed)
         site.upload(f"scenes/{seed}.png", encode_image(scene.image.pixels, "PNG"))
     verdicts, letters = site.wait_for_answers(SCENES, timeout_s=300)
     assert letters == []

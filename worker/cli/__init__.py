@@ -1,1 +1,1 @@
-"""Code that the verbs of `zoomin` share."""
+"""Code that several commands of `zoomin` share."""

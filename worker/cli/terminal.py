@@ -16,7 +16,7 @@ PIPE_WIDTH = 240
 
 
 def build_console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
-    """Build a console that prints untrusted text unchanged: without markup, emoji codes and highlighting."""
+    """Build a console that interprets no markup or emoji codes in untrusted text and highlights nothing."""
     console = Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH

@@ -1,1 +1,1 @@
-"""The demo: scenes with known truth through the whole pipeline, ending in a report."""
+"""The steps of `zoomin demo`: scenes with a known truth, their verdicts, and the report."""

@@ -1,1 +1,1 @@
-"""Records in and answers out: consumer, publisher, delivery, and the client workarounds."""
+"""Kafka clients of the worker: source of records, publisher, two deliveries, and workarounds."""

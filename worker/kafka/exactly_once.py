@@ -18,7 +18,7 @@ from worker.kafka.poll_result import Membership, Partitions, PollResult
 from worker.observe import telemetry
 
 
-class Source(Protocol):
+class ConsumerSource(Protocol):
     async def check(self) -> None: ...
 
     async def start(self) -> None: ...
@@ -65,7 +65,9 @@ class _PendingMessage:
 class ExactlyOnce:
     """Source and delivery in one; at most `max_span` records of each partition, and those in flight, are pending."""
 
-    def __init__(self, source: Source, transactions: Transactions, *, on_outage: Callable[[bool], None]) -> None:
+    def __init__(
+        self, source: ConsumerSource, transactions: Transactions, *, on_outage: Callable[[bool], None]
+    ) -> None:
         self._source = source
         self._transactions = transactions
         self._on_outage = on_outage

@@ -76,7 +76,7 @@ async def _complete_joining(coordinator: ConsumerCoordinator, assignment: bytes)
 
 
 def drop_broken_batch(consumer: KafkaConsumer) -> None:
-    """Drop the batch whose iterator raised in a poll; otherwise every later poll raises for it again."""
+    """Drop the batch whose iterator raised in a poll; otherwise the next poll reads it in an endless loop."""
     consumer._fetcher._next_partition_records = None
 
 

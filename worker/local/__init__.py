@@ -1,1 +1,1 @@
-"""The local stack: real Kafka and real S3 as child processes."""
+"""The local stack: a real Kafka and a real S3 as child processes."""

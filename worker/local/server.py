@@ -119,12 +119,12 @@ def _choose_ports(file: Path, names: Sequence[str], fixed: Mapping[str, int]) ->
     saved: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
     ports: dict[str, int] = {}
     for name in names:
-        ports[name] = fixed.get(name) or saved.get(name) or free_port()
+        ports[name] = fixed.get(name) or saved.get(name) or find_free_port()
     file.write_text(json.dumps(ports))
     return ports
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Find a port on loopback that is free and was not chosen before in this process.
 
     Raises: LocalStackFailed.

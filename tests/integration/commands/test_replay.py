@@ -90,7 +90,7 @@ def test_a_second_replay_sends_nothing_until_the_event_fails_again(topics, setti
     assert run_replay(capsys, settings) == [("e1", "replayed since")]
     topics.send_letter(topics.read_records()[-1], "e1")
     assert run_replay(capsys, settings) == [("e1", "replayed since"), ("e1", "sent")]
-    assert topics.read_records()[-1].header("zoomin-replay") == b"2"
+    assert topics.read_records()[-1].get_header("zoomin-replay") == b"2"
     assert len(topics.read_records()) == 3
 
 

@@ -27,7 +27,7 @@ def broker() -> FakeBroker:
 
 
 async def test_a_verdict_waits_out_an_outage_and_is_acknowledged_once(broker: FakeBroker) -> None:
-    publisher, acknowledged = broker.publisher(), []
+    publisher, acknowledged = broker.build_publisher(), []
     publisher.errors = [BrokerUnavailable("away")] * 20
     await wrap(publisher).publish_verdict(
         build_verdict(), build_record({}), traceparent=None, acknowledged=lambda: acknowledged.append(True)
@@ -36,7 +36,7 @@ async def test_a_verdict_waits_out_an_outage_and_is_acknowledged_once(broker: Fa
 
 
 async def test_a_dead_letter_waits_out_an_outage_and_is_acknowledged_once(broker: FakeBroker) -> None:
-    publisher, acknowledged = broker.publisher(), []
+    publisher, acknowledged = broker.build_publisher(), []
     publisher.errors = [BrokerUnavailable("away")] * 20
     await wrap(publisher).publish_dead_letter(
         build_record({}),
@@ -49,7 +49,7 @@ async def test_a_dead_letter_waits_out_an_outage_and_is_acknowledged_once(broker
 
 
 async def test_a_verdict_that_its_topic_does_not_take_is_not_tried_again(broker: FakeBroker) -> None:
-    publisher = broker.publisher()
+    publisher = broker.build_publisher()
     publisher.errors = [InternalFault("too large"), InternalFault("again")]
     with pytest.raises(InternalFault, match="too large"):
         await wrap(publisher).publish_verdict(
