@@ -1,4 +1,4 @@
-"""`python -m tests.support.bars [DIRECTORY]`: the sizes and words of the code, held by tests/unit/test_words.py.
+"""`python -m tests.support.bars [FOLDER]`: measure sizes and words of the code; tests/unit/test_words.py bounds them.
 
 Counted are the three packages; a room is a folder. A bound name is an argument or a variable that is assigned.
 """
@@ -21,48 +21,49 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Verbs that functions of ours begin with, in their base form.
 VERBS = frozenset(
     """
-    abandon accept account accumulate acknowledge acquire add adjust admit advance aggregate align allow allocate amend
-    annotate announce answer append apply archive arrange ask assemble assert assess assign attach authenticate average
-    await backup balance begin bin bind blend block blur book boot bound break bring broadcast bucket build bump buffer
-    cache calculate calibrate call cancel cap capture carry cast catch center change charge check choose claim classify
-    clean clear clip clone close collate collapse collect combine commit compare compile complain complete compose
-    compress compute concatenate configure confine confirm connect consider construct consume contain continue convert
-    copy correct count cover crash create crop cross cut cycle deal decide decode decompress decorate deduplicate defer
-    define degrade delay delegate delete deliver demand deny deposit derive describe deserialize detach detect determine
-    diff digest disable disagree discard disconnect discover dispatch display distribute divide do download downscale
-    drain draw drop dump duplicate edit embed emit empty enable encode end enlarge enqueue ensure enter enumerate escape
-    estimate evaluate evict examine exceed exclude execute exhaust exit expand expect expire explain export expose
-    extend extract fail fall feed fetch fill filter find finish fit fix flag flatten flip flush fold follow forbid force
-    forget fork format forward frame free freeze gather generate get give go grade greet ground group grow guard guess
-    halt handle hash have help hide hold ignore import improve include increment index infer inflate inherit init
+    abandon accept account accumulate acknowledge acquire add adjust admit advance aggregate align allocate allow
+    amend annotate announce answer append apply archive are arrange ask assemble assert assess assign attach
+    authenticate average await backup balance begin bin bind blend block blur book boot bound break bring broadcast
+    bucket buffer build bump cache calculate calibrate call can cancel cap capture carry cast catch center change
+    charge check choose claim classify clean clear clip clone close collapse collate collect combine commit compare
+    compile complain complete compose compress compute concatenate configure confine confirm connect consider
+    construct consume contain continue convert copy correct count cover crash create crop cross cut cycle deal
+    decide decode decompress decorate deduplicate defer define degrade delay delegate delete deliver demand deny
+    deposit derive describe deserialize detach detect determine diff digest disable disagree discard disconnect
+    discover dispatch display distribute divide do download downscale drain draw drop dump duplicate edit embed emit
+    empty enable encode end enlarge enqueue ensure enter enumerate escape estimate evaluate evict examine exceed
+    exclude execute exhaust exit expand expect expire explain export expose extend extract fail fall feed fetch fill
+    filter find finish fit fix flag flatten flip flush fold follow forbid force forget fork format forward frame
+    free freeze gather generate get give go grade greet ground group grow guard guess halt halve handle handles has
+    hash have help hide hold identify ignore import improve include increment index infer inflate inherit init
     initialize inject insert inspect install instantiate integrate interleave interpolate interrupt intersect invert
-    invoke isolate issue iterate join judge jitter keep kill label launch lay lead learn leave lend let lift limit link
-    list listen load locate lock log look lookup loop lose lower make manage map mark mask match matter mean measure
-    meet memoize merge migrate mirror mix mock modify monitor move multiply name narrow need normalize note notify
-    number observe obtain occur offer omit open order overlap overlay override own pack pad paint pair parse pass paste
-    patch pause peek perform permute persist pick pin ping place plan play plot point poll pop populate post prepare
-    preserve press preview print probe process produce profile project promote propagate protect prove provide prune
-    publish pull purge push put qualify quantize query queue quit quote raise rank rate reach react read rebuild recall
-    receive recheck reclaim recognize reconnect record recover redact redirect reduce refer refill refine reflect
-    refresh refuse regard register reject relate release reload remain remember remove rename render reopen repair
-    repeat replace replay reply report represent request require resample rescale reserve reset reshape resize resolve
-    respond restart restore restrict resume retain retire retrieve retry return reuse reveal revert revoke rewind reward
-    rewrite rotate round route run sample sanitize satisfy save say scale scan schedule score search seal seed seek
-    select send separate serialize serve set settle shade shape share shard shift shorten show shrink shuffle shut sign
+    invoke is isolate issue iterate jitter join judge keep kill label launch lay lead learn leave lend let lift
+    limit link list listen load locate lock log look lookup loop lose lower make manage map mark mask match matter
+    may mean measure meet memoize merge migrate mirror mix mock modify monitor move multiply must name narrow need
+    normalize note notify number observe obtain occur offer omit open order outline overlap overlay override own
+    pack pad paint pair parse pass paste patch pause peek perform permute persist pick pin ping place plan play plot
+    point poll pop populate post predict prepare preserve press preview print probe process produce profile project
+    promote propagate protect prove provide prune publish pull purge push put qualify quantize query queue quit
+    quote raise rank rate reach react read rebuild recalibrate recall receive recheck reclaim recognize reconnect
+    record recover redact redirect reduce refer refill refine reflect refresh refuse regard register reject relate
+    release reload remain remember remove rename render renew reopen repair repeat replace replay reply report
+    represent request require resample rescale reserve reset reshape resize resolve respond restart restore restrict
+    resume retain retire retrieve retry return reuse reveal revert revoke reward rewind rewrite rotate round route
+    run sample sanitize satisfy save say scale scan schedule score seal search seed seek select send separate
+    serialize serve set settle shade shape shard share shift shorten should show shrink shuffle shut sign silence
     simulate skip sleep slice smooth snapshot solve sort sow spawn spell spend split spread stack stamp stand start
     state stay step stop store stream strip submit subscribe subtract suggest sum summarize supervise supply suspend
-    swap switch sync synchronize take tally teach tear tell terminate test throttle throw tie tile time tint toggle
-    tokenize touch trace track train transfer transform transition translate transmit traverse treat trim truncate trust try
-    tune turn type unload unlock unpack unregister unwrap update upgrade upload upscale use validate vary verify view
-    visit wait wake walk want warm warn wash watch weigh whiten widen wind wire wrap write yield zip zoom
-    halve identify outline predict recalibrate renew silence thaw
-    can has is may must should was are handles
+    swap switch sync synchronize take tally teach tear tell terminate test thaw throttle throw tie tile time tint
+    toggle tokenize touch trace track train transfer transform transition translate transmit traverse treat trim
+    truncate trust try tune turn type unload unlock unpack unregister unwrap update upgrade upload upscale use
+    validate vary verify view visit wait wake walk want warm warn was wash watch weigh whiten widen wind wire wrap
+    write yield zip zoom
     """.split()  # noqa: SIM905 - a list of this length is read as text
 )
 
 
 def parse(root: Path) -> dict[Path, ast.Module]:
-    """Every module of the three packages with its tree."""
+    """Parse every module of the three packages."""
     paths = sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
     return {path.relative_to(root): ast.parse(path.read_text()) for path in paths}
 
@@ -74,12 +75,12 @@ def list_functions(tree: ast.Module) -> Iterator[Function]:
 
 
 def begins_with_verb(function: Function) -> bool | None:
-    """None for functions that have no choice: dunders, properties, fixed names of other libraries' hooks."""
+    """Return None for functions whose name is not free: dunders and properties."""
     decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in function.decorator_list}
     if function.name.startswith("__") or decorators & {"property", "cached_property", "setter"}:
         return None
     word = re.match(r"[a-z]+", function.name.lstrip("_"))
-    return bool(word) and (word.group() in VERBS or function.name.lstrip("_").startswith("on_"))
+    return word is not None and (word.group() in VERBS or function.name.lstrip("_").startswith("on_"))
 
 
 def list_bound_names(tree: ast.Module) -> Iterator[str]:
@@ -91,12 +92,12 @@ def list_bound_names(tree: ast.Module) -> Iterator[str]:
 
 
 def list_openings(trees: dict[Path, ast.Module]) -> list[str]:
-    """Modules whose docstring opens with a question word."""
+    """Return the modules whose docstring opens with a question word."""
     return [str(path) for path, tree in trees.items() if QUESTION_OPENINGS.match(ast.get_docstring(tree) or "")]
 
 
 def count_shared_names(trees: dict[Path, ast.Module], package: str) -> tuple[int, int]:
-    """Public functions and classes of modules: names that stand in more than one module, and all names."""
+    """Count the public functions and classes that stand in more than one module, and all of them."""
     modules: dict[str, set[Path]] = defaultdict(set)
     for path, tree in trees.items():
         if path.parts[0] == package and "commands" not in path.parts:  # a verb's file has the fixed names of a verb
@@ -107,7 +108,7 @@ def count_shared_names(trees: dict[Path, ast.Module], package: str) -> tuple[int
 
 
 def measure_verbs(trees: dict[Path, ast.Module], folder: str) -> tuple[float, list[str]]:
-    """The share of functions below `folder` that begin with a verb, and those that do not."""
+    """Return the share of functions below `folder` that begin with a verb, and those that do not."""
     verdicts = [
         (f"{path}:{function.lineno} {function.name}", begins_with_verb(function))
         for path, tree in trees.items()
@@ -120,7 +121,7 @@ def measure_verbs(trees: dict[Path, ast.Module], folder: str) -> tuple[float, li
 
 
 def measure_empty_names(trees: dict[Path, ast.Module], folder: str = "") -> tuple[float, Counter[str]]:
-    """Empty names in 1,000 bound names, and how often each module has one."""
+    """Return the empty names in 1,000 bound names, and how often each module has one."""
     names, empty = 0, Counter[str]()
     for path, tree in trees.items():
         if path.is_relative_to(folder):
