@@ -52,7 +52,7 @@ class GreedyGenerator:
     @torch.no_grad()
     def _answer(self, prompts: Sequence[Prompt]) -> list[ParsedCompletion]:
         rendered = [run_prompts.render_prompt(prompt, self.card) for prompt in prompts]
-        batch = tensors.Collator(self.tokenizer).prompts([prompt.query for prompt in rendered])
+        batch = tensors.Collator(self.tokenizer).collate_prompts([prompt.query for prompt in rendered])
         device = self.model.device
         generated = self.model.generate(
             **{name: tensor.to(device) for name, tensor in batch.items()},

@@ -46,12 +46,12 @@ def build_prompts(directory: Path, entries: Iterable[LabeledImage], variant: Var
 def _build_entry_prompts(directory: Path, entry: LabeledImage, variant: Variant, max_crops: int) -> Iterator[Prompt]:
     """Raise AnswerUnreadable when there is no explanation that an answer may hold."""
     (scan,) = run_prompts.build_scan_prompts(directory, [entry])
-    scan = replace(scan, reference=annotation.read_explanation(scan.reference))
+    scan = replace(scan, reference=annotation.parse_explanation(scan.reference))
     if variant != "one_turn_e":
         yield scan
     if variant == "two_turn":
         crops = tuple(geometry.drop_repeated_boxes(entry.regions)[:max_crops])
-        reference = annotation.read_explanation(run_prompts.build_check_reference(entry, crops))
+        reference = annotation.parse_explanation(run_prompts.build_check_reference(entry, crops))
         yield replace(scan, crops=crops, reference=reference)
     if variant == "one_turn_e":
         yield replace(scan, crops=())

@@ -45,7 +45,7 @@ def train_tiny_model(run: TinyRun, *, out: Path, cache: Path, threads: int = 1, 
     pages = album.load_pages(cache / "scenes", first_seed=run.first_scene, count=run.scenes, workers=workers)
     tokenizer = vocabulary.train_tokenizer()
     model = architecture.build_tiny_model(tokenizer, run.seed)
-    architecture.whiten_patch_embedding(model, tensors.patches(sample_pictures(pages))[0])
+    architecture.whiten_patch_embedding(model, tensors.cut_patches(sample_pictures(pages))[0])
     patch_embedding.embed_by_product(model)
     warm_up_budget = Budget(run.warm_up_steps, (ends_s - time.monotonic()) * WARM_UP_FRACTION)
     warm_up_tower(model, pages, seed=run.seed, budget=warm_up_budget, path=directory / "warm-up.pt")

@@ -14,7 +14,7 @@ def write_untrained_model(out: Path, *, seed: int, cache: Path, workers: int) ->
     pages = album.load_pages(cache / "scenes", first_seed=seed * 100_000, count=tiny.WHITENING_PAGES, workers=workers)
     tokenizer = vocabulary.train_tokenizer()
     model = architecture.build_tiny_model(tokenizer, seed)
-    architecture.whiten_patch_embedding(model, tensors.patches([page.view.pixels for page in pages])[0])
+    architecture.whiten_patch_embedding(model, tensors.cut_patches([page.view.pixels for page in pages])[0])
     unfinished = out.with_name(f"{out.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     tiny.write_tiny_checkpoint(model, tokenizer, unfinished, CheckpointCard(**tiny.CARD))

@@ -124,7 +124,7 @@ class WarmUp:
         views = [self._draw_view(rng) for _ in range(BATCH)]
         crops = [self._draw_crop(rng) for _ in range(BATCH)]
         pictures = [pixels for pixels, _, _ in views] + [pixels for pixels, _ in crops]
-        pixel_values, grids = tensors.patches(pictures)
+        pixel_values, grids = tensors.cut_patches(pictures)
         tokens = self._head(self._tower(pixel_values, grid_thw=grids).pooler_output)
         per_patch, tone = tokens[:, :-1].reshape(-1, PER_PATCH), tokens[:, -1]
         truth = [target for _, target, _ in views] + [target for _, target in crops]

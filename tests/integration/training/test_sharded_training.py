@@ -1,4 +1,4 @@
-"""Fine-tuning and GRPO in several processes, as far as a processor goes: two of them over gloo."""
+"""Fine-tuning and GRPO in several processes, as far as a CPU allows: two of them over gloo."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def two_processes(arguments: list[str], *command: str, **more: str) -> list[subp
     started = []
     for rank in ("0", "1"):
         world = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        # accelerate would call the processor cpu:0, which torch.load does not know when a run goes on.
+        # accelerate would call the CPU cpu:0, which torch.load does not know when a run goes on.
         quiet = {"ZOOMIN_TRAIN_THREADS": "1", "OMP_NUM_THREADS": "1", "ACCELERATE_TORCH_DEVICE": "cpu"}
         environment = os.environ | world | quiet | more
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -87,9 +87,9 @@ def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
     assert all(shard.stat().st_size < 0.7 * whole for shard in shards)
 
     processes = two_processes(ground.build_arguments(out, *more), *SHARDED)
-    told = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert "step 1," not in told[0]
+    outputs = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert "step 1," not in outputs[0]
     assert main(ground.build_arguments(alone, *more)) == 0
     assert [set(line["rows"]) for line in log(out)] == [set(line["rows"]) for line in log(alone)]
     losses = [[line["loss"] for line in log(path)] for path in (out, alone)]
@@ -109,10 +109,10 @@ def test_two_processes_of_grpo_share_answers_die_and_go_on(
     tmp_path: Path, command: tuple[str, ...], trained: str
 ) -> None:
     data, out = scene_files.write_scenes(tmp_path / "data", count=4, first_seed=40, workers=1).parent, tmp_path / "out"
-    judged = scene_files.write_scenes(tmp_path / "judged", count=3, first_seed=60, workers=1).parent
+    validation = scene_files.write_scenes(tmp_path / "validation", count=3, first_seed=60, workers=1).parent
     steps = ["--steps", "3", "--save-every", "1", "--validate-every", "1", "--warm-up-steps", "1", "--kept", "last"]
     batch = ["--prompts", "2", "--generations", "4", "--micro-batch", "2", "--validation-images", "3"]
-    sets = ["--data", str(data), "--validation-data", str(judged), "--out", str(out), "--trained", trained]
+    sets = ["--data", str(data), "--validation-data", str(validation), "--out", str(out), "--trained", trained]
     arguments = ["grpo", str(SERVED), "--stage", "1", "--profile", "tiny", "--learning-rate", "1e-4", *sets, *steps]
     record = out / "grpo"
     processes = two_processes([*arguments, *batch], *command)
@@ -121,18 +121,20 @@ def test_two_processes_of_grpo_share_answers_die_and_go_on(
     finally:
         kill(processes)
     assert not (out / "config.json").exists(), "what has not ended is no checkpoint"
-    kept = {WHOLE: "adapter_model.safetensors", SHARDED: "pytorch_model_fsdp_0"}
-    assert (record / "checkpoint-1" / kept[command]).exists()
+    weights = {WHOLE: "adapter_model.safetensors", SHARDED: "pytorch_model_fsdp_0"}
+    assert (record / "checkpoint-1" / weights[command]).exists()
 
     processes = two_processes([*arguments, *batch], *command)
-    told = [process.communicate(timeout=TIMEOUT_S) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert "validation at step 0" not in told[0][1], "the start was not validated again"
-    assert "tokens/s" in told[0][0]
-    assert "step" not in told[1][0] + told[1][1], "the first one speaks"
+    outputs = [process.communicate(timeout=TIMEOUT_S) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert "validation at step 0" not in outputs[0][1], "the start was not validated again"
+    assert "tokens/s" in outputs[0][0]
+    assert "step" not in outputs[1][0] + outputs[1][1], "only the first process prints"
     results = [json.loads(line) for line in (record / "validations.jsonl").read_text().splitlines()]
-    assert [one["step"] for one in results] == [0, 1, 2, 3]
-    assert all(one["unparsed"] == 0 and one["iou"] > 0.6 for one in results), "sharded weights answer as whole ones"
+    assert [result["step"] for result in results] == [0, 1, 2, 3]
+    assert all(result["unparsed"] == 0 and result["iou"] > 0.6 for result in results), (
+        "sharded weights answer as whole ones"
+    )
     lines = RunLog(record / "log.jsonl").read()
     assert [line["step"] for line in lines] == [1, 2, 3]
     assert all(line["tokens_per_s"] > 0 and line["r_format"] == 1 for line in lines)

@@ -14,7 +14,7 @@ FEW = ("--profile", "tiny", "--rows", "4", "--micro-batch", "4", "--learning-rat
 
 
 def zoomin_train(*arguments: str) -> str:
-    """What the command told people on its way; it has to succeed."""
+    """Run the command and return its stderr; it has to succeed."""
     done = subprocess.run([sys.executable, "-m", "training", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stderr
@@ -36,29 +36,29 @@ def test_from_fine_tuning_to_a_calibrated_and_measured_checkpoint(
     work = tmp_path / "cache" / "tiny-0" / f"stages-of-{start.revision.removeprefix('sha256:')[:12]}-trial"
     kill_after(work / "grpo_1" / "grpo" / "checkpoint-1", chain)
     assert not Path(out).exists()
-    told = zoomin_train(*chain)
-    assert "GRPO stage 1: 100%" in told
-    assert "step 1," not in told[: told.index("GRPO stage 1: 100%")], "the first step was not done again"
+    output = zoomin_train(*chain)
+    assert "GRPO stage 1: 100%" in output
+    assert "step 1," not in output[: output.index("GRPO stage 1: 100%")], "the first step was not done again"
 
-    made = Checkpoint.read(Path(out))
-    assert made.card.calibration is not None
-    assert made.card.uncertain_between is not None
-    shown = made.card.metrics
-    assert (shown["acc"]["n"], shown["unparsed"]["value"]) == (40, 0)
-    assert shown["acc_annotated_boxes"]["n"] == 40
-    sft, first, second, calibrated = shown["stages"]["stages"]
+    published = Checkpoint.read(Path(out))
+    assert published.card.calibration is not None
+    assert published.card.uncertain_between is not None
+    metrics = published.card.metrics
+    assert (metrics["acc"]["n"], metrics["unparsed"]["value"]) == (40, 0)
+    assert metrics["acc_annotated_boxes"]["n"] == 40
+    sft, first, second, calibrated = metrics["stages"]["stages"]
     for stage, before in ((first, tuned), (second, work / "grpo_1")):
         directory = work / stage["name"]
         assert stage["kept"] == (Checkpoint.read(directory).revision != Checkpoint.read(Path(before)).revision)
-        assert [one["step"] for one in stage["looked"]] == [0, 2]
+        assert [weights["step"] for weights in stage["looked"]] == [0, 2]
         assert stage["kept"] == (not stage["looked"][1]["objections"])
         steps = (directory / "grpo" / "log.jsonl").read_text().splitlines()
         assert [json.loads(line)["step"] for line in steps] == [1, 2]
     for name in ("acc", "i_acc", "iou", "iou_recall", "iou_f1", "bleu2", "boxes"):
         assert all(stage["figures"][name]["n"] == 40 for stage in (sft, first, second))
         assert all(stage["added"][name]["n"] == 40 for stage in (first, second)), "kept or not"
-    assert calibrated["figures"]["uncertain"] == shown["uncertain"]
-    assert shown["uncertain"]["value"] > 0
+    assert calibrated["figures"]["uncertain"] == metrics["uncertain"]
+    assert metrics["uncertain"]["value"] > 0
     card = (Path(out) / "README.md").read_text()
     assert "## What each stage added" in card
-    assert f"| Acc: verdict after Query 2 | {shown['acc']['value']:.3f} | " in card
+    assert f"| Acc: verdict after Query 2 | {metrics['acc']['value']:.3f} | " in card

@@ -1,10 +1,10 @@
-"""`zoomin-train` in one of several processes on this machine's processor, sharded by an accelerate configuration.
+"""`zoomin-train` in one of several processes on this machine's CPU, sharded by an accelerate configuration.
 
     python -m tests.support.processes.sharded_run infra/accelerate/eight_gpus_fsdp2.yaml sft MODEL ...
 
-accelerate shards where it finds GPUs. Here it is told that it may, and given what the configuration says; all that
-follows is its own: FSDP2 over gloo. With HOLD_AFTER_STEP, fine-tuning goes no further than that step, so that whoever
-kills it finds it there.
+accelerate shards only on GPUs. `shard` makes it shard on the CPU with the values of the configuration; everything else
+is accelerate's own: FSDP2 over gloo. With HOLD_AFTER_STEP, fine-tuning waits after that step, so that a test can kill
+it there.
 """
 
 import os
@@ -25,15 +25,15 @@ HOLD = "HOLD_AFTER_STEP"
 
 
 def shard(configuration: Path) -> None:
-    said = yaml.safe_load(configuration.read_text())["fsdp_config"]
-    os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": str(said["fsdp_version"])}
+    config = yaml.safe_load(configuration.read_text())["fsdp_config"]
+    os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": str(config["fsdp_version"])}
     plugin = FullyShardedDataParallelPlugin(
-        fsdp_version=said["fsdp_version"],
-        auto_wrap_policy=said["fsdp_auto_wrap_policy"],
-        transformer_cls_names_to_wrap=said["fsdp_transformer_layer_cls_to_wrap"].split(","),
-        reshard_after_forward=said["fsdp_reshard_after_forward"],
-        cpu_ram_efficient_loading=said["fsdp_cpu_ram_efficient_loading"],
-        state_dict_type=said["fsdp_state_dict_type"],
+        fsdp_version=config["fsdp_version"],
+        auto_wrap_policy=config["fsdp_auto_wrap_policy"],
+        transformer_cls_names_to_wrap=config["fsdp_transformer_layer_cls_to_wrap"].split(","),
+        reshard_after_forward=config["fsdp_reshard_after_forward"],
+        cpu_ram_efficient_loading=config["fsdp_cpu_ram_efficient_loading"],
+        state_dict_type=config["fsdp_state_dict_type"],
     )
     begin = AcceleratorState.__init__
 

@@ -13,13 +13,13 @@ from training.synthetic import scene_files
 
 
 @pytest.fixture(scope="module")
-def reader() -> GreedyGenerator:
+def generator() -> GreedyGenerator:
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(MODEL, dtype=torch.float32)
     return GreedyGenerator(model, AutoProcessor.from_pretrained(MODEL).tokenizer, Checkpoint.read(MODEL).card, 60)
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     directory = tmp_path_factory.mktemp("set")
     entries = [scene_files.write_scene(directory, seed) for seed in range(7_000_000, 7_000_004)]
     scans = run_prompts.build_scan_prompts(directory, entries)
@@ -27,29 +27,29 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     return scans + run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
 
 
-def test_answers_come_in_the_order_of_their_questions(reader: GreedyGenerator, asked: list[Prompt]) -> None:
+def test_answers_come_in_the_order_of_their_questions(generator: GreedyGenerator, built: list[Prompt]) -> None:
     done: list[int] = []
-    reader.model.train()
-    answers = reader.generate(asked, done.append)
-    assert reader.model.training, "the model goes on training"
-    assert done == [len(asked)]
+    generator.model.train()
+    answers = generator.generate(built, done.append)
+    assert generator.model.training, "the model goes on training"
+    assert done == [len(built)]
     assert all(answer.verdict for answer in answers)
     assert all(answer.regions for answer in answers[:4])
-    for answer, question in zip(answers[4:], asked[4:], strict=True):
-        assert answer.explanation.count("Crop ") == len(question.crops or ())
+    for answer, prompt in zip(answers[4:], built[4:], strict=True):
+        assert answer.explanation.count("Crop ") == len(prompt.crops or ())
 
 
-def test_a_batch_changes_no_answer(reader: GreedyGenerator, asked: list[Prompt]) -> None:
-    together = reader.generate(asked, lambda _: None)
-    alone = [answer for question in asked for answer in reader.generate([question], lambda _: None)]
+def test_a_batch_changes_no_answer(generator: GreedyGenerator, built: list[Prompt]) -> None:
+    together = generator.generate(built, lambda _: None)
+    alone = [answer for prompt in built for answer in generator.generate([prompt], lambda _: None)]
     assert together == alone
 
 
-def test_queries_are_padded_on_the_left(reader: GreedyGenerator, asked: list[Prompt]) -> None:
-    posed = [run_prompts.render_prompt(question, reader.card) for question in asked[3:5]]
-    collator = tensors.Collator(reader.tokenizer)
-    batch = collator.prompts([one.query for one in posed])
-    rows = [collator.prompt(one.query) for one in posed]
+def test_queries_are_padded_on_the_left(generator: GreedyGenerator, built: list[Prompt]) -> None:
+    rendered = [run_prompts.render_prompt(prompt, generator.card) for prompt in built[3:5]]
+    collator = tensors.Collator(generator.tokenizer)
+    batch = collator.collate_prompts([prompt.query for prompt in rendered])
+    rows = [collator.encode_prompt(prompt.query) for prompt in rendered]
     assert len(rows[0]) < len(rows[1]) == batch["input_ids"].shape[1]
     for number, row in enumerate(rows):
         assert batch["input_ids"][number, -len(row) :].tolist() == row

@@ -39,21 +39,21 @@ def profile(**changes: object) -> GrpoProfile:
     return grpo_profiles.resolve_grpo_profile("tiny", 1, changes).values
 
 
-def said(
+def score_completions(
     rewards: list[grpo_trainer.Reward], rendered: list[RenderedPrompt], texts: list[str], ids: list[list[int]]
 ) -> dict[str, object]:
-    """What the trainer would get from each reward, and the figures that they report beside it."""
-    figures: dict[str, object] = {}
+    """Return what the trainer would get from each reward, and the metrics that they log."""
+    logged: dict[str, object] = {}
     for reward in rewards:
-        figures[reward.__name__] = reward(
+        logged[reward.__name__] = reward(
             prompts=None,
             completions=[[{"role": "assistant", "content": text}] for text in texts],
             completion_ids=ids,
             rendered=rendered,
-            log_metric=figures.__setitem__,
+            log_metric=logged.__setitem__,
             trainer_state=None,
         )
-    return figures
+    return logged
 
 
 def test_prompts_reach_the_model_token_for_token_as_in_serving(
@@ -67,7 +67,7 @@ def test_prompts_reach_the_model_token_for_token_as_in_serving(
         (ids,) = processor.apply_chat_template(
             conversation=[grpo_sees], add_generation_prompt=True, tokenize=True, return_dict=True
         )["input_ids"]
-        assert ids == collator.prompt(one.query)
+        assert ids == collator.encode_prompt(one.query)
 
 
 def test_rewards_are_those_of_the_equations(rendered: list[RenderedPrompt]) -> None:
@@ -82,50 +82,50 @@ def test_rewards_are_those_of_the_equations(rendered: list[RenderedPrompt]) -> N
     rewards = grpo_trainer.build_reward_functions(
         profile(stage_rewards=(("format", 1.0), ("iou", 1.0), ("verdict", 1.0), ("bleu", 1.0))), EOS
     )
-    figures = said(rewards, [scan, scan, check, check], texts, [[WORD, EOS]] * 4)
-    assert figures["r_format"] == [1.0, 1.0, 1.0, 0.0]
-    assert figures["r_verdict"] == [1.0, 0.0, 1.0, 0.0]
-    assert figures["r_iou"][0] > 0.8
-    assert figures["r_iou"][1:] == [0.0, None, None]
-    assert figures["r_bleu"][2:] == [pytest.approx(1.0), 0.0]
-    assert figures["boxes"] == (len(boxes) + 1) / 2
+    logged = score_completions(rewards, [scan, scan, check, check], texts, [[WORD, EOS]] * 4)
+    assert logged["r_format"] == [1.0, 1.0, 1.0, 0.0]
+    assert logged["r_verdict"] == [1.0, 0.0, 1.0, 0.0]
+    assert logged["r_iou"][0] > 0.8
+    assert logged["r_iou"][1:] == [0.0, None, None]
+    assert logged["r_bleu"][2:] == [pytest.approx(1.0), 0.0]
+    assert logged["boxes"] == (len(boxes) + 1) / 2
 
 
 def test_an_answer_that_ran_out_of_tokens_is_read_as_far_as_it_goes(rendered: list[RenderedPrompt]) -> None:
     rewards = grpo_trainer.build_reward_functions(profile(stage_rewards=(("format", 1.0),)), EOS)
     cut = "<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explanation>The to"
-    figures = said(rewards, [rendered[0]] * 2, [cut, cut], [[WORD, WORD], [WORD, EOS]])
-    assert figures["r_format"] == [1.0, 0.0]
+    logged = score_completions(rewards, [rendered[0]] * 2, [cut, cut], [[WORD, WORD], [WORD, EOS]])
+    assert logged["r_format"] == [1.0, 0.0]
 
 
 def test_every_question_comes_as_often_as_the_others() -> None:
-    tried = profile(steps=5, prompts=4, generations=2, micro_batch=8)
-    numbers = grpo_trainer.draw_order(8, tried, seed=0)
+    values = profile(steps=5, prompts=4, generations=2, micro_batch=8)
+    numbers = grpo_trainer.draw_order(8, values, seed=0)
     assert len(numbers) == 20
     assert sorted(numbers[:8]) == sorted(numbers[8:16]) == list(range(8))
     assert numbers[:8] != numbers[8:16]
-    assert numbers == grpo_trainer.draw_order(8, tried, seed=0)
-    assert numbers != grpo_trainer.draw_order(8, tried, seed=1)
+    assert numbers == grpo_trainer.draw_order(8, values, seed=0)
+    assert numbers != grpo_trainer.draw_order(8, values, seed=1)
 
 
 def test_weights_go_with_their_rewards() -> None:
-    tried = profile(stage_rewards=(("verdict", 0.25), ("iou", 1.0), ("format", 0.0)))
+    values = profile(stage_rewards=(("verdict", 0.25), ("iou", 1.0), ("format", 0.0)))
     processor = AutoProcessor.from_pretrained(MODEL)
-    config = grpo_trainer.build_grpo_config(tried, processor, Path("unused"), 0)
-    assert [reward.__name__ for reward in grpo_trainer.build_reward_functions(tried, EOS)] == ["r_verdict", "r_iou"]
+    config = grpo_trainer.build_grpo_config(values, processor, Path("unused"), 0)
+    assert [reward.__name__ for reward in grpo_trainer.build_reward_functions(values, EOS)] == ["r_verdict", "r_iou"]
     assert config.reward_weights == [0.25, 1.0]
-    assert config.gradient_accumulation_steps * config.per_device_train_batch_size == tried.answers
+    assert config.gradient_accumulation_steps * config.per_device_train_batch_size == values.answers
 
 
 @pytest.mark.parametrize("generation", ["vllm_colocate", "vllm_server"])
 def test_vllm_is_told_the_same_forbidden_words(generation: str) -> None:
     processor = AutoProcessor.from_pretrained(MODEL)
-    told = grpo_trainer._choose_sampler(profile(generation=generation, server_url="http://127.0.0.1:9"), processor)
-    assert told["use_vllm"] is True
-    assert told["vllm_mode"] == generation.removeprefix("vllm_")
-    assert tokens.IMAGE_PAD in told["generation_kwargs"]["bad_words"]
-    assert tokens.IM_END not in told["generation_kwargs"]["bad_words"]
-    assert ("vllm_server_base_url" in told) == (generation == "vllm_server")
+    arguments = grpo_trainer._choose_sampler(profile(generation=generation, server_url="http://127.0.0.1:9"), processor)
+    assert arguments["use_vllm"] is True
+    assert arguments["vllm_mode"] == generation.removeprefix("vllm_")
+    assert tokens.IMAGE_PAD in arguments["generation_kwargs"]["bad_words"]
+    assert tokens.IM_END not in arguments["generation_kwargs"]["bad_words"]
+    assert ("vllm_server_base_url" in arguments) == (generation == "vllm_server")
 
 
 def test_the_reporter_reaches_the_trainer(tmp_path: Path) -> None:

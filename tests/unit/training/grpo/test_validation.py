@@ -23,8 +23,8 @@ def later(step: int, **changed: float) -> ValidationResult:
     return replace(START, step=step, **changed)
 
 
-def test_figures_of_judged_images() -> None:
-    judged = [
+def test_metrics_of_predicted_images() -> None:
+    predictions = [
         Prediction(
             Verdict.REAL,
             Verdict.REAL,
@@ -36,7 +36,7 @@ def test_figures_of_judged_images() -> None:
         ),
         Prediction(Verdict.GENERATED, Verdict.REAL, None, (), ()),
     ]
-    result = validation.summarize_predictions(20, judged)
+    result = validation.summarize_predictions(20, predictions)
     assert (result.step, result.acc, result.i_acc, result.boxes, result.unparsed) == (20, 0.5, 0.5, 0.5, 0.5)
     assert (result.iou, result.iou_recall, result.iou_f1) == (1.0, 0.5, pytest.approx(2 / 3))
     assert result.bleu2 == pytest.approx(1)
@@ -74,15 +74,15 @@ def test_rising_equation_2_by_leaving_boxes_out_is_told_and_not_kept() -> None:
 
 
 def test_one_turn_has_one_verdict(tmp_path: Path) -> None:
-    class Reader:
-        def answers(self, asked: list[Prompt], after_each: Callable[[int], None]) -> list[ParsedCompletion]:
-            after_each(len(asked))
-            assert [question.crops for question in asked] == [(), ()]
+    class Generator:
+        def generate(self, prompts: list[Prompt], after_each: Callable[[int], None]) -> list[ParsedCompletion]:
+            after_each(len(prompts))
+            assert [prompt.crops for prompt in prompts] == [(), ()]
             return [ParsedCompletion(Verdict.GENERATED, explanation="a seam"), ParsedCompletion(None)]
 
-    said = Explanations(scan="a seam", check="Crop 1: a seam")
-    entries = [LabeledImage(file=f"{n}.png", label=Verdict.GENERATED, explanations=said) for n in range(2)]
-    judged = validation.predict_one_turn(Reader(), tmp_path, entries)
-    result = validation.summarize_predictions(0, judged)
+    explanations = Explanations(scan="a seam", check="Crop 1: a seam")
+    entries = [LabeledImage(file=f"{n}.png", label=Verdict.GENERATED, explanations=explanations) for n in range(2)]
+    predictions = validation.predict_one_turn(Generator(), tmp_path, entries)
+    result = validation.summarize_predictions(0, predictions)
     assert (result.acc, result.i_acc, result.unparsed) == (0.5, 0.5, 0.5)
     assert result.bleu2 == pytest.approx(0.5)

@@ -21,13 +21,15 @@ def test_every_matrix_of_the_layers_has_an_adapter_and_nothing_else(tokenizer: P
 
 
 def test_a_profile_s_adapters_are_those_of_either_kind_of_run() -> None:
-    said = {"trained": "lora", "lora_rank": 4, "lora_alpha": 12}
+    changes = {"trained": "lora", "lora_rank": 4, "lora_alpha": 12}
     kinds = [
-        sft_profiles.resolve_sft_profile("paper", said).values,
-        grpo_profiles.resolve_grpo_profile("paper", 1, said).values,
+        sft_profiles.resolve_sft_profile("paper", changes).values,
+        grpo_profiles.resolve_grpo_profile("paper", 1, changes).values,
     ]
     configs = [adapters.build_lora_config(profile) for profile in kinds]
-    assert [(one.r, one.lora_alpha, one.target_modules) for one in configs] == [(4, 12, adapters.MODULES)] * 2
+    assert [(config.r, config.lora_alpha, config.target_modules) for config in configs] == [
+        (4, 12, adapters.MODULES)
+    ] * 2
     assert adapters.build_lora_config(grpo_profiles.PROFILES["paper", 1]) is None
 
 

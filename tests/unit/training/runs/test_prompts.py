@@ -30,33 +30,33 @@ def entries(directory: Path) -> list[LabeledImage]:
 
 
 def test_stage_1_asks_query_1_of_every_image(directory: Path, entries: list[LabeledImage]) -> None:
-    asked = run_prompts.build_scan_prompts(directory, entries)
-    assert [question.is_scan for question in asked] == [True] * 3
-    posed = run_prompts.render_prompt(asked[1], CARD)
+    built = run_prompts.build_scan_prompts(directory, entries)
+    assert [prompt.is_scan for prompt in built] == [True] * 3
+    rendered = run_prompts.render_prompt(built[1], CARD)
     scene = scenes.draw_scene(1)
-    assert posed.query.content[0] == images.build_view(scene.image, CARD.scan_max_pixels)
-    assert posed.query.grammar == prompts.SCAN_GRAMMAR
-    assert (posed.prompt.annotated, posed.prompt.label) == (scene.boxes, Verdict.GENERATED)
-    answer = posed.read_completion("<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explan", truncated=True)
+    assert rendered.query.content[0] == images.build_view(scene.image, CARD.scan_max_pixels)
+    assert rendered.query.grammar == prompts.SCAN_GRAMMAR
+    assert (rendered.prompt.annotated, rendered.prompt.label) == (scene.boxes, Verdict.GENERATED)
+    answer = rendered.read_completion("<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explan", truncated=True)
     assert answer.regions == (BoundingBox(0, 0, 256, 256),)
 
 
 def test_stage_2_asks_query_2_of_crops_as_serving_cuts_them(directory: Path, entries: list[LabeledImage]) -> None:
     own = [(AWAY,)] * 3
-    asked = run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
-    posed = run_prompts.render_prompt(asked[0], CARD)
+    built = run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
+    rendered = run_prompts.render_prompt(built[0], CARD)
     cut = images.crop(scenes.draw_scene(0).image, AWAY, CARD.crop_max_pixels)
-    assert [images.digest_pixels(image) for image in posed.query.images[1:]] == [cut.sha256]
-    assert posed.query.grammar == prompts.CHECK_GRAMMAR
-    assert posed.read_completion(prompts.render_check(Verdict.REAL, "words"), truncated=False).explanation == "words"
+    assert [images.digest_pixels(image) for image in rendered.query.images[1:]] == [cut.sha256]
+    assert rendered.query.grammar == prompts.CHECK_GRAMMAR
+    assert rendered.read_completion(prompts.render_check(Verdict.REAL, "words"), truncated=False).explanation == "words"
 
 
 def test_one_turn_asks_query_2_of_the_image_alone(directory: Path, entries: list[LabeledImage]) -> None:
-    asked = run_prompts.build_one_turn_prompts(directory, entries)
-    assert [question.crops for question in asked] == [()] * 3
-    posed = run_prompts.render_prompt(asked[0], CARD)
-    assert (len(posed.query.images), posed.query.grammar) == (1, prompts.CHECK_GRAMMAR)
-    assert [question.reference for question in asked] == [
+    built = run_prompts.build_one_turn_prompts(directory, entries)
+    assert [prompt.crops for prompt in built] == [()] * 3
+    rendered = run_prompts.render_prompt(built[0], CARD)
+    assert (len(rendered.query.images), rendered.query.grammar) == (1, prompts.CHECK_GRAMMAR)
+    assert [prompt.reference for prompt in built] == [
         entry.explanations.scan for entry in entries if entry.explanations
     ]
 
@@ -64,12 +64,12 @@ def test_one_turn_asks_query_2_of_the_image_alone(directory: Path, entries: list
 def test_crops_come_from_the_model_s_boxes_or_the_annotated_ones(directory: Path, entries: list[LabeledImage]) -> None:
     own = [(AWAY,)] * 3
     annotated = run_prompts.build_check_prompts(directory, entries, own, own_fraction=0.0, scan_fraction=0.0, seed=0)
-    assert [question.crops for question in annotated] == [entry.regions for entry in entries]
+    assert [prompt.crops for prompt in annotated] == [entry.regions for entry in entries]
     many = run_prompts.build_check_prompts(
         directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3, seed=0
     )
-    scanned = sum(question.is_scan for question in many) / len(many)
-    of_its_own = sum(question.crops == (AWAY,) for question in many) / len(many)
+    scanned = sum(prompt.is_scan for prompt in many) / len(many)
+    of_its_own = sum(prompt.crops == (AWAY,) for prompt in many) / len(many)
     assert scanned == pytest.approx(0.3, abs=0.06)
     assert of_its_own == pytest.approx(0.7 * 0.7, abs=0.06)
     assert many == run_prompts.build_check_prompts(
@@ -78,8 +78,8 @@ def test_crops_come_from_the_model_s_boxes_or_the_annotated_ones(directory: Path
 
 
 def test_query_1_is_only_remembered_in_stage_2(directory: Path, entries: list[LabeledImage]) -> None:
-    asked = run_prompts.build_check_prompts(directory, entries, [()] * 3, own_fraction=1.0, scan_fraction=1.0, seed=0)
-    assert {question.reference for question in asked} == {""}
+    built = run_prompts.build_check_prompts(directory, entries, [()] * 3, own_fraction=1.0, scan_fraction=1.0, seed=0)
+    assert {prompt.reference for prompt in built} == {""}
 
 
 def test_the_reference_speaks_of_the_crops_that_are_shown(entries: list[LabeledImage]) -> None:
@@ -98,6 +98,6 @@ def test_a_set_with_one_text_for_an_image_keeps_it() -> None:
 
 
 def test_query_2_may_have_no_crop(directory: Path) -> None:
-    posed = run_prompts.render_prompt(Prompt(directory / "scene-0000000.png", Verdict.REAL, (), ()), CARD)
-    assert len(posed.query.images) == 1
-    assert posed.query.grammar == prompts.CHECK_GRAMMAR
+    rendered = run_prompts.render_prompt(Prompt(directory / "scene-0000000.png", Verdict.REAL, (), ()), CARD)
+    assert len(rendered.query.images) == 1
+    assert rendered.query.grammar == prompts.CHECK_GRAMMAR

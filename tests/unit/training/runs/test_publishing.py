@@ -18,9 +18,9 @@ def entry(file: str) -> LabeledImage:
 
 
 def test_a_digest_names_what_was_trained_on_and_in_which_order() -> None:
-    one, other = entry("a.png"), entry("b.png")
-    assert publishing.digest_entries([one, other]) == publishing.digest_entries([one, other])
-    assert publishing.digest_entries([one, other]) != publishing.digest_entries([other, one])
+    first, second = entry("a.png"), entry("b.png")
+    assert publishing.digest_entries([first, second]) == publishing.digest_entries([first, second])
+    assert publishing.digest_entries([first, second]) != publishing.digest_entries([second, first])
 
 
 def test_a_digest_stays_what_it_was_in_earlier_versions(tmp_path: Path) -> None:
@@ -44,16 +44,16 @@ def test_a_directory_is_claimed_again_by_the_same_run_and_refused_to_another(tmp
 
 
 def test_new_weights_get_the_start_s_files_and_a_card_that_claims_no_figures(tmp_path: Path) -> None:
-    made, start = tmp_path / "made", Checkpoint.read(MODEL)
-    made.mkdir()
-    (made / "config.json").write_text("{}")
-    publishing.complete_checkpoint(made, start, "sha256:new")
-    card = json.loads((made / CARD_NAME).read_text())
+    weights, start = tmp_path / "made", Checkpoint.read(MODEL)
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    publishing.complete_checkpoint(weights, start, "sha256:new")
+    card = json.loads((weights / CARD_NAME).read_text())
     assert (card["trained_on"], card["metrics"], card["calibration"]) == ("sha256:new", {}, None)
-    assert (made / "config.json").read_text() == "{}", "what the training wrote stays"
-    assert (made / "tokenizer.json").read_bytes() == (MODEL / "tokenizer.json").read_bytes()
-    assert not (made / "model.safetensors").exists()
-    assert not (made / "README.md").exists()
+    assert (weights / "config.json").read_text() == "{}", "what the training wrote stays"
+    assert (weights / "tokenizer.json").read_bytes() == (MODEL / "tokenizer.json").read_bytes()
+    assert not (weights / "model.safetensors").exists()
+    assert not (weights / "README.md").exists()
 
 
 def test_a_directory_is_a_checkpoint_only_when_all_is_there(tmp_path: Path) -> None:

@@ -44,9 +44,9 @@ def test_the_rate_is_the_one_that_is_handed_in_and_checkpoints_hold_the_clock(tm
 
 def test_a_checkpoint_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     trainer = build_trainer(tmp_path / "out", steps=2)
-    (tmp_path / "out").write_text("a file where the directory should be")
+    (tmp_path / "out" / "checkpoint-2").write_text("a file where the directory should be")
     with pytest.raises(
-        TrainingFailed, match="the checkpoint of step 2 could not be written .* no checkpoint was written"
+        TrainingFailed, match=r"the checkpoint of step 2 could not be written .* no checkpoint was written"
     ):
         trainer.train_from(None, rate=lambda _: 1.0, clock=Clock(), threads=1)
 

@@ -36,10 +36,10 @@ def test_the_clock_makes_a_checkpoint_whole_and_the_first_process_writes_it(tmp_
 
 
 def test_every_weight_is_loaded(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
-    kept, fresh = architecture.build_tiny_model(tokenizer, 0), architecture.build_tiny_model(tokenizer, 1)
-    kept.save_pretrained(tmp_path)
+    saved, fresh = architecture.build_tiny_model(tokenizer, 0), architecture.build_tiny_model(tokenizer, 1)
+    saved.save_pretrained(tmp_path)
     resuming.load_weights(str(tmp_path), fresh)
-    for (name, loaded), weight in zip(fresh.named_parameters(), kept.parameters(), strict=True):
+    for (name, loaded), weight in zip(fresh.named_parameters(), saved.parameters(), strict=True):
         assert torch.equal(loaded, weight), name
 
 
@@ -53,7 +53,7 @@ def test_what_was_being_written_when_a_run_ended_does_not_count(tmp_path: Path) 
 
 
 def test_a_write_that_fails_is_one_sentence(tmp_path: Path) -> None:
-    told = pytest.raises(TrainingFailed, match=r"it could not be written \(.*\); that stays; make room")
-    with told as failed, resuming.translate_write_errors("it", "that stays"):
+    raised = pytest.raises(TrainingFailed, match=r"it could not be written \(.*\); that stays; make room")
+    with raised as failed, resuming.translate_write_errors("it", "that stays"):
         torch.save({}, tmp_path / "nowhere" / "file")
     assert "\n" not in failed.value.detail

@@ -28,14 +28,14 @@ def rows(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFa
     directory = tmp_path_factory.mktemp("rows")
     tiny.write_tiny_checkpoint(architecture.build_tiny_model(tokenizer, 0), tokenizer, directory / "model", CARD)
     scene_files.write_scenes(directory / "data", count=4, first_seed=40, workers=1)
-    asked = sft_rows.build_prompts(
+    built = sft_rows.build_prompts(
         directory / "data", manifest.read_manifest(directory / "data"), "two_turn", 8
     ).prompts
-    made, collate = (
-        sft_trainer.build_dataset(asked, CARD, 20),
+    rows, collate = (
+        sft_trainer.build_dataset(built, CARD, 20),
         sft_trainer.build_collator(AutoProcessor.from_pretrained(directory / "model")),
     )
-    batches = [collate([made[number] for number in numbers]) for numbers in ([1], [0, 1, 2, 3])]
+    batches = [collate([rows[number] for number in numbers]) for numbers in ([1], [0, 1, 2, 3])]
     return [
         {name: tensor for name, tensor in batch.items() if name not in (sft_trainer.ROWS, "labels")}
         for batch in batches
@@ -45,18 +45,18 @@ def rows(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFa
 def kept_bytes(model: Qwen2_5_VLForConditionalGeneration, batch: tensors.Batch) -> int:
     """Of all that autograd keeps until backward, each piece of memory once, the parameters left out."""
     known = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
-    kept: dict[int, torch.UntypedStorage] = {}
+    held: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage._cdata not in known:
-            kept[storage._cdata] = storage  # held, so that no other piece gets its place
+            held[storage._cdata] = storage  # held, so that no other piece gets its place
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         hidden = model.model(**batch, use_cache=False).last_hidden_state
         (hidden * torch.ones_like(hidden, requires_grad=True)).sum()  # the head keeps the last states
-    return sum(storage.nbytes() for storage in kept.values())
+    return sum(storage.nbytes() for storage in held.values())
 
 
 def in_hand(batch: tensors.Batch) -> Batch:
@@ -120,20 +120,20 @@ def test_weights_gradients_and_optimizer_are_the_bytes_that_a_step_leaves(
     model = architecture.build_tiny_model(tokenizer, 0)
     counted = ParameterCount.from_model(model, profile.lora_rank if trained == "lora" else None)
     planned = memory.estimate_memory(model.config, counted, in_hand(rows[0]), profile, devices=1, on_gpu=False)
-    one = get_peft_model(model, adapters.build_lora_config(profile)) if trained == "lora" else model
-    learned = [parameter for parameter in one.parameters() if parameter.requires_grad]
+    adapted = get_peft_model(model, adapters.build_lora_config(profile)) if trained == "lora" else model
+    learned = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned)
-    one(**rows[0], labels=rows[0]["input_ids"]).loss.backward()
+    adapted(**rows[0], labels=rows[0]["input_ids"]).loss.backward()
     optimizer.step()
     states = [entry for state in optimizer.state.values() for entry in state.values() if entry.numel() > 1]
-    assert planned.weights == sum(p.numel() * p.element_size() for p in one.parameters())
+    assert planned.weights == sum(p.numel() * p.element_size() for p in adapted.parameters())
     assert planned.gradients == sum(p.grad.nbytes for p in learned if p.grad is not None)
     assert planned.optimizer == sum(entry.nbytes for entry in states)
 
 
 def test_more_devices_share_what_is_sharded_and_not_what_is_in_hand() -> None:
-    config = qwen_sizes.config("7b")
-    counted = ParameterCount.from_model(qwen_sizes.on_meta(config), None)
+    config = qwen_sizes.load_config("7b")
+    counted = ParameterCount.from_model(qwen_sizes.build_on_meta(config), None)
     batch = Batch.build_largest(CheckpointCard(), rows=1)
     two, eight = (memory.estimate_memory(config, counted, batch, PROFILES["paper"], devices=n) for n in (2, 8))
     assert two.weights == 4 * eight.weights
@@ -144,13 +144,13 @@ def test_more_devices_share_what_is_sharded_and_not_what_is_in_hand() -> None:
 
 
 def test_the_largest_batch_holds_every_crop_and_the_longest_answer() -> None:
-    one = Batch.build_largest(CheckpointCard(max_crops=8), rows=1)
-    assert one.patches == 4 * (334 + 8 * 144)
-    assert Batch.build_largest(CheckpointCard(max_crops=4), rows=2).length == one.length - 4 * 144
-    assert replace(one, rows=3).tokens == 3 * one.length
+    largest = Batch.build_largest(CheckpointCard(max_crops=8), rows=1)
+    assert largest.patches == 4 * (334 + 8 * 144)
+    assert Batch.build_largest(CheckpointCard(max_crops=4), rows=2).length == largest.length - 4 * 144
+    assert replace(largest, rows=3).tokens == 3 * largest.length
 
 
 def test_adapters_are_counted_where_they_are() -> None:
-    model = qwen_sizes.on_meta(qwen_sizes.config("7b"))
+    model = qwen_sizes.build_on_meta(qwen_sizes.load_config("7b"))
     assert ParameterCount.from_model(model, 8).trained == 2 * ParameterCount.from_model(model, 4).trained
     assert "proj" in adapters.MODULES

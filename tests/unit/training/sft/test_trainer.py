@@ -37,17 +37,17 @@ def test_each_crop_follows_its_caption_and_loss_falls_on_the_answer(
     model = own if vocabulary == "ours" else qwen.copy_with_qwen_vocabulary(own, tmp_path)
     processor = AutoProcessor.from_pretrained(model)
     card = CheckpointCard(**tiny.CARD)
-    asked = sft_rows.build_prompts(scenes, manifest.read_manifest(scenes), "two_turn", card.max_crops).prompts
-    number = next(n for n, one in enumerate(asked) if len(one.crops or ()) >= 2)
-    rows = sft_trainer.build_dataset(asked, card, 20)
+    built = sft_rows.build_prompts(scenes, manifest.read_manifest(scenes), "two_turn", card.max_crops).prompts
+    number = next(n for n, prompt in enumerate(built) if len(prompt.crops or ()) >= 2)
+    rows = sft_trainer.build_dataset(built, card, 20)
     batch = sft_trainer.build_collator(processor)([rows[number], rows[0]])
     assert batch.pop(sft_trainer.ROWS).tolist() == [number, 0]
-    row = sft_rows.build_example(asked[number], card, 20)
-    told = batch["labels"][0][batch["labels"][0] != tensors.IGNORED]
-    assert processor.tokenizer.decode(told) == row.answer + "<|im_end|>\n"
+    row = sft_rows.build_example(built[number], card, 20)
+    labels = batch["labels"][0][batch["labels"][0] != tensors.IGNORED]
+    assert processor.tokenizer.decode(labels) == row.answer + "<|im_end|>\n"
     text = processor.tokenizer.decode(batch["input_ids"][0])
-    shown = re.sub(r"(<\|image_pad\|>)+", "@", text).replace("<|vision_start|>@<|vision_end|>", "@")
-    assert shown.index(prompts.INSTRUCTIONS[:40]) < shown.index("@Crop 1:@Crop 2:@")
+    folded = re.sub(r"(<\|image_pad\|>)+", "@", text).replace("<|vision_start|>@<|vision_end|>", "@")
+    assert folded.index(prompts.INSTRUCTIONS[:40]) < folded.index("@Crop 1:@Crop 2:@")
     assert text.count("<|vision_start|>") == len(row.query.images)
     assert batch["image_grid_thw"].shape[0] == len(row.query.images) + 1
 

@@ -25,7 +25,7 @@ def test_a_seed_is_a_model_of_its_size(tokenizer: PreTrainedTokenizerFast) -> No
 
 def test_whitened_channels_have_unit_deviation(tokenizer: PreTrainedTokenizerFast, pages: list[Page]) -> None:
     model = architecture.build_tiny_model(tokenizer, 0)
-    values, _ = tensors.patches([page.view.pixels for page in pages] + [page.crops[0][0].pixels for page in pages])
+    values, _ = tensors.cut_patches([page.view.pixels for page in pages] + [page.crops[0][0].pixels for page in pages])
     architecture.whiten_patch_embedding(model, values)
     response = values @ model.model.visual.patch_embed.proj.weight.flatten(1).T
     assert torch.allclose(response.std(0), torch.ones(128), atol=1e-3)
