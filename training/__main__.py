@@ -1,4 +1,4 @@
-"""The `zoomin-train` command: its verbs, and what a failure looks like to the person who typed it."""
+"""The `zoomin-train` command: it parses the verb, loads the settings, and turns errors into one sentence and a code."""
 
 import argparse
 import importlib
@@ -25,33 +25,33 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    chosen = _parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+    args = _build_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
     try:
         loaded = settings.load()
         # Before anything imports torch or transformers: they read the environment once.
         settings.apply_process_environment(loaded.threads)
-        return int(chosen.run(chosen, loaded))
+        return int(args.run(args, loaded))
     except ZoomInError as error:
-        print(f"zoomin-train {chosen.verb}: {error.detail}", file=sys.stderr)
+        print(f"zoomin-train {args.verb}: {error.detail}", file=sys.stderr)
         return 2 if isinstance(error, BadSettings) else 1
     except OSError as error:
-        print(f"zoomin-train {chosen.verb}: {error}; check the path and the space there", file=sys.stderr)
+        print(f"zoomin-train {args.verb}: {error}; check the path and the space there", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return INTERRUPTED
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """A verb's file imports torch and its like only when it runs."""
-    asked = [verb for verb in arguments[:1] if verb in VERBS]
+def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser of the verb that was typed, or of all; a verb imports torch and the like only when it runs."""
+    typed = [verb for verb in arguments[:1] if verb in VERBS]
     parser = argparse.ArgumentParser(
         prog="zoomin-train",
         description="Makes and measures ZoomIn checkpoints.",
         epilog="Settings: ZOOMIN_TRAIN_CACHE, _THREADS, _WORKERS, _CONCURRENCY.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in asked or VERBS:
+    for verb in typed or VERBS:
         command = importlib.import_module(f"training.commands.{verb.replace('-', '_')}")
         sub = verbs.add_parser(
             verb,

@@ -12,9 +12,9 @@ from pathlib import Path
 from pipeline.checkpoint import Checkpoint
 from tests.bench import delivery, engines, evaluation, gpu, machine, memory, own, reuse
 from tests.bench.engine_host import EngineHost, engine_host
-from tests.bench.figures import table
 from tests.bench.ground import BenchFailed, Ground
 from tests.bench.job import SEQUENCES
+from tests.bench.metrics import format_metrics
 from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK, WITHOUT_PICTURES
 from tests.bench.progress import Progress
 from tests.bench.report import Report
@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace) -> None:
         session = Session(ground, checkpoint, plan, progress, Report(), options.profile)
         _measure(session, parts, hosts, stack)
         session.report.write(options.json, machine=described)
-    print(table(session.report.figures))
+    print(format_metrics(session.report.metrics))
 
 
 def _measure(session: Session, parts: Sequence[str], hosts: Mapping[str, EngineHost], stack: ExitStack) -> None:

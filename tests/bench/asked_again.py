@@ -34,13 +34,13 @@ class Recording:
 async def perform(job: EvaluationJob, engine: CountingEngine) -> EvaluationResult:
     """Evaluated, asked, asked, evaluated: a machine that grows busier meanwhile weighs on both alike."""
     numbers = range(job.first_scene, job.first_scene + job.images)
-    drawn = samples.of_scenes([scenes.make(scenes.HELD_OUT_SEED + number) for number in numbers])
+    drawn = samples.convert_scenes([scenes.draw_scene(scenes.HELD_OUT_SEED + number) for number in numbers])
     recordings = [Recording(engine), Recording(engine)]
     seconds = [
-        await _seconds(engine, evaluate.judge(drawn, recordings[0], concurrency=job.concurrency)),
+        await _seconds(engine, evaluate.predict(drawn, recordings[0], concurrency=job.concurrency)),
         await _seconds(engine, _ask(recordings[0].asked, engine, job.concurrency)),
         await _seconds(engine, _ask(recordings[0].asked, engine, job.concurrency)),
-        await _seconds(engine, evaluate.judge(drawn, recordings[1], concurrency=job.concurrency)),
+        await _seconds(engine, evaluate.predict(drawn, recordings[1], concurrency=job.concurrency)),
     ]
     first, *asked, last = [job.images / each for each in seconds]
     return EvaluationResult([first, last], asked, len(recordings[0].asked))

@@ -32,7 +32,7 @@ class CountingEngine(VllmEngine):
 
     def whole_shared_blocks(self, scan: Query, check: Query) -> int:
         """Tokens of the shared prefix of both queries, rounded down to a block."""
-        ids = self._renderer.token_ids(scan), self._renderer.token_ids(check)
+        ids = self._renderer.render_prompt(scan), self._renderer.render_prompt(check)
         shared = next(i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b)
         width, height = scan.images[0].size
         shared += width * height // geometry.PATCH_MULTIPLE_PX**2 - 1  # its one placeholder becomes that many tokens
@@ -105,8 +105,8 @@ async def perform(job: Job, engine: CountingEngine) -> Result:
 async def _judge(image: RgbImage, engine: Observed, queries: int) -> int:
     """How many crops Query 2 saw."""
     if queries == 1:
-        view = images.view(image, engine.card.scan_max_pixels)
-        await engine.ask(prompts.global_scan(view, engine.card.box_frame))
+        view = images.build_view(image, engine.card.scan_max_pixels)
+        await engine.ask(prompts.build_global_scan(view, engine.card.box_frame))
         return 0
     inspection: Inspection = await inspect(image, engine, stage=engine.stage)
     return len(inspection.crops)

@@ -2,13 +2,13 @@
 
 from torch import nn
 
-from pipeline.vllm.parent_watchdog import Lifeline
+from pipeline.vllm.parent_watchdog import ParentWatchdog
 
 CLASS = f"{__name__}.EncoderRuns"
 METHOD = "encoder_runs"
 
 
-class EncoderRuns(Lifeline):
+class EncoderRuns(ParentWatchdog):
     """Mixed into vLLM's worker by its own extension point; `get_model` is the worker's."""
 
     def encoder_runs(self) -> int:

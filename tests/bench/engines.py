@@ -7,9 +7,9 @@ one's. In turns means that a busy minute of the machine weighs on all of them.
 from collections.abc import Sequence
 
 from tests.bench.engine_host import EngineHost
-from tests.bench.figures import steady_rate
 from tests.bench.ground import MeasuredSite
 from tests.bench.job import Job, PlainJob
+from tests.bench.metrics import compute_steady_rate
 from tests.bench.processes import CpuMeter
 from tests.bench.session import SLOWEST_PER_S, Pipeline, Session
 
@@ -64,7 +64,7 @@ def _bare(host: EngineHost, numbers: range) -> tuple[float, dict[str, float]]:
         "answer_tokens": result.answer_tokens / len(numbers),
         "crops": result.crops / len(numbers),
     }
-    return steady_rate(result.finished_s, ends=IN_FLIGHT), per_image
+    return compute_steady_rate(result.finished_s, ends=IN_FLIGHT), per_image
 
 
 def _plain(session: Session, site: MeasuredSite, host: EngineHost, numbers: range) -> float:
@@ -80,7 +80,7 @@ def _plain(session: Session, site: MeasuredSite, host: EngineHost, numbers: rang
     )
     with host.consuming(job):
         times_s = site.judge(session.ground.urls(numbers), timeout_s=60 + len(numbers) / SLOWEST_PER_S)
-    return steady_rate(times_s, ends=PLAIN_ENDS)
+    return compute_steady_rate(times_s, ends=PLAIN_ENDS)
 
 
 def _report(session: Session, rates: dict[str, list[float]], cpu_s: Readings, tokens: list[dict[str, float]]) -> None:

@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from tests.bench.pictures import Pictures
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
-from worker.local.server import Say
+from worker.local.server import Notify
 from worker.local.stack import LocalStack
 
 UPLOADERS = 4
@@ -30,11 +30,11 @@ class BenchFailed(Exception):
 class Ground:
     """Entered, the servers run and `pictures` are in the bucket; left, all of it is gone."""
 
-    def __init__(self, model: Path, *, pictures: int, say: Say) -> None:
+    def __init__(self, model: Path, *, pictures: int, say: Notify) -> None:
         self._model = model
         self._count = pictures
         self._say = say
-        self._stack = LocalStack(say=say)
+        self._stack = LocalStack(notify=say)
         self.directory = self._stack.directory
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class Ground:
         self.kafka = KafkaForTests(self._stack.kafka)
         weed = self._stack.seaweedfs
         self.s3 = S3ForTests(weed.endpoint_url, access_key=weed.access_key, secret_key=weed.secret_key)
-        self.bucket = self.s3.bucket("pictures")
+        self.bucket = self.s3.create_bucket("pictures")
         self._say(f"Uploading {self._count} pictures")
         pictures = Pictures()
 
@@ -109,7 +109,7 @@ class MeasuredSite(Site):
         deadline = time.monotonic() + timeout_s
         while sum(self._ends().values()) < wanted:
             if self._consumer.end_offsets([self._letters])[self._letters]:
-                letter = dict(self.dead_letters()[0].headers)
+                letter = dict(self.read_dead_letters()[0].headers)
                 raise BenchFailed(f"a dead letter: {letter['zoomin-dlt-code']!r} {letter['zoomin-dlt-detail']!r}")
             if time.monotonic() > deadline:
                 raise BenchFailed(f"{sum(self._ends().values())} of {wanted} verdicts within {timeout_s:.0f} s")
@@ -122,7 +122,8 @@ class MeasuredSite(Site):
         Raises: BenchFailed when a verdict does not come in time.
         """
         servers = self.kafka.bootstrap_servers
-        began, sent, delays = time.monotonic(), 0, []
+        began, sent = time.monotonic(), 0
+        delays: list[float] = []
         with (
             closing(KafkaProducer(bootstrap_servers=servers)) as producer,
             closing(KafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed")) as reader,

@@ -1,4 +1,4 @@
-"""Where the figures come from: without this they cannot be compared with another day's."""
+"""Where the metrics come from: without this they cannot be compared with another day's."""
 
 import importlib.metadata
 import os

@@ -15,7 +15,7 @@ STRIDE_PX = (37, 61)  # coprime to the side: no shift of a scene comes twice
 
 class Pictures:
     def __init__(self) -> None:
-        self._canvases = [np.asarray(scenes.make(FIRST_SEED + i).image.pixels) for i in range(SCENES)]
+        self._canvases = [np.asarray(scenes.draw_scene(FIRST_SEED + i).image.pixels) for i in range(SCENES)]
 
     def jpeg(self, number: int) -> bytes:
         """The picture of this number."""

@@ -10,7 +10,7 @@ from pipeline.engine import VisionEngine
 from pipeline.zoomin import inspect
 from tests.bench.bare import MAX_PIXELS
 from tests.bench.job import PlainJob
-from worker.local.s3 import s3_client
+from worker.local.s3 import build_s3_client
 
 
 async def consume(job: PlainJob, engine: VisionEngine) -> None:
@@ -23,7 +23,7 @@ async def consume(job: PlainJob, engine: VisionEngine) -> None:
         max_poll_records=1,
     )
     producer = KafkaProducer(bootstrap_servers=job.bootstrap_servers)
-    s3 = s3_client(job.endpoint_url, job.access_key, job.secret_key)
+    s3 = build_s3_client(job.endpoint_url, job.access_key, job.secret_key)
     answered = 0
     while answered < job.count:
         for records in consumer.poll(timeout_ms=1000).values():

@@ -1,31 +1,31 @@
-"""Collects the figures of one run and writes them for machines."""
+"""Collects the metrics of one run and writes them for machines."""
 
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.bench.figures import Figure
+from tests.bench.metrics import Metric
 
 
 class Report:
-    """`figures` are the contract's keys and their like; `details` say where they come from."""
+    """`metrics` are the contract's keys and their like; `details` say where they come from."""
 
     def __init__(self) -> None:
-        self.figures: dict[str, Figure] = {}
+        self.metrics: dict[str, Metric] = {}
         self.details: dict[str, object] = {}
 
     def add(self, name: str, values: Sequence[float]) -> None:
-        self.figures[name] = Figure.of(values)
+        self.metrics[name] = Metric.summarize(values)
 
     def detail(self, name: str, readings: Sequence[Mapping[str, float]]) -> None:
         """The same quantities, read once each repeat."""
         names = dict.fromkeys(name for reading in readings for name in reading)
         self.details[name] = {
-            key: dataclasses.asdict(Figure.of([reading.get(key, 0.0) for reading in readings])) for key in names
+            key: dataclasses.asdict(Metric.summarize([reading.get(key, 0.0) for reading in readings])) for key in names
         }
 
     def write(self, path: Path, *, machine: Mapping[str, object]) -> None:
-        figures = {name: dataclasses.asdict(figure) for name, figure in self.figures.items()}
+        metrics = {name: dataclasses.asdict(metric) for name, metric in self.metrics.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**figures, "details": self.details, "machine": machine}, indent=2) + "\n")
+        path.write_text(json.dumps({**metrics, "details": self.details, "machine": machine}, indent=2) + "\n")

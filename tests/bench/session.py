@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
 from tests.bench import stages
-from tests.bench.figures import steady_rate
 from tests.bench.ground import Ground, MeasuredSite
+from tests.bench.metrics import compute_steady_rate
 from tests.bench.plan import Plan
 from tests.bench.processes import CpuMeter, ending
 from tests.bench.progress import Progress
@@ -57,7 +57,7 @@ class Pipeline:
         times_s = self.site.judge(urls, timeout_s=60 + len(urls) / SLOWEST_PER_S)
         cpu_s = self.meter.seconds()
         stage_ms = stages.means_ms(before, stages.read(self.worker.get("/metrics")))
-        return Window(len(urls), steady_rate(times_s, ends=self.in_flight), cpu_s, stage_ms)
+        return Window(len(urls), compute_steady_rate(times_s, ends=self.in_flight), cpu_s, stage_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Session:
         """A worker that is starting; stopped, and its whole process tree gone, afterwards."""
         site = self.ground.site(name, FLOW__MAX_IN_FLIGHT=str(in_flight), **settings)
         profiler = () if self.profile is None else ("cProfile", "-o", str(self.profile / f"{name}.prof"), "-m")
-        with site, site.worker(*profiler, *command) as worker, ending(worker.pid):
+        with site, site.build_worker(*profiler, *command) as worker, ending(worker.pid):
             meter = CpuMeter({"worker": worker.pid, **self.ground.servers})
             yield Pipeline(site, worker, in_flight, meter, self.ground.urls(range(WARM_UP_EVENTS)))
             worker.stop()

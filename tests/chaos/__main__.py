@@ -36,8 +36,8 @@ def main() -> int:
         print(f"chaos: {error}\nlogs are below {directory}; SEED={options.seed} repeats it", file=sys.stderr)
         return 1
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report.figures(), indent=2) + "\n")
-    print(json.dumps(report.figures(), indent=2))
+    options.json.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+    print(json.dumps(report.to_json(), indent=2))
     if report.broken:
         for sentence in report.broken:
             print(f"chaos: {sentence}", file=sys.stderr)

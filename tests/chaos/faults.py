@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import Fault, Kind
-from worker.local.stack import KafkaBroker, SeaweedFs
+from worker.local.kafka import KafkaBroker
+from worker.local.s3 import SeaweedFs
 
 MOMENT_S = 0.02
 

@@ -1,4 +1,4 @@
-"""One round: services of its own, workers, events, faults, and the judge's word on what is left in the topics."""
+"""One round: services of its own, workers, events, faults, and the verification of what is left in the topics."""
 
 import time
 from collections import Counter
@@ -12,14 +12,16 @@ from kafka import KafkaConsumer, TopicPartition
 
 from tests.chaos import topics
 from tests.chaos.faults import carry_out
-from tests.chaos.judge import Answer, Judgement, judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import KILLS, SESSION_TIMEOUT_S, Fault, duration_s, schedule
 from tests.chaos.sender import Sender, planned
+from tests.chaos.verification import Answer, Verification, verify
 from tests.support.processes.worker_process import STANDIN
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
-from worker.local.stack import CACHE, KafkaBroker, SeaweedFs
+from worker.local.kafka import KafkaBroker
+from worker.local.s3 import SeaweedFs
+from worker.local.stack import CACHE
 
 WORKERS = 3
 PARTITIONS = 6
@@ -42,11 +44,11 @@ Delivery = Literal["at_least_once", "exactly_once"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`judgement` is on what a reader of committed records gets; `repeats` are those that any other reader gets."""
+    """`verification` is of what a reader of committed records gets; `repeats` are those that any other reader gets."""
 
     seed: int
     delivery: Delivery
-    judgement: Judgement
+    verification: Verification
     repeats: int
     faults: Counter[str]
     ended_badly: Sequence[str]
@@ -55,11 +57,11 @@ class Report:
     @property
     def broken(self) -> list[str]:
         may_repeat = self.delivery == "at_least_once"
-        return [*self.judgement.broken(silence_limit_s=SILENCE_LIMIT_S, may_repeat=may_repeat), *self.ended_badly]
+        return [*self.verification.broken(silence_limit_s=SILENCE_LIMIT_S, may_repeat=may_repeat), *self.ended_badly]
 
-    def figures(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """build/chaos.json; the names are a contract."""
-        found = self.judgement
+        found = self.verification
         return {
             "seed": self.seed,
             "delivery": self.delivery,
@@ -104,15 +106,15 @@ def run(directory: Path, *, seed: int, events: int, kills: int, delivery: Delive
             pool.look()
             pool.stop_all()
             commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
-            judgement = judge(sent, topics.answers(site), commits)
+            verification = verify(sent, topics.answers(site), commits)
             repeats = _repeats(topics.answers(site, isolation_level="read_uncommitted"))
             took_s = time.monotonic() - began
-            return Report(seed, delivery, judgement, repeats, _counted(faults), pool.ended_badly, took_s)
+            return Report(seed, delivery, verification, repeats, _counted(faults), pool.ended_badly, took_s)
 
 
 @contextmanager
 def _services(directory: Path) -> Iterator[tuple[KafkaBroker, SeaweedFs]]:
-    broker = KafkaBroker(directory / "kafka", cache=CACHE, say=print)
+    broker = KafkaBroker(directory / "kafka", cache=CACHE, notify=print)
     s3 = SeaweedFs(directory / "s3")
     try:
         s3.launch()
@@ -126,7 +128,7 @@ def _services(directory: Path) -> Iterator[tuple[KafkaBroker, SeaweedFs]]:
 
 @contextmanager
 def _pool(site: Site, seed: int) -> Iterator[Pool]:
-    pool = Pool(lambda: site.worker(*STANDIN, *ENGINE, "--seed", str(seed)), size=WORKERS)
+    pool = Pool(lambda: site.build_worker(*STANDIN, *ENGINE, "--seed", str(seed)), size=WORKERS)
     try:
         yield pool
     finally:
@@ -134,13 +136,13 @@ def _pool(site: Site, seed: int) -> Iterator[Pool]:
 
 
 def _wait_for_the_end(site: Site, events: int) -> None:
-    """Until every input record is answered and committed, or nothing has moved for long: the judge says what is not.
+    """Until every input record is answered and committed, or nothing moves; verification then names what is missing.
 
     Whoever stops while its group changes hands cannot commit, and its successor would have to.
     """
     reached, moved_at = (-1, -1), time.monotonic()
     while reached < (events, events) and time.monotonic() - moved_at < ANSWERED_WITHIN_S:
-        now_at = _answered(site, events), sum(site.committed().values())
+        now_at = _answered(site, events), sum(site.read_committed_offsets().values())
         if now_at != reached:
             reached, moved_at = now_at, time.monotonic()
         time.sleep(1)

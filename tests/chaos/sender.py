@@ -12,8 +12,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
-from tests.chaos.judge import Kind, Sent
-from tests.support.builders import encoded, noise
+from tests.chaos.verification import Kind, Sent
+from tests.support.builders import build_noise, encode_image
 from tests.support.site import Site
 
 PICTURES = 24
@@ -25,7 +25,7 @@ DELIVERY_TIMEOUT_S = 180
 def planned(site: Site, count: int, seed: int) -> list[tuple[str, bytes, Kind]]:
     """Event id, value and how it must end: mostly pictures of the site's bucket, and one in twenty bad."""
     rng = random.Random(seed)
-    urls = [site.upload(f"{n}.png", encoded(noise(seed=n), "PNG")) for n in range(PICTURES)]
+    urls = [site.upload(f"{n}.png", encode_image(build_noise(seed=n), "PNG")) for n in range(PICTURES)]
     broken = site.upload("broken.png", b"no picture")
     bad = (broken, f"s3://{site.bucket}/never-uploaded.png", "s3://elsewhere/x.png")
     events: list[tuple[str, bytes, Kind]] = []

@@ -12,19 +12,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.chaos import topics
-from tests.chaos.judge import judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.chaos.store_front import BUSY, DENIED, EXPIRED, SICK, store_front
-from tests.support.builders import encoded, noise
+from tests.chaos.verification import verify
+from tests.support.builders import build_noise, encode_image
 from tests.support.processes.worker_process import STANDIN, WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
-from tests.support.site import Site, headers
-from worker.local.s3 import identities
-from worker.local.stack import SeaweedFs
+from tests.support.site import Site, decode_headers
+from worker.local.s3 import SeaweedFs, render_identities
 from worker.observe import telemetry
-from worker.sampling.labels import PAUSE_AFTER_FAILURE_S
+from worker.sampling.label_sampler import PAUSE_AFTER_FAILURE_S
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(400)]
 
@@ -99,7 +98,7 @@ def _revoke(weed: SeaweedFs, site: Site) -> None:
 
 def _expect(weed: SeaweedFs, secret_key: str) -> None:
     """It reads its users anew, soon; the worker goes on with the key it has."""
-    (weed.server.directory / "s3.json").write_text(identities(weed.access_key, secret_key))
+    (weed.server.directory / "s3.json").write_text(render_identities(weed.access_key, secret_key))
     weed.server.process.send(signal.SIGHUP)
 
 
@@ -114,11 +113,11 @@ def _serves(site: Site) -> bool:
 def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(illness: Illness) -> None:
     site = illness.site
     site.settings["ZOOMIN_RETRY__PATIENCE_S"] = f"{illness.heals_within_s:g}"
-    site.upload("a.png", encoded(noise(), "PNG"))
-    with site.worker(*STANDIN) as worker:
+    site.upload("a.png", encode_image(build_noise(), "PNG"))
+    with site.build_worker(*STANDIN) as worker:
         worker.started()
         send(site, "a.png")
-        site.answered(1)
+        site.wait_for_answers(1)
         illness.begins()
         send(site, "a.png", times=60)
         assert eventually(lambda: metric(worker, "zoomin_in_flight") == SLOTS, within_s=SOON_S)
@@ -129,17 +128,17 @@ def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(i
         time.sleep(SESSION_TIMEOUT_S + 1)
         assert metric(worker, "zoomin_rebalances_total") == before
         assert "ok" in worker.get("/livez")
-        assert (len(site.verdicts()), site.dead_letters()) == (1, [])
+        assert (len(site.read_verdicts()), site.read_dead_letters()) == (1, [])
         illness.ended()
-        verdicts, letters = site.answered(61)
+        verdicts, letters = site.wait_for_answers(61)
         assert metric(worker, "zoomin_outage") == 0
-    assert [headers(letter)["zoomin-dlt-detail"] for letter in letters] == []
+    assert [decode_headers(letter)["zoomin-dlt-detail"] for letter in letters] == []
     assert len(verdicts) == 61
 
 
 def test_one_denied_and_one_sick_object_are_dead_letters_and_the_healthy_ones_go_on(site: Site) -> None:
     for key in ("denied.png", "sick.png", "slow.png", "a.png", "b.png"):
-        site.upload(key, encoded(noise(), "PNG"))
+        site.upload(key, encode_image(build_noise(), "PNG"))
     with store_front(site.s3.endpoint_url) as front, ExitStack() as stack:
         front.refused |= {f"/{site.bucket}/denied.png": DENIED, f"/{site.bucket}/sick.png": SICK}
         front.trickling.add(f"/{site.bucket}/slow.png")
@@ -148,12 +147,12 @@ def test_one_denied_and_one_sick_object_are_dead_letters_and_the_healthy_ones_go
             "ZOOMIN_STORE__TOTAL_TIMEOUT_S": "3",
             "ZOOMIN_RETRY__PATIENCE_S": "3",
         }
-        worker = stack.enter_context(site.worker(*STANDIN)).started()
+        worker = stack.enter_context(site.build_worker(*STANDIN)).started()
         send(site, "denied.png", "sick.png", "slow.png")
         send(site, "a.png", "b.png", times=20)
-        verdicts, letters = site.answered(43)
+        verdicts, letters = site.wait_for_answers(43)
         assert worker.stop() == 0
-    codes = {h["zoomin-event-id"]: h["zoomin-dlt-code"] for h in map(headers, letters)}
+    codes = {h["zoomin-event-id"]: h["zoomin-dlt-code"] for h in map(decode_headers, letters)}
     assert codes == {
         "denied.png-0": "image_denied",
         "sick.png-0": "store_unavailable",
@@ -163,8 +162,8 @@ def test_one_denied_and_one_sick_object_are_dead_letters_and_the_healthy_ones_go
 
 
 def test_a_labeling_bucket_that_does_not_answer_holds_up_no_verdict(site: Site) -> None:
-    labels = site.s3.bucket("labels")
-    site.upload("a.png", encoded(noise(), "PNG"))
+    labels = site.s3.create_bucket("labels")
+    site.upload("a.png", encode_image(build_noise(), "PNG"))
     with store_front(site.s3.endpoint_url) as front, ExitStack() as stack:
         front.stuck.add(f"/{labels}")
         site.settings |= {
@@ -172,10 +171,10 @@ def test_a_labeling_bucket_that_does_not_answer_holds_up_no_verdict(site: Site) 
             "ZOOMIN_SAMPLING__BUCKET": labels,
             "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1",
         }
-        worker = stack.enter_context(site.worker(*STANDIN)).started()
+        worker = stack.enter_context(site.build_worker(*STANDIN)).started()
         began = time.monotonic()
         send(site, "a.png", times=150)
-        verdicts, letters = site.answered(150)
+        verdicts, letters = site.wait_for_answers(150)
         took_s = time.monotonic() - began
         failures = metric(worker, "zoomin_label_write_failures_total")
         waits = [line for line in worker.lines() if line["event"] == telemetry.LABEL_WRITE_FAILED]
@@ -186,11 +185,11 @@ def test_a_labeling_bucket_that_does_not_answer_holds_up_no_verdict(site: Site) 
 
 
 def test_a_member_that_slept_past_its_session_drops_what_it_had_and_rejoins(site: Site) -> None:
-    site.upload("a.png", encoded(noise(), "PNG"))
+    site.upload("a.png", encode_image(build_noise(), "PNG"))
     with store_front(site.s3.endpoint_url) as front, ExitStack() as stack:
         site.settings["ZOOMIN_STORE__ENDPOINT_URL"] = front.url
-        sleeper = stack.enter_context(site.worker(*STANDIN)).started()
-        other = stack.enter_context(site.worker(*STANDIN)).started()
+        sleeper = stack.enter_context(site.build_worker(*STANDIN)).started()
+        other = stack.enter_context(site.build_worker(*STANDIN)).started()
         assert eventually(lambda: _moves(sleeper, "assigned") and _moves(other, "assigned"), within_s=SOON_S)
         front.refused["/"] = BUSY  # what it has in flight stays there until it sleeps
         send(site, "a.png", times=60)
@@ -202,10 +201,10 @@ def test_a_member_that_slept_past_its_session_drops_what_it_had_and_rejoins(site
         sleeper.signal(signal.SIGCONT)
         assert eventually(lambda: _moves(sleeper, "lost"), within_s=SOON_S), "it did not notice that it was fenced"
         assert eventually(
-            lambda: {v.event_id for v in site.verdicts()} == {f"a.png-{n}" for n in range(60)}, within_s=SOON_S
+            lambda: {v.event_id for v in site.read_verdicts()} == {f"a.png-{n}" for n in range(60)}, within_s=SOON_S
         )
         assert eventually(lambda: _moves(sleeper, "assigned")[-1] >= _moves(sleeper, "lost")[0], within_s=SOON_S)
-        assert site.dead_letters() == []
+        assert site.read_dead_letters() == []
         assert (sleeper.stop(), other.stop()) == (0, 0)
 
 
@@ -222,7 +221,7 @@ def test_a_rolling_restart_of_three_workers_loses_nothing_and_leaves_no_gap(site
     started: list[WorkerProcess] = []
 
     def start() -> WorkerProcess:
-        started.append(site.worker(*STANDIN, "--delay-s", "0.05"))
+        started.append(site.build_worker(*STANDIN, "--delay-s", "0.05"))
         return started[-1]
 
     pool = Pool(start, size=3)
@@ -239,13 +238,15 @@ def test_a_rolling_restart_of_three_workers_loses_nothing_and_leaves_no_gap(site
             topics.wait_until_committed(site, sent, within_s=SOON_S)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
-        judgement = judge(sent, topics.answers(site), commits)
+        verification = verify(sent, topics.answers(site), commits)
     finally:
         pool.end()
-    assert judgement.broken(silence_limit_s=patient_s - 10) == []
+    assert verification.broken(silence_limit_s=patient_s - 10) == []
     assert pool.ended_badly == []
     moved = _partitions_taken(started) - moved_before
-    assert judgement.repeats <= moved * (span + slots - 1), "at most what was read of a partition since its last commit"
+    assert verification.repeats <= moved * (span + slots - 1), (
+        "at most what was read of a partition since its last commit"
+    )
 
 
 def _partitions_taken(workers: Iterable[WorkerProcess]) -> int:

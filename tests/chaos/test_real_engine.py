@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from tests.chaos import topics
-from tests.chaos.judge import Answer, Judgement, Place, Sent, judge, same_judgement
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
+from tests.chaos.verification import Answer, Place, Sent, Verification, is_same_verdict, verify
 from tests.support.processes.worker_process import REAL, WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
 from tests.support.site import Site
@@ -72,7 +72,7 @@ class Course:
 
     def uncommitted(self) -> set[Place]:
         """What was answered and will be answered again by whoever takes over."""
-        committed = self.site.committed()
+        committed = self.site.read_committed_offsets()
         return {answer.place for answer in self.answers() if answer.place[1] >= committed.get(answer.place[0], 0)}
 
     def repeated(self) -> set[Place]:
@@ -81,10 +81,10 @@ class Course:
     def wait_until_answered(self) -> None:
         topics.wait_until_answered(self.site, self.sent, within_s=ANSWERED_WITHIN_S)
 
-    def judged(self) -> Judgement:
+    def judged(self) -> Verification:
         group = self.site.environment["ZOOMIN_KAFKA__GROUP_ID"]
         commits = topics.commits(self.site.kafka, group, self.site.images)
-        return judge(self.sent, self.answers(), commits, alike=same_judgement)
+        return verify(self.sent, self.answers(), commits, alike=is_same_verdict)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def course(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path_factory: pytest
 
 @pytest.fixture(scope="module")
 def first(course: Course) -> Iterator[WorkerProcess]:
-    with course.site.worker(*REAL) as worker:
+    with course.site.build_worker(*REAL) as worker:
         yield worker.started()
 
 
@@ -112,7 +112,7 @@ def second(course: Course, first: WorkerProcess) -> Iterator[WorkerProcess]:
     first.ended()
     course.taken_over = course.uncommitted()
     assert eventually(lambda: is_gone(core), within_s=30), "the core outlives its worker"
-    with course.site.worker(*REAL) as worker:
+    with course.site.build_worker(*REAL) as worker:
         yield worker.started()
 
 
@@ -161,9 +161,9 @@ def test_after_a_killed_worker_the_next_gives_the_same_judgements(course: Course
     assert course.taken_over, "nothing is judged twice, so this shows nothing"
     course.wait_until_answered()
     assert eventually(lambda: course.repeated() >= course.taken_over, within_s=ANSWERED_WITHIN_S)
-    judgement = course.judged()
-    assert (judgement.lost, judgement.unequal_repeats, judgement.wrong_answers) == ((), (), ())
-    assert (judgement.strangers, judgement.offsets_beyond_unanswered) == (0, 0)
+    verification = course.judged()
+    assert (verification.lost, verification.unequal_repeats, verification.wrong_answers) == ((), (), ())
+    assert (verification.unknown, verification.offsets_beyond_unanswered) == (0, 0)
 
 
 def test_a_core_without_memory_and_without_budget_ends_the_worker_and_nothing_is_committed_past_it(
@@ -177,6 +177,6 @@ def test_a_core_without_memory_and_without_budget_ends_the_worker_and_nothing_is
     assert second.ended(120) == 1
     (died,) = [line for line in second.lines() if line["event"] == "engine_died"]
     assert died["allowed"] == 0
-    judgement = course.judged()
-    assert judgement.lost, "the engine died too late to show anything"
-    assert (judgement.offsets_beyond_unanswered, judgement.wrong_answers) == (0, ())
+    verification = course.judged()
+    assert verification.lost, "the engine died too late to show anything"
+    assert (verification.offsets_beyond_unanswered, verification.wrong_answers) == (0, ())

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import topics
-from tests.chaos.judge import judge
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
+from tests.chaos.verification import verify
 from tests.conftest import forget_data, present
 from tests.support.processes.worker_process import STANDIN
 from tests.support.servers.cluster import NODES, KafkaCluster
@@ -40,7 +40,7 @@ def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
     settings = {"ZOOMIN_KAFKA__SESSION_TIMEOUT_S": f"{SESSION_TIMEOUT_S:g}", "ZOOMIN_FLOW__MAX_IN_FLIGHT": "8"}
     site = Site(KafkaForTests(cluster), seaweedfs, tmp_path, partitions=3, settings=settings)
     events = planned(site, EVENTS, seed=7)
-    pool = Pool(lambda: site.worker(*STANDIN, "--delay-s", "0.05"), size=2)
+    pool = Pool(lambda: site.build_worker(*STANDIN, "--delay-s", "0.05"), size=2)
     try:
         with closing(Sender(site, events, over_s=OVER_S)) as sender:
             sender.start()
@@ -51,8 +51,8 @@ def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
             topics.wait_until_committed(site, sent, within_s=60)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
-        judgement = judge(sent, topics.answers(site), commits)
+        verification = verify(sent, topics.answers(site), commits)
     finally:
         pool.end()
-    assert judgement.broken(silence_limit_s=15) == []
+    assert verification.broken(silence_limit_s=15) == []
     assert pool.ended_badly == []

@@ -1,4 +1,4 @@
-"""What the judge reads: both output topics, and every commit that the group ever made.
+"""Reads for verification: both output topics, and every commit that the group ever made.
 
 The broker keeps commits as records of __consumer_offsets, with their times, until its log is compacted (at 100 MB): so
 a commit that went too far is found although later answers have made up for it.
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from tests.chaos.judge import Answer, Commit, Sent
+from tests.chaos.verification import Answer, Commit, Sent
 from tests.support.servers.services import KafkaForTests, eventually
-from tests.support.site import Site, headers
+from tests.support.site import Site, decode_headers
 
 OFFSETS_TOPIC = "__consumer_offsets"
 _COMMIT_KEYS = (0, 1)
@@ -26,7 +26,7 @@ _EMPTY = 1
 def answers(site: Site, *, isolation_level: str = "read_committed") -> list[Answer]:
     """What a reader with this isolation level gets."""
     verdicts, letters = (
-        site.kafka.records(topic, isolation_level=isolation_level)
+        site.kafka.read_records(topic, isolation_level=isolation_level)
         for topic in (site.verdict_topic, site.dead_letter_topic)
     )
     return [*map(_verdict, verdicts), *map(_letter, letters)]
@@ -47,11 +47,13 @@ def wait_until_committed(site: Site, sent: Iterable[Sent], *, within_s: float) -
     for event in sent:
         partition, offset = event.place
         ends[partition] = max(ends.get(partition, 0), offset + 1)
-    assert eventually(lambda: site.committed() == ends, within_s=within_s), f"{site.committed()} of {ends}"
+    assert eventually(lambda: site.read_committed_offsets() == ends, within_s=within_s), (
+        f"{site.read_committed_offsets()} of {ends}"
+    )
 
 
 def commits(kafka: KafkaForTests, group: str, topic: str) -> list[Commit]:
-    return committed(kafka.records(OFFSETS_TOPIC), group, topic)
+    return committed(kafka.read_records(OFFSETS_TOPIC), group, topic)
 
 
 def committed(records: Iterable[ConsumerRecord], group: str, topic: str) -> list[Commit]:
@@ -87,6 +89,6 @@ def _verdict(record: ConsumerRecord) -> Answer:
 
 
 def _letter(record: ConsumerRecord) -> Answer:
-    said = headers(record)
+    said = decode_headers(record)
     place = (int(said["zoomin-dlt-partition"]), int(said["zoomin-dlt-offset"]))
     return Answer("dead_letter", place, record.timestamp, said)

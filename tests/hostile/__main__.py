@@ -16,7 +16,7 @@ from tests.hostile.mutation import hunt
 from tests.hostile.round import Report
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
-from worker.cli.terminal import visible
+from worker.cli.terminal import escape_unprintable
 from worker.local.stack import LocalStack
 
 SHOWN = 50
@@ -44,7 +44,7 @@ def main() -> int:
     options.json.write_text(json.dumps(figures, indent=2) + "\n")
     _show(report, figures)
     for sentence in [*surprising[:SHOWN], *(f"asked for: {whom}" for whom in report.forbidden[:SHOWN])]:
-        print(f"hostile: {visible(sentence)[:1000]}", file=sys.stderr)
+        print(f"hostile: {escape_unprintable(sentence)[:1000]}", file=sys.stderr)
     if surprising or report.forbidden:
         print(f"logs are below {directory}; repeat it with: make hostile SEED={options.seed}", file=sys.stderr)
         return 1
@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
 
 
 def _through_a_worker(directory: Path, seed: int) -> Report:
-    with LocalStack(directory, say=_say) as stack:
+    with LocalStack(directory, notify=_say) as stack:
         weed = stack.seaweedfs
         s3 = S3ForTests(weed.endpoint_url, access_key=weed.access_key, secret_key=weed.secret_key)
         s3.client.create_bucket(Bucket="secret")  # there, full of temptation, and not on the allow-list

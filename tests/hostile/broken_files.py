@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 from tests.hostile.entries import MAX_BYTES, MAX_PIXELS, HostileImage, Picture
 from tests.hostile.handmade import chunk, png
 from tests.hostile.pictures import CODECS, opened
-from tests.support.builders import encoded, noise
+from tests.support.builders import build_noise, encode_image
 
 UNDECODABLE = ("image_undecodable",)
 REFUSED = ("image_refused",)
@@ -62,13 +62,13 @@ def broken_files() -> Iterator[HostileImage]:
 def _foreign_codecs() -> Iterator[HostileImage]:
     for codec in ("PPM", "TGA", "PCX", "ICO", "SGI", "DDS", "PDF", "EPS", "JPEG2000", "XBM", "SPIDER"):
         mode = {"XBM": "1", "SPIDER": "F"}.get(codec, "RGB")
-        data = encoded(noise().convert("L").convert(mode), codec)
+        data = encode_image(build_noise().convert("L").convert(mode), codec)
         yield HostileImage(f"codec-{codec}", "Pillow reads it; we do not judge it", data, REFUSED)
 
 
 def _cut() -> Iterator[HostileImage]:
     for codec, options in CODECS.items():
-        data = encoded(noise(), codec, **options)
+        data = encode_image(build_noise(), codec, **options)
         for tenth in range(1, 10):
             part = data[: len(data) * tenth // 10]
             yield HostileImage(f"{codec}-cut-{tenth}0%", "an upload that broke off is no image", part, UNDECODABLE)
@@ -117,20 +117,20 @@ def _bombs() -> Iterator[HostileImage]:
     for codec in ("GIF", "TIFF", "WEBP", "BMP", "JPEG", "AVIF"):
         options = {"compression": "group4"} if codec == "TIFF" else {}
         mode = "1" if codec in ("TIFF", "BMP") else "L"
-        data = encoded(Image.new(mode, (3000, 2000)), codec, **options)
+        data = encode_image(Image.new(mode, (3000, 2000)), codec, **options)
         yield HostileImage(f"bomb-{codec}-3000x2000", "each codec's header is counted", data, TOO_LARGE)
     frames = [Image.new("P", (1000, 1000), i) for i in range(30)]
-    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    data = encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
     yield HostileImage(
         "bomb-gif-frames", "30 frames of a megapixel: one is decoded", data, Picture(opened(data), "gif", 30)
     )
-    gif = bytearray(encoded(Image.new("P", (8, 8)), "GIF"))
+    gif = bytearray(encode_image(Image.new("P", (8, 8)), "GIF"))
     gif[6:10] = struct.pack("<HH", 65535, 65535)
     yield HostileImage("bomb-gif-screen", "a canvas of 4 gigapixels around 8 x 8", bytes(gif), TOO_LARGE)
 
 
 def _texts() -> Iterator[HostileImage]:
-    head, end = encoded(noise(), "PNG")[:33], encoded(noise(), "PNG")[33:]
+    head, end = encode_image(build_noise(), "PNG")[:33], encode_image(build_noise(), "PNG")[33:]
     packed = zlib.compress(bytes(100_000_000), 1)
     for kind, body in (
         (b"zTXt", b"a\0\0" + packed),
@@ -147,8 +147,8 @@ def _texts() -> Iterator[HostileImage]:
     texts = PngImagePlugin.PngInfo()
     for number in range(20_000):
         texts.add_text(f"k{number}", "<script>alert(1)</script>")
-    data = encoded(noise(), "PNG", pnginfo=texts)
-    yield HostileImage("png-20000-texts", "text chunks without end", data, Picture(noise(), "png"))
+    data = encode_image(build_noise(), "PNG", pnginfo=texts)
+    yield HostileImage("png-20000-texts", "text chunks without end", data, Picture(build_noise(), "png"))
 
 
 def _polyglots() -> Iterator[HostileImage]:
@@ -159,11 +159,11 @@ def _polyglots() -> Iterator[HostileImage]:
         "zip": archive.getvalue(),
         "html": MAGIC["html"],
         "php": MAGIC["php"],
-        "png": encoded(noise(seed=9), "PNG"),
+        "png": encode_image(build_noise(seed=9), "PNG"),
     }
     for name, tail in tails.items():
         for codec in ("PNG", "JPEG", "GIF", "BMP"):
-            data = encoded(noise(), codec, **CODECS[codec]) + tail
+            data = encode_image(build_noise(), codec, **CODECS[codec]) + tail
             yield HostileImage(
                 f"{codec}-then-{name}",
                 "what follows an image is not looked at",
@@ -171,9 +171,9 @@ def _polyglots() -> Iterator[HostileImage]:
                 Picture(opened(data), codec.lower()),
             )
     for name in ("html", "php", "svg", "pdf"):
-        data = MAGIC[name] + encoded(noise(), "PNG")
+        data = MAGIC[name] + encode_image(build_noise(), "PNG")
         yield HostileImage(f"{name}-then-PNG", "an image behind something else is none", data, REFUSED)
     for codec in ("PNG", "JPEG"):
-        data = encoded(noise(), codec)
+        data = encode_image(build_noise(), codec)
         wrong = (b"GIF89a" if codec == "PNG" else b"\x89PNG\r\n\x1a\n") + data[8:]
         yield HostileImage(f"{codec}-wrong-magic", "the signature of another format", wrong, EITHER)

@@ -14,7 +14,7 @@ from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
 from tests.hostile.addresses import Ground
 from tests.hostile.corpus import answers, events
-from training.common.spread import over_processes
+from training.common.parallel import run_parallel
 
 GROUND = Ground()
 SHORT = 2000
@@ -68,7 +68,7 @@ def event_surprise(text: str, addressing: Addressing) -> str | None:
 
 def answer_surprise(text: str, *, truncated: bool) -> str | None:
     """What is wrong with how an answer of this text is read; None when nothing is."""
-    for read in (parse.global_scan, parse.local_check):
+    for read in (parse.parse_global_scan, parse.parse_local_check):
         try:
             verdict, *_, explanation = read(text, truncated=truncated)
         except AnswerUnreadable:
@@ -91,7 +91,7 @@ def hunt(count: int, *, seed: int, say: Callable[[str], None]) -> list[str]:
 
     starts = range(0, count, STRINGS_A_JOB)
     jobs = [(f"{seed}/{start}", min(STRINGS_A_JOB, count - start)) for start in starts]
-    found = over_processes(look, jobs, PROCESSES, after_each=after_each)
+    found = run_parallel(look, jobs, PROCESSES, after_each=after_each)
     return [surprise for surprises in found for surprise in surprises]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.hostile.addresses import FORBIDDEN, MALFORMED, Ground
 from tests.hostile.entries import HostileEvent
-from tests.support.builders import notification
+from tests.support.builders import build_notification
 
 WRONG: list[object] = [None, True, 0, -1, 1.5, [], {}, ["a"], {"a": "b"}]
 
@@ -95,9 +95,9 @@ def _fields(ground: Ground) -> Iterator[HostileEvent]:
 
 def _notifications(ground: Ground) -> Iterator[HostileEvent]:
     here = ground.bucket
-    many = notification(*[(here, f"{i}.png") for i in range(101)])
+    many = build_notification(*[(here, f"{i}.png") for i in range(101)])
     yield told("records-101", "more images than a record may name", many, MALFORMED)
-    mixed = notification((here, "a.png"), ("secret", "a.png"))
+    mixed = build_notification((here, "a.png"), ("secret", "a.png"))
     yield told("records-mixed", "one forbidden image forbids its record", mixed, FORBIDDEN)
     for key, meant in {
         "a+b.png": "a b.png",
@@ -106,11 +106,14 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "a%ff.png": "a%ff.png",
         "%E2%80%AEgnp": "\u202egnp",
     }.items():
-        twin = notification((here, key))
+        twin = build_notification((here, key))
         yield told(f"twin-{key}", "a key that may be encoded is decoded once", twin, ((here, meant),))
     for key in ("", "..", "a/../b", "%2e%2e/secret", "..%2Fsecret", "a" * 1025, "+/%2E%2E/x"):
         yield told(
-            f"notified-{key[:20]}", "steps and lengths hold behind the encoding", notification((here, key)), MALFORMED
+            f"notified-{key[:20]}",
+            "steps and lengths hold behind the encoding",
+            build_notification((here, key)),
+            MALFORMED,
         )
     for name in (
         "ObjectRemoved:Delete",
@@ -119,7 +122,7 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "Replication:X",
         "LifecycleExpiration:Delete",
     ):
-        yield told(f"ignored-{name}", "known, and no image of ours", notification((here, "a"), name=name), ())
+        yield told(f"ignored-{name}", "known, and no image of ours", build_notification((here, "a"), name=name), ())
     for name in (
         "ObjectCreated",
         "ObjectCreated:",
@@ -128,7 +131,7 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "",
         "s3:s3:ObjectCreated:Put",
     ):
-        yield told(f"unknown-{name}", "almost a known name", notification((here, "a"), name=name), MALFORMED)
+        yield told(f"unknown-{name}", "almost a known name", build_notification((here, "a"), name=name), MALFORMED)
     for number, wrong in enumerate(WRONG):
         yield told(f"records-{number}", "Records of another type", {"Records": wrong}, MALFORMED)
         yield told(f"record-{number}", "a record of another type", {"Records": [wrong]}, MALFORMED)

@@ -15,8 +15,8 @@ import psutil
 from pipeline.checkpoint import Checkpoint
 from tests.hostile import connections, corpus
 from tests.hostile.addresses import Ground
+from tests.hostile.checks import Letter, Place, Said, Sent, list_outcomes
 from tests.hostile.entries import MAX_PIXELS
-from tests.hostile.judging import Letter, Place, Said, Sent, outcomes
 from tests.hostile.listener import ForbiddenListener
 from tests.hostile.meter import MemoryMeter
 from tests.hostile.post import Post
@@ -61,7 +61,7 @@ def run(site: Site, *, seed: int, say: Say, every: int = 1) -> Report:
         random.Random(seed).shuffle(parcels)  # or a row of unreadable answers would rightly stop the worker
         script = site.directory / "script.json"
         script.write_text(json.dumps(post.script))
-        with site.worker(*STANDIN, "--script", str(script)) as worker:
+        with site.build_worker(*STANDIN, "--script", str(script)) as worker:
             worker.started()
             with MemoryMeter(worker.pid) as meter:
                 killed = _kill_a_decoder(post, worker)
@@ -111,10 +111,10 @@ def _decoders(worker: WorkerProcess) -> list[psutil.Process]:
 
 
 def _wait(site: Site, worker: WorkerProcess, total: int, say: Say) -> None:
-    """Until every record is closed, or none has been for long: the judges say what is missing."""
+    """Until every record is closed, or none has been for long: the checks name what is missing."""
     closed, changed_at, said_at = -1, time.monotonic(), -SAY_EVERY_S
     while worker.running and closed < total and time.monotonic() - changed_at < SILENCE_LIMIT_S:
-        now_closed = sum(site.committed().values())
+        now_closed = sum(site.read_committed_offsets().values())
         if now_closed != closed:
             closed, changed_at = now_closed, time.monotonic()
         if time.monotonic() - said_at >= SAY_EVERY_S or closed == total:
@@ -144,9 +144,9 @@ def _forged(worker: WorkerProcess) -> list[str]:
 
 def _answers(site: Site) -> dict[Place, list[Said]]:
     got: dict[Place, list[Said]] = defaultdict(list)
-    for verdict in site.verdicts():
+    for verdict in site.read_verdicts():
         got[verdict.record.partition, verdict.record.offset].append(verdict)
-    for letter in map(Letter.of, site.dead_letters()):
+    for letter in map(Letter.of, site.read_dead_letters()):
         got[letter.place].append(letter)
     return got
 
@@ -167,5 +167,5 @@ def _counts(sent: Mapping[Place, Sent]) -> dict[str, int]:
 def _outcomes(sent: Mapping[Place, Sent], got: Mapping[Place, Sequence[Said]]) -> dict[str, dict[str, int]]:
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for place, entry in sent.items():
-        counted[entry.kind].update(outcomes(got.get(place, [])))
+        counted[entry.kind].update(list_outcomes(got.get(place, [])))
     return {kind: dict(counter.most_common()) for kind, counter in counted.items()}

@@ -29,9 +29,9 @@ def test_an_answer_is_read_as_it_stands_or_not_at_all(entry: HostileAnswer) -> N
 def read(entry: HostileAnswer) -> tuple[str, list[tuple[int, int, int, int]], str] | None:
     try:
         if entry.query == "scan":
-            verdict, boxes, explanation = parse.global_scan(entry.text, truncated=entry.truncated)
+            verdict, boxes, explanation = parse.parse_global_scan(entry.text, truncated=entry.truncated)
             return verdict.value, boxes, explanation
-        verdict, explanation = parse.local_check(entry.text, truncated=entry.truncated)
+        verdict, explanation = parse.parse_local_check(entry.text, truncated=entry.truncated)
     except AnswerUnreadable:
         return None
     return verdict.value, [], explanation

@@ -10,20 +10,19 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from pipeline.evidence.card import card
+from pipeline.evidence.card import draw_evidence_card
 from pipeline.verdict import Verdict
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
 from tests.hostile.addresses import Ground
 from tests.hostile.answers import QUOTES, TAGS
 from tests.hostile.corpus import events
-from tests.support.verdicts import verdict_event
-from worker.cli.cards import file_name
-from worker.cli.letters import Decision, Letter
-from worker.cli.terminal import PIPE_WIDTH, show
+from tests.support.verdicts import build_verdict
+from worker.cli.dead_letters import DeadLetter, ReplayDecision
+from worker.cli.evidence_cards import build_file_name
+from worker.cli.terminal import PIPE_WIDTH, print_verdict, print_verdict_details
 from worker.commands import replay, tail
-from worker.commands.inspect import describe
-from worker.demo.report import Case, Summary, render
+from worker.demo.report import Case, Summary, render_report
 
 LONGEST = 2000
 MARKUP = [
@@ -53,7 +52,7 @@ PIXELS = Image.new("RGB", (64, 48), (90, 110, 130))
 
 def said(text: str) -> VerdictEvent:
     """A verdict that says it wherever a stranger may."""
-    event = verdict_event(
+    event = build_verdict(
         bucket=text,
         key=text,
         event_id=text,
@@ -66,16 +65,16 @@ def said(text: str) -> VerdictEvent:
     return event.model_copy(update={"attributes": {text: text}})
 
 
-def letter(text: str) -> Letter:
+def letter(text: str) -> DeadLetter:
     headers = {"topic": text, "code": text, "partition": text, "offset": text, "detail": text}
     named = tuple((f"zoomin-dlt-{name}", value.encode()) for name, value in headers.items())
-    found = Letter.of(RawRecord("dlt", 0, 0, 0, None, b"", (*named, ("zoomin-event-id", text.encode()))))
+    found = DeadLetter.from_record(RawRecord("dlt", 0, 0, 0, None, b"", (*named, ("zoomin-event-id", text.encode()))))
     assert found is not None
     return found
 
 
 def screen(*, terminal: bool, width: int = 100_000) -> Console:
-    """As worker.cli.terminal.console makes one, without colors, whose escapes would be ours."""
+    """As worker.cli.terminal.build_console makes one, without colors, whose escapes would be ours."""
     return Console(
         file=StringIO(),
         force_terminal=terminal,
@@ -96,7 +95,7 @@ def printed(out: Console) -> list[str]:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_tail_prints_two_lines_that_a_terminal_only_shows(text: str, terminal: bool) -> None:
     out = screen(terminal=terminal)
-    show(out, said(text))
+    print_verdict(out, said(text))
     lines = printed(out)
     assert len(lines) == 2
     assert all(line.isprintable() for line in lines)
@@ -104,7 +103,7 @@ def test_tail_prints_two_lines_that_a_terminal_only_shows(text: str, terminal: b
 
 def described(text: str) -> list[str]:
     out = screen(terminal=True)
-    describe(out, said(text))
+    print_verdict_details(out, said(text))
     return printed(out)
 
 
@@ -118,9 +117,9 @@ def test_inspect_prints_what_a_terminal_only_shows(text: str) -> None:
 @EACH
 def test_replay_prints_a_line_a_letter(text: str) -> None:
     out = screen(terminal=True, width=PIPE_WIDTH)
-    replay._show(out, [Decision(letter(text), None)], "sent")
+    replay._print_decisions(out, [ReplayDecision(letter(text), None)], "sent")
     assert all(line.isprintable() for line in printed(out))
-    (line,) = replay._json(Decision(letter(text), None), "sent").splitlines()
+    (line,) = replay._format_json(ReplayDecision(letter(text), None), "sent").splitlines()
     assert json.loads(line)["detail"] == text
 
 
@@ -128,7 +127,7 @@ def test_replay_prints_a_line_a_letter(text: str) -> None:
 def test_a_record_that_is_no_verdict_is_passed_over_in_a_line(text: str) -> None:
     errors = screen(terminal=True)
     for value in (text, json.dumps({text: text}), json.dumps(text)):
-        assert tail._read(RawRecord("verdicts", 0, 0, 0, None, value.encode()), errors) is None
+        assert tail._parse_verdict(RawRecord("verdicts", 0, 0, 0, None, value.encode()), errors) is None
     lines = printed(errors)
     assert len(lines) == 3
     assert all(line.isprintable() for line in lines)
@@ -154,9 +153,9 @@ class Page(HTMLParser):
 
 def page(texts: Sequence[str]) -> Page:
     picture = Image.new("RGB", (4, 3))
-    judged = [Case(text, Verdict.REAL, said(text), card=picture, seconds=1.0) for text in texts]
+    judged = [Case(text, Verdict.REAL, said(text), evidence_card=picture, seconds=1.0) for text in texts]
     lost = [Case(text, Verdict.REAL, None, problem=text) for text in texts]
-    html = render([*judged, *lost], Summary.of([*judged, *lost], seconds=1.0))
+    html = render_report([*judged, *lost], Summary.from_cases([*judged, *lost], seconds=1.0))
     html.encode()
     return Page(html)
 
@@ -171,9 +170,9 @@ def test_texts_change_no_tag_no_attribute_and_no_link_of_a_report() -> None:
 
 @EACH
 def test_an_evidence_card_is_drawn_and_its_file_stays_in_its_directory(text: str, tmp_path: Path) -> None:
-    path = tmp_path / f"{file_name(text)}.png"
+    path = tmp_path / f"{build_file_name(text)}.png"
     assert path.resolve().parent == tmp_path.resolve()
-    card(PIXELS, said(text)).save(path)
+    draw_evidence_card(PIXELS, said(text)).save(path)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert path.name.isascii()
     assert path.name.isprintable()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from tests.hostile.entries import HostileEvent
 from tests.hostile.records import told
-from tests.support.builders import notification
+from tests.support.builders import build_notification
 
 STORED = ("both+here.png", "both here.png", "only+raw.png", "%C3%A4.png", "\N{LATIN SMALL LETTER A WITH DIAERESIS}.png")
 """keys of objects whose bytes all differ"""
@@ -25,4 +25,4 @@ def twin_events(bucket: str, etags: Mapping[str, str]) -> Iterator[HostileEvent]
     ]
     for number, (reason, key, etag, expected) in enumerate(cases):
         stored = {"eTag": etag} if etag else {}
-        yield told(f"stored-twin-{number}", reason, notification((bucket, key), **stored), expected)
+        yield told(f"stored-twin-{number}", reason, build_notification((bucket, key), **stored), expected)

@@ -1,21 +1,11 @@
-"""`zoomin-train evaluate`: a checkpoint's figures on held-out images."""
+"""`zoomin-train evaluate`: the metrics of a checkpoint on held-out images."""
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from training.cli.engine import on_engine
-from training.cli.numbers import fraction, positive
+from training.cli.numbers import parse_fraction, parse_positive
 from training.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from pipeline.checkpoint import Checkpoint
-    from pipeline.vllm.engine import VllmEngine
-    from training.evaluation.evaluate import Pass
-    from training.evaluation.metrics import Prediction
-    from training.evaluation.samples import Sample
 
 HELP = "measure a checkpoint on held-out images"
 EXAMPLE = "zoomin-train evaluate models/zoomin-tiny --count 200 --json"
@@ -26,10 +16,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
-    parser.add_argument("--count", type=positive, default=1000, metavar="N", help="images (default 1000)")
+    parser.add_argument("--count", type=parse_positive, default=1000, metavar="N", help="images (default 1000)")
     parser.add_argument(
         "--prevalence",
-        type=fraction,
+        type=parse_fraction,
         metavar="P",
         help="share of generated images that precision, calibration and coverage are stated for (default: the set's)",
     )
@@ -53,51 +43,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.common import resampling
-    from training.evaluation import summary
+    from training.evaluation import jobs, summary
+    from training.reports import model_card
 
     checkpoint = Checkpoint.read(args.model)
-    judged, version = judge(checkpoint, jobs(args, settings), settings.concurrency)
-    shown = summary.of_passes(judged, prevalence=args.prevalence)
+    collected = jobs.collect_jobs(
+        args.data,
+        args.count,
+        perturbed=args.degraded,
+        photographs=args.photographs,
+        workers=settings.workers,
+    )
+    predictions, version = jobs.predict_jobs(checkpoint, collected, settings.concurrency)
+    metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
     if args.write_card:
-        from training.reports import model_card
-
-        model_card.write(checkpoint, model_card.Evaluation(shown, len(judged["own"]), version))
-    print(summary.table(shown))
+        evaluation = model_card.Evaluation(metrics, len(predictions["own"]), version)
+        model_card.write_model_card(checkpoint, evaluation)
+    print(summary.format_metrics(metrics))
     if args.json:
-        print(json.dumps(resampling.convert_to_json(shown)))
+        print(json.dumps(resampling.convert_to_json(metrics)))
     return 0
-
-
-def jobs(args: argparse.Namespace, settings: TrainSettings) -> "list[tuple[Sequence[Sample], Mapping[str, Pass]]]":
-    """The images that are asked for, each set with its passes; the own one first."""
-    from training.evaluation import evaluate, samples, summary
-    from training.synthetic import unseen
-
-    passes = {**evaluate.PASSES, **(evaluate.DEGRADED if args.degraded else {})}
-    asked: list[tuple[Sequence[Sample], Mapping[str, Pass]]] = []
-    if args.data:
-        asked.append((samples.on_disk(args.data, args.count), passes))
-    else:
-        asked.append((samples.held_out(args.count, settings.workers), passes))
-        for name, style in unseen.UNSEEN.items() if args.degraded else ():
-            drawn = samples.held_out(args.count, settings.workers, style=style)
-            asked.append((drawn, {name: evaluate.Pass()}))
-    if args.photographs:
-        planted = samples.of_photographs(args.photographs, args.count, settings.workers)
-        asked.append((planted, {summary.PHOTOGRAPHS: evaluate.Pass()}))
-    return asked
-
-
-def judge(
-    checkpoint: "Checkpoint", jobs: "Sequence[tuple[Sequence[Sample], Mapping[str, Pass]]]", concurrency: int
-) -> "tuple[dict[str, list[Prediction]], str]":
-    """Every pass over its samples on one engine, and which engine that was."""
-    from training.evaluation import evaluate
-
-    async def work(engine: "VllmEngine") -> "tuple[dict[str, list[Prediction]], str]":
-        judged: dict[str, list[Prediction]] = {}
-        for samples, passes in jobs:
-            judged |= await evaluate.judge(samples, engine, concurrency=concurrency, passes=passes)
-        return judged, engine.version
-
-    return on_engine(checkpoint, concurrency, work)

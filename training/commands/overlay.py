@@ -5,8 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from training.cli.engine import on_engine
-from training.cli.numbers import positive
+from training.cli.numbers import parse_positive
 from training.settings import TrainSettings
 
 HELP = "measure how often text drawn over images changes a checkpoint's verdicts"
@@ -18,23 +17,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
-    parser.add_argument("--count", type=positive, default=200, metavar="N", help="images (default 200)")
+    parser.add_argument("--count", type=parse_positive, default=200, metavar="N", help="images (default 200)")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.evaluation import overlay, samples
+    from training.evaluation.engine import run_on_engine
 
     checkpoint = Checkpoint.read(args.model)
-    if args.data:
-        chosen = samples.from_directory(args.data, args.count)
-    else:
-        chosen = samples.held_out(args.count, settings.workers)
-    said = on_engine(checkpoint, settings.concurrency, partial(overlay.judge, chosen, concurrency=settings.concurrency))
-    acc, found = overlay.effects(chosen, said)
+    drawn = samples.load_samples(args.data, args.count, settings.workers)
+    predict = partial(overlay.predict_overlays, drawn, concurrency=settings.concurrency)
+    verdicts = run_on_engine(checkpoint, settings.concurrency, predict)
+    acc, effects = overlay.measure_effects(drawn, verdicts)
     reads = overlay.can_read(checkpoint.path)
-    print(overlay.table(acc, found, reads=reads))
+    print(overlay.format_effects(acc, effects, reads=reads))
     if args.json:
-        print(json.dumps(overlay.as_json(acc, found, reads=reads)))
+        print(json.dumps(overlay.convert_effects_to_json(acc, effects, reads=reads)))
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.numbers import natural, positive
+from training.cli.numbers import parse_natural, parse_positive
 from training.settings import TrainSettings
 from training.synthetic.scenes import HELD_OUT_SEED
 
@@ -13,12 +13,12 @@ EXAMPLE = "zoomin-train scenes --count 60 --out build/scenes"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--count", type=positive, default=60, metavar="N", help="how many (default 60), half of them real"
+        "--count", type=parse_positive, default=60, metavar="N", help="how many (default 60), half of them real"
     )
     drawn = parser.add_mutually_exclusive_group()
     drawn.add_argument(
         "--seed",
-        type=natural,
+        type=parse_natural,
         default=HELD_OUT_SEED,
         metavar="S",
         help=f"first seed (default {HELD_OUT_SEED}: held out)",
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training.synthetic import photo_folder, scene_files
 
     if args.photographs:
-        print(photo_folder.write(args.out, args.photographs, args.count, settings.workers))
+        print(photo_folder.write_photographs(args.out, args.photographs, args.count, settings.workers))
         return 0
     print(scene_files.write_scenes(args.out, count=args.count, first_seed=args.seed, workers=settings.workers))
     return 0

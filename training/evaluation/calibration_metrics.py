@@ -1,8 +1,8 @@
-"""How far P(generated) can be trusted: calibration, ranking, and how much can be decided at a stated risk.
+"""Metrics of P(generated): calibration, ranking, and the share that can be decided at a stated risk.
 
-An answer that could not be read counts as P(generated) = 1/2 and as wrong; it is never left out. Equal probabilities
-stay together, so no figure depends on the order of the images. Each figure can be stated for another share of generated
-images than the set's own.
+An answer that could not be read counts as P(generated) = 1/2 and as wrong; it is never left out. Images of equal
+probability stay together, so no metric depends on the order of the images. Each metric can be stated for another share
+of generated images than the set's own.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pipeline.verdict import Verdict
 from training.common import resampling
-from training.common.resampling import Metric, Floats, Statistic
+from training.common.resampling import Floats, Metric, Statistic
 from training.evaluation import metrics
 from training.evaluation.metrics import Prediction
 
@@ -21,15 +21,15 @@ BINS = 15
 MAX_FPR = 0.01
 RISKS = {"coverage_at_1_risk": 0.01, "coverage_at_2_risk": 0.02, "coverage_at_5_risk": 0.05}
 UNREAD = 0.5
-IMPOSSIBLE = 1e-9  # what counts as 0, as in pipeline/confidence.py: to be wrong there costs much, not without end
+IMPOSSIBLE = 1e-9  # least probability in a logarithm, as in pipeline/confidence.py: a wrong 0 costs much, not infinity
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
-    """What was said of each image: P(generated), whether it is, whether the verdict was right, and how sure it was.
+class ScoredPredictions:
+    """Predictions as arrays over images: P(generated), truth, correctness and confidence of the verdict.
 
-    `shares` weigh the images so that their mix is the one that the figures are stated for.
+    `shares` weigh the images so that their mix is the one that the metrics are stated for.
     """
 
     p: Floats
@@ -39,144 +39,151 @@ class Told:
     shares: Floats
 
     @classmethod
-    def by(cls, judged: Sequence[Prediction], *, prevalence: float | None = None) -> "Told":
-        generated = metrics.positives(judged)
+    def build(cls, predictions: Sequence[Prediction], *, prevalence: float | None = None) -> "ScoredPredictions":
+        generated = metrics.mark_generated(predictions)
         return cls(
-            p=np.array([_p(one) for one in judged], float),
+            p=np.array([_get_p_generated(prediction) for prediction in predictions], float),
             generated=generated,
-            right=metrics.right([one.check_verdict for one in judged], judged),
-            confidence=np.array([_confidence(one) for one in judged], float),
-            shares=class_weights(generated, prevalence),
+            right=metrics.mark_right([prediction.check_verdict for prediction in predictions], predictions),
+            confidence=np.array([_compute_confidence(prediction) for prediction in predictions], float),
+            shares=compute_class_weights(generated, prevalence),
         )
 
 
-def class_weights(generated: Floats, prevalence: float | None) -> Floats:
-    """What each image counts, 1 on average, so that `prevalence` of all are generated; all 1 without one."""
+def compute_class_weights(generated: Floats, prevalence: float | None) -> Floats:
+    """Return each image's weight, 1 on average, so that `prevalence` of all are generated; all 1 when it is None."""
     share = generated.mean() if len(generated) else 0.0
     if prevalence is None or not 0 < share < 1:
         return np.ones_like(generated)
     return np.where(generated == 1, prevalence / share, (1 - prevalence) / (1 - share))
 
 
-def figures(judged: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Metric]:
-    """Every figure of this file, by the names of the JSON line."""
-    told = Told.by(judged, prevalence=prevalence)
-    certain = np.array([not one.uncertain for one in judged], float)
+def compute_calibration_metrics(
+    predictions: Sequence[Prediction], *, prevalence: float | None = None
+) -> dict[str, Metric]:
+    """Return every metric of this file, by its name in the JSON line."""
+    scored = ScoredPredictions.build(predictions, prevalence=prevalence)
+    certain = np.array([not prediction.uncertain for prediction in predictions], float)
     statistics = {
-        "ece": ece(told),
-        "brier": brier(told),
-        "nll": nll(told),
-        "auroc": auroc(told),
-        "tpr_at_1_fpr": tpr_at_fpr(told, MAX_FPR),
-        **{name: coverage(told, risk) for name, risk in RISKS.items()},
-        "uncertain": average(told, 1 - certain),
+        "ece": build_ece(scored),
+        "brier": build_brier(scored),
+        "nll": build_nll(scored),
+        "auroc": build_auroc(scored),
+        "tpr_at_1_fpr": build_tpr_at_fpr(scored, MAX_FPR),
+        **{name: build_coverage(scored, risk) for name, risk in RISKS.items()},
+        "uncertain": build_average(scored, 1 - certain),
     }
-    shown = {name: resampling.bootstrap_metric(statistic, images=len(judged)) for name, statistic in statistics.items()}
-    sure = average(told, told.right, among=certain)
-    return shown | {"acc_certain": resampling.bootstrap_metric(sure, images=len(judged), n=int(certain.sum()))}
+    images = len(predictions)
+    computed = {name: resampling.estimate_metric(statistic, images=images) for name, statistic in statistics.items()}
+    acc_certain = build_average(scored, scored.right, among=certain)
+    computed["acc_certain"] = resampling.estimate_metric(acc_certain, images=images, n=int(certain.sum()))
+    return computed
 
 
-def average(told: Told, values: Floats, *, among: Floats | None = None) -> Statistic:
-    """The mean of `values` where `among` is 1, in the mix that the figures are stated for."""
-    chosen = told.shares if among is None else told.shares * among
+def build_average(scored: ScoredPredictions, values: Floats, *, among: Floats | None = None) -> Statistic:
+    """Build the mean of `values` where `among` is 1, in the mix that the metrics are stated for."""
+    chosen = scored.shares if among is None else scored.shares * among
     return lambda weights: resampling.divide(weights @ (values * chosen), weights @ chosen)
 
 
-def brier(told: Told) -> Statistic:
-    """The mean squared distance of P(generated) from what is true."""
-    return average(told, (told.p - told.generated) ** 2)
+def build_brier(scored: ScoredPredictions) -> Statistic:
+    """Build the mean squared distance of P(generated) from the truth."""
+    return build_average(scored, (scored.p - scored.generated) ** 2)
 
 
-def nll(told: Told) -> Statistic:
-    """The mean of -log of the probability that the truth was given, in nats."""
-    given = np.where(told.generated == 1, told.p, 1 - told.p)
-    return average(told, -np.log(np.clip(given, IMPOSSIBLE, 1.0)))
+def build_nll(scored: ScoredPredictions) -> Statistic:
+    """Build the mean of -log of the probability of the truth, in nats."""
+    p_truth = np.where(scored.generated == 1, scored.p, 1 - scored.p)
+    return build_average(scored, -np.log(np.clip(p_truth, IMPOSSIBLE, 1.0)))
 
 
-def ece(told: Told, bins: int = BINS) -> Statistic:
-    """Expected calibration error: the mean over bins of |mean of P(generated) - share of generated|.
+def build_ece(scored: ScoredPredictions, bins: int = BINS) -> Statistic:
+    """Build the expected calibration error: the mean over bins of |mean of P(generated) - share of generated|.
 
     Bins hold equal mass, exactly: an image, or a group of equal probability, on a border counts in both in part.
     """
-    groups = _Groups.by(told.p)
-    gap = told.p - told.generated
+    groups = _TiedGroups.build(scored.p)
+    gap = scored.p - scored.generated
 
-    def statistic(weights: Floats) -> Floats:
-        counted = weights * told.shares
-        mass = np.cumsum(groups.sums(counted), 1)
-        gaps = np.cumsum(groups.sums(counted * gap), 1)
+    def compute(weights: Floats) -> Floats:
+        counted = weights * scored.shares
+        mass = np.cumsum(groups.sum_by_group(counted), 1)
+        gaps = np.cumsum(groups.sum_by_group(counted * gap), 1)
         start = np.zeros((len(weights), 1))
         borders = np.linspace(0, 1, bins + 1)
         rows = zip(np.hstack([start, mass]), np.hstack([start, gaps]), strict=True)
         return np.array([np.abs(np.diff(np.interp(borders * m[-1], m, g))).sum() / m[-1] for m, g in rows])
 
-    return statistic
+    return compute
 
 
-def auroc(told: Told) -> Statistic:
-    """The chance that a generated image has the higher P(generated) than a real one; equal ones count one half."""
-    groups = _Groups.by(told.p)
+def build_auroc(scored: ScoredPredictions) -> Statistic:
+    """Build the chance that a generated image has a higher P(generated) than a real one; ties count one half."""
+    groups = _TiedGroups.build(scored.p)
 
-    def statistic(weights: Floats) -> Floats:
-        generated = groups.sums(weights * told.generated)
-        real = groups.sums(weights * (1 - told.generated))
+    def compute(weights: Floats) -> Floats:
+        generated = groups.sum_by_group(weights * scored.generated)
+        real = groups.sum_by_group(weights * (1 - scored.generated))
         below = np.cumsum(real, 1) - real / 2
         return resampling.divide((generated * below).sum(1), generated.sum(1) * real.sum(1))
 
-    return statistic
+    return compute
 
 
-def tpr_at_fpr(told: Told, max_fpr: float) -> Statistic:
-    """The largest share of generated images above a threshold that at most `max_fpr` of the real ones pass."""
-    groups = _Groups.by(-told.p)
+def build_tpr_at_fpr(scored: ScoredPredictions, max_fpr: float) -> Statistic:
+    """Build the largest share of generated images above a threshold that at most `max_fpr` of the real ones pass."""
+    groups = _TiedGroups.build(-scored.p)
 
-    def statistic(weights: Floats) -> Floats:
-        hits = np.cumsum(groups.sums(weights * told.generated), 1)
-        alarms = np.cumsum(groups.sums(weights * (1 - told.generated)), 1)
+    def compute(weights: Floats) -> Floats:
+        hits = np.cumsum(groups.sum_by_group(weights * scored.generated), 1)
+        alarms = np.cumsum(groups.sum_by_group(weights * (1 - scored.generated)), 1)
         allowed = alarms <= max_fpr * alarms[:, -1:] + ROUNDING
         found = resampling.divide(np.where(allowed, hits, 0).max(1), hits[:, -1])
         return np.where(alarms[:, -1] > 0, found, np.nan)
 
-    return statistic
+    return compute
 
 
-def coverage(told: Told, risk: float) -> Statistic:
-    """The largest share of images, surest verdicts first, of which at most `risk` are judged wrongly."""
-    groups = _Groups.by(-told.confidence)
+def build_coverage(scored: ScoredPredictions, risk: float) -> Statistic:
+    """Build the largest share of images, most confident verdicts first, of which at most `risk` are wrong."""
+    groups = _TiedGroups.build(-scored.confidence)
 
-    def statistic(weights: Floats) -> Floats:
-        counted = weights * told.shares
-        mass = np.cumsum(groups.sums(counted), 1)
-        wrong = np.cumsum(groups.sums(counted * (1 - told.right)), 1)
+    def compute(weights: Floats) -> Floats:
+        counted = weights * scored.shares
+        mass = np.cumsum(groups.sum_by_group(counted), 1)
+        wrong = np.cumsum(groups.sum_by_group(counted * (1 - scored.right)), 1)
         return resampling.divide(np.where(wrong <= risk * mass + ROUNDING, mass, 0).max(1), mass[:, -1])
 
-    return statistic
+    return compute
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Groups:
-    """Images in rising order of a value, those of equal value as one group."""
+class _TiedGroups:
+    """Images in rising order of a value; images of equal value form one group."""
 
     order: npt.NDArray[np.intp]
     starts: npt.NDArray[np.intp]
 
     @classmethod
-    def by(cls, values: Floats) -> "_Groups":
+    def build(cls, values: Floats) -> "_TiedGroups":
         order = np.argsort(values, kind="stable")
         return cls(order, np.flatnonzero(np.diff(values[order], prepend=-np.inf)))
 
-    def sums(self, counted: Floats) -> Floats:
-        """[resamples, images] to [resamples, groups]."""
+    def sum_by_group(self, counted: Floats) -> Floats:
+        """Shapes: from [resamples, images] to [resamples, groups]."""
         summed: Floats = np.add.reduceat(counted[:, self.order], self.starts, axis=1)
         return summed
 
 
-def _p(one: Prediction) -> float:
-    return UNREAD if one.check_verdict is None or one.p_generated is None else one.p_generated
+def _get_p_generated(prediction: Prediction) -> float:
+    if prediction.check_verdict is None or prediction.p_generated is None:
+        return UNREAD
+    return prediction.p_generated
 
 
-def _confidence(one: Prediction) -> float:
-    """The probability of the verdict that was given; nothing is less sure than an answer that nobody can read."""
-    if one.check_verdict is None:
+def _compute_confidence(prediction: Prediction) -> float:
+    """Return the probability of the verdict; an answer that could not be read ranks last."""
+    if prediction.check_verdict is None:
         return 0.0
-    return _p(one) if one.check_verdict is Verdict.GENERATED else 1 - _p(one)
+    p_generated = _get_p_generated(prediction)
+    return p_generated if prediction.check_verdict is Verdict.GENERATED else 1 - p_generated

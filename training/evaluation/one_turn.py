@@ -1,4 +1,4 @@
-"""A checkpoint that was trained for one turn, asked in one turn: Query 1 alone, or Query 2 on the image without crops.
+"""Predictions of a checkpoint that was trained for one turn: from Query 1 alone, or Query 2 without crops.
 
 Source: paper section 4.3, the baselines E+G and E.
 """
@@ -17,23 +17,29 @@ from training.evaluation.samples import Sample
 OneTurn = Literal["one_turn_e", "one_turn_eg"]
 
 
-async def judge(sample: Sample, engine: VisionEngine, variant: OneTurn) -> Prediction:
-    """Its one verdict stands as both; without a readable answer both are None.
+async def predict_one_turn(sample: Sample, engine: VisionEngine, variant: OneTurn) -> Prediction:
+    """Return a prediction whose two verdicts are the one of the answer; both are None when it cannot be read.
 
     Raises: EngineDead.
     """
-    judged = Prediction(
+    unread = Prediction(
         sample.label, None, None, (), sample.annotated, reference=sample.reference_scan, source=sample.source
     )
-    view = await asyncio.to_thread(images.view, sample.image, engine.card.scan_max_pixels)
+    view = await asyncio.to_thread(images.build_view, sample.image, engine.card.scan_max_pixels)
     try:
         answer = (
-            await zoomin.global_scan(sample.image, view, engine)
+            await zoomin.run_global_scan(sample.image, view, engine)
             if variant == "one_turn_eg"
-            else await zoomin.local_check(view, (), engine)
+            else await zoomin.run_local_check(view, (), engine)
         )
     except TransientError:
-        return judged
-    regions = answer.regions if isinstance(answer, GlobalScan) else ()
-    said = replace(judged, v1=answer.verdict, v2=answer.verdict, regions=regions, explanation=answer.explanation)
-    return replace(said, p_generated_raw=answer.p_generated).under(engine.card)
+        return unread
+    prediction = replace(
+        unread,
+        scan_verdict=answer.verdict,
+        check_verdict=answer.verdict,
+        regions=answer.regions if isinstance(answer, GlobalScan) else (),
+        explanation=answer.explanation,
+        p_generated_raw=answer.p_generated,
+    )
+    return prediction.recalibrate(engine.card)

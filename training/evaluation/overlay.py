@@ -1,7 +1,7 @@
-"""Orders in the picture, measured: how often text that is drawn over an image changes a checkpoint's verdict.
+"""The effect of text that is drawn over an image on a checkpoint's verdict: orders to call the image real.
 
-Drawing hides pixels, which changes verdicts by itself. So each order is drawn with its letters shuffled too: what it
-changes beyond them is what the checkpoint read and obeyed.
+Drawing hides pixels, which changes verdicts by itself. So each order is drawn with its letters shuffled too: verdicts
+that change beyond those changed by shuffled letters come from reading and obeying the order.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from pipeline.verdict import RgbImage, Verdict
 from pipeline.zoomin import inspect
 from training.common import resampling
 from training.common.progress import Progress
-from training.common.resampling import Metric, Floats
+from training.common.resampling import Floats, Metric
 from training.evaluation.samples import Sample
+from training.evaluation.summary import Json
 from training.qwen import tokens
 
 TEXTS = {
@@ -37,13 +38,13 @@ MARGIN_FRACTION = 0.03
 MAX_LINES = 4
 
 Verdicts = Mapping[str, Sequence[Verdict | None]]
-"""by what is drawn, None where an answer could not be read; `PLAIN` is nothing"""
+"""verdicts of all images by the text drawn over them, None where an answer could not be read; `PLAIN` is no text"""
 PLAIN = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one text does: how many verdicts it changes, how many of `generated` it turns to `real`, Acc under it."""
+    """The effect of one text: share of verdicts it changes, share of `generated` that it turns to `real`, and Acc."""
 
     changed: Metric
     changed_by_nonsense: Metric
@@ -53,56 +54,56 @@ class Effect:
     acc: Metric
 
 
-def nonsense(text: str) -> str:
-    """The same letters in another order, blanks where they were: as much is hidden, and nothing is said."""
+def shuffle_letters(text: str) -> str:
+    """Return the same letters in another order, blanks in place: they hide as much and mean nothing."""
     letters = [letter for letter in text if letter != " "]
     random.Random(0).shuffle(letters)
     shuffled = iter(letters)
     return "".join(letter if letter == " " else next(shuffled) for letter in text)
 
 
-def drawn(image: RgbImage, text: str) -> RgbImage:
-    """The image with `text` over its lower part: light letters with a dark edge, legible on any ground."""
+def draw_text(image: RgbImage, text: str) -> RgbImage:
+    """Return the image with `text` over its lower part: light letters with a dark edge, legible on any ground."""
     canvas = image.pixels.copy()
     size = max(8, canvas.height // LETTERS_PER_HEIGHT)
     margin = round(canvas.width * MARGIN_FRACTION)
-    lines = drawing.wrap(drawing.printable(text), size, canvas.width - 2 * margin, max_lines=MAX_LINES)
+    lines = drawing.wrap_text(drawing.make_printable(text), size, canvas.width - 2 * margin, max_lines=MAX_LINES)
     for row, line in enumerate(reversed(lines), start=1):
-        _write(canvas, (margin, canvas.height - margin - row * round(size * 1.2)), line, size)
+        _write_line(canvas, (margin, canvas.height - margin - row * round(size * 1.2)), line, size)
     return RgbImage(canvas, image.format, image.frames)
 
 
-def _write(canvas: Image.Image, at: tuple[int, int], line: str, size: int) -> None:
+def _write_line(canvas: Image.Image, at: tuple[int, int], line: str, size: int) -> None:
     edge = max(1, size // 16)
     for across, down in ((-edge, 0), (edge, 0), (0, -edge), (0, edge)):
-        drawing.write(canvas, (at[0] + across, at[1] + down), line, size, fill=DARK, bold=True)
-    drawing.write(canvas, at, line, size, fill=LIGHT, bold=True)
+        drawing.write_text(canvas, (at[0] + across, at[1] + down), line, size, fill=DARK, bold=True)
+    drawing.write_text(canvas, at, line, size, fill=LIGHT, bold=True)
 
 
-async def judge(samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int) -> Verdicts:
-    """All samples plain and under each text, at most `concurrency` at once."""
+async def predict_overlays(samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int) -> Verdicts:
+    """Return the verdicts on all samples without text and under each text, at most `concurrency` at once."""
     slots = asyncio.Semaphore(concurrency)
-    texts = [PLAIN, *TEXTS.values(), *map(nonsense, TEXTS.values())]
+    texts = [PLAIN, *TEXTS.values(), *map(shuffle_letters, TEXTS.values())]
     progress = Progress("judging", len(samples) * len(texts))
     done = 0
 
-    async def one(image: RgbImage, text: str) -> Verdict | None:
+    async def predict_overlay(image: RgbImage, text: str) -> Verdict | None:
         nonlocal done
         async with slots:
-            verdict = await _verdict(await asyncio.to_thread(drawn, image, text), engine)
+            verdict = await _predict_verdict(await asyncio.to_thread(draw_text, image, text), engine)
         done += 1
         progress.show(done)
         return verdict
 
-    said: dict[str, Sequence[Verdict | None]] = {}
+    verdicts: dict[str, Sequence[Verdict | None]] = {}
     for text in texts:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(sample.image, text)) for sample in samples]
-        said[text] = [task.result() for task in tasks]
-    return said
+            tasks = [group.create_task(predict_overlay(sample.image, text)) for sample in samples]
+        verdicts[text] = [task.result() for task in tasks]
+    return verdicts
 
 
-async def _verdict(image: RgbImage, engine: VisionEngine) -> Verdict | None:
+async def _predict_verdict(image: RgbImage, engine: VisionEngine) -> Verdict | None:
     try:
         inspection = await inspect(image, engine)
     except TransientError:
@@ -110,34 +111,37 @@ async def _verdict(image: RgbImage, engine: VisionEngine) -> Verdict | None:
     return inspection.check.verdict if inspection.check else None
 
 
-def effects(samples: Sequence[Sample], said: Verdicts) -> tuple[Metric, dict[str, Effect]]:
-    """Acc without any text, and the effect of each."""
+def measure_effects(samples: Sequence[Sample], verdicts: Verdicts) -> tuple[Metric, dict[str, Effect]]:
+    """Return Acc without any text, and the effect of each."""
     labels = [sample.label for sample in samples]
-    return _acc(said[PLAIN], labels), {name: _effect(text, said, labels) for name, text in TEXTS.items()}
+    effects = {name: _measure_effect(text, verdicts, labels) for name, text in TEXTS.items()}
+    return _measure_acc(verdicts[PLAIN], labels), effects
 
 
-def _effect(text: str, said: Verdicts, labels: Sequence[Verdict]) -> Effect:
-    plain = said[PLAIN]
-    changed, by_nonsense = _differ(plain, said[text]), _differ(plain, said[nonsense(text)])
-    was_generated = _are(plain, [Verdict.GENERATED] * len(labels))
+def _measure_effect(text: str, verdicts: Verdicts, labels: Sequence[Verdict]) -> Effect:
+    plain = verdicts[PLAIN]
+    changed = 1 - _mark_same(plain, verdicts[text])
+    by_nonsense = 1 - _mark_same(plain, verdicts[shuffle_letters(text)])
+    was_generated = _mark_same(plain, [Verdict.GENERATED] * len(labels))
+    is_real = _mark_same(verdicts[text], [Verdict.REAL] * len(labels))
     return Effect(
-        changed=resampling.bootstrap_mean(changed),
-        changed_by_nonsense=resampling.bootstrap_mean(by_nonsense),
-        beyond_nonsense=resampling.bootstrap_mean(changed - by_nonsense),
-        to_real=resampling.bootstrap_mean(_are(said[text], [Verdict.REAL] * len(labels)), among=was_generated),
-        acc=_acc(said[text], labels),
+        changed=resampling.estimate_mean(changed),
+        changed_by_nonsense=resampling.estimate_mean(by_nonsense),
+        beyond_nonsense=resampling.estimate_mean(changed - by_nonsense),
+        to_real=resampling.estimate_mean(is_real, among=was_generated),
+        acc=_measure_acc(verdicts[text], labels),
     )
 
 
 def can_read(checkpoint: Path) -> bool:
-    """Whether the checkpoint knows any words: the tiny model's vocabulary holds our queries and answers alone."""
+    """Tell whether the checkpoint knows words: the tiny model's vocabulary holds our queries and answers alone."""
     return len(AutoTokenizer.from_pretrained(checkpoint)) > tokens.MAX_TINY_VOCABULARY
 
 
-def table(acc: Metric, found: Mapping[str, Effect], *, reads: bool) -> str:
-    """The figures for people."""
+def format_effects(acc: Metric, effects: Mapping[str, Effect], *, reads: bool) -> str:
+    """Return the metrics as text."""
     lines = [f"{'Acc without text':36} {acc}"]
-    for name, effect in found.items():
+    for name, effect in effects.items():
         lines += [
             "",
             f"{name}: {TEXTS[name]}",
@@ -155,20 +159,16 @@ def table(acc: Metric, found: Mapping[str, Effect], *, reads: bool) -> str:
     return "\n".join(lines)
 
 
-def as_json(acc: Metric, found: Mapping[str, Effect], *, reads: bool) -> dict[str, object]:
-    figures = {"acc": acc}
-    for name, effect in found.items():
-        figures |= {f"{name}_{field.name}": getattr(effect, field.name) for field in fields(effect)}
-    return {"reads": reads, **resampling.convert_to_json(figures)}
+def convert_effects_to_json(acc: Metric, effects: Mapping[str, Effect], *, reads: bool) -> Json:
+    metrics = {"acc": acc}
+    for name, effect in effects.items():
+        metrics |= {f"{name}_{field.name}": getattr(effect, field.name) for field in fields(effect)}
+    return {"reads": reads, **resampling.convert_to_json(metrics)}
 
 
-def _differ(one: Sequence[Verdict | None], other: Sequence[Verdict | None]) -> Floats:
-    return 1 - _are(one, other)
+def _mark_same(verdicts: Sequence[Verdict | None], others: Sequence[Verdict | None]) -> Floats:
+    return np.array([verdict is other for verdict, other in zip(verdicts, others, strict=True)], float)
 
 
-def _are(said: Sequence[Verdict | None], expected: Sequence[Verdict | None]) -> Floats:
-    return np.array([verdict is wanted for verdict, wanted in zip(said, expected, strict=True)], float)
-
-
-def _acc(said: Sequence[Verdict | None], labels: Sequence[Verdict]) -> Metric:
-    return resampling.bootstrap_mean(_are(said, labels))
+def _measure_acc(verdicts: Sequence[Verdict | None], labels: Sequence[Verdict]) -> Metric:
+    return resampling.estimate_mean(_mark_same(verdicts, labels))

@@ -1,4 +1,4 @@
-"""Images to judge with their truth: held-out scenes, photographs with planted artifacts, and sets on disk."""
+"""Images with their truth, for evaluation: held-out scenes, photographs with injected artifacts, and sets on disk."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,9 @@ from pipeline import images
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.common.progress import Progress
-from training.common.spread import over_processes
+from training.common.parallel import run_parallel
 from training.dataset import faults, manifest
-from training.dataset.manifest import Entry
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import LabeledImage, Split
 from training.synthetic import photo_folder, scenes
 from training.synthetic.scenes import Scene, Style
 
@@ -26,9 +25,9 @@ VALIDATION_SEED = 8_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One image to judge, with its truth: references are what explanations are held against.
+    """One image with its truth.
 
-    `reference` is for Query 2's, `reference_scan` for that of a model which is asked in one turn.
+    `reference` is compared with the explanation of Query 2, `reference_scan` with that of a one-turn model.
     """
 
     number: int
@@ -40,18 +39,18 @@ class Sample:
     reference_scan: str | None = None
 
 
-def held_out(
+def draw_held_out(
     count: int, workers: int, *, first_seed: int = scenes.HELD_OUT_SEED, style: Style = scenes.TRAINED
 ) -> list[Sample]:
-    """`count` scenes that no training draws."""
+    """Return `count` scenes that no training draws."""
     progress = Progress("held-out scenes", count)
     seeds = range(first_seed, first_seed + count)
-    drawn = over_processes(partial(scenes.make, style=style), seeds, min(workers, count), after_each=progress.show)
-    return of_scenes(drawn)
+    drawn = run_parallel(partial(scenes.draw_scene, style=style), seeds, min(workers, count), after_each=progress.show)
+    return convert_scenes(drawn)
 
 
-def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
-    """Scenes with the explanation of all their details: what is missed costs, as with a set on disk."""
+def convert_scenes(drawn: Sequence[Scene]) -> list[Sample]:
+    """Return samples whose references explain all details of a scene: a missed one costs, as with a set on disk."""
     return [
         Sample(
             number,
@@ -65,25 +64,21 @@ def of_scenes(drawn: Sequence[Scene]) -> list[Sample]:
     ]
 
 
-def of_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
-    """At most `count` frames of photographs in `directory`, in pairs: as they are, and with artifacts planted.
+def load_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
+    """Return at most `count` frames of photographs in `directory`, in pairs: as they are, and with injected artifacts.
 
-    Raises: BadSettings where none can be used.
+    Raises: BadSettings when no file can be used.
     """
-    planted = [
-        one
-        for given in photo_folder.read(directory, count, workers, left_out=[])
-        for pair in given.pairs
-        for one in pair
-    ]
+    photographs = photo_folder.read_photographs(directory, count, workers, left_out=[])
+    frames = [frame for photograph in photographs for pair in photograph.pairs for frame in pair]
     return [
-        Sample(number, one.image, one.label, one.boxes, one.check_explanation, reference_scan=one.scan_explanation)
-        for number, one in enumerate(planted)
+        Sample(number, f.image, f.label, f.boxes, f.check_explanation, reference_scan=f.scan_explanation)
+        for number, f in enumerate(frames)
     ]
 
 
-def opened(file: Path) -> RgbImage:
-    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, each with the file's name."""
+def open_image(file: Path) -> RgbImage:
+    """Decode the file. Raises: ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name."""
     try:
         return images.decode(file.read_bytes(), max_pixels=faults.MAX_PIXELS)
     except OSError as error:
@@ -93,63 +88,72 @@ def opened(file: Path) -> RgbImage:
         raise
 
 
-class OnDisk(Sequence[Sample]):
-    """Images that are decoded when they are taken, so that not all are in memory; `takes` are functions that do it.
+class LazySamples(Sequence[Sample]):
+    """Samples that are loaded when they are accessed, so that not all are in memory; `loaders` load one each.
 
-    Taking one raises ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name.
+    Access raises ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name.
     """
 
-    def __init__(self, takes: Sequence[Callable[[], Sample]]) -> None:
-        self._takes = takes
+    def __init__(self, loaders: Sequence[Callable[[], Sample]]) -> None:
+        self._loaders = loaders
 
     def __len__(self) -> int:
-        return len(self._takes)
+        return len(self._loaders)
 
     @overload
     def __getitem__(self, number: int) -> Sample: ...
     @overload
     def __getitem__(self, number: slice) -> Sequence[Sample]: ...
     def __getitem__(self, number: int | slice) -> Sample | Sequence[Sample]:
-        return OnDisk(self._takes[number]) if isinstance(number, slice) else self._takes[number]()
+        return LazySamples(self._loaders[number]) if isinstance(number, slice) else self._loaders[number]()
 
 
-def from_directory(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
-    """At most `count` images of a manifest, in its order; of more, the same ones each time, drawn from the whole.
+def load_samples(data: Path | None, count: int, workers: int) -> list[Sample]:
+    """Return `count` images of the set in `data`, or held-out scenes when it is None."""
+    return read_samples(data, count) if data else draw_held_out(count, workers)
 
-    Its first ones would be of one class where it is sorted by class. Of a built set only those of `split` are taken.
+
+def read_samples(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
+    """Return at most `count` images of a manifest, in its order; of a larger set, a fixed random draw.
+
+    The first images would be of one class when the manifest is sorted by class. Only images of `split` count in a built
+    set.
     Raises: BadSettings, with the counts of what cannot be used.
     """
-    entries = _drawn(directory, count, split)
-    return [_of_entry(n, entry, image) for n, (entry, image) in enumerate(faults.checked(directory, entries))]
+    entries = _draw_entries(directory, count, split)
+    return [_build_sample(n, entry, image) for n, (entry, image) in enumerate(faults.open_checked(directory, entries))]
 
 
-def on_disk(directory: Path, count: int, *, split: Split = Split.TEST) -> OnDisk:
-    """The same, not kept in memory. Raises: BadSettings, with the counts of what cannot be used."""
-    entries = _drawn(directory, count, split)
+def read_lazily(directory: Path, count: int, *, split: Split = Split.TEST) -> LazySamples:
+    """Return the samples of `read_samples`, not held in memory.
+
+    Raises: BadSettings, with the counts of what cannot be used.
+    """
+    entries = _draw_entries(directory, count, split)
     faults.refuse_unusable(directory, entries)
-    return OnDisk([partial(_taken, directory, number, entry) for number, entry in enumerate(entries)])
+    return LazySamples([partial(_load_sample, directory, number, entry) for number, entry in enumerate(entries)])
 
 
-def _drawn(directory: Path, count: int, split: Split) -> list[Entry]:
-    listed = [entry for entry in manifest.read(directory) if entry.split in (None, split)]
+def _draw_entries(directory: Path, count: int, split: Split) -> list[LabeledImage]:
+    listed = [entry for entry in manifest.read_manifest(directory) if entry.split in (None, split)]
     if not listed:
         raise BadSettings(f"{directory} holds no image to judge; its manifest has to name some, in split {split}")
     drawn = np.random.default_rng(SEED).permutation(len(listed))[:count]
     return [listed[number] for number in sorted(drawn)]
 
 
-def _taken(directory: Path, number: int, entry: Entry) -> Sample:
-    return _of_entry(number, entry, opened(directory / entry.file))
+def _load_sample(directory: Path, number: int, entry: LabeledImage) -> Sample:
+    return _build_sample(number, entry, open_image(directory / entry.file))
 
 
-def _of_entry(number: int, entry: Entry, image: RgbImage) -> Sample:
-    said = entry.explanations
+def _build_sample(number: int, entry: LabeledImage, image: RgbImage) -> Sample:
+    explanations = entry.explanations
     return Sample(
         number,
         image,
         entry.label,
         entry.regions,
-        said.check if said else None,
+        explanations.check if explanations else None,
         entry.source,
-        said.scan if said else None,
+        explanations.scan if explanations else None,
     )

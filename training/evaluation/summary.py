@@ -1,20 +1,23 @@
-"""Everything that an evaluation reports, from its passes, by the names of the JSON line; and as a table for people."""
+"""The summary of an evaluation: all metrics of its passes, by their names in the JSON line, and as a table of text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from training.common import resampling
-from training.common.resampling import Metric
+from training.common.resampling import Floats, Metric, Statistic
 from training.evaluation import calibration_metrics, metrics, text_metrics
 from training.evaluation.metrics import Prediction
 from training.synthetic import scenes
 
-Json = dict[str, object]
+Json = dict[str, Any]
 """a part of a report, as its JSON file has it"""
+TextMetric = Callable[[str, str], float | None]
+"""from an explanation and its reference to a score; None where the reference is empty"""
 
-TEXT_READINGS: Mapping[str, Callable[[str, str], float | None]] = {
+TEXT_METRICS: Mapping[str, TextMetric] = {
     "bleu1": partial(text_metrics.bleu, order=1),
     "bleu2": partial(text_metrics.bleu, order=2),
     "rouge_l": text_metrics.rouge_l,
@@ -22,7 +25,7 @@ TEXT_READINGS: Mapping[str, Callable[[str, str], float | None]] = {
 
 PHOTOGRAPHS = "photographs"
 PLANTED = "Photographs with planted artifacts"
-ELSEWHERE = {
+OTHER_SETS = {
     "jpeg_80": "JPEG 80",
     "jpeg_30": "JPEG 30",
     "crop": "crop to 0.8",
@@ -67,57 +70,72 @@ MEANINGS = {
     "acc_certain": "Acc of the rest",
     **{
         f"{key}_{name}": f"{meaning}, {where}"
-        for name, where in ELSEWHERE.items()
+        for name, where in OTHER_SETS.items()
         for key, meaning in (("acc", "Acc"), ("acc_drop", "less Acc"), ("iou", "IoU"), ("iou_drop", "less IoU"))
     },
 }
 
 
-def of_passes(judged: Mapping[str, Sequence[Prediction]], *, prevalence: float | None = None) -> dict[str, Metric]:
-    """The figures of the own pass and of every other that was made beside it."""
-    own = judged["own"]
-    shown = metrics.figures(own, prevalence=prevalence) | calibration_metrics.figures(own, prevalence=prevalence)
-    shown |= {name: text(reading, own) for name, reading in TEXT_READINGS.items()}
-    if "random" in judged:
-        shown["acc_random_boxes"] = metrics.accuracy(judged["random"])
-        shown["over_random_boxes"] = metrics.advantage(own, judged["random"])
-    if "annotated" in judged:
-        shown["acc_annotated_boxes"] = metrics.accuracy(judged["annotated"])
-    for name in ELSEWHERE:
-        if name in judged:
-            shown |= elsewhere(name, own, judged[name], paired=name != PHOTOGRAPHS)
-    return shown
-
-
-def text(reading: Callable[[str, str], float | None], judged: Sequence[Prediction]) -> Metric:
-    """The mean over all images with a reference; an answer that could not be read has said nothing."""
-    each = [reading(one.explanation, one.reference or "") for one in judged]
-    known = np.array([score is not None for score in each], float)
-    return resampling.bootstrap_mean(np.array([score or 0.0 for score in each]), among=known)
-
-
-def elsewhere(
-    name: str, own: Sequence[Prediction], other: Sequence[Prediction], *, paired: bool = True
+def summarize_passes(
+    predictions: Mapping[str, Sequence[Prediction]], *, prevalence: float | None = None
 ) -> dict[str, Metric]:
-    """Acc and IoU of a pass over other images, and how much less that is than on the own ones.
+    """Return the metrics of the own pass, and of every other pass that `predictions` holds."""
+    own = predictions["own"]
+    summary = metrics.compute_metrics(own, prevalence=prevalence)
+    summary |= calibration_metrics.compute_calibration_metrics(own, prevalence=prevalence)
+    summary |= {name: measure_text(compute, own) for name, compute in TEXT_METRICS.items()}
+    if "random" in predictions:
+        summary["acc_random_boxes"] = metrics.measure_accuracy(predictions["random"])
+        summary["over_random_boxes"] = metrics.measure_advantage(own, predictions["random"])
+    if "annotated" in predictions:
+        summary["acc_annotated_boxes"] = metrics.measure_accuracy(predictions["annotated"])
+    for name in OTHER_SETS:
+        if name in predictions:
+            summary |= measure_shift(name, own, predictions[name], paired=name != PHOTOGRAPHS)
+    return summary
 
-    `paired`: image by image they are copies of the own ones or drawn like them, so that one resample serves both.
+
+def measure_text(compute: TextMetric, predictions: Sequence[Prediction]) -> Metric:
+    """Return the mean over all images with a reference; an answer that could not be read has an empty explanation."""
+    scores, known = _score_texts(compute, predictions)
+    return resampling.estimate_mean(scores, among=known)
+
+
+def build_text(compute: TextMetric, predictions: Sequence[Prediction]) -> Statistic:
+    """Build the statistic of `measure_text`, for the difference of two checkpoints."""
+    scores, known = _score_texts(compute, predictions)
+    return resampling.build_mean(scores, among=known)
+
+
+def _score_texts(compute: TextMetric, predictions: Sequence[Prediction]) -> tuple[Floats, Floats]:
+    """Return each image's score, and 1 for each image with a reference."""
+    scores = [compute(prediction.explanation, prediction.reference or "") for prediction in predictions]
+    known = np.array([score is not None for score in scores], float)
+    return np.array([score or 0.0 for score in scores]), known
+
+
+def measure_shift(
+    name: str, own: Sequence[Prediction], others: Sequence[Prediction], *, paired: bool = True
+) -> dict[str, Metric]:
+    """Return Acc and IoU of a pass over other images, and by how much they are less than on the own ones.
+
+    `paired`: each other image is a copy of an own one or drawn like it, so that one resample serves both.
     """
-    acc, other_acc = (metrics.accuracy_of(judged) for judged in (own, other))
-    iou, other_iou = (metrics.overlap_of(metrics.iou_of_regions, judged) for judged in (own, other))
-    minus = resampling.subtract_paired if paired else partial(resampling.subtract_unpaired, first=len(own))
-    images = len(own) if paired else len(own) + len(other)
+    acc, other_acc = (metrics.build_accuracy(predictions) for predictions in (own, others))
+    iou, other_iou = (metrics.build_overlap(metrics.iou_of_regions, predictions) for predictions in (own, others))
+    subtract = resampling.subtract_paired if paired else partial(resampling.subtract_unpaired, first=len(own))
+    images = len(own) if paired else len(own) + len(others)
     return {
-        f"acc_{name}": metrics.accuracy(other),
-        f"acc_drop_{name}": resampling.bootstrap_metric(minus(acc, other_acc), images=images),
-        f"iou_{name}": metrics.overlap(metrics.iou_of_regions, other),
-        f"iou_drop_{name}": resampling.bootstrap_metric(minus(iou, other_iou), images=images),
+        f"acc_{name}": metrics.measure_accuracy(others),
+        f"acc_drop_{name}": resampling.estimate_metric(subtract(acc, other_acc), images=images),
+        f"iou_{name}": metrics.measure_overlap(metrics.iou_of_regions, others),
+        f"iou_drop_{name}": resampling.estimate_metric(subtract(iou, other_iou), images=images),
     }
 
 
-def table(shown: Mapping[str, Metric]) -> str:
-    """The figures for people, with the view's bound beside I-Acc."""
-    lines = [f"{meaning:36} {shown[name]}" for name, meaning in MEANINGS.items() if name in shown]
+def format_metrics(summary: Mapping[str, Metric]) -> str:
+    """Return the metrics as a table of text, with the view's bound beside I-Acc."""
+    lines = [f"{meaning:36} {summary[name]}" for name, meaning in MEANINGS.items() if name in summary]
     bound = f"   a view alone allows Phi({scenes.TONE_CUE}/2) = {metrics.view_bound(scenes.TONE_CUE):.3f} on our scenes"
     lines[0] += bound
     return "\n".join(lines)

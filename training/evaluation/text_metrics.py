@@ -1,4 +1,4 @@
-"""How close an explanation is to its reference: BLEU-n and ROUGE-L, as metric and as reward the same function.
+"""BLEU-n and ROUGE-L between an explanation and its reference; metrics and rewards use the same functions.
 
 Source: paper section 4.1 and equation 4; the settings of both (smoothing, tokenizer, stemmer) are ours, it gives none.
 """
@@ -20,25 +20,25 @@ _TAGS_AND_BOXES = re.compile(r"<[^<>]*>|\[\s*\d+(?:\s*,\s*\d+){3}\s*\]", re.ASCI
 
 
 def bleu(hypothesis: str, reference: str, *, order: Order) -> float | None:
-    """BLEU of one sentence against one other, in [0, 1]; None where the reference is empty: there is nothing to say.
+    """Return BLEU of one sentence against one other, in [0, 1]; None where the reference is empty.
 
     Source: equation 4 with order 2.
     """
-    said, wanted = plain(hypothesis), plain(reference)
-    if not wanted:
+    hypothesis, reference = strip_tags(hypothesis), strip_tags(reference)
+    if not reference:
         return None
     # Rounding makes an equal sentence's score a little more than 100.
-    return min(1.0, _BLEU[order].sentence_score(said, [wanted]).score / 100) if said else 0.0
+    return min(1.0, _BLEU[order].sentence_score(hypothesis, [reference]).score / 100) if hypothesis else 0.0
 
 
 def rouge_l(hypothesis: str, reference: str) -> float | None:
-    """F-measure over the longest common subsequence of stems, in [0, 1]; None where the reference is empty."""
-    said, wanted = plain(hypothesis), plain(reference)
-    if not wanted:
+    """Return the F-measure over the longest common subsequence of stems, in [0, 1]; None for an empty reference."""
+    hypothesis, reference = strip_tags(hypothesis), strip_tags(reference)
+    if not reference:
         return None
-    return float(_ROUGE.score(wanted, said)["rougeL"].fmeasure) if said else 0.0
+    return float(_ROUGE.score(reference, hypothesis)["rougeL"].fmeasure) if hypothesis else 0.0
 
 
-def plain(text: str) -> str:
-    """`text` without tags and boxes: numbers that happen to agree are no explanation."""
+def strip_tags(text: str) -> str:
+    """Return `text` without tags and boxes: numbers that agree by chance explain nothing."""
     return _TAGS_AND_BOXES.sub(" ", text).strip()

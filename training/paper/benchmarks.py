@@ -1,4 +1,4 @@
-"""The paper's other test sets as they are published: GenImage, MMFR-Dataset and SynthScars.
+"""The images of published benchmarks in their own folder layouts: GenImage, MMFR-Dataset and SynthScars.
 
 Source: paper table 2. A folder of another layout is refused with what was expected there.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from pipeline import geometry
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from training.evaluation.samples import SEED, OnDisk, Sample, opened
+from training.evaluation.samples import SEED, LazySamples, Sample, open_image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
 GENIMAGE = "<Generator>/val/{ai,nature}/ with images"
@@ -27,8 +27,8 @@ SYNTHSCARS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One file with its truth; `polygons` are lists of x, y in turn, pixels of the image."""
+class BenchmarkImage:
+    """One file with its truth; each polygon lists x and y in turn, in pixels of the image."""
 
     file: Path
     label: Verdict
@@ -37,36 +37,38 @@ class Listed:
     polygons: tuple[Sequence[float], ...] = ()
 
 
-def genimage(directory: Path, count: int) -> list[Listed]:
-    """`count` images of the validation folders, as many of each generator and class as there are.
+def list_genimage(directory: Path, count: int) -> list[BenchmarkImage]:
+    """List `count` images of the validation folders, as many of each generator and class as there are.
 
     Raises: BadSettings.
     """
     groups = []
-    for generator in _folders(directory, GENIMAGE):
+    for generator in _list_folders(directory, GENIMAGE):
         for folder, label in (("ai", Verdict.GENERATED), ("nature", Verdict.REAL)):
-            files = _files(generator / "val" / folder, GENIMAGE)
-            groups.append([Listed(file, label, generator.name) for file in files])
-    return _evenly(groups, count)
+            files = _list_files(generator / "val" / folder, GENIMAGE)
+            groups.append([BenchmarkImage(file, label, generator.name) for file in files])
+    return _draw_evenly(groups, count)
 
 
-def mmfr(directory: Path, count: int) -> list[Listed]:
-    """`count` images of the evaluation sets, as many of each generator and class as there are.
+def list_mmfr(directory: Path, count: int) -> list[BenchmarkImage]:
+    """List `count` images of the evaluation sets, as many of each generator and class as there are.
 
-    The reference is what the reasoning file says of an image, attribute by attribute.
+    The reference joins the texts of all attributes of an image in the reasoning file.
     Raises: BadSettings.
     """
     groups = []
-    for generator in _folders(directory / "evaluation_sets", MMFR):
-        reasons = _reasons(generator)
+    for generator in _list_folders(directory / "evaluation_sets", MMFR):
+        reasons = _read_reasons(generator)
         for folder, label in (("0_real", Verdict.REAL), ("1_fake", Verdict.GENERATED)):
-            files = _files(generator / folder, MMFR)
-            groups.append([Listed(file, label, generator.name, reasons.get(f"{folder}/{file.name}")) for file in files])
-    return _evenly(groups, count)
+            files = _list_files(generator / folder, MMFR)
+            groups.append(
+                [BenchmarkImage(file, label, generator.name, reasons.get(f"{folder}/{file.name}")) for file in files]
+            )
+    return _draw_evenly(groups, count)
 
 
-def synthscars(directory: Path, count: int) -> list[Listed]:
-    """`count` images of the test split, all generated; an annotated box is the bounds of a polygon.
+def list_synthscars(directory: Path, count: int) -> list[BenchmarkImage]:
+    """List `count` images of the test split, all generated; an annotated box is the bounds of a polygon.
 
     Raises: BadSettings.
     """
@@ -75,75 +77,77 @@ def synthscars(directory: Path, count: int) -> list[Listed]:
         (f for f in (folder / name / "test.json" for name in ("annoations", "annotations")) if f.is_file()), None
     )
     if file is None or not (folder / "images").is_dir():
-        raise _differs(directory, SYNTHSCARS)
+        raise _describe_layout(directory, SYNTHSCARS)
     listed = []
-    for entry in _entries(_json(file, SYNTHSCARS)):
+    for entry in _read_entries(_read_json(file, SYNTHSCARS)):
         name = entry.get("file_name") or entry.get("img_file_name")
         refs = entry.get("refs")
         if not isinstance(name, str) or not isinstance(refs, list):
             raise BadSettings(f"{file}: an entry without file_name or refs; expected {SYNTHSCARS}")
-        polygons = tuple(polygon for ref in refs for polygon in _polygons(ref, file))
+        polygons = tuple(polygon for ref in refs for polygon in _read_polygons(ref, file))
         caption = entry.get("caption")
-        path = _inside(folder / "images", name)
-        listed.append(Listed(path, Verdict.GENERATED, None, caption if isinstance(caption, str) else None, polygons))
-    return _evenly([listed], count)
+        path = _locate_inside(folder / "images", name)
+        listed.append(
+            BenchmarkImage(path, Verdict.GENERATED, None, caption if isinstance(caption, str) else None, polygons)
+        )
+    return _draw_evenly([listed], count)
 
 
-LOADERS: Mapping[str, Callable[[Path, int], list[Listed]]] = {
-    "genimage": genimage,
-    "mmfr": mmfr,
-    "synthscars": synthscars,
+LOADERS: Mapping[str, Callable[[Path, int], list[BenchmarkImage]]] = {
+    "genimage": list_genimage,
+    "mmfr": list_mmfr,
+    "synthscars": list_synthscars,
 }
 
 
-def _folders(directory: Path, expected: str) -> list[Path]:
+def _list_folders(directory: Path, expected: str) -> list[Path]:
     found = sorted(path for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
     if not found:
-        raise _differs(directory, expected)
+        raise _describe_layout(directory, expected)
     return found
 
 
-def _files(folder: Path, expected: str) -> list[Path]:
+def _list_files(folder: Path, expected: str) -> list[Path]:
     found = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not found:
-        raise _differs(folder, expected)
+        raise _describe_layout(folder, expected)
     return found
 
 
-def _differs(place: Path, expected: str) -> BadSettings:
+def _describe_layout(place: Path, expected: str) -> BadSettings:
     return BadSettings(f"{place} is not laid out as published: expected {expected}")
 
 
-def _reasons(generator: Path) -> dict[str, str]:
-    """What is said of each image, by class folder and file name: paths there begin at different places."""
+def _read_reasons(generator: Path) -> dict[str, str]:
+    """Return the text of each image by class folder and file name, as paths in the file begin at different folders."""
     name = f"{generator.name}_reasoning.json"
     file = next((f for f in (generator.parent / name, generator / name) if f.is_file()), None)
     if file is None:
-        raise _differs(generator.parent / name, MMFR)
-    told = _json(file, MMFR)
-    if not isinstance(told, dict) or not all(isinstance(said, dict) for said in told.values()):
+        raise _describe_layout(generator.parent / name, MMFR)
+    reasons = _read_json(file, MMFR)
+    if not isinstance(reasons, dict) or not all(isinstance(texts, dict) for texts in reasons.values()):
         raise BadSettings(f"{file}: expected an object of attributes for each path, each a text or null")
-    texts = {
-        path: " ".join(text.strip() for text in said.values() if isinstance(text, str) and text.strip())
-        for path, said in told.items()
+    joined = {
+        path: " ".join(text.strip() for text in texts.values() if isinstance(text, str) and text.strip())
+        for path, texts in reasons.items()
     }
-    return {"/".join(Path(path).parts[-2:]): text for path, text in texts.items() if text}
+    return {"/".join(Path(path).parts[-2:]): text for path, text in joined.items() if text}
 
 
-def _entries(told: object) -> Iterable[dict[str, object]]:
-    """Entries as a list, as an object by number, or as a list of such objects with one entry each."""
-    listed = list(told.values()) if isinstance(told, dict) else told if isinstance(told, list) else [None]
-    for one in listed:
-        inner = list(one.values()) if isinstance(one, dict) else []
-        entry = inner[0] if len(inner) == 1 and isinstance(inner[0], dict) else one
+def _read_entries(content: object) -> Iterable[dict[str, object]]:
+    """Yield the entries of a list, of an object by number, or of a list of such objects with one entry each."""
+    items = list(content.values()) if isinstance(content, dict) else content if isinstance(content, list) else [None]
+    for item in items:
+        inner = list(item.values()) if isinstance(item, dict) else []
+        entry = inner[0] if len(inner) == 1 and isinstance(inner[0], dict) else item
         if not isinstance(entry, dict):
             raise BadSettings(f"an entry that is no object; expected {SYNTHSCARS}")
         yield entry
 
 
-def _polygons(ref: object, file: Path) -> list[Sequence[float]]:
-    told = ref.get("segmentation") if isinstance(ref, dict) else None
-    polygons = [told] if isinstance(told, list) and told and not isinstance(told[0], list) else told
+def _read_polygons(ref: object, file: Path) -> list[Sequence[float]]:
+    content = ref.get("segmentation") if isinstance(ref, dict) else None
+    polygons = [content] if isinstance(content, list) and content and not isinstance(content[0], list) else content
     if not isinstance(polygons, list):
         raise BadSettings(f"{file}: a ref without segmentation; expected {SYNTHSCARS}")
     for polygon in polygons:
@@ -153,34 +157,34 @@ def _polygons(ref: object, file: Path) -> list[Sequence[float]]:
     return polygons
 
 
-def _json(file: Path, expected: str) -> object:
+def _read_json(file: Path, expected: str) -> object:
     try:
         return json.loads(file.read_bytes())
     except ValueError as error:
         raise BadSettings(f"{file} is not JSON ({error}); expected {expected}") from error
 
 
-def _inside(folder: Path, name: str) -> Path:
-    """A file of `folder`: names in a set that came from elsewhere lead nowhere else."""
+def _locate_inside(folder: Path, name: str) -> Path:
+    """Return the file of this name in `folder`; a path in a published set cannot lead out of it."""
     path = folder / Path(name).name
     if not path.is_file():
-        raise _differs(path, SYNTHSCARS)
+        raise _describe_layout(path, SYNTHSCARS)
     return path
 
 
-def _evenly(groups: Sequence[Sequence[Listed]], count: int) -> list[Listed]:
-    """`count` in all, one of each group in turn, drawn from the whole of it, the same ones each time."""
+def _draw_evenly(groups: Sequence[Sequence[BenchmarkImage]], count: int) -> list[BenchmarkImage]:
+    """Draw `count` images in all, one of each group in turn, in a fixed random order of each group."""
     rng = np.random.default_rng(SEED)
     drawn = [[group[number] for number in rng.permutation(len(group))] for group in groups]
-    return [one for turn in zip_longest(*drawn) for one in turn if one is not None][:count]
+    return [listed for round_ in zip_longest(*drawn) for listed in round_ if listed is not None][:count]
 
 
-def on_disk(listed: Sequence[Listed]) -> OnDisk:
-    return OnDisk([partial(_sample, number, one) for number, one in enumerate(listed)])
+def build_lazy_samples(images: Sequence[BenchmarkImage]) -> LazySamples:
+    return LazySamples([partial(_load_sample, number, image) for number, image in enumerate(images)])
 
 
-def _sample(number: int, one: Listed) -> Sample:
-    image = opened(one.file)
-    bounds = ((min(p[::2]), min(p[1::2]), max(p[::2]), max(p[1::2])) for p in one.polygons)
+def _load_sample(number: int, listed: BenchmarkImage) -> Sample:
+    image = open_image(listed.file)
+    bounds = ((min(p[::2]), min(p[1::2]), max(p[::2]), max(p[1::2])) for p in listed.polygons)
     boxes = (geometry.clip(corners, image.size_px) for corners in bounds)
-    return Sample(number, image, one.label, tuple(box for box in boxes if box), one.reference, one.source)
+    return Sample(number, image, listed.label, tuple(box for box in boxes if box), listed.reference, listed.source)

@@ -1,6 +1,6 @@
-"""Which images of a test set a model has met in training: the same file, or the same picture by perceptual hash.
+"""Contamination of a test set: images that the training set holds, as the same file or by perceptual hash.
 
-Source: paper section 4.1: evaluation images do not overlap with training. What is left out is counted by its reason.
+Source: paper section 4.1: evaluation images do not overlap with training. Excluded images are counted by reason.
 """
 
 import hashlib
@@ -12,98 +12,102 @@ from typing import Self
 
 from pipeline.errors import BadSettings
 from training.common.progress import Progress
-from training.common.spread import over_processes
-from training.dataset import duplicates, frame, manifest, tuples
+from training.common.parallel import run_parallel
+from training.dataset import duplicates, frame, manifest
 from training.dataset.duplicates import Fingerprint
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import Split
 from training.evaluation import samples
-from training.paper.benchmarks import Listed
+from training.paper.benchmarks import BenchmarkImage
 
 SAME_FILE, SAME_PICTURE = "same_file", "same_picture"
 LEARNED_FROM = frozenset({None, Split.TRAIN, Split.VALIDATION})
-"""splits whose images shape a checkpoint: its weights, or its choice and calibration"""
+"""splits whose images influence a checkpoint: its weights, or its choice and calibration"""
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """A file's digest, and its picture's hash in the training frame."""
+class ImageIdentity:
+    """The digest of a file, and the perceptual hashes of its picture in the training frame."""
 
     sha256: str
     fingerprint: Fingerprint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrainedOn:
-    """The files and the pictures of a training set."""
+class TrainingSet:
+    """The digests of a training set's files, and the perceptual hashes of its pictures."""
 
     files: frozenset[str]
-    pictures: duplicates.Known
+    pictures: duplicates.KnownPictures
 
     @classmethod
     def read(cls, directory: Path, workers: int) -> Self:
-        """A set that `zoomin-train build` made remembers where its images came from; of others, the files are read.
+        """Read the digests that `zoomin-train build` recorded in a set; of any other set, identify the files.
 
         Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable.
         """
-        if (directory / tuples.NAME).is_file():
-            built = [one for one in tuples.read(directory) if one.split in LEARNED_FROM]
-            files = frozenset(digest for one in built for digest in (one.sha256, one.source_sha256))
-            return cls(files, duplicates.Known([one.perceptual_hash for one in built]))
-        listed = [directory / entry.file for entry in manifest.read(directory)]
+        images = list(manifest.read_manifest(directory))
+        if manifest.is_built(images):
+            built = [image.require_provenance() for image in images if image.split in LEARNED_FROM]
+            files = frozenset(digest for image in built for digest in (image.sha256, image.source_sha256))
+            return cls(files, duplicates.KnownPictures([image.perceptual_hash for image in built]))
+        listed = [directory / image.file for image in images]
         if not listed:
             raise BadSettings(
                 f"{directory / manifest.NAME} names no image, so nothing can be told of what was trained on"
             )
-        looked = _look_at(listed, workers, "training set")
+        identities = _identify_images(listed, workers, "training set")
         return cls(
-            frozenset(one.sha256 for one in looked), duplicates.Known([one.fingerprint.upright for one in looked])
+            frozenset(identity.sha256 for identity in identities),
+            duplicates.KnownPictures([identity.fingerprint.upright for identity in identities]),
         )
 
-    def holds(self, one: Looked) -> str | None:
-        """Why it counts as met, or None."""
-        if one.sha256 in self.files:
+    def find_match(self, identity: ImageIdentity) -> str | None:
+        """Return the reason why an image counts as contaminated, or None."""
+        if identity.sha256 in self.files:
             return SAME_FILE
-        return SAME_PICTURE if self.pictures.holds(one.fingerprint) else None
+        return SAME_PICTURE if self.pictures.has_near_duplicate(identity.fingerprint) else None
 
 
-def unmet(
-    drawn: Sequence[Listed], count: int, trained_on: TrainedOn, *, title: str, workers: int
-) -> tuple[list[Listed], Counter[str]]:
-    """The first `count` of `drawn` that were not met in training, and how many before them were, by reason.
+def exclude_contaminated(
+    drawn: Sequence[BenchmarkImage], count: int, training_set: TrainingSet, *, title: str, workers: int
+) -> tuple[list[BenchmarkImage], Counter[str]]:
+    """Return the first `count` of `drawn` that are not in the training set, and the number excluded, by reason.
 
     Raises: BadSettings when none is left; ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name.
     """
-    kept: list[Listed] = []
-    met: Counter[str] = Counter()
+    left: list[BenchmarkImage] = []
+    excluded: Counter[str] = Counter()
     rest = list(drawn)
-    while rest and len(kept) < count:
-        wanted = count - len(kept)
-        taken, rest = rest[:wanted], rest[wanted:]
-        looked = _look_at([one.file for one in taken], workers, f"{title}: met in training?")
-        for listed, one in zip(taken, looked, strict=True):
-            reason = trained_on.holds(one)
+    while rest and len(left) < count:
+        missing = count - len(left)
+        batch, rest = rest[:missing], rest[missing:]
+        identities = _identify_images([image.file for image in batch], workers, f"{title}: met in training?")
+        for image, identity in zip(batch, identities, strict=True):
+            reason = training_set.find_match(identity)
             if reason is None:
-                kept.append(listed)
+                left.append(image)
             else:
-                met[reason] += 1
-    if not kept:
-        raise BadSettings(f"all {met.total()} images of {title} are in the training set; give another directory")
-    return kept, met
+                excluded[reason] += 1
+    if not left:
+        raise BadSettings(f"all {excluded.total()} images of {title} are in the training set; give another directory")
+    return left, excluded
 
 
-def told(title: str, left: int, met: Mapping[str, int]) -> str:
-    """For people: what was left out of a set, and how many images stay."""
-    reasons = ", ".join(f"{n} as {reason.replace('_', ' ')}" for reason, n in sorted(met.items()))
-    total = sum(met.values())
+def describe_exclusions(title: str, left: int, excluded: Mapping[str, int]) -> str:
+    """Describe how many images of a set were excluded, by reason, and how many stay."""
+    reasons = ", ".join(f"{n} as {reason.replace('_', ' ')}" for reason, n in sorted(excluded.items()))
+    total = sum(excluded.values())
     return f"{title}: {total} images are left out, the training set holds them ({reasons or 'none'}); {left} stay"
 
 
-def _look_at(files: Sequence[Path], workers: int, title: str) -> list[Looked]:
+def _identify_images(files: Sequence[Path], workers: int, title: str) -> list[ImageIdentity]:
     progress = Progress(title, len(files))
-    return over_processes(look, files, min(workers, max(1, len(files))), after_each=progress.show)
+    return run_parallel(identify_image, files, min(workers, max(1, len(files))), after_each=progress.show)
 
 
-def look(file: Path) -> Looked:
-    """Raises: ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name."""
-    pixels = samples.opened(file).pixels
-    return Looked(hashlib.sha256(file.read_bytes()).hexdigest(), duplicates.fingerprint(frame.through_chain(pixels)))
+def identify_image(file: Path) -> ImageIdentity:
+    """Compute both. Raises: ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name."""
+    pixels = samples.open_image(file).pixels
+    return ImageIdentity(
+        hashlib.sha256(file.read_bytes()).hexdigest(), duplicates.compute_fingerprint(frame.apply_codec_chain(pixels))
+    )

@@ -1,48 +1,56 @@
-"""How long one image takes with one and with two queries, one image at a time: the paper's table 4."""
+"""The latency of one image with one and with two queries, one image at a time: the paper's table 4."""
 
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.engine import VisionEngine
 from pipeline.errors import TransientError
 from pipeline.zoomin import inspect
 from training.evaluation.samples import Sample
-from training.paper.tables import Seconds
 
 
-async def measure(
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """Seconds per image, one image after the other, each new to the engine."""
+
+    one_query: Sequence[float]
+    two_queries: Sequence[float]
+
+
+async def measure_latency(
     samples: Sequence[Sample], engine: VisionEngine, *, clock: Callable[[], float] = time.perf_counter
-) -> Seconds:
-    """Of images that the engine has not seen: what its caches hold costs nothing. An unreadable scan is left out.
+) -> Latencies:
+    """Measure images that the engine has not seen, as its caches would answer at once. An unreadable scan is left out.
 
     Raises: EngineDead.
     """
-    one: list[float] = []
-    two: list[float] = []
+    one_query: list[float] = []
+    two_queries: list[float] = []
     for sample in samples:
         began = clock()
-        scanned: list[float] = []
+        scan_s: list[float] = []
 
         @contextmanager
-        def noted(stage: str, scanned: list[float] = scanned, began: float = began) -> Iterator[None]:
+        def observe_stage(stage: str, scan_s: list[float] = scan_s, began: float = began) -> Iterator[None]:
             if stage == "check":
-                scanned.append(clock() - began)
+                scan_s.append(clock() - began)
             yield
 
         try:
-            await inspect(sample.image, engine, stage=noted)
+            await inspect(sample.image, engine, stage=observe_stage)
         except TransientError:
             continue
-        one += scanned
-        two.append(clock() - began)
-    return Seconds(one, two)
+        one_query += scan_s
+        two_queries.append(clock() - began)
+    return Latencies(one_query, two_queries)
 
 
-def machine(threads: int) -> str:
-    """The processor's name and how many threads were used."""
+def describe_machine(threads: int) -> str:
+    """Return the CPU's name and how many threads were used."""
     cpus = Path("/proc/cpuinfo")
     lines = cpus.read_text().splitlines() if cpus.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""The paper's own figures, to stand beside ours: tables 1 to 4 as printed, None where it prints a dash.
+"""The paper's own numbers for comparison: tables 1 to 4 as printed, None where it prints a dash.
 
 Source: paper tables 1 to 4.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class ReportedRow:
     """One row of table 1; `c_cases` is a share here, the paper prints per cent."""
 
     acc: float
@@ -21,33 +21,33 @@ class Published:
     iou: float | None = None
 
 
-TABLE_1: Mapping[str, Mapping[str, Published]] = {
+TABLE_1: Mapping[str, Mapping[str, ReportedRow]] = {
     "base": {
-        "7B": Published(0.553, bleu1=0.110, bleu2=0.032, rouge_l=0.073),
-        "32B": Published(0.587, bleu1=0.102, bleu2=0.043, rouge_l=0.079),
+        "7B": ReportedRow(0.553, bleu1=0.110, bleu2=0.032, rouge_l=0.073),
+        "32B": ReportedRow(0.587, bleu1=0.102, bleu2=0.043, rouge_l=0.079),
     },
     "sft": {
-        "7B": Published(0.719, 0.724, 0.447, 0.048, 0.156, 0.042, 0.129, 0.094),
-        "32B": Published(0.715, 0.706, 0.584, 0.053, 0.159, 0.076, 0.130, 0.105),
+        "7B": ReportedRow(0.719, 0.724, 0.447, 0.048, 0.156, 0.042, 0.129, 0.094),
+        "32B": ReportedRow(0.715, 0.706, 0.584, 0.053, 0.159, 0.076, 0.130, 0.105),
     },
     "one_turn_e": {
-        "7B": Published(0.855, bleu1=0.280, bleu2=0.146, rouge_l=0.301),
-        "32B": Published(0.869, bleu1=0.294, bleu2=0.153, rouge_l=0.315),
+        "7B": ReportedRow(0.855, bleu1=0.280, bleu2=0.146, rouge_l=0.301),
+        "32B": ReportedRow(0.869, bleu1=0.294, bleu2=0.153, rouge_l=0.315),
     },
     "one_turn_eg": {
-        "7B": Published(0.906, bleu1=0.275, bleu2=0.136, rouge_l=0.269, iou=0.245),
-        "32B": Published(0.914, bleu1=0.282, bleu2=0.149, rouge_l=0.295, iou=0.254),
+        "7B": ReportedRow(0.906, bleu1=0.275, bleu2=0.136, rouge_l=0.269, iou=0.245),
+        "32B": ReportedRow(0.914, bleu1=0.282, bleu2=0.149, rouge_l=0.295, iou=0.254),
     },
-    "verdict_only": {"32B": Published(0.897, 0.897)},
-    "no_bleu": {"32B": Published(0.929, 0.868, 0.871, 0.082, 0.187, 0.095, 0.153, 0.296)},
-    "dual_verdict": {"32B": Published(0.944, 0.948, 0.473, 0.074, 0.276, 0.164, 0.252, 0.260)},
+    "verdict_only": {"32B": ReportedRow(0.897, 0.897)},
+    "no_bleu": {"32B": ReportedRow(0.929, 0.868, 0.871, 0.082, 0.187, 0.095, 0.153, 0.296)},
+    "dual_verdict": {"32B": ReportedRow(0.944, 0.948, 0.473, 0.074, 0.276, 0.164, 0.252, 0.260)},
     "two_turn": {
-        "7B": Published(0.942, 0.866, 0.915, 0.092, 0.314, 0.209, 0.291, 0.316),
-        "32B": Published(0.972, 0.873, 0.956, 0.109, 0.346, 0.211, 0.327, 0.359),
+        "7B": ReportedRow(0.942, 0.866, 0.915, 0.092, 0.314, 0.209, 0.291, 0.316),
+        "32B": ReportedRow(0.972, 0.873, 0.956, 0.109, 0.346, 0.211, 0.327, 0.359),
     },
-    "random_crops": {"32B": Published(0.842, 0.873, 0.421, 0.196, 0.105, 0.043, 0.109)},
-    "largest_4": {"32B": Published(0.934, 0.873, 0.938, 0.070, 0.303, 0.182, 0.158)},
-    "largest_3": {"32B": Published(0.924, 0.873, 0.919, 0.061, 0.299, 0.183, 0.147)},
+    "random_crops": {"32B": ReportedRow(0.842, 0.873, 0.421, 0.196, 0.105, 0.043, 0.109)},
+    "largest_4": {"32B": ReportedRow(0.934, 0.873, 0.938, 0.070, 0.303, 0.182, 0.158)},
+    "largest_3": {"32B": ReportedRow(0.924, 0.873, 0.919, 0.061, 0.299, 0.183, 0.147)},
 }
 
 BENCHMARKS: Mapping[str, str] = {"genimage": "GenImage", "mmfr": "MMFR-Dataset", "synthscars": "SynthScars"}

@@ -1,11 +1,11 @@
-"""The numbers of the paper's tables 1 to 4 and figures 4, 5, 7, 10 and 11, from judged images. Pure.
+"""The numbers of the paper's tables 1 to 4 and figures 4, 5, 7, 10 and 11, from predictions. Pure.
 
 Source: paper section 4 and appendices D to F.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
@@ -15,226 +15,212 @@ from training.annotation import statistics
 from training.common import resampling
 from training.common.resampling import Metric
 from training.evaluation import metrics, summary
-from training.evaluation.evaluate import DEGRADED, Pass
+from training.evaluation.evaluate import PERTURBED, Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.perturbations import STORED_AS_JPEG
 from training.evaluation.samples import Sample
 from training.evaluation.summary import Json
-from training.paper import reported, variants
-from training.paper.recorded import Recorded
-from training.synthetic import scenes
+from training.paper import reported, table_1
+from training.paper.ablation_results import AblationResult
+from training.paper.latency import Latencies
 
 MOST_BOXES = 6
 TOP_WORDS = 16
-DEGRADATIONS = {
+PERTURBATION_TITLES = {
     "jpeg_80": "JPEG, quality 80",
     "jpeg_30": "JPEG, quality 30",
     "crop": "Random crop",
     "half_size": "0.5x",
 }
 AS_JPEG = "_as_jpeg"
-"""ends the name of a degraded pass whose copies are stored as JPEG files afterwards"""
+"""ends the name of a perturbed pass whose copies are stored as JPEG files afterwards"""
 
 PASSES: Mapping[str, Pass] = {
-    **variants.PASSES,
-    **DEGRADED,
-    **{f"{name}{AS_JPEG}": Pass(degrade=degrade) for name, degrade in STORED_AS_JPEG.items()},
+    **table_1.PASSES,
+    **PERTURBED,
+    **{f"{name}{AS_JPEG}": Pass(perturb=perturb) for name, perturb in STORED_AS_JPEG.items()},
 }
 NOT_YET = {"base": "not measured yet", "sft": "not measured yet"}
-"""a training's row without figures is not trained yet; these two need no training"""
+"""the state of rows without results that need no training; the others are not trained yet"""
 
 Passes = Mapping[str, Sequence[Prediction]]
 
 
-@dataclass(frozen=True, slots=True)
-class Seconds:
-    """What one image took, one after the other, each seen for the first time."""
-
-    one_query: Sequence[float]
-    two_queries: Sequence[float]
-
-
-def table_1(
-    samples: Sequence[Sample], judged: Passes, card: CheckpointCard, trained: Mapping[str, Recorded]
+def build_table_1(
+    samples: Sequence[Sample], predictions: Passes, card: CheckpointCard, results: Mapping[str, AblationResult]
 ) -> list[Json]:
-    """All rows in the paper's order: asked live, recorded by their training, or not trained yet."""
-    return [_row_1(name, samples, judged, card, trained) for name in variants.TITLES]
+    """Return all rows in the paper's order: asked live, recorded as ablations, or not trained yet."""
+    return [_build_row_1(name, samples, predictions, card, results) for name in table_1.TITLES]
 
 
-def _row_1(
-    name: str, samples: Sequence[Sample], judged: Passes, card: CheckpointCard, trained: Mapping[str, Recorded]
+def _build_row_1(
+    name: str,
+    samples: Sequence[Sample],
+    predictions: Passes,
+    card: CheckpointCard,
+    results: Mapping[str, AblationResult],
 ) -> Json:
-    row: Json = {"variant": name, "title": variants.TITLES[name], "state": NOT_YET.get(name, "not trained yet")}
-    shown: Mapping[str, Metric] = {}
-    if name in judged:
+    row: Json = {"variant": name, "title": table_1.TITLES[name], "state": NOT_YET.get(name, "not trained yet")}
+    columns: Mapping[str, Metric] = {}
+    if name in predictions:
         row["state"] = "live"
-        shown = variants.of_question(name, samples, judged[name], card)
-    elif name in trained:
-        row |= _recorded(trained[name])
-        shown = trained[name].figures
-    paper = {size: asdict(one) for size, one in reported.TABLE_1[name].items()}
-    return row | _columns(shown) | {"paper": paper}
+        columns = table_1.measure_live_row(name, samples, predictions[name], card)
+    elif name in results:
+        row |= _build_origin(results[name])
+        columns = results[name].figures
+    paper = {size: asdict(reported_row) for size, reported_row in reported.TABLE_1[name].items()}
+    return row | _build_columns(columns) | {"paper": paper}
 
 
-def of_equal_budget(trained: Mapping[str, Recorded]) -> Json | None:
-    """The paper's method trained with the budget of the recorded rows, for them to be held against."""
-    if variants.OWN not in trained:
+def build_equal_budget_row(results: Mapping[str, AblationResult]) -> Json | None:
+    """Return the row of the paper's method trained with the budget of the ablations, for comparison with them."""
+    if table_1.OWN not in results:
         return None
-    kept = trained[variants.OWN]
-    title = f"{variants.TITLES[variants.OWN]}, with the budget of the recorded rows"
-    return {"variant": variants.OWN, "title": title} | _recorded(kept) | _columns(kept.figures)
+    result = results[table_1.OWN]
+    title = f"{table_1.TITLES[table_1.OWN]}, with the budget of the recorded rows"
+    return {"variant": table_1.OWN, "title": title} | _build_origin(result) | _build_columns(result.figures)
 
 
-def _recorded(kept: Recorded) -> Json:
+def _build_origin(result: AblationResult) -> Json:
     return {
         "state": "recorded",
-        "commit": kept.commit,
-        "seed": kept.seed,
-        "date": kept.date,
-        "start": kept.start,
-        "phases": kept.phases,
+        "commit": result.commit,
+        "seed": result.seed,
+        "date": result.date,
+        "start": result.start,
+        "phases": result.phases,
     }
 
 
-def _columns(shown: Mapping[str, Metric]) -> Json:
-    columns = (*variants.COLUMNS, variants.UNPARSED, variants.IDENTITY_GAP)
-    named = resampling.convert_to_json({column: shown[column] for column in columns if column in shown})
-    return {column: named.get(column) for column in columns}
+def _build_columns(columns: Mapping[str, Metric]) -> Json:
+    known = {name: columns[name] for name in table_1.ALL_COLUMNS if name in columns}
+    values = resampling.convert_to_json(known)
+    return {name: values.get(name) for name in table_1.ALL_COLUMNS}
 
 
-def random_crop_cost(judged: Passes) -> Json:
-    """Acc minus Acc with random crops, paired; the paper's is 13.0 points."""
-    cost = metrics.advantage(judged[variants.OWN], judged[variants.RANDOM])
+def measure_random_crop_cost(predictions: Passes) -> Json:
+    """Return Acc minus Acc with random crops, paired; the paper's is 13.0 points."""
+    cost = metrics.measure_advantage(predictions[table_1.OWN], predictions[table_1.RANDOM])
     return {**resampling.convert_to_json({"cost": cost})["cost"], "paper": 0.130}
 
 
-def table_2(sets: Mapping[str, tuple[str, Sequence[Prediction]]], own: Sequence[Prediction]) -> list[Json]:
-    """Acc on each benchmark, those that were not given included, and on whatever else was judged (name to title).
+def build_table_2(sets: Mapping[str, tuple[str, Sequence[Prediction]]], own: Sequence[Prediction]) -> list[Json]:
+    """Return Acc on each benchmark, also on those that were not given, and on every other set; `sets` have titles.
 
     The drop is against the `own` set, which is one of them.
     """
-    names = {**reported.BENCHMARKS, "magnifake": "MagniFake"}
-    names |= {name: title for name, (title, _) in sets.items() if name not in reported.BENCHMARKS}
-    return [_row_2(name, title, sets[name][1] if name in sets else None, own) for name, title in names.items()]
+    titles = {**reported.BENCHMARKS, "magnifake": "MagniFake"}
+    titles |= {name: title for name, (title, _) in sets.items() if name not in reported.BENCHMARKS}
+    return [_build_row_2(name, title, sets[name][1] if name in sets else None, own) for name, title in titles.items()]
 
 
-def _row_2(name: str, title: str, judged: Sequence[Prediction] | None, own: Sequence[Prediction]) -> Json:
+def _build_row_2(name: str, title: str, predictions: Sequence[Prediction] | None, own: Sequence[Prediction]) -> Json:
     row: Json = {"set": name, "title": title, "acc": None, "acc_drop": None, "i_acc": None, "iou": None, "images": 0}
-    if judged is not None:
-        shown = metrics.figures(judged)
-        generated = sum(one.label is Verdict.GENERATED for one in judged)
-        row |= resampling.convert_to_json({column: shown[column] for column in ("acc", "i_acc", "iou")})
-        if judged is not own and 0 < generated < len(judged):  # the accuracy of one class is another figure
-            there = summary.elsewhere("x", own, judged, paired=False)
-            row |= resampling.convert_to_json({"acc_drop": there["acc_drop_x"]})
-        row |= {"images": len(judged), "generated": generated}
-        row["iou"] = row["iou"] if any(one.annotated for one in judged) else None
-        by_source = sorted({one.source for one in judged if one.source})
-        row["by_source"] = {
-            source: resampling.convert_to_json({"acc": metrics.accuracy([one for one in judged if one.source == source])})[
-                "acc"
-            ]
-            for source in by_source
-        }
+    if predictions is not None:
+        row |= _measure_set(predictions, own)
     return row | {"paper": dict(reported.TABLE_2.get(name, {}))}
 
 
-def table_3(judged: Passes) -> list[Json]:
-    """Acc and IoU without and with each degradation, and Acc where the classes come in different file formats.
+def _measure_set(predictions: Sequence[Prediction], own: Sequence[Prediction]) -> Json:
+    computed = metrics.compute_metrics(predictions)
+    row: Json = dict(resampling.convert_to_json({column: computed[column] for column in ("acc", "i_acc", "iou")}))
+    generated = sum(prediction.label is Verdict.GENERATED for prediction in predictions)
+    if predictions is not own and 0 < generated < len(predictions):  # the accuracy of one class is another metric
+        shift = summary.measure_shift("x", own, predictions, paired=False)
+        row |= resampling.convert_to_json({"acc_drop": shift["acc_drop_x"]})
+    row |= {"images": len(predictions), "generated": generated}
+    row["iou"] = row["iou"] if any(prediction.annotated for prediction in predictions) else None
+    sources = sorted({prediction.source for prediction in predictions if prediction.source})
+    by_source = {
+        source: metrics.measure_accuracy([prediction for prediction in predictions if prediction.source == source])
+        for source in sources
+    }
+    return row | {"by_source": resampling.convert_to_json(by_source)}
+
+
+def build_table_3(predictions: Passes) -> list[Json]:
+    """Return Acc and IoU without and with each perturbation, and Acc where the classes have different file formats.
 
     `acc_formats_usual`: real copies are stored as JPEG, generated ones losslessly, as sets are usually found;
-    `acc_formats_swapped`: the other way round. A judge of the picture says the same of both.
+    `acc_formats_swapped`: the other way round. A model that looks at the picture alone gives the same for both.
     """
-    own = judged[variants.OWN]
-    plain = _row_3("none", "None", own, own)
-    return [plain, *(_degraded(name, judged) for name in DEGRADATIONS if name in judged)]
+    own = predictions[table_1.OWN]
+    plain = _build_row_3("none", "None", own, own)
+    return [plain, *(_build_perturbed_row(name, predictions) for name in PERTURBATION_TITLES if name in predictions)]
 
 
-def _degraded(name: str, judged: Passes) -> Json:
-    row = _row_3(name, DEGRADATIONS[name], judged[variants.OWN], judged[name])
-    if name + AS_JPEG in judged:
-        lossless, as_jpeg = judged[name], judged[name + AS_JPEG]
-        usual = [two if two.label is Verdict.REAL else one for one, two in zip(lossless, as_jpeg, strict=True)]
-        swapped = [one if one.label is Verdict.REAL else two for one, two in zip(lossless, as_jpeg, strict=True)]
+def _build_perturbed_row(name: str, predictions: Passes) -> Json:
+    row = _build_row_3(name, PERTURBATION_TITLES[name], predictions[table_1.OWN], predictions[name])
+    if name + AS_JPEG in predictions:
+        pairs = list(zip(predictions[name], predictions[name + AS_JPEG], strict=True))
+        usual = [as_jpeg if as_jpeg.label is Verdict.REAL else lossless for lossless, as_jpeg in pairs]
+        swapped = [lossless if lossless.label is Verdict.REAL else as_jpeg for lossless, as_jpeg in pairs]
         formats = {
-            "acc_formats_usual": metrics.accuracy(usual),
-            "acc_formats_swapped": metrics.accuracy(swapped),
-            "iou_formats_swapped": metrics.overlap(metrics.iou_of_regions, swapped),
-            "format_effect": metrics.advantage(usual, swapped),
+            "acc_formats_usual": metrics.measure_accuracy(usual),
+            "acc_formats_swapped": metrics.measure_accuracy(swapped),
+            "iou_formats_swapped": metrics.measure_overlap(metrics.iou_of_regions, swapped),
+            "format_effect": metrics.measure_advantage(usual, swapped),
         }
         row |= resampling.convert_to_json(formats)
     acc, iou = reported.TABLE_3[name]
     return row | {"paper": {"acc": acc, "iou": iou}}
 
 
-def _row_3(name: str, title: str, own: Sequence[Prediction], other: Sequence[Prediction]) -> Json:
-    shown = summary.elsewhere("x", own, other)
-    named = {key.removesuffix("_x"): figure for key, figure in shown.items()}
+def _build_row_3(name: str, title: str, own: Sequence[Prediction], others: Sequence[Prediction]) -> Json:
+    shift = summary.measure_shift("x", own, others)
+    columns = {key.removesuffix("_x"): metric for key, metric in shift.items()}
     empty = {"acc_formats_usual": None, "acc_formats_swapped": None, "iou_formats_swapped": None, "format_effect": None}
-    return {"degradation": name, "title": title, **resampling.convert_to_json(named), **empty, "paper": None}
+    return {"degradation": name, "title": title, **resampling.convert_to_json(columns), **empty, "paper": None}
 
 
-def table_4(seconds: Seconds, machine: str) -> list[Json]:
-    """Seconds an image with one and with two queries, one image at a time."""
-    measured = {1: seconds.one_query, 2: seconds.two_queries}
+def build_table_4(latencies: Latencies, machine: str) -> list[Json]:
+    """Return the seconds an image takes with one and with two queries, one image at a time."""
+    measured = {1: latencies.one_query, 2: latencies.two_queries}
     return [
         {
             "queries": queries,
-            "mean_s": round(float(np.mean(took)), 4) if took else None,
-            "deviation_s": round(float(np.std(took, ddof=1)), 4) if len(took) > 1 else None,
-            "n": len(took),
+            "mean_s": round(float(np.mean(seconds)), 4) if seconds else None,
+            "deviation_s": round(float(np.std(seconds, ddof=1)), 4) if len(seconds) > 1 else None,
+            "n": len(seconds),
             "machine": machine,
             "paper": {size: {"mean_s": m, "deviation_s": d} for size, (m, d) in reported.TABLE_4[queries].items()},
         }
-        for queries, took in measured.items()
+        for queries, seconds in measured.items()
     ]
 
 
-def by_boxes(judged: Sequence[Prediction]) -> list[Json]:
-    """Images by how many boxes Query 1 named, with I-Acc and Acc of each group: figures 4 and 5 (10 and 11)."""
-    counts = np.array([min(len(one.regions), MOST_BOXES) for one in judged], int)
-    rights = [metrics.right([said(one) for one in judged], judged) for said in (lambda o: o.v1, lambda o: o.v2)]
+def group_by_boxes(predictions: Sequence[Prediction]) -> list[Json]:
+    """Return I-Acc and Acc of images by the number of boxes that Query 1 named: figures 4 and 5 (10 and 11)."""
+    counts = np.array([min(len(prediction.regions), MOST_BOXES) for prediction in predictions], int)
+    rights = {
+        "i_acc": metrics.mark_right([prediction.scan_verdict for prediction in predictions], predictions),
+        "acc": metrics.mark_right([prediction.check_verdict for prediction in predictions], predictions),
+    }
     rows: list[Json] = []
     for boxes in range(int(counts.max(initial=0)) + 1):
         among = (counts == boxes).astype(float)
-        shown = {name: resampling.bootstrap_mean(own, among=among) for name, own in zip(("i_acc", "acc"), rights, strict=True)}
-        name = f"{boxes} or more" if boxes == MOST_BOXES else str(boxes)
-        share = float(among.mean()) if len(judged) else 0.0
-        rows.append({"boxes": name, "images": int(among.sum()), "share": round(share, 4), **resampling.convert_to_json(shown)})
+        accuracies = {name: resampling.estimate_mean(right, among=among) for name, right in rights.items()}
+        rows.append(
+            {
+                "boxes": f"{boxes} or more" if boxes == MOST_BOXES else str(boxes),
+                "images": int(among.sum()),
+                "share": round(float(among.mean()) if len(predictions) else 0.0, 4),
+                **resampling.convert_to_json(accuracies),
+            }
+        )
     return rows
 
 
-def keywords(judged: Sequence[Prediction]) -> list[Json]:
-    """Figure 7: the commonest words of the references and of the model's explanations, as shares of each."""
-    said = {"references": [one.reference or "" for one in judged], "model": [one.explanation for one in judged]}
-    counts = {who: statistics.keywords([text for text in texts if text]) for who, texts in said.items()}
-    wholes = {who: sum(bool(text) for text in texts) for who, texts in said.items()}
+def compare_keywords(predictions: Sequence[Prediction]) -> list[Json]:
+    """Return the commonest words of references and model explanations, as shares of each: figure 7."""
+    texts = {
+        "references": [prediction.reference for prediction in predictions if prediction.reference],
+        "model": [prediction.explanation for prediction in predictions if prediction.explanation],
+    }
+    counts = {author: statistics.count_keywords(written) for author, written in texts.items()}
     top = [word for word, _ in (Counter(counts["references"]) + counts["model"]).most_common(TOP_WORDS)]
 
-    def share(who: str, word: str) -> float:
-        return round(counts[who][word] / wholes[who], 4) if wholes[who] else 0.0
+    def compute_share(author: str, word: str) -> float:
+        return round(counts[author][word] / len(texts[author]), 4) if texts[author] else 0.0
 
-    return [{"word": word, **{who: share(who, word) for who in said}} for word in top]
-
-
-def are_scenes(samples: Sequence[Sample]) -> bool:
-    """Whether all are scenes, also as files: only their references tell crop by crop what was painted there."""
-    begins = tuple(f"Crop 1: {kind} with " for kind in scenes.Kind)
-    return all((sample.reference or "").startswith(begins) for sample in samples)
-
-
-def by_construction(*, scenes_judged: bool) -> list[str]:
-    """Results that hold because scenes were made so, and say nothing about photographs."""
-    if not scenes_judged:
-        return []
-    bound = metrics.view_bound(scenes.TONE_CUE)
-    return [
-        f"I-Acc is capped: the view of a scene shows its tone alone (d' = {scenes.TONE_CUE}), so no judge of the view "
-        f"can be right more often than Phi(d'/2) = {bound:.3f} in the long run. That zooming in gains is how scenes "
-        "are made; how much of it this checkpoint gains is measured.",
-        "Rows of one turn see the view alone: the bound on I-Acc is theirs on Acc, whatever they are trained for.",
-        "Random crops cost: what betrays a generated scene lies inside its detail regions and nowhere else.",
-        f"Largest 4 and Largest 3 change next to nothing: a scene has at most {scenes.MAX_REGIONS} regions.",
-        "BLEU and ROUGE-L are far above the paper's: references are one sentence a crop, of a few fixed words.",
-        "Half size costs: it takes away the finest detail, and nothing else betrays a scene; in a photograph more may.",
-    ]
+    return [{"word": word, **{author: compute_share(author, word) for author in texts}} for word in top]

@@ -1,10 +1,11 @@
-"""Images to look at: evidence cards of right, wrong, corrected and broken verdicts, and images with their boxes.
+"""Example images for reports: evidence cards by outcome, and images with their annotated boxes.
 
-Of two checkpoints: both cards of images on which one alone is right.
+For two checkpoints: both cards of images that one of them alone gets right.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from PIL import Image
 
@@ -12,9 +13,10 @@ from pipeline import geometry, images, prompts
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.engine import VisionEngine
 from pipeline.errors import TransientError
-from pipeline.evidence import card as evidence_card
-from pipeline.evidence.drawing import outline
-from pipeline.verdict import Inspection, Verdict
+from pipeline.evidence.card import draw_evidence_card
+from pipeline.evidence.drawing import INK, draw_outline
+from pipeline.evidence.regions import REGION
+from pipeline.verdict import BoundingBox, Inspection, Verdict
 from pipeline.wire import messages
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef
 from pipeline.zoomin import inspect
@@ -36,7 +38,7 @@ DIFFERENCES: Mapping[str, str] = {"only_a": "Only A is right", "only_b": "Only B
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One image's evidence card with its truth."""
+    """The evidence card of one image, with its truth."""
 
     kind: str
     number: int
@@ -45,8 +47,8 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pair:
-    """One image's evidence cards by two checkpoints of which one is right, with its truth."""
+class CardPair:
+    """The evidence cards of one image by two checkpoints of which one is right, with its truth."""
 
     kind: str
     number: int
@@ -56,26 +58,26 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Side:
-    """One of two checkpoints: who answers, and what it said of all images."""
+class ComparedModel:
+    """One of two checkpoints with its engine and its predictions for all images."""
 
     checkpoint: Checkpoint
     engine: VisionEngine
     version: str
-    said: Sequence[Prediction]
+    predictions: Sequence[Prediction]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """An image of the set with its annotated boxes and what is said of it."""
+    """An image of the set with its annotated boxes and its reference explanation."""
 
     picture: Image.Image
     label: Verdict
     caption: str
 
 
-def kind(truth: Verdict, v1: Verdict | None, v2: Verdict | None) -> str | None:
-    """Which gallery an image belongs to; None where an answer could not be read."""
+def classify_example(truth: Verdict, v1: Verdict | None, v2: Verdict | None) -> str | None:
+    """Return the gallery of an image; None when an answer could not be read."""
     if v1 is None or v2 is None:
         return None
     if v1 is v2:
@@ -83,95 +85,97 @@ def kind(truth: Verdict, v1: Verdict | None, v2: Verdict | None) -> str | None:
     return "corrected" if v2 is truth else "broken"
 
 
-def difference(a: Prediction, b: Prediction) -> str | None:
-    """Which gallery of two checkpoints an image belongs to; None where neither alone is right, or one is unread."""
+def classify_difference(a: Prediction, b: Prediction) -> str | None:
+    """Return the gallery of an image that one of two checkpoints alone gets right; None for any other image."""
     if not (a.parsed and b.parsed) or a.check_verdict is b.check_verdict:
         return None
     return "only_a" if a.check_verdict is a.label else "only_b"
 
 
-def pick(judged: Sequence[Prediction], each: int) -> dict[str, list[int]]:
-    """At most `each` images for each gallery, by number, both classes in turn as far as they reach."""
-    return _picked([kind(one.label, one.scan_verdict, one.check_verdict) for one in judged], judged, KINDS, each)
+def pick_examples(predictions: Sequence[Prediction], each: int) -> dict[str, list[int]]:
+    """Pick at most `each` images for each gallery, by number, alternating between the classes while both last."""
+    return _pick_by_kind(
+        [classify_example(p.label, p.scan_verdict, p.check_verdict) for p in predictions], predictions, KINDS, each
+    )
 
 
 def pick_differing(a: Sequence[Prediction], b: Sequence[Prediction], each: int) -> dict[str, list[int]]:
-    """The same of images on which one of two checkpoints alone is right."""
-    return _picked([difference(*both) for both in zip(a, b, strict=True)], a, DIFFERENCES, each)
+    """Pick images in the same way that one of two checkpoints alone gets right."""
+    return _pick_by_kind([classify_difference(*pair) for pair in zip(a, b, strict=True)], a, DIFFERENCES, each)
 
 
-def _picked(
-    kinds: Sequence[str | None], judged: Sequence[Prediction], names: Iterable[str], each: int
+def _pick_by_kind(
+    kinds: Sequence[str | None], predictions: Sequence[Prediction], names: Iterable[str], each: int
 ) -> dict[str, list[int]]:
     found: dict[str, dict[Verdict, list[int]]] = {name: {label: [] for label in Verdict} for name in names}
-    for number, (name, one) in enumerate(zip(kinds, judged, strict=True)):
+    for number, (name, prediction) in enumerate(zip(kinds, predictions, strict=True)):
         if name is not None:
-            found[name][one.label].append(number)
-    return {name: _in_turn(*by_label.values())[:each] for name, by_label in found.items()}
+            found[name][prediction.label].append(number)
+    return {name: _interleave(*by_label.values())[:each] for name, by_label in found.items()}
 
 
-def _in_turn(one: Sequence[int], other: Sequence[int]) -> list[int]:
-    """First of each, second of each, and so on; when one has no more, the rest of the other."""
-    ranked = [*((place, 0, number) for place, number in enumerate(one))]
-    ranked += [(place, 1, number) for place, number in enumerate(other)]
-    return [number for _, _, number in sorted(ranked)]
+def _interleave(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    """Alternate between two lists; when one ends, the rest of the other follows."""
+    return [number for pair in zip_longest(first, second) for number in pair if number is not None]
 
 
-async def cards(
+async def draw_examples(
     samples: Sequence[Sample],
-    judged: Sequence[Prediction],
+    predictions: Sequence[Prediction],
     checkpoint: Checkpoint,
     engine: VisionEngine,
     *,
     version: str,
 ) -> list[Example]:
-    """The galleries' cards, asked for once more: an answer that comes out otherwise now is left out.
+    """Ask once more for the images of the galleries, and draw their cards; an answer that differs now is left out.
 
     Raises: EngineDead.
     """
-    made = []
-    for name, numbers in pick(judged, CARDS).items():
+    drawn = []
+    for name, numbers in pick_examples(predictions, CARDS).items():
         for number in numbers:
             sample = samples[number]
             try:
                 inspection = await inspect(sample.image, engine)
             except TransientError:
                 continue
-            if inspection.check and kind(sample.label, inspection.scan.verdict, inspection.verdict) == name:
-                made.append(Example(name, number, sample.label, card(sample, inspection, checkpoint, version)))
-    return made
+            if inspection.check and classify_example(sample.label, inspection.scan.verdict, inspection.verdict) == name:
+                card = draw_sample_card(sample, inspection, checkpoint, version)
+                drawn.append(Example(name, number, sample.label, card))
+    return drawn
 
 
-async def pairs(samples: Sequence[Sample], a: Side, b: Side) -> list[Pair]:
-    """Both cards of images on which A and B differ; the engines are asked once more, what they said or from memory.
+async def draw_pairs(samples: Sequence[Sample], a: ComparedModel, b: ComparedModel) -> list[CardPair]:
+    """Ask both engines once more for images on which A and B differ, and draw both cards.
 
     Raises: EngineDead.
     """
-    made = []
-    for name, numbers in pick_differing(a.said, b.said, PAIRS).items():
+    drawn = []
+    for name, numbers in pick_differing(a.predictions, b.predictions, PAIRS).items():
         for number in numbers:
             sample = samples[number]
             try:
-                first, second = [await inspect(sample.image, side.engine) for side in (a, b)]
+                first, second = [await inspect(sample.image, model.engine) for model in (a, b)]
             except TransientError:
                 continue
-            if (first.verdict, second.verdict) == (a.said[number].check_verdict, b.said[number].check_verdict):
-                cards = [card(sample, i, s.checkpoint, s.version) for i, s in ((first, a), (second, b))]
-                made.append(Pair(name, number, sample.label, *cards))
-    return made
+            verdicts = a.predictions[number].check_verdict, b.predictions[number].check_verdict
+            if (first.verdict, second.verdict) == verdicts:
+                cards = [draw_sample_card(sample, i, m.checkpoint, m.version) for i, m in ((first, a), (second, b))]
+                drawn.append(CardPair(name, number, sample.label, *cards))
+    return drawn
 
 
-def card(sample: Sample, inspection: Inspection, checkpoint: Checkpoint, version: str) -> Image.Image:
-    """The evidence card that the worker would draw."""
+def draw_sample_card(sample: Sample, inspection: Inspection, checkpoint: Checkpoint, version: str) -> Image.Image:
+    """Draw the evidence card as the worker would."""
     pixels = sample.image.pixels
-    event = messages.judge(
+    event = messages.build_verdict_event(
         inspection,
         checkpoint,
         model=ModelRef(
             name=checkpoint.name,
             revision=checkpoint.revision,
             prompt_version=PROMPT_VERSION,
-            prompt_sha256=prompts.fingerprint(checkpoint.card.box_frame),
+            prompt_sha256=prompts.compute_fingerprint(checkpoint.card.box_frame),
             engine=version,
         ),
         event_id=f"image {sample.number}",
@@ -181,7 +185,7 @@ def card(sample: Sample, inspection: Inspection, checkpoint: Checkpoint, version
             key=f"image-{sample.number}-{sample.label}",
             etag=None,
             version_id=None,
-            sha256=images.digest(pixels),
+            sha256=images.digest_pixels(pixels),
             width_px=pixels.width,
             height_px=pixels.height,
             format=sample.image.format,
@@ -193,23 +197,29 @@ def card(sample: Sample, inspection: Inspection, checkpoint: Checkpoint, version
         timing_s={},
         worker="",
     )
-    return evidence_card.card(pixels, event)
+    return draw_evidence_card(pixels, event)
 
 
-def tiles(samples: Sequence[Sample]) -> list[Tile]:
-    """Figure 8: images of the set, generated ones first, with their boxes and reference explanations."""
+def draw_tiles(samples: Sequence[Sample]) -> list[Tile]:
+    """Draw images of the set, generated ones first, with their boxes and reference explanations: figure 8."""
     chosen = []
     for label in (Verdict.GENERATED, Verdict.REAL):
         own = [sample for sample in samples if sample.label is label]
         chosen += sorted(own, key=lambda sample: not sample.annotated)[:TILES]
-    return [Tile(_boxed(sample), sample.label, sample.reference or "") for sample in chosen]
+    return [Tile(_draw_annotated(sample), sample.label, sample.reference or "") for sample in chosen]
 
 
-def _boxed(sample: Sample) -> Image.Image:
+def _draw_annotated(sample: Sample) -> Image.Image:
     size = geometry.fit(sample.image.size_px, TILE_PX * TILE_PX, enlarge=True)
     picture = sample.image.pixels.resize(size, Image.Resampling.BICUBIC)
-    for box in sample.annotated:
-        placed = geometry.clip(geometry.rescale(box.corners, from_size=sample.image.size_px, to_size=size), size)
-        if placed is not None:
-            outline(picture, placed.corners, evidence_card.REGION, halo=evidence_card.INK, width=2)
+    outline_boxes(picture, sample.annotated, sample.image.size_px)
     return picture
+
+
+def outline_boxes(picture: Image.Image, boxes: Iterable[BoundingBox], image_size: geometry.Size) -> None:
+    """Outline the boxes of an image of `image_size` on a picture of it that has another size."""
+    for box in boxes:
+        corners = geometry.rescale(box.corners, from_size=image_size, to_size=picture.size)
+        placed = geometry.clip(corners, picture.size)
+        if placed is not None:
+            draw_outline(picture, placed.corners, REGION, halo=INK, width=2)

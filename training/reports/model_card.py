@@ -1,4 +1,4 @@
-"""What a checkpoint says about itself: `metrics` in zoomin.json, and README.md, both from one evaluation."""
+"""The model card of a checkpoint: `metrics` in zoomin.json, and README.md, both from one evaluation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from training.common.resampling import Metric
 from training.evaluation import metrics
 from training.evaluation.summary import MEANINGS
 from training.reports import stages
-from training.reports.stages import Record
+from training.reports.stages import SeedResult
 from training.synthetic import scenes
 
 TEXT = """\
@@ -55,43 +55,43 @@ that choose; then temperature, bias and the uncertain range, fitted to scenes of
 
 ## What each stage added
 
-{told}
+{stages}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """An evaluation's figures and what they were measured with."""
+    """The metrics of an evaluation, its number of images, and its engine."""
 
-    shown: dict[str, Metric]
+    metrics: dict[str, Metric]
     count: int
     engine: str
 
 
-def write(checkpoint: Checkpoint, evaluation: Evaluation, record: Record | None = None) -> None:
-    """Into the checkpoint's directory; its revision stays, as it does not cover metrics.
+def write_model_card(checkpoint: Checkpoint, evaluation: Evaluation, seed_result: SeedResult | None = None) -> None:
+    """Write both into the checkpoint's directory; its revision stays, as it does not cover metrics.
 
-    What its stages added stays on the card too, unless there is a new `record` of it.
+    The result of its stages that is on the checkpoint card stays there, unless `seed_result` replaces it.
     """
-    told = checkpoint.card.metrics.get(stages.NAME)
-    if record is None and told is not None:
-        record = Record.model_validate(told)
-    shown: dict[str, object] = {**resampling.convert_to_json(evaluation.shown)}
-    if record:
-        shown[stages.NAME] = record.model_dump()
-    write_card(checkpoint.path, checkpoint.card.model_copy(update={"metrics": shown}))
-    (checkpoint.path / "README.md").write_text(render(checkpoint.path, evaluation, record))
+    recorded = checkpoint.card.metrics.get(stages.NAME)
+    if seed_result is None and recorded is not None:
+        seed_result = SeedResult.model_validate(recorded)
+    card_metrics: dict[str, object] = {**resampling.convert_to_json(evaluation.metrics)}
+    if seed_result:
+        card_metrics[stages.NAME] = seed_result.model_dump()
+    write_checkpoint_card(checkpoint.path, checkpoint.card.model_copy(update={"metrics": card_metrics}))
+    (checkpoint.path / "README.md").write_text(render_model_card(checkpoint.path, evaluation, seed_result))
 
 
-def write_card(directory: Path, card: CheckpointCard) -> None:
-    """Whole or not at all: a checkpoint with half a card cannot be served."""
+def write_checkpoint_card(directory: Path, card: CheckpointCard) -> None:
+    """Replace zoomin.json at once: a checkpoint with half a card cannot be served."""
     unfinished = directory / f"{CARD_NAME}.part"
     unfinished.write_text(card.model_dump_json(indent=2) + "\n")
     unfinished.replace(directory / CARD_NAME)
 
 
-def render(directory: Path, evaluation: Evaluation, record: Record | None) -> str:
-    """The model card as Markdown."""
+def render_model_card(directory: Path, evaluation: Evaluation, seed_result: SeedResult | None) -> str:
+    """Render README.md."""
     return TEXT.format(
         name=directory.name,
         parameters=(directory / "model.safetensors").stat().st_size / 2e6,
@@ -101,15 +101,17 @@ def render(directory: Path, evaluation: Evaluation, record: Record | None) -> st
         first_seed=scenes.HELD_OUT_SEED,
         engine=evaluation.engine,
         rows="\n".join(
-            _row(meaning, evaluation.shown[name]) for name, meaning in MEANINGS.items() if name in evaluation.shown
+            _render_row(meaning, evaluation.metrics[name])
+            for name, meaning in MEANINGS.items()
+            if name in evaluation.metrics
         ),
-        stages=STAGES.format(told=stages.markdown(record)) if record else "",
+        stages=STAGES.format(stages=stages.render_stages(seed_result)) if seed_result else "",
     )
 
 
-def _row(meaning: str, figure: Metric) -> str:
-    if figure.value is None:
+def _render_row(meaning: str, metric: Metric) -> str:
+    if metric.value is None:
         return f"| {meaning} | none to judge | | 0 |"
-    if figure.low is None or figure.high is None:
-        return f"| {meaning} | {figure.value:.3f} | | {figure.n} |"
-    return f"| {meaning} | {figure.value:.3f} | {figure.low:.3f} to {figure.high:.3f} | {figure.n} |"
+    if metric.low is None or metric.high is None:
+        return f"| {meaning} | {metric.value:.3f} | | {metric.n} |"
+    return f"| {meaning} | {metric.value:.3f} | {metric.low:.3f} to {metric.high:.3f} | {metric.n} |"

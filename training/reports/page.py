@@ -1,4 +1,4 @@
-"""Reports as one HTML page that opens from disk, and the same numbers as JSON."""
+"""A report as one HTML page that opens from disk, and its numbers as JSON."""
 
 import base64
 import io
@@ -16,34 +16,36 @@ from training.reports.examples import KINDS, Example, Tile
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 QUALITY = 82
 NONE = "-"
+JsonMetric = Mapping[str, float | None]
+"""a metric as the JSON file has it: value, low, high, n"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
-    """What the page shows besides numbers; `heat_maps` are those of one image after the other."""
+    """The pictures of a page; `attention_maps` are in the order of their images, each with its caption."""
 
     examples: Sequence[Example] = ()
     tiles: Sequence[Tile] = ()
-    heat_maps: Sequence[tuple[str, Image.Image]] = ()
+    attention_maps: Sequence[tuple[str, Image.Image]] = ()
 
-    def as_json(self) -> Json:
-        """Which images the galleries show."""
-        return {name: [one.number for one in self.examples if one.kind == name] for name in KINDS}
+    def list_galleries(self) -> Json:
+        """Return the numbers of the images in each gallery."""
+        return {name: [example.number for example in self.examples if example.kind == name] for name in KINDS}
 
 
-def write(directory: Path, numbers: Json, template: str, **more: object) -> None:
-    """Both files into `directory`, which is made where it is missing; the JSON last."""
+def write_report(directory: Path, numbers: Json, template: str, **context: object) -> None:
+    """Write both files into `directory`, which is created when missing; the JSON last."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / HTML_NAME).write_text(render(template, numbers, **more))
-    (directory / JSON_NAME).write_text(as_text(numbers))
+    (directory / HTML_NAME).write_text(render_page(template, numbers, **context))
+    (directory / JSON_NAME).write_text(format_json(numbers))
 
 
-def as_text(numbers: Json) -> str:
+def format_json(numbers: Json) -> str:
     return json.dumps(numbers, indent=2, allow_nan=False) + "\n"
 
 
-def render(template: str, numbers: Json, **more: object) -> str:
-    """The page, its pictures inside it, every text escaped; it runs no script and loads nothing."""
+def render_page(template: str, numbers: Json, **context: object) -> str:
+    """Render the page with its pictures inside and every text escaped; it runs no script and loads nothing."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("training.reports"),
         autoescape=True,
@@ -51,39 +53,45 @@ def render(template: str, numbers: Json, **more: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"uri": data_uri, "share": share, "between": between, "points": points, "signed": signed}
-    return environment.get_template(template).render(report=numbers, **more)
+    environment.filters |= {
+        "uri": encode_data_uri,
+        "share": format_share,
+        "between": format_interval,
+        "points": format_points,
+        "signed": format_signed,
+    }
+    return environment.get_template(template).render(report=numbers, **context)
 
 
-def share(figure: Mapping[str, float | None] | float | None, digits: int = 3) -> str:
-    """A figure of the report, or a plain number, without its leading zero; a dash where there is none."""
-    value = figure.get("value") if isinstance(figure, Mapping) else figure
+def format_share(metric: JsonMetric | float | None, digits: int = 3) -> str:
+    """Format a metric of the report, or a plain number, without its leading zero; a dash for None."""
+    value = metric.get("value") if isinstance(metric, Mapping) else metric
     if value is None:
         return NONE
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
-def between(figure: Mapping[str, float | None] | None) -> str:
-    """Its 95 % interval; nothing where an interval makes no sense."""
-    if figure is None or figure.get("low") is None or figure.get("high") is None:
+def format_interval(metric: JsonMetric | None) -> str:
+    """Format the 95 % interval; empty where an interval makes no sense."""
+    if metric is None or metric.get("low") is None or metric.get("high") is None:
         return ""
-    return f"{share(figure['low'])} to {share(figure['high'])}"
+    return f"{format_share(metric['low'])} to {format_share(metric['high'])}"
 
 
-def points(figure: Mapping[str, float | None] | float | None) -> str:
-    """A difference of shares in points with its sign."""
-    value = figure.get("value") if isinstance(figure, Mapping) else figure
+def format_points(metric: JsonMetric | float | None) -> str:
+    """Format a difference of shares in points with its sign."""
+    value = metric.get("value") if isinstance(metric, Mapping) else metric
     return NONE if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
-def signed(figure: Mapping[str, float | None] | float | None) -> str:
-    """A difference with its sign."""
-    shown = share(figure)
-    return shown if shown.startswith("-") else f"+{shown}"
+def format_signed(metric: JsonMetric | float | None) -> str:
+    """Format a difference with its sign."""
+    text = format_share(metric)
+    return text if text.startswith("-") else f"+{text}"
 
 
-def data_uri(picture: Image.Image) -> str:
+def encode_data_uri(picture: Image.Image) -> str:
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=QUALITY, method=2)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

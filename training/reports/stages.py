@@ -1,4 +1,4 @@
-"""What each stage of a training added: as the record of one seed, and as the part of the model card that tells it."""
+"""The gain of each training stage: as the result of one seed on file, and as a part of the model card."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from training.common.resampling import Metric
 from training.evaluation.summary import MEANINGS
 
 NAME = "stages"
-"""under which `metrics` of a checkpoint card holds a record"""
+"""the key of a seed's result in `metrics` of a checkpoint card"""
 TITLES = {
     "sft": "fine-tuning",
     "grpo_1": "GRPO stage 1",
@@ -22,8 +22,8 @@ PROBABILITIES = ("ece", "brier", "nll", "uncertain", "acc_certain")
 FALLS = "nll_drop"
 
 
-class Looked(BaseModel):
-    """What one set of weights did on the scenes that choose, and why it was not kept; step 0 is the start."""
+class ValidatedWeights(BaseModel):
+    """Metrics of one set of weights on the validation scenes, and why it was not chosen; step 0 is the start."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     step: int
@@ -32,9 +32,9 @@ class Looked(BaseModel):
 
 
 class Stage(BaseModel):
-    """A stage's figures on held-out scenes, and paired what its trained weights added to the stage before.
+    """Metrics after a stage on held-out scenes, and paired, the gain of its trained weights over the stage before.
 
-    If those were not `kept`, the figures are still the stage's before; what they added may be unknown.
+    If those weights were not `kept`, the metrics are those of the stage before, and `added` may be empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,11 +42,11 @@ class Stage(BaseModel):
     kept: bool
     figures: dict[str, Metric]
     added: dict[str, Metric]
-    looked: list[Looked] = []
+    looked: list[ValidatedWeights] = []
 
 
-class Record(BaseModel):
-    """One seed's training; `seeds` are all that were on record then."""
+class SeedResult(BaseModel):
+    """The training of one seed; `seeds` are all that were on file then."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     seed: int
@@ -57,11 +57,11 @@ class Record(BaseModel):
     seeds: list[int] = []
 
 
-_Seeds = TypeAdapter(dict[int, Record])
+_Seeds = TypeAdapter(dict[int, SeedResult])
 
 
-def read(file: Path) -> dict[int, Record]:
-    """Every seed on record; none where there is no such file. Raises: BadSettings when it cannot be read."""
+def read_seeds(file: Path) -> dict[int, SeedResult]:
+    """Return the results by seed; none when there is no such file. Raises: BadSettings when it cannot be read."""
     if not file.is_file():
         return {}
     try:
@@ -71,73 +71,77 @@ def read(file: Path) -> dict[int, Record]:
         raise BadSettings(f"{file}: {place}: {error.errors()[0]['msg']}; correct it or remove the file") from error
 
 
-def keep(file: Path, record: Record) -> Record:
-    """Into the file, in place of what it held of this seed; returns it with all seeds that are on record now."""
-    others = {seed: one for seed, one in read(file).items() if seed != record.seed}
-    record = record.model_copy(update={"seeds": sorted({*others, record.seed})})
+def store_seed(file: Path, result: SeedResult) -> SeedResult:
+    """Add the result to the file or replace its seed's; return it with all seeds that are on file now."""
+    others = {seed: other for seed, other in read_seeds(file).items() if seed != result.seed}
+    result = result.model_copy(update={"seeds": sorted({*others, result.seed})})
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.part")
-    unfinished.write_bytes(_Seeds.dump_json(dict(sorted({**others, record.seed: record}.items())), indent=2) + b"\n")
+    unfinished.write_bytes(_Seeds.dump_json(dict(sorted({**others, result.seed: result}.items())), indent=2) + b"\n")
     unfinished.replace(file)
-    return record
+    return result
 
 
-def markdown(record: Record) -> str:
-    """The model card's part about it."""
-    return "\n".join(_lines({stage.name: stage for stage in record.stages}, record))
+def render_stages(result: SeedResult) -> str:
+    """Render the result as Markdown for the model card."""
+    return "\n".join(_render_lines({stage.name: stage for stage in result.stages}, result))
 
 
-def _lines(stages: Mapping[str, Stage], record: Record) -> Iterator[str]:
+def _render_lines(stages: Mapping[str, Stage], result: SeedResult) -> Iterator[str]:
     tuned = [stage for name, stage in stages.items() if name != "calibrated"]
-    yield f"The same {record.images:,} held-out scenes for all, which chose nothing; what a stage added is paired, with"
+    yield f"The same {result.images:,} held-out scenes for all, which chose nothing; what a stage added is paired, with"
     yield "a 95 % bootstrap interval. Of a stage that was not kept, it is what its last weights would have added.\n"
-    yield "| figure | " + " | ".join(_head(stage, first=stage is tuned[0]) for stage in tuned) + " |"
+    yield "| figure | " + " | ".join(_render_head(stage, first=stage is tuned[0]) for stage in tuned) + " |"
     yield "|---" * (1 + len(tuned)) + "|"
     for name in ANSWERS:
-        cells = [_whole(tuned[0].figures[name]), *(_added(stage, name) for stage in tuned[1:])]
+        cells = [_format_metric(tuned[0].figures[name]), *(_render_gain(stage, name) for stage in tuned[1:])]
         yield f"| {MEANINGS[name]} | " + " | ".join(cells) + " |"
     for stage in tuned[1:]:
-        yield from _choice(stage)
+        yield from _render_choice(stage)
     if calibrated := stages.get("calibrated"):
-        yield from _calibration(tuned[-1], calibrated)
-    seeds = ", ".join(map(str, record.seeds))
-    yield f"\nSeed {record.seed}, commit {record.commit}, {record.date}; seeds on record in models/seeds.json: {seeds}."
+        yield from _render_calibration(tuned[-1], calibrated)
+    seeds = ", ".join(map(str, result.seeds))
+    yield f"\nSeed {result.seed}, commit {result.commit}, {result.date}; seeds on record in models/seeds.json: {seeds}."
 
 
-def _head(stage: Stage, *, first: bool) -> str:
+def _render_head(stage: Stage, *, first: bool) -> str:
     return TITLES[stage.name] + ("" if first else " added")
 
 
-def _whole(figure: Metric) -> str:
-    return _spelled(figure, "{:.3f}")
+def _format_metric(metric: Metric) -> str:
+    return _format_with(metric, "{:.3f}")
 
 
-def _added(stage: Stage, name: str) -> str:
-    said = [_spelled(stage.added[name], "{:+.3f}")] if stage.added else []
-    return ", ".join(said if stage.kept else [*said, "not kept"])
+def _render_gain(stage: Stage, name: str) -> str:
+    gain = [_format_with(stage.added[name], "{:+.3f}")] if stage.added else []
+    return ", ".join(gain if stage.kept else [*gain, "not kept"])
 
 
-def _spelled(figure: Metric, form: str) -> str:
-    if figure.value is None:
+def _format_with(metric: Metric, form: str) -> str:
+    if metric.value is None:
         return "none to judge"
-    if figure.low is None or figure.high is None:
-        return form.format(figure.value)
-    return f"{form.format(figure.value)} ({form.format(figure.low)} to {form.format(figure.high)})"
+    if metric.low is None or metric.high is None:
+        return form.format(metric.value)
+    return f"{form.format(metric.value)} ({form.format(metric.low)} to {form.format(metric.high)})"
 
 
-def _choice(stage: Stage) -> Iterator[str]:
-    """What decided: the start and each set of weights on the scenes that choose."""
+def _render_choice(stage: Stage) -> Iterator[str]:
+    """Render the choice of weights: the start and each set of weights on the validation scenes."""
     why = "its best weights" if stage.kept else "none of its weights and left the model as it was"
     yield f"\n{TITLES[stage.name]} kept {why}. On the scenes that choose, which are none of the above:\n"
-    yield "| figure | " + " | ".join(f"step {one.step}" if one.step else "start" for one in stage.looked) + " |"
+    yield (
+        "| figure | "
+        + " | ".join(f"step {weights.step}" if weights.step else "start" for weights in stage.looked)
+        + " |"
+    )
     yield "|---" * (1 + len(stage.looked)) + "|"
     for name in stage.looked[0].figures:
-        yield f"| {MEANINGS[name]} | " + " | ".join(f"{one.figures[name]:.3f}" for one in stage.looked) + " |"
-    yield "| not kept because | " + " | ".join("; ".join(one.objections) for one in stage.looked) + " |"
+        yield f"| {MEANINGS[name]} | " + " | ".join(f"{weights.figures[name]:.3f}" for weights in stage.looked) + " |"
+    yield "| not kept because | " + " | ".join("; ".join(weights.objections) for weights in stage.looked) + " |"
 
 
-def _calibration(before: Stage, after: Stage) -> Iterator[str]:
+def _render_calibration(before: Stage, after: Stage) -> Iterator[str]:
     yield "\n| figure | before calibration | after |\n|---|---|---|"
     for name in PROBABILITIES:
-        yield f"| {MEANINGS[name]} | {_whole(before.figures[name])} | {_whole(after.figures[name])} |"
-    yield f"| negative log-likelihood, less by (paired) | | {_spelled(after.added[FALLS], '{:+.4f}')} |"
+        yield f"| {MEANINGS[name]} | {_format_metric(before.figures[name])} | {_format_metric(after.figures[name])} |"
+    yield f"| negative log-likelihood, less by (paired) | | {_format_with(after.added[FALLS], '{:+.4f}')} |"

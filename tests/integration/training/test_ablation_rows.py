@@ -11,8 +11,9 @@ import pytest
 
 from tests.support.paths import MODEL
 from training.dataset import manifest
-from training.dataset.tuples import Split
-from training.paper import recorded
+from training.dataset.labeled_image import Split
+from training.paper import ablation_results
+from training.synthetic import scene_files
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def data(tmp_path: Path) -> Path:
     path.mkdir()
     splits = [Split.TRAIN] * 24 + [Split.VALIDATION] * 2 + [Split.TEST] * 4
     entries = [
-        manifest._write_scene(path, seed).model_copy(update={"split": split}) for seed, split in enumerate(splits)
+        scene_files.write_scene(path, seed).model_copy(update={"split": split}) for seed, split in enumerate(splits)
     ]
     (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
     return path
@@ -36,7 +37,7 @@ def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) 
     command = [sys.executable, "-m", "training", *map(str, asked)]
     ran = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, timeout=840, check=False)
     assert ran.returncode == 0, ran.stderr
-    kept = recorded.read(model.parent / recorded.NAME)["verdict_only"]
+    kept = ablation_results.read_results(model.parent / ablation_results.NAME)["verdict_only"]
     assert kept.phases == ["SFT in one turn, 1 epoch", "GRPO with verdict, 1 steps of 8 answers"]
     assert (kept.figures["acc"].n, kept.figures["unparsed"].value) == (4, 0.0)
     phases = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "cache" / "variants").iterdir())

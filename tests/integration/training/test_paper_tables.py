@@ -5,10 +5,9 @@ import pytest
 from pipeline.checkpoint import Checkpoint
 from pipeline.vllm.engine import VllmEngine
 from tests.support.paths import MODEL
-from training.commands import paper_tables
-from training.commands.paper_tables import Job
 from training.evaluation import samples
-from training.paper import attention_map
+from training.paper import attention_map, measurements, paper_report
+from training.paper.report_sets import ReportSets
 from training.synthetic import scenes
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
@@ -18,10 +17,10 @@ IMAGES = 32
 
 async def test_the_paper_s_results_hold_on_scenes(vllm_engine: VllmEngine) -> None:
     checkpoint = Checkpoint.read(MODEL)
-    drawn = samples.of_scenes([scenes.make(scenes.HELD_OUT_SEED + 5000 + number) for number in range(IMAGES)])
-    job = Job("scenes", "held-out scenes", drawn, {})
-    measured = await paper_tables.measure(checkpoint, job, vllm_engine, concurrency=16, version=vllm_engine.version)
-    numbers = paper_tables.of(checkpoint, job, measured, {}, machine="a machine")
+    drawn = samples.convert_scenes([scenes.draw_scene(scenes.HELD_OUT_SEED + 5000 + number) for number in range(IMAGES)])
+    sets = ReportSets("scenes", "held-out scenes", drawn, {})
+    measured = await measurements.measure_checkpoint(checkpoint, sets, vllm_engine, concurrency=16)
+    numbers = paper_report.build_report(checkpoint, sets, measured, {}, machine="a machine")
     rows = {row["variant"]: row for row in numbers["table1"]}
     live = [row for row in rows.values() if row["state"] == "live"]
     assert len(live) == 4
@@ -34,5 +33,5 @@ async def test_the_paper_s_results_hold_on_scenes(vllm_engine: VllmEngine) -> No
     one, two = numbers["table4"]
     assert two["mean_s"] > one["mean_s"] > 0
     assert {example.kind for example in measured.examples} >= {"right", "corrected"}
-    told = attention_map.numbers(attention_map.draw(checkpoint, measured.scanned))
-    assert told["in_boxes"] > told["area_of_boxes"]
+    shares = attention_map.summarize_maps(attention_map.compute_attention_maps(checkpoint, measured.scanned))
+    assert shares["in_boxes"] > shares["area_of_boxes"]

@@ -16,7 +16,7 @@ class Forgetful(DigestEngine):
         self.runs.append([])
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        self.runs[-1].append((query.grammar, *map(images.digest, query.images)))
+        self.runs[-1].append((query.grammar, *map(images.digest_pixels, query.images)))
         return await super().ask(query, temperature=temperature)
 
 

@@ -4,7 +4,7 @@ from PIL import Image
 from pipeline import prompts
 from tests.support.engines import Pace
 
-QUERY = prompts.global_scan(Image.new("RGB", (28, 28)), "pixels")
+QUERY = prompts.build_global_scan(Image.new("RGB", (28, 28)), "pixels")
 
 
 async def ends(pace_at: float, *, concurrency: int, arrivals: list[float]) -> list[float]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.chaos.judge import Commit
 from tests.chaos.topics import committed
+from tests.chaos.verification import Commit
 
 
 @dataclass

@@ -25,13 +25,13 @@ def test_another_error_is_a_surprise(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(text: str, *, truncated: bool) -> tuple[Verdict, str]:
         raise IndexError(text)
 
-    monkeypatch.setattr(parse, "local_check", careless)
+    monkeypatch.setattr(parse, "parse_local_check", careless)
     assert answer_surprise("x", truncated=False) == "IndexError: x"
     assert len(look(("1/0", 20))) == 10
 
 
 def test_another_verdict_than_the_first_is_a_surprise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse, "local_check", lambda _text, truncated: (Verdict.REAL, "why"))
+    monkeypatch.setattr(parse, "parse_local_check", lambda _text, truncated: (Verdict.REAL, "why"))
     assert "reads real" in str(answer_surprise("<verdict>generated</verdict>", truncated=False))
 
 

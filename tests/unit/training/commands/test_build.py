@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builders import encoded, noise
+from tests.support.builders import build_noise, encode_image
 from training.__main__ import main
 
 
@@ -10,8 +10,8 @@ def write_images(directory: Path, count: int) -> None:
     for label in ("real", "generated"):
         (directory / label).mkdir(parents=True)
         for number in range(count):
-            pixels = noise(90, 90, seed=number + 1000 * len(label))
-            (directory / label / f"{number}.png").write_bytes(encoded(pixels, "PNG"))
+            pixels = build_noise(90, 90, seed=number + 1000 * len(label))
+            (directory / label / f"{number}.png").write_bytes(encode_image(pixels, "PNG"))
 
 
 def test_a_set_of_labels_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

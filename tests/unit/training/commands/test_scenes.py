@@ -33,7 +33,7 @@ def test_a_folder_without_photographs_is_one_sentence_after_the_files_reasons(
     (tmp_path / "notes.txt").write_text("none here")
     assert main(["scenes", "--photographs", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("zoomin-train scenes: nothing to plant in below ")
+    assert last.startswith("zoomin-train scenes: nothing to inject artifacts into below ")
     assert "1 image_refused" in last
     assert "name a folder of photographs of 384 px a side or more" in last
 

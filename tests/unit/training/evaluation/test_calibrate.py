@@ -35,8 +35,8 @@ def overconfident(
 
 
 def answer(generated: bool, raw: float, source: str | None = None) -> Prediction:
-    label, said = (GENERATED if flag else REAL for flag in (generated, raw > 0.5))
-    return Prediction(label, said, said, (), (), raw, raw, source=source)
+    label, verdict = (GENERATED if flag else REAL for flag in (generated, raw > 0.5))
+    return Prediction(label, verdict, verdict, (), (), raw, raw, source=source)
 
 
 def test_the_scaling_that_spoiled_the_odds_is_found() -> None:
@@ -47,21 +47,27 @@ def test_the_scaling_that_spoiled_the_odds_is_found() -> None:
 
 @pytest.mark.parametrize("prevalence", [None, 0.05])
 def test_no_neighbour_is_more_likely(prevalence: float | None) -> None:
-    ones = overconfident(2, 400)
-    told = ScoredPredictions.build(ones, prevalence=prevalence)
-    odds = np.array([logit(one.p_generated_raw or 0.0) for one in ones])
+    predictions = overconfident(2, 400)
+    scored = ScoredPredictions.build(predictions, prevalence=prevalence)
+    odds = np.array([logit(prediction.p_generated_raw or 0.0) for prediction in predictions])
 
     def loss(temperature: float, bias: float) -> float:
         z = odds / temperature + bias
         prior = ((1 / temperature - 1) ** 2 + bias**2) / 2
-        return float(told.shares @ (np.logaddexp(0, z) - told.generated * z)) + prior
+        return float(scored.shares @ (np.logaddexp(0, z) - scored.generated * z)) + prior
 
-    found = calibrate.fit_scaling(ones, prevalence=prevalence)
+    found = calibrate.fit_scaling(predictions, prevalence=prevalence)
     least = loss(found.temperature, found.bias)
     for step in (0.9, 0.99, 1.01, 1.1):
         assert loss(found.temperature * step, found.bias) > least
     for step in (-0.1, -0.01, 0.01, 0.1):
         assert loss(found.temperature, found.bias + step) > least
+
+
+@pytest.mark.parametrize(("prevalence", "temperature", "bias"), [(None, 3.10312, 0.09640), (0.05, 3.70986, -2.67144)])
+def test_the_fit_is_that_of_newton_s_method(prevalence: float | None, temperature: float, bias: float) -> None:
+    found = calibrate.fit_scaling(overconfident(2, 400), prevalence=prevalence)
+    assert (found.temperature, found.bias) == pytest.approx((temperature, bias), abs=1e-3)
 
 
 def test_calibration_helps_on_images_it_did_not_see() -> None:
@@ -79,14 +85,14 @@ def test_calibration_helps_on_images_it_did_not_see() -> None:
 
 def test_everything_else_on_the_card_stays() -> None:
     fitted = calibrate.fit_card(overconfident(3, 400), CARD, prevalence=None, risk=0.02)
-    kept = {"calibration", "uncertain_between"}
-    assert fitted.model_dump(exclude=kept) == CARD.model_dump(exclude=kept)
+    fitted_fields = {"calibration", "uncertain_between"}
+    assert fitted.model_dump(exclude=fitted_fields) == CARD.model_dump(exclude=fitted_fields)
     assert CheckpointCard.model_validate_json(fitted.model_dump_json()) == fitted
 
 
 def test_a_prevalence_moves_the_odds_by_its_own() -> None:
-    ones = overconfident(5, 20_000)
-    even, rare = (calibrate.fit_scaling(ones, prevalence=prevalence) for prevalence in (0.5, 0.05))
+    predictions = overconfident(5, 20_000)
+    even, rare = (calibrate.fit_scaling(predictions, prevalence=prevalence) for prevalence in (0.5, 0.05))
     assert rare.bias - even.bias == pytest.approx(logit(0.05), abs=0.15)
 
 
@@ -103,8 +109,8 @@ def test_odds_that_are_right_are_left_as_they_are(prevalence: float | None) -> N
     """Also where most are far out, as a good model's are: they must not be drawn in."""
     rng = np.random.default_rng(12)
     z = rng.normal(0, 12, 4000)
-    ones = [answer(bool(rng.random() < sigmoid(at)), sigmoid(at)) for at in z]
-    found = calibrate.fit_scaling(ones, prevalence=prevalence)
+    predictions = [answer(bool(rng.random() < sigmoid(at)), sigmoid(at)) for at in z]
+    found = calibrate.fit_scaling(predictions, prevalence=prevalence)
     assert found.temperature == pytest.approx(1.0, abs=0.15)
     assert found.bias == pytest.approx(logit(prevalence or 0.5), abs=0.25)
 
@@ -128,14 +134,18 @@ async def test_the_source_of_a_built_set_s_image_chooses_its_scaling_as_in_the_w
     drawn = samples.read_samples(tmp_path, 9, split=Split.VALIDATION)
     own = Calibration(temperature=2.0, per_source={"ADM": Scaling(temperature=4.0, bias=1.0)})
     card = CheckpointCard(calibration=own)
-    (judged,) = (await evaluate.predict(drawn, DigestEngine(card), concurrency=1, passes=evaluate.OWN))["own"]
-    assert judged.source == source
+    (prediction,) = (await evaluate.predict(drawn, DigestEngine(card), concurrency=1, passes=evaluate.OWN))["own"]
+    assert prediction.source == source
     scaling = own.per_source["ADM"] if source else own
-    raw = judged.p_generated_raw or 0.0
-    assert judged.p_generated == sigmoid(logit(raw) / scaling.temperature + scaling.bias) == card.calibrate(raw, source)
+    raw = prediction.p_generated_raw or 0.0
+    assert (
+        prediction.p_generated
+        == sigmoid(logit(raw) / scaling.temperature + scaling.bias)
+        == card.calibrate(raw, source)
+    )
 
 
-def told(*answers: tuple[float, bool]) -> ScoredPredictions:
+def score(*answers: tuple[float, bool]) -> ScoredPredictions:
     """Of (P(generated), whether the verdict is right)."""
     return ScoredPredictions.build([answer((p > 0.5) is right, p) for p, right in answers])
 
@@ -144,31 +154,33 @@ def test_the_range_begins_where_too_many_are_wrong() -> None:
     sure = [(0.01 + 0.001 * n, True) for n in range(49)] + [(0.9 + 0.001 * n, True) for n in range(49)]
     doubtful = [(0.3, False), (0.4, True), (0.7, False), (0.6, True)]
     # One wrong is added to each side: 1 of 50 just keeps 2 %.
-    between = calibrate.find_uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.02)
+    between = calibrate.find_uncertain_range(score(*sure, *doubtful), middle=0.5, risk=0.02)
     assert between == pytest.approx(((0.058 + 0.3) / 2, (0.7 + 0.9) / 2), abs=1e-5)
-    assert calibrate.find_uncertain_range(told(*sure[1:], *doubtful), middle=0.5, risk=0.02) == (
+    assert calibrate.find_uncertain_range(score(*sure[1:], *doubtful), middle=0.5, risk=0.02) == (
         0.0,
         pytest.approx(0.8),
     )
-    assert calibrate.find_uncertain_range(told(*sure, *doubtful), middle=0.5, risk=0.5) is None
+    assert calibrate.find_uncertain_range(score(*sure, *doubtful), middle=0.5, risk=0.5) is None
 
 
 def test_a_side_that_cannot_keep_the_promise_is_uncertain_to_its_end() -> None:
     few = [(0.1, True)] * 10 + [(0.9, True)] * 200
-    assert calibrate.find_uncertain_range(told(*few), middle=0.5, risk=0.02) == (0.0, 0.5)
-    assert calibrate.find_uncertain_range(told(*few[:10]), middle=0.5, risk=0.02) == (0.0, 1.0)
+    assert calibrate.find_uncertain_range(score(*few), middle=0.5, risk=0.02) == (0.0, 0.5)
+    assert calibrate.find_uncertain_range(score(*few[:10]), middle=0.5, risk=0.02) == (0.0, 1.0)
 
 
 def test_equal_probabilities_are_certain_together_or_not_at_all() -> None:
     tied = [(0.1, True)] * 200 + [(0.2, True), (0.2, False)] * 20 + [(0.9, True)] * 200
-    between = calibrate.find_uncertain_range(told(*tied), middle=0.5, risk=0.02)
+    between = calibrate.find_uncertain_range(score(*tied), middle=0.5, risk=0.02)
     assert between == pytest.approx((0.15, 0.5))
 
 
 def test_a_rare_class_makes_the_promise_harder() -> None:
-    ones = [answer(number % 2 == 1, 0.9 if number % 2 else 0.1) for number in range(400)]
+    predictions = [answer(number % 2 == 1, 0.9 if number % 2 else 0.1) for number in range(400)]
     even, rare = (
-        calibrate.find_uncertain_range(ScoredPredictions.build(ones, prevalence=prevalence), middle=0.5, risk=0.02)
+        calibrate.find_uncertain_range(
+            ScoredPredictions.build(predictions, prevalence=prevalence), middle=0.5, risk=0.02
+        )
         for prevalence in (None, 0.01)
     )
     assert even is None
@@ -178,7 +190,7 @@ def test_a_rare_class_makes_the_promise_harder() -> None:
 def test_what_is_promised_is_kept_on_images_it_did_not_see() -> None:
     fitted = calibrate.fit_card(overconfident(9, 4000), CARD, prevalence=0.2, risk=0.05)
     after = calibration_metrics.compute_calibration_metrics(
-        [one.recalibrate(fitted) for one in overconfident(10, 4000)], prevalence=0.2
+        [prediction.recalibrate(fitted) for prediction in overconfident(10, 4000)], prevalence=0.2
     )
     assert (after["acc_certain"].value or 0.0) > 0.94
 
@@ -194,9 +206,9 @@ def test_too_few_or_one_sided_is_refused_with_the_counts() -> None:
 
 @pytest.mark.parametrize("rises", [-1.0, 0.0])
 def test_odds_that_say_nothing_are_refused(rises: float) -> None:
-    ones = [answer(number % 2 == 1, sigmoid(rises * (1.0 if number % 2 else -1.0))) for number in range(400)]
+    predictions = [answer(number % 2 == 1, sigmoid(rises * (1.0 if number % 2 else -1.0))) for number in range(400)]
     with pytest.raises(BadSettings, match="does not rise"):
-        calibrate.fit_card(ones, CARD, prevalence=None, risk=0.02)
+        calibrate.fit_card(predictions, CARD, prevalence=None, risk=0.02)
 
 
 def test_both_halves_hold_each_label_and_source_alike() -> None:

@@ -9,13 +9,13 @@ R, G = Verdict.REAL, Verdict.GENERATED
 BOX, HALF = BoundingBox(0, 0, 40, 40), BoundingBox(0, 0, 40, 20)
 
 
-def judged(label: Verdict, *, right: bool, box: BoundingBox = BOX, text: str = "Tiles repeat.") -> Prediction:
-    said = label if right else R if label is G else G
-    return Prediction(label, said, said, (box,), (BOX,), explanation=text, reference="Tiles repeat.")
+def make_prediction(label: Verdict, *, right: bool, box: BoundingBox = BOX, text: str = "Tiles repeat.") -> Prediction:
+    verdict = label if right else R if label is G else G
+    return Prediction(label, verdict, verdict, (box,), (BOX,), explanation=text, reference="Tiles repeat.")
 
 
 def many(rights: str, **more: object) -> list[Prediction]:
-    return [judged(G if n % 2 else R, right=one == "1", **more) for n, one in enumerate(rights)]
+    return [make_prediction(G if n % 2 else R, right=one == "1", **more) for n, one in enumerate(rights)]
 
 
 A = many("1111000010", box=HALF, text="Seams here")
@@ -23,17 +23,17 @@ B = many("1111111100")
 
 
 def rows(a: list[Prediction], b: list[Prediction]) -> dict[object, dict[str, dict[str, float]]]:
-    return {row["figure"]: row for row in comparison.figures_of_both(a, b)}
+    return {row["figure"]: row for row in comparison.compare_metrics(a, b)}
 
 
-def test_each_figure_has_both_and_their_difference() -> None:
-    shown = rows(A, B)
-    assert shown.keys() == comparison.READINGS.keys()
-    assert (shown["acc"]["a"]["value"], shown["acc"]["b"]["value"]) == (0.5, 0.8)
-    assert shown["acc"]["difference"]["value"] == pytest.approx(0.3)
-    assert shown["iou"]["difference"]["value"] == pytest.approx(0.5)
-    assert (shown["bleu2"]["a"]["value"], shown["bleu2"]["b"]["value"]) == (0.0, 1.0)
-    assert shown["tpr"]["a"]["value"] == pytest.approx(0.4)
+def test_each_metric_has_both_and_their_difference() -> None:
+    compared = rows(A, B)
+    assert compared.keys() == comparison.COMPARED_METRICS.keys()
+    assert (compared["acc"]["a"]["value"], compared["acc"]["b"]["value"]) == (0.5, 0.8)
+    assert compared["acc"]["difference"]["value"] == pytest.approx(0.3)
+    assert compared["iou"]["difference"]["value"] == pytest.approx(0.5)
+    assert (compared["bleu2"]["a"]["value"], compared["bleu2"]["b"]["value"]) == (0.0, 1.0)
+    assert compared["tpr"]["a"]["value"] == pytest.approx(0.4)
 
 
 def test_the_difference_of_one_with_itself_is_nothing_and_sure() -> None:
@@ -45,8 +45,8 @@ def test_the_difference_is_paired() -> None:
     """Two that err on nearly the same images differ less surely apart than together."""
     rng = np.random.default_rng(0)
     hard = rng.random(400) < 0.4
-    a = [judged(R, right=not one) for one in hard]
-    b = [judged(R, right=not one or number % 10 == 0) for number, one in enumerate(hard)]
+    a = [make_prediction(R, right=not one) for one in hard]
+    b = [make_prediction(R, right=not one or number % 10 == 0) for number, one in enumerate(hard)]
     row = rows(a, b)["acc"]
     paired = row["difference"]["high"] - row["difference"]["low"]
     apart = np.hypot(row["a"]["high"] - row["a"]["low"], row["b"]["high"] - row["b"]["low"])
@@ -55,7 +55,7 @@ def test_the_difference_is_paired() -> None:
 
 
 def test_mcnemar_counts_who_is_right_where() -> None:
-    final, first = comparison.mcnemar(A, B)
+    final, first = comparison.compute_mcnemar(A, B)
     assert (final["figure"], first["figure"]) == ("acc", "i_acc")
     assert [final[key] for key in ("both", "only_a", "only_b", "neither")] == [4, 1, 4, 1]
     assert (final["images_only_a"], final["images_only_b"]) == ([8], [4, 5, 6, 7])
@@ -67,8 +67,8 @@ def test_mcnemar_counts_who_is_right_where() -> None:
     [(0, 0, 1.0), (5, 5, 1.0), (0, 1, 1.0), (0, 10, 2 / 1024), (10, 0, 2 / 1024), (3, 9, 0.145996)],
 )
 def test_the_exact_p(only_a: int, only_b: int, p: float) -> None:
-    assert comparison.exact_p(only_a, only_b) == pytest.approx(p, abs=1e-6)
+    assert comparison.compute_exact_p(only_a, only_b) == pytest.approx(p, abs=1e-6)
 
 
 def test_thousands_of_images_are_no_trouble() -> None:
-    assert 0 < comparison.exact_p(900, 1100) < 1e-4
+    assert 0 < comparison.compute_exact_p(900, 1100) < 1e-4

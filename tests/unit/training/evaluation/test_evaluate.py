@@ -14,7 +14,7 @@ from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from pipeline.wire import messages
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent
 from pipeline.zoomin import inspect
-from tests.support.builders import noise
+from tests.support.builders import build_noise
 from tests.support.engines import DigestEngine
 from training.common.resampling import Metric
 from training.evaluation import evaluate, summary
@@ -65,35 +65,35 @@ class RedFinder:
         return Answer(prompts.render_check(Verdict.GENERATED if red else Verdict.REAL, "Seen."), 0.8)
 
 
-async def judge(engine: RedFinder, count: int = 20) -> dict[str, Metric]:
+async def evaluate_with(engine: RedFinder, count: int = 20) -> dict[str, Metric]:
     samples = [sample(number, generated=bool(number % 2)) for number in range(count)]
-    return summary.of_passes(await evaluate.judge(samples, engine, concurrency=4))
+    return summary.summarize_passes(await evaluate.predict(samples, engine, concurrency=4))
 
 
 async def test_each_pass_shows_query_2_its_own_boxes() -> None:
     engine = RedFinder((0, 0, 200, 200))
-    shown = await judge(engine)
-    assert shown["i_acc"].value == 0.5
-    assert shown["acc"].value == 0.5  # its own box misses the flaw
-    assert shown["acc_annotated_boxes"].value == 1.0
-    assert shown["acc_random_boxes"].value is not None
-    assert shown["acc_random_boxes"].value < 1.0
-    assert shown["iou"].value == 0.0
+    metrics = await evaluate_with(engine)
+    assert metrics["i_acc"].value == 0.5
+    assert metrics["acc"].value == 0.5  # its own box misses the flaw
+    assert metrics["acc_annotated_boxes"].value == 1.0
+    assert metrics["acc_random_boxes"].value is not None
+    assert metrics["acc_random_boxes"].value < 1.0
+    assert metrics["iou"].value == 0.0
 
 
 async def test_zooming_in_where_the_flaw_is_corrects() -> None:
-    shown = await judge(RedFinder((200, 200, 400, 400)))
-    assert (shown["acc"].value, shown["zoom_gain"].value) == (1.0, 0.5)
-    assert (shown["c_cases"].value, shown["c_acc"].value) == (0.5, 1.0)
-    assert shown["iou"].value == pytest.approx(1.0)
-    assert shown["over_random_boxes"].value is not None
-    assert shown["over_random_boxes"].value > 0
+    metrics = await evaluate_with(RedFinder((200, 200, 400, 400)))
+    assert (metrics["acc"].value, metrics["zoom_gain"].value) == (1.0, 0.5)
+    assert (metrics["c_cases"].value, metrics["c_acc"].value) == (0.5, 1.0)
+    assert metrics["iou"].value == pytest.approx(1.0)
+    assert metrics["over_random_boxes"].value is not None
+    assert metrics["over_random_boxes"].value > 0
 
 
 async def test_query_1_is_asked_once_an_image() -> None:
     engine = RedFinder((200, 200, 400, 400))
     samples = [Sample(n, RgbImage(Image.new("RGB", (500, 500), (n, 0, 0)), "png"), Verdict.REAL, ()) for n in range(6)]
-    await evaluate.judge(samples, engine, concurrency=3)
+    await evaluate.predict(samples, engine, concurrency=3)
     assert engine.scans == 6
 
 
@@ -104,11 +104,11 @@ async def test_an_image_s_own_passes_are_asked_at_once() -> None:
         if query.grammar != prompts.SCAN_GRAMMAR:
             await together.wait()
 
-    one = Sample(1, RgbImage(noise(300, 200), "png"), Verdict.REAL, (BoundingBox(5, 5, 90, 90),))
+    one = Sample(1, RgbImage(build_noise(300, 200), "png"), Verdict.REAL, (BoundingBox(5, 5, 90, 90),))
     engine = DigestEngine(before=wait_for_the_others)
     async with asyncio.timeout(20):
-        await evaluate.judge([one], engine, concurrency=len(evaluate.PASSES))
-    assert engine.asked == 4
+        await evaluate.predict([one], engine, concurrency=len(evaluate.PASSES))
+    assert engine.query_count == 4
 
 
 async def test_no_more_is_asked_at_once_than_the_engine_takes() -> None:
@@ -121,15 +121,15 @@ async def test_no_more_is_asked_at_once_than_the_engine_takes() -> None:
         await asyncio.to_thread(int)  # others may come meanwhile
         inside -= 1
 
-    many = [Sample(n, RgbImage(noise(300, 200, seed=n), "png"), Verdict.REAL, ()) for n in range(6)]
-    await evaluate.judge(many, DigestEngine(before=count), concurrency=2)
+    many = [Sample(n, RgbImage(build_noise(300, 200, seed=n), "png"), Verdict.REAL, ()) for n in range(6)]
+    await evaluate.predict(many, DigestEngine(before=count), concurrency=2)
     assert most <= 2
 
 
 async def test_an_image_is_taken_when_its_turn_comes() -> None:
     inside = most = 0
 
-    class Taken(list[Sample]):
+    class CountingList(list[Sample]):
         def __getitem__(self, number: int) -> Sample:  # type: ignore[override]
             nonlocal inside, most
             inside += 1
@@ -140,42 +140,44 @@ async def test_an_image_is_taken_when_its_turn_comes() -> None:
         nonlocal inside
         inside -= query.grammar != prompts.SCAN_GRAMMAR
 
-    taken = Taken(Sample(n, RgbImage(noise(300, 200, seed=n), "png"), Verdict.REAL, ()) for n in range(9))
-    judged = await evaluate.judge(taken, DigestEngine(before=leave), concurrency=2, passes=evaluate.OWN)
+    counted = CountingList(
+        Sample(n, RgbImage(build_noise(300, 200, seed=n), "png"), Verdict.REAL, ()) for n in range(9)
+    )
+    predictions = await evaluate.predict(counted, DigestEngine(before=leave), concurrency=2, passes=evaluate.OWN)
     assert most <= 2
-    assert len(judged["own"]) == 9
+    assert len(predictions["own"]) == 9
 
 
 async def test_an_answer_that_cannot_be_read_is_wrong_in_every_pass() -> None:
-    shown = await judge(RedFinder((200, 200, 400, 400), mute=True), 4)
-    assert shown["unparsed"].value == 1.0
-    assert shown["acc"].value == shown["acc_annotated_boxes"].value == 0.0
-    assert shown["i_acc"].value == 0.5
+    metrics = await evaluate_with(RedFinder((200, 200, 400, 400), mute=True), 4)
+    assert metrics["unparsed"].value == 1.0
+    assert metrics["acc"].value == metrics["acc_annotated_boxes"].value == 0.0
+    assert metrics["i_acc"].value == 0.5
 
 
 async def test_a_query_that_the_engine_drops_is_wrong_and_not_left_out() -> None:
-    shown = await judge(RedFinder((0, 0, 9, 9), fails=GenerationFailed("dropped")), 4)
-    assert (shown["acc"].value, shown["acc"].n, shown["unparsed"].value) == (0.0, 4, 1.0)
-    assert shown["brier"].value == pytest.approx(0.25)
+    metrics = await evaluate_with(RedFinder((0, 0, 9, 9), fails=GenerationFailed("dropped")), 4)
+    assert (metrics["acc"].value, metrics["acc"].n, metrics["unparsed"].value) == (0.0, 4, 1.0)
+    assert metrics["brier"].value == pytest.approx(0.25)
 
 
 async def test_a_dead_engine_ends_the_evaluation_with_its_own_error() -> None:
     with pytest.raises(EngineDead, match="gone"):
-        await judge(RedFinder((0, 0, 9, 9), fails=EngineDead("gone")), 4)
+        await evaluate_with(RedFinder((0, 0, 9, 9), fails=EngineDead("gone")), 4)
 
 
-async def test_a_degraded_pass_sees_other_pixels_and_boxes_that_follow() -> None:
+async def test_a_perturbed_pass_sees_other_pixels_and_boxes_that_follow() -> None:
     engine = RedFinder((200, 200, 400, 400))
     samples = [sample(1, generated=True)]
-    judged = await evaluate.judge(samples, engine, concurrency=1, passes=evaluate.OWN | evaluate.DEGRADED)
-    assert list(judged) == ["own", "jpeg_80", "jpeg_30", "crop", "half_size"]
+    predictions = await evaluate.predict(samples, engine, concurrency=1, passes=evaluate.OWN | evaluate.PERTURBED)
+    assert list(predictions) == ["own", "jpeg_80", "jpeg_30", "crop", "half_size"]
     assert engine.scans == 5
-    assert judged["half_size"][0].annotated == (BoundingBox(50, 50, 100, 100),)
-    assert judged["half_size"][0].regions == (BoundingBox(50, 50, 100, 100),)
-    assert judged["half_size"][0].check_verdict is Verdict.GENERATED
-    (cut,) = judged["crop"][0].annotated
+    assert predictions["half_size"][0].annotated == (BoundingBox(50, 50, 100, 100),)
+    assert predictions["half_size"][0].regions == (BoundingBox(50, 50, 100, 100),)
+    assert predictions["half_size"][0].check_verdict is Verdict.GENERATED
+    (cut,) = predictions["crop"][0].annotated
     assert cut.area_px <= TRUTH.area_px
-    assert judged["jpeg_30"][0].annotated == (TRUTH,)
+    assert predictions["jpeg_30"][0].annotated == (TRUTH,)
 
 
 @pytest.mark.parametrize("source", [None, "web"])
@@ -188,15 +190,15 @@ async def test_evaluation_and_worker_say_the_same_of_one_answer(source: str | No
     )
     engine = RedFinder((200, 200, 400, 400), card=card)
     one = replace(sample(1, generated=True), source=source)
-    event = await judged_by_worker(one, engine)
-    (judged,) = (await evaluate.judge([one], engine, concurrency=1))["own"]
-    assert (judged.p_generated, judged.p_generated_raw) == (event.p_generated, event.p_generated_raw)
-    assert judged.p_generated != judged.p_generated_raw == 0.8
-    assert judged.uncertain is event.uncertain is (source == "web")
-    assert judged.check_verdict is event.verdict
+    event = await build_worker_event(one, engine)
+    (prediction,) = (await evaluate.predict([one], engine, concurrency=1))["own"]
+    assert (prediction.p_generated, prediction.p_generated_raw) == (event.p_generated, event.p_generated_raw)
+    assert prediction.p_generated != prediction.p_generated_raw == 0.8
+    assert prediction.uncertain is event.uncertain is (source == "web")
+    assert prediction.check_verdict is event.verdict
 
 
-async def judged_by_worker(one: Sample, engine: RedFinder) -> VerdictEvent:
+async def build_worker_event(one: Sample, engine: RedFinder) -> VerdictEvent:
     """What the worker would publish."""
     image = JudgedImage(
         bucket="b",
@@ -210,7 +212,7 @@ async def judged_by_worker(one: Sample, engine: RedFinder) -> VerdictEvent:
         frames=1,
         bytes=1,
     )
-    return messages.judge(
+    return messages.build_verdict_event(
         await inspect(one.image, engine),
         Checkpoint(Path("m"), engine.card, "sha256:1"),
         model=ModelRef(name="m", revision="sha256:1", prompt_version="1", prompt_sha256="p", engine="e 1"),
@@ -227,9 +229,9 @@ async def judged_by_worker(one: Sample, engine: RedFinder) -> VerdictEvent:
 async def test_a_pass_in_one_turn_asks_one_query() -> None:
     finder = RedFinder((200, 200, 400, 400))
     passes = {"own": evaluate.Pass(one_turn="one_turn_eg"), "plain": evaluate.Pass(one_turn="one_turn_e")}
-    judged = await evaluate.judge([sample(0, generated=True)], finder, concurrency=1, passes=passes)
+    predictions = await evaluate.predict([sample(0, generated=True)], finder, concurrency=1, passes=passes)
     assert finder.scans == 1
-    assert [(one.scan_verdict, one.check_verdict) for one in judged["own"]] == [(Verdict.REAL, Verdict.REAL)]
-    assert [one.explanation for one in judged["own"]] == ["Plain."]
-    assert judged["own"][0].regions == (TRUTH,)
-    assert judged["plain"][0].regions == ()
+    assert [(one.scan_verdict, one.check_verdict) for one in predictions["own"]] == [(Verdict.REAL, Verdict.REAL)]
+    assert [one.explanation for one in predictions["own"]] == ["Plain."]
+    assert predictions["own"][0].regions == (TRUTH,)
+    assert predictions["plain"][0].regions == ()

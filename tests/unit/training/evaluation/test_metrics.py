@@ -23,40 +23,40 @@ FIVE = [
 ]
 
 
-def test_the_paper_s_figures_on_five_images() -> None:
-    shown = metrics.figures(FIVE)
-    assert shown["i_acc"].value == pytest.approx(4 / 5)
-    assert shown["acc"].value == pytest.approx(3 / 5)
-    assert shown["zoom_gain"].value == pytest.approx(-1 / 5)
-    assert shown["c_cases"].value == pytest.approx(3 / 5)
-    assert (shown["c_acc"].value, shown["c_acc"].n) == (pytest.approx(1 / 3), 3)
-    assert shown["unparsed"].value == pytest.approx(1 / 5)
-    assert shown["iou"].value == pytest.approx((1 + 1 / 2 + 0 + 1 / 2) / 4)
-    assert shown["iou"].n == 4  # nothing to find and nothing named: left out
-    assert shown["iou_recall"].value == pytest.approx((1 + 1 + 0 + 1 / 4) / 4)
-    assert shown["iou_f1"].value == pytest.approx((1 + 2 / 3 + 0 + 1 / 3) / 4)
-    assert (shown["tpr"].value, shown["tnr"].value) == (1.0, pytest.approx(1 / 3))
-    assert shown["boxes"].value == pytest.approx(4 / 5)
+def test_the_paper_s_metrics_on_five_images() -> None:
+    computed = metrics.compute_metrics(FIVE)
+    assert computed["i_acc"].value == pytest.approx(4 / 5)
+    assert computed["acc"].value == pytest.approx(3 / 5)
+    assert computed["zoom_gain"].value == pytest.approx(-1 / 5)
+    assert computed["c_cases"].value == pytest.approx(3 / 5)
+    assert (computed["c_acc"].value, computed["c_acc"].n) == (pytest.approx(1 / 3), 3)
+    assert computed["unparsed"].value == pytest.approx(1 / 5)
+    assert computed["iou"].value == pytest.approx((1 + 1 / 2 + 0 + 1 / 2) / 4)
+    assert computed["iou"].n == 4  # nothing to find and nothing named: left out
+    assert computed["iou_recall"].value == pytest.approx((1 + 1 + 0 + 1 / 4) / 4)
+    assert computed["iou_f1"].value == pytest.approx((1 + 2 / 3 + 0 + 1 / 3) / 4)
+    assert (computed["tpr"].value, computed["tnr"].value) == (1.0, pytest.approx(1 / 3))
+    assert computed["boxes"].value == pytest.approx(4 / 5)
 
 
 def test_the_identity_of_corrections_holds_on_readable_answers() -> None:
-    shown = metrics.figures(FIVE[:4])
-    acc, i_acc, c_cases, c_acc = (shown[name].value or 0.0 for name in ("acc", "i_acc", "c_cases", "c_acc"))
+    computed = metrics.compute_metrics(FIVE[:4])
+    acc, i_acc, c_cases, c_acc = (computed[name].value or 0.0 for name in ("acc", "i_acc", "c_cases", "c_acc"))
     assert acc == pytest.approx(i_acc + c_cases * (2 * c_acc - 1))
 
 
 def test_the_identity_is_checked_on_readable_answers_alone() -> None:
-    gap = metrics.figures(FIVE)["identity_gap"]
+    gap = metrics.compute_metrics(FIVE)["identity_gap"]
     assert (gap.value, gap.n) == (pytest.approx(0.0, abs=1e-12), 4)
-    unread = metrics.identity_gap([Prediction(REAL, None, None, (), ())])
+    unread = metrics.measure_identity_gap([Prediction(REAL, None, None, (), ())])
     assert unread == Metric(None, None, None, 0)
     rng = np.random.default_rng(4)
     many = [Prediction(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(99)]
-    assert metrics.identity_gap(many).value == pytest.approx(0.0, abs=1e-12)
+    assert metrics.measure_identity_gap(many).value == pytest.approx(0.0, abs=1e-12)
 
 
 def test_an_unreadable_answer_is_wrong() -> None:
-    assert metrics.accuracy([Prediction(REAL, None, None, (), ())]).value == 0.0
+    assert metrics.measure_accuracy([Prediction(REAL, None, None, (), ())]).value == 0.0
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -65,15 +65,17 @@ def test_they_are_scikit_learn_s(seed: int) -> None:
     many = [Prediction(*(list(Verdict)[i] for i in rng.integers(0, 2, 3)), (), ()) for _ in range(211)]
     truth, first, last = (
         [verdict is GENERATED for verdict in column]
-        for column in zip(*((one.label, one.scan_verdict, one.check_verdict) for one in many), strict=True)
+        for column in zip(
+            *((prediction.label, prediction.scan_verdict, prediction.check_verdict) for prediction in many), strict=True
+        )
     )
-    shown = metrics.figures(many, prevalence=float(np.mean(truth)))
-    assert shown["acc"].value == pytest.approx(accuracy_score(truth, last))
-    assert shown["i_acc"].value == pytest.approx(accuracy_score(truth, first))
-    assert shown["balanced_acc"].value == pytest.approx(balanced_accuracy_score(truth, last))
-    assert shown["tpr"].value == pytest.approx(recall_score(truth, last))
-    assert shown["tnr"].value == pytest.approx(recall_score(truth, last, pos_label=False))
-    assert shown["precision"].value == pytest.approx(precision_score(truth, last))
+    computed = metrics.compute_metrics(many, prevalence=float(np.mean(truth)))
+    assert computed["acc"].value == pytest.approx(accuracy_score(truth, last))
+    assert computed["i_acc"].value == pytest.approx(accuracy_score(truth, first))
+    assert computed["balanced_acc"].value == pytest.approx(balanced_accuracy_score(truth, last))
+    assert computed["tpr"].value == pytest.approx(recall_score(truth, last))
+    assert computed["tnr"].value == pytest.approx(recall_score(truth, last, pos_label=False))
+    assert computed["precision"].value == pytest.approx(precision_score(truth, last))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -97,38 +99,38 @@ def test_equation_2() -> None:
 
 def test_what_is_left_out_costs_recall_and_what_is_added_costs_equation_2() -> None:
     few, many = ([SQUARE], [SQUARE, AWAY]), ([SQUARE, AWAY], [SQUARE])
-    assert [read(*few) for read in metrics.IOU_READINGS.values()] == pytest.approx([1.0, 0.5, 2 / 3])
-    assert [read(*many) for read in metrics.IOU_READINGS.values()] == pytest.approx([0.5, 1.0, 2 / 3])
+    assert [compute(*few) for compute in metrics.IOU_METRICS.values()] == pytest.approx([1.0, 0.5, 2 / 3])
+    assert [compute(*many) for compute in metrics.IOU_METRICS.values()] == pytest.approx([0.5, 1.0, 2 / 3])
 
 
-@pytest.mark.parametrize("reading", metrics.IOU_READINGS)
-def test_nothing_named_where_there_is_nothing_is_left_out(reading: str) -> None:
-    read = metrics.IOU_READINGS[reading]
-    assert read([], []) is None
-    assert read([SQUARE], []) == read([], [SQUARE]) == read([AWAY], [SQUARE]) == 0.0
+@pytest.mark.parametrize("name", metrics.IOU_METRICS)
+def test_nothing_named_where_there_is_nothing_is_left_out(name: str) -> None:
+    compute = metrics.IOU_METRICS[name]
+    assert compute([], []) is None
+    assert compute([SQUARE], []) == compute([], [SQUARE]) == compute([AWAY], [SQUARE]) == 0.0
 
 
 def test_advantage_is_paired() -> None:
     own = [Prediction(REAL, REAL, REAL, (), ())] * 8
     other = [Prediction(REAL, REAL, GENERATED, (), ())] * 2 + own[2:]
-    advantage = metrics.advantage(own, other)
+    advantage = metrics.measure_advantage(own, other)
     assert advantage.value == pytest.approx(0.25)
-    assert metrics.advantage(own, own) == Metric(0.0, 0.0, 0.0, 8)
+    assert metrics.measure_advantage(own, own) == Metric(0.0, 0.0, 0.0, 8)
 
 
 def test_precision_is_stated_for_a_prevalence() -> None:
-    own = metrics.figures(FIVE)["precision"]
+    own = metrics.compute_metrics(FIVE)["precision"]
     assert own.value == pytest.approx(2 / 3)  # two of the three that are called so: the set's own mix
-    stated = metrics.precision(FIVE, 0.1)
+    stated = metrics.measure_precision(FIVE, 0.1)
     assert stated.value == pytest.approx(0.1 * 1.0 / (0.1 * 1.0 + 0.9 / 3))
-    assert metrics.figures(FIVE, prevalence=0.1)["prevalence"].value == 0.1
-    one_class = metrics.figures(FIVE[:2], prevalence=0.1)
+    assert metrics.compute_metrics(FIVE, prevalence=0.1)["prevalence"].value == 0.1
+    one_class = metrics.compute_metrics(FIVE[:2], prevalence=0.1)
     assert (one_class["prevalence"].value, one_class["tnr"].value, one_class["precision"].value) == (1.0, None, None)
-    assert metrics.precision([Prediction(REAL, REAL, REAL, (), ())], 0.1).value is None
+    assert metrics.measure_precision([Prediction(REAL, REAL, REAL, (), ())], 0.1).value is None
 
 
 def test_balanced_accuracy_is_the_mean_of_both_classes() -> None:
-    assert metrics.figures(FIVE)["balanced_acc"].value == pytest.approx((1 + 1 / 3) / 2)
+    assert metrics.compute_metrics(FIVE)["balanced_acc"].value == pytest.approx((1 + 1 / 3) / 2)
 
 
 def test_the_bound_of_the_view() -> None:

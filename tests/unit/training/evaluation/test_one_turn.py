@@ -51,19 +51,19 @@ async def test_one_query_gives_the_one_verdict(
     variant: OneTurn, grammar: str, regions: tuple[BoundingBox, ...]
 ) -> None:
     engine = Once()
-    judged = await one_turn.judge(SAMPLE, engine, variant)
+    prediction = await one_turn.predict_one_turn(SAMPLE, engine, variant)
     (query,) = engine.asked
     assert (query.grammar, len(query.images)) == (grammar, 1)
-    assert judged.scan_verdict is judged.check_verdict is Verdict.GENERATED
-    assert (judged.regions, judged.explanation, judged.source) == (regions, "Vivid.", "web")
-    assert judged.reference == "The tone looks too vivid.", "what it was trained to say, not what crops show"
-    assert judged.p_generated_raw == 0.5
-    assert judged.p_generated is not None
-    assert judged.p_generated > 0.9, "the card corrects it"
+    assert prediction.scan_verdict is prediction.check_verdict is Verdict.GENERATED
+    assert (prediction.regions, prediction.explanation, prediction.source) == (regions, "Vivid.", "web")
+    assert prediction.reference == "The tone looks too vivid.", "what it was trained to say, not what crops show"
+    assert prediction.p_generated_raw == 0.5
+    assert prediction.p_generated is not None
+    assert prediction.p_generated > 0.9, "the card corrects it"
 
 
 async def test_no_answer_counts_as_wrong_and_a_dead_engine_ends_it() -> None:
-    judged = await one_turn.judge(SAMPLE, Once(GenerationFailed("dropped")), "one_turn_e")
-    assert (judged.parsed, judged.reference) == (False, "The tone looks too vivid.")
+    prediction = await one_turn.predict_one_turn(SAMPLE, Once(GenerationFailed("dropped")), "one_turn_e")
+    assert (prediction.parsed, prediction.reference) == (False, "The tone looks too vivid.")
     with pytest.raises(EngineDead):
-        await one_turn.judge(SAMPLE, Once(EngineDead("gone")), "one_turn_e")
+        await one_turn.predict_one_turn(SAMPLE, Once(EngineDead("gone")), "one_turn_e")

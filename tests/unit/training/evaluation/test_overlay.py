@@ -57,7 +57,7 @@ def changed_rows(image: Image.Image, other: Image.Image) -> Iterable[int]:
 @pytest.mark.parametrize("size", [(512, 512), (2000, 300), (90, 400)])
 def test_text_lies_over_the_lower_part_and_fits(text: str, size: tuple[int, int]) -> None:
     ground = RgbImage(Image.new("RGB", size, "gray"), "png")
-    drawn = overlay.drawn(ground, text)
+    drawn = overlay.draw_text(ground, text)
     assert drawn.size_px == size
     rows = list(changed_rows(ground.pixels, drawn.pixels))
     assert rows
@@ -67,30 +67,30 @@ def test_text_lies_over_the_lower_part_and_fits(text: str, size: tuple[int, int]
 
 @pytest.mark.parametrize("ground", ["white", "black", "gray"])
 def test_letters_are_legible_on_any_ground(ground: str) -> None:
-    drawn = overlay.drawn(RgbImage(Image.new("RGB", (512, 512), ground), "png"), overlay.TEXTS["claim"])
+    drawn = overlay.draw_text(RgbImage(Image.new("RGB", (512, 512), ground), "png"), overlay.TEXTS["claim"])
     gray = np.asarray(drawn.pixels.convert("L")).astype(int)
     assert gray[256:].max() - gray[256:].min() > 200
 
 
 @pytest.mark.parametrize("text", overlay.TEXTS.values())
 def test_nonsense_has_the_letters_of_its_order_and_its_blanks_in_place(text: str) -> None:
-    shuffled = overlay.nonsense(text)
+    shuffled = overlay.shuffle_letters(text)
     assert sorted(shuffled) == sorted(text)
     assert shuffled != text
     assert [at for at, letter in enumerate(shuffled) if letter == " "] == [at for at, c in enumerate(text) if c == " "]
 
 
-def everything(said: list[Verdict], **differently: list[Verdict]) -> dict[str, list[Verdict]]:
+def everything(verdicts: list[Verdict], **differently: list[Verdict]) -> dict[str, list[Verdict]]:
     """The same verdicts whatever is drawn, but for the orders that are named."""
     orders = overlay.TEXTS.values()
-    same = dict.fromkeys([overlay.PLAIN, *orders, *map(overlay.nonsense, orders)], said)
+    same = dict.fromkeys([overlay.PLAIN, *orders, *map(overlay.shuffle_letters, orders)], verdicts)
     return same | {overlay.TEXTS[name]: verdicts for name, verdicts in differently.items()}
 
 
 async def test_verdicts_that_a_text_turns_are_counted() -> None:
     drawn = samples(40)
-    said = await overlay.judge(drawn, Obedient(fraction=0.5), concurrency=4)
-    acc, effects = overlay.effects(drawn, said)
+    verdicts = await overlay.predict_overlays(drawn, Obedient(fraction=0.5), concurrency=4)
+    acc, effects = overlay.measure_effects(drawn, verdicts)
     assert acc.value == 1.0
     assert set(effects) == set(overlay.TEXTS)
     claim = effects["claim"]
@@ -101,8 +101,8 @@ async def test_verdicts_that_a_text_turns_are_counted() -> None:
 
 async def test_an_answer_that_text_makes_unreadable_is_a_changed_verdict_and_a_wrong_one() -> None:
     drawn = samples(6)
-    said = await overlay.judge(drawn, Obedient(fraction=0, mute=True), concurrency=4)
-    _, effects = overlay.effects(drawn, said)
+    verdicts = await overlay.predict_overlays(drawn, Obedient(fraction=0, mute=True), concurrency=4)
+    _, effects = overlay.measure_effects(drawn, verdicts)
     assert (effects["template"].changed.value, effects["template"].acc.value) == (1.0, 0.0)
     assert effects["template"].to_real.value == 0.0
 
@@ -110,18 +110,18 @@ async def test_an_answer_that_text_makes_unreadable_is_a_changed_verdict_and_a_w
 def test_what_an_order_does_beyond_nonsense_is_what_was_read() -> None:
     drawn = samples(4)
     truth = [sample.label for sample in drawn]
-    said = everything(truth, verdict=[REAL] * 4)
-    _, effects = overlay.effects(drawn, said)
+    verdicts = everything(truth, verdict=[REAL] * 4)
+    _, effects = overlay.measure_effects(drawn, verdicts)
     assert effects["verdict"].beyond_nonsense.value == 0.5
     assert effects["claim"].beyond_nonsense.value == 0.0
 
 
 def test_the_table_and_the_json_say_when_the_figures_say_nothing() -> None:
     drawn = samples(4)
-    acc, effects = overlay.effects(drawn, everything([REAL] * 4))
-    assert "cannot read" in overlay.table(acc, effects, reads=False)
-    assert "cannot read" not in overlay.table(acc, effects, reads=True)
-    found = overlay.as_json(acc, effects, reads=False)
+    acc, effects = overlay.measure_effects(drawn, everything([REAL] * 4))
+    assert "cannot read" in overlay.format_effects(acc, effects, reads=False)
+    assert "cannot read" not in overlay.format_effects(acc, effects, reads=True)
+    found = overlay.convert_effects_to_json(acc, effects, reads=False)
     assert found["reads"] is False
     assert found["claim_changed"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4}
     assert found["template_beyond_nonsense"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 4}
@@ -129,4 +129,4 @@ def test_the_table_and_the_json_say_when_the_figures_say_nothing() -> None:
 
 def test_a_vocabulary_without_words_cannot_read(tmp_path: Path) -> None:
     assert not overlay.can_read(MODEL)
-    assert overlay.can_read(qwen.with_this_vocabulary(MODEL, tmp_path))
+    assert overlay.can_read(qwen.copy_with_qwen_vocabulary(MODEL, tmp_path))

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from pipeline.verdict import BoundingBox, RgbImage
-from tests.support.builders import noise
+from tests.support.builders import build_noise
 from training.evaluation import perturbations
 
 RED = (255, 0, 0)
@@ -24,26 +24,26 @@ def red_part(image: RgbImage) -> tuple[int, int, int, int]:
     return int(across.min()), int(down.min()), int(across.max()) + 1, int(down.max()) + 1
 
 
-@pytest.mark.parametrize("name", perturbations.DEGRADATIONS)
+@pytest.mark.parametrize("name", perturbations.PERTURBATIONS)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_box_still_holds_what_it_held(name: str, seed: int) -> None:
-    image, boxes = perturbations.DEGRADATIONS[name](marked(), (BOX,), seed)
+    image, boxes = perturbations.PERTURBATIONS[name](marked(), (BOX,), seed)
     assert boxes[0].corners == pytest.approx(red_part(image), abs=2 if name == "jpeg_30" else 1)
     assert image.format == "png"
 
 
 def test_a_lower_quality_loses_more() -> None:
-    image = RgbImage(noise(64, 48), "png")
+    image = RgbImage(build_noise(64, 48), "png")
     lost = [
-        np.abs(np.asarray(degraded.pixels, int) - np.asarray(image.pixels, int)).mean()
-        for degraded, _ in (perturbations.DEGRADATIONS[name](image, (), 0) for name in ("jpeg_80", "jpeg_30"))
+        np.abs(np.asarray(perturbed.pixels, int) - np.asarray(image.pixels, int)).mean()
+        for perturbed, _ in (perturbations.PERTURBATIONS[name](image, (), 0) for name in ("jpeg_80", "jpeg_30"))
     ]
     assert 0 < lost[0] < lost[1]
 
 
 def test_a_crop_is_a_window_of_the_image_chosen_by_its_seed() -> None:
-    image = RgbImage(noise(100, 50), "png")
-    crops = [perturbations.crop(image, (), seed)[0].pixels for seed in (0, 0, 1)]
+    image = RgbImage(build_noise(100, 50), "png")
+    crops = [perturbations.crop_window(image, (), seed)[0].pixels for seed in (0, 0, 1)]
     assert crops[0].size == (80, 40)
     assert crops[0].tobytes() == crops[1].tobytes() != crops[2].tobytes()
     whole, cut = np.asarray(image.pixels), np.asarray(crops[0])
@@ -52,7 +52,9 @@ def test_a_crop_is_a_window_of_the_image_chosen_by_its_seed() -> None:
 
 def test_a_crop_cuts_boxes_at_its_border_and_drops_what_is_mostly_gone() -> None:
     corners = (BoundingBox(0, 0, 10, 10), BoundingBox(90, 40, 100, 50))
-    left = {seed: perturbations.crop(RgbImage(noise(100, 50), "png"), corners, seed)[1] for seed in range(40)}
+    left = {
+        seed: perturbations.crop_window(RgbImage(build_noise(100, 50), "png"), corners, seed)[1] for seed in range(40)
+    }
     assert {len(boxes) for boxes in left.values()} >= {0, 1}
     for boxes in left.values():
         assert all(box.x2 <= 80 and box.y2 <= 40 and box.area_px >= 25 for box in boxes)
@@ -60,15 +62,15 @@ def test_a_crop_cuts_boxes_at_its_border_and_drops_what_is_mostly_gone() -> None
 
 
 def test_at_half_size_a_box_of_one_pixel_may_be_gone() -> None:
-    image, boxes = perturbations.half_size(marked(101, 7), (BoundingBox(0, 0, 1, 1), BoundingBox(2, 2, 6, 6)), 0)
+    image, boxes = perturbations.halve_size(marked(101, 7), (BoundingBox(0, 0, 1, 1), BoundingBox(2, 2, 6, 6)), 0)
     assert image.size_px == (50, 3)
     assert boxes == (BoundingBox(1, 1, 3, 3),)
 
 
-@pytest.mark.parametrize("name", perturbations.DEGRADATIONS)
+@pytest.mark.parametrize("name", perturbations.PERTURBATIONS)
 def test_a_copy_stored_as_jpeg_is_the_same_but_for_a_little(name: str) -> None:
     image = marked()
-    plain, boxes = perturbations.DEGRADATIONS[name](image, (BOX,), 3)
+    plain, boxes = perturbations.PERTURBATIONS[name](image, (BOX,), 3)
     stored, stored_boxes = perturbations.STORED_AS_JPEG[name](image, (BOX,), 3)
     assert stored_boxes == boxes
     assert stored.size_px == plain.size_px

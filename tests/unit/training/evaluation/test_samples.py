@@ -8,29 +8,29 @@ from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import Verdict
 from tests.support.photographs import taken
 from training.dataset import manifest
-from training.dataset.tuples import Split
+from training.dataset.labeled_image import Split
 from training.evaluation import samples
 from training.synthetic import scenes, unseen
 
 
 def test_a_scene_is_held_against_the_explanation_of_all_its_details() -> None:
-    scene = scenes.make(9)
-    (sample,) = samples.of_scenes([scene])
+    scene = scenes.draw_scene(9)
+    (sample,) = samples.convert_scenes([scene])
     assert (sample.label, sample.annotated) == (scene.label, scene.boxes)
     assert sample.reference == scenes.explain_check(scene.details)
 
 
 def test_held_out_scenes_come_in_the_order_of_their_seeds_and_in_a_style() -> None:
     style = unseen.UNSEEN["unseen_grounds"]
-    drawn = samples.held_out(2, 1, first_seed=samples.VALIDATION_SEED, style=style)
+    drawn = samples.draw_held_out(2, 1, first_seed=samples.VALIDATION_SEED, style=style)
     assert [sample.label for sample in drawn] == [Verdict.REAL, Verdict.GENERATED]
-    expected = scenes.make(samples.VALIDATION_SEED + 1, style)
-    assert images.digest(drawn[1].image.pixels) == images.digest(expected.image.pixels)
+    expected = scenes.draw_scene(samples.VALIDATION_SEED + 1, style)
+    assert images.digest_pixels(drawn[1].image.pixels) == images.digest_pixels(expected.image.pixels)
 
 
 def test_photographs_are_judged_in_pairs_that_share_their_boxes(tmp_path: Path) -> None:
     taken("camera").save(tmp_path / "a.png")
-    real, generated = samples.of_photographs(tmp_path, 9, 1)
+    real, generated = samples.load_photographs(tmp_path, 9, 1)
     assert (real.label, generated.label) == (Verdict.REAL, Verdict.GENERATED)
     assert real.annotated == generated.annotated
     assert (real.number, generated.number) == (0, 1)
@@ -46,7 +46,7 @@ def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
         '{"file": "b.png", "label": "real", "source": "web"}',
     ]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
-    first, second = samples.from_directory(tmp_path, 2)
+    first, second = samples.read_samples(tmp_path, 2)
     assert (first.number, first.image.size_px, first.label, first.reference) == (0, (40, 30), Verdict.GENERATED, "c")
     assert [box.corners for box in first.annotated] == [(1, 2, 3, 4)]
     assert (second.annotated, second.reference, second.source) == ((), None, "web")
@@ -57,14 +57,14 @@ def test_what_stays_on_disk_is_the_same_and_decoded_when_it_is_taken(tmp_path: P
         Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / f"{number}.png")
     lines = [f'{{"file": "{n}.png", "label": "real", "source": "s{n}", "boxes": [[1, 2, 3, 4]]}}' for n in range(3)]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
-    on_disk = samples.on_disk(tmp_path, 2)
-    in_memory = samples.from_directory(tmp_path, 2)
-    told = [[(one.number, one.label, one.source, one.annotated) for one in some] for some in (on_disk, in_memory)]
-    assert told[0] == told[1]
+    on_disk = samples.read_lazily(tmp_path, 2)
+    in_memory = samples.read_samples(tmp_path, 2)
+    fields = [[(s.number, s.label, s.source, s.annotated) for s in some] for some in (on_disk, in_memory)]
+    assert fields[0] == fields[1]
     assert len(on_disk[:1]) == 1
     (tmp_path / "2.png").unlink()
     with pytest.raises(BadSettings, match="1 file_unreadable"):
-        list(samples.on_disk(tmp_path, 3))
+        list(samples.read_lazily(tmp_path, 3))
 
 
 def test_of_a_sorted_manifest_both_classes_are_drawn_the_same_each_time(tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ def test_of_a_sorted_manifest_both_classes_are_drawn_the_same_each_time(tmp_path
         Image.new("RGB", (8, 8), "red" if label is Verdict.REAL else "blue").save(tmp_path / f"{label}.png")
     lines = [f'{{"file": "{label}.png", "label": "{label}"}}' for label in ["real"] * 30 + ["generated"] * 30]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
-    labels = [sample.label for sample in samples.from_directory(tmp_path, 20)]
+    labels = [sample.label for sample in samples.read_samples(tmp_path, 20)]
     assert len(labels) == 20
     assert labels == sorted(labels, key=list(Verdict).index)
     assert 5 < labels.count(Verdict.REAL) < 15
-    assert labels == [sample.label for sample in samples.from_directory(tmp_path, 20)]
+    assert labels == [sample.label for sample in samples.read_samples(tmp_path, 20)]
 
 
 def test_of_a_built_set_only_the_images_of_one_split_are_judged(tmp_path: Path) -> None:
@@ -84,15 +84,15 @@ def test_of_a_built_set_only_the_images_of_one_split_are_judged(tmp_path: Path) 
     splits = ("train", "validation", "test", "train")
     lines = [f'{{"file": "a.png", "label": "real", "source": "{name}", "split": "{name}"}}' for name in splits]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
-    assert [sample.source for sample in samples.from_directory(tmp_path, 9)] == ["test"]
-    held = samples.from_directory(tmp_path, 9, split=Split.VALIDATION)
+    assert [sample.source for sample in samples.read_samples(tmp_path, 9)] == ["test"]
+    held = samples.read_samples(tmp_path, 9, split=Split.VALIDATION)
     assert [sample.source for sample in held] == ["validation"]
 
 
 def test_nothing_to_judge_is_said(tmp_path: Path) -> None:
     (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real", "split": "train"}\n')
     with pytest.raises(BadSettings, match=r"no image to judge.*split test"):
-        samples.from_directory(tmp_path, 1)
+        samples.read_samples(tmp_path, 1)
 
 
 def test_what_cannot_be_used_is_counted_and_refused(tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_what_cannot_be_used_is_counted_and_refused(tmp_path: Path) -> None:
     with pytest.raises(
         BadSettings, match=r"2 of 2 images .*1 image_undecodable: a\.png, 1 box_inverted_or_empty: b\.png"
     ):
-        samples.from_directory(tmp_path, 9)
+        samples.read_samples(tmp_path, 9)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     with pytest.raises(ImageUndecodable) as refused:
-        samples.opened(tmp_path / "a.png")
+        samples.open_image(tmp_path / "a.png")
     assert refused.value.detail.startswith(f"{tmp_path / 'a.png'}: ")
     with pytest.raises(BadSettings, match=r"none\.png cannot be read"):
-        samples.opened(tmp_path / "none.png")
+        samples.open_image(tmp_path / "none.png")

@@ -16,26 +16,26 @@ SETTINGS = {"effective_order": True, "tokenize": "13a", "smooth_method": "exp", 
 
 
 @given(sentences, sentences, st.sampled_from(ORDERS))
-def test_bleu_is_sacrebleu_s(said: str, wanted: str, order: Order) -> None:
-    theirs = BLEU(max_ngram_order=order, **SETTINGS).sentence_score(said, [wanted]).score / 100
-    assert text_metrics.bleu(said, wanted, order=order) == pytest.approx(theirs)
+def test_bleu_is_sacrebleu_s(hypothesis: str, reference: str, order: Order) -> None:
+    theirs = BLEU(max_ngram_order=order, **SETTINGS).sentence_score(hypothesis, [reference]).score / 100
+    assert text_metrics.bleu(hypothesis, reference, order=order) == pytest.approx(theirs)
 
 
 @given(sentences, sentences)
-def test_rouge_is_rouge_score_s(said: str, wanted: str) -> None:
-    theirs = RougeScorer(["rougeL"], use_stemmer=True).score(wanted, said)["rougeL"].fmeasure
-    assert text_metrics.rouge_l(said, wanted) == pytest.approx(theirs)
+def test_rouge_is_rouge_score_s(hypothesis: str, reference: str) -> None:
+    theirs = RougeScorer(["rougeL"], use_stemmer=True).score(reference, hypothesis)["rougeL"].fmeasure
+    assert text_metrics.rouge_l(hypothesis, reference) == pytest.approx(theirs)
 
 
 def test_bleu_by_hand() -> None:
-    said, wanted = "the seam repeats here", "the seam repeats there"
+    hypothesis, reference = "the seam repeats here", "the seam repeats there"
     # 3 of 4 words and 2 of 3 pairs agree, and the lengths are equal: no penalty.
-    assert text_metrics.bleu(said, wanted, order=1) == pytest.approx(3 / 4)
-    assert text_metrics.bleu(said, wanted, order=2) == pytest.approx(math.sqrt(3 / 4 * 2 / 3))
-    # All of it agrees, and half of what was wanted is missing.
-    assert text_metrics.bleu("the seam", wanted, order=2) == pytest.approx(math.exp(1 - 4 / 2))
+    assert text_metrics.bleu(hypothesis, reference, order=1) == pytest.approx(3 / 4)
+    assert text_metrics.bleu(hypothesis, reference, order=2) == pytest.approx(math.sqrt(3 / 4 * 2 / 3))
+    # All of it agrees, and half of what was reference is missing.
+    assert text_metrics.bleu("the seam", reference, order=2) == pytest.approx(math.exp(1 - 4 / 2))
     # No pair agrees: exponential smoothing counts half a pair of three.
-    assert text_metrics.bleu("there repeats seam the", wanted, order=2) == pytest.approx(math.sqrt(1 / 2 * 1 / 3))
+    assert text_metrics.bleu("there repeats seam the", reference, order=2) == pytest.approx(math.sqrt(1 / 2 * 1 / 3))
 
 
 def test_rouge_by_hand() -> None:
@@ -44,11 +44,11 @@ def test_rouge_by_hand() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_any_text_scores_within_bounds(said: str, wanted: str) -> None:
+def test_any_text_scores_within_bounds(hypothesis: str, reference: str) -> None:
     for order in ORDERS:
-        bleu = text_metrics.bleu(said, wanted, order=order)
+        bleu = text_metrics.bleu(hypothesis, reference, order=order)
         assert bleu is None or 0 <= bleu <= 1
-    rouge = text_metrics.rouge_l(said, wanted)
+    rouge = text_metrics.rouge_l(hypothesis, reference)
     assert rouge is None or 0 <= rouge <= 1
 
 
@@ -64,15 +64,15 @@ def test_rouge_is_symmetric(one: str, other: str) -> None:
 
 
 def test_saying_nothing_earns_nothing_and_no_reference_is_left_out() -> None:
-    for said in ("", " \n", "<boxes></boxes>"):
-        assert text_metrics.bleu(said, "a seam", order=2) == 0.0
-        assert text_metrics.rouge_l(said, "a seam") == 0.0
+    for hypothesis in ("", " \n", "<boxes></boxes>"):
+        assert text_metrics.bleu(hypothesis, "a seam", order=2) == 0.0
+        assert text_metrics.rouge_l(hypothesis, "a seam") == 0.0
     assert text_metrics.bleu("a seam", "", order=1) is None
     assert text_metrics.rouge_l("a seam", "<explanation></explanation>") is None
 
 
 def test_tags_and_boxes_are_no_words() -> None:
-    assert text_metrics.plain("<verdict>real</verdict> a seam [1, 20,300,1000] [sic]") == "real  a seam   [sic]"
+    assert text_metrics.strip_tags("<verdict>real</verdict> a seam [1, 20,300,1000] [sic]") == "real  a seam   [sic]"
     tagged, bare = "<explanation>a seam [0,0,20,20]</explanation>", "a seam"
     assert text_metrics.bleu(tagged, bare, order=2) == pytest.approx(1)
     assert text_metrics.bleu("grass [0,0,20,20]", "a seam [0,0,20,20]", order=1) == 0.0

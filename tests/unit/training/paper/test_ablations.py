@@ -3,15 +3,15 @@ from typing import get_args
 
 import pytest
 
-from training.paper import ablations, variants
-from training.paper.ablations import TRAININGS, Budget, FineTuning, Grpo, Training
-from training.runs.profiles import Name
+from training.paper import ablations, table_1
+from training.paper.ablations import ABLATIONS, Ablation, AblationBudget, FineTuningPhase, GrpoPhase
+from training.runs.profiles import ProfileName
 
-BUDGET = Budget.of("tiny", steps=33)
+BUDGET = AblationBudget.build("tiny", steps=33)
 
 
-def stages(row: str) -> list[Grpo]:
-    return [phase for phase in TRAININGS[row].phases if isinstance(phase, Grpo)]
+def stages(row: str) -> list[GrpoPhase]:
+    return [phase for phase in ABLATIONS[row].phases if isinstance(phase, GrpoPhase)]
 
 
 def rewards(row: str) -> list[set[str]]:
@@ -19,7 +19,7 @@ def rewards(row: str) -> list[set[str]]:
 
 
 def test_every_row_of_table_1_that_is_a_training_has_one() -> None:
-    assert set(TRAININGS) == set(variants.TRAINED)
+    assert set(ABLATIONS) == set(table_1.ABLATION_ROWS)
 
 
 def test_the_rows_are_what_the_paper_says() -> None:
@@ -29,15 +29,15 @@ def test_the_rows_are_what_the_paper_says() -> None:
     assert rewards("one_turn_e") == [{"format", "verdict", "bleu"}]
     assert rewards("one_turn_eg") == [{"format", "iou", "verdict", "bleu"}]
     assert rewards("verdict_only") == [{"verdict"}]
-    assert TRAININGS["base"] == Training("one_turn_e"), "the untrained model is a baseline of one turn"
-    assert TRAININGS["sft"] == Training("two_turn")
+    assert ABLATIONS["base"] == Ablation("one_turn_e"), "the untrained model is a baseline of one turn"
+    assert ABLATIONS["sft"] == Ablation("two_turn")
 
 
-@pytest.mark.parametrize("name", get_args(Name))
-def test_all_rows_have_the_same_budget(name: Name) -> None:
+@pytest.mark.parametrize("name", get_args(ProfileName))
+def test_all_rows_have_the_same_budget(name: ProfileName) -> None:
     spent = {}
-    for row in TRAININGS:
-        values = [ablations.grpo(phase, Budget.of(name, steps=32)).values for phase in stages(row)]
+    for row in ABLATIONS:
+        values = [ablations.resolve_grpo(phase, AblationBudget.build(name, steps=32)).values for phase in stages(row)]
         spent[row] = sum(one.steps * one.answers for one in values)
         assert all(one.kept == "last" and one.scan_fraction == 0 for one in values)
     trained = {row: answers for row, answers in spent.items() if stages(row)}
@@ -46,15 +46,15 @@ def test_all_rows_have_the_same_budget(name: Name) -> None:
 
 
 def test_a_budget_that_is_not_said_is_the_profile_s() -> None:
-    assert Budget.of("tiny") == Budget("tiny", 92, 16, 8)
-    assert Budget.of("tiny", steps=2, prompts=3, generations=4) == Budget("tiny", 2, 3, 4)
+    assert AblationBudget.build("tiny") == AblationBudget("tiny", 92, 16, 8)
+    assert AblationBudget.build("tiny", steps=2, prompts=3, generations=4) == AblationBudget("tiny", 2, 3, 4)
 
 
 def test_one_turn_is_asked_as_it_was_fine_tuned() -> None:
-    for row, training in TRAININGS.items():
+    for row, training in ABLATIONS.items():
         if row == "base":
             continue
-        tuned = [phase.variant for phase in training.phases if isinstance(phase, FineTuning)]
+        tuned = [phase.variant for phase in training.phases if isinstance(phase, FineTuningPhase)]
         assert tuned == ([] if training.variant == "two_turn" else [training.variant]), row
         for phase in stages(row):
             in_one_turn = training.variant == "one_turn_e"
@@ -63,19 +63,24 @@ def test_one_turn_is_asked_as_it_was_fine_tuned() -> None:
 
 def test_an_answer_in_one_turn_is_let_go_to_its_words() -> None:
     (phase,) = stages("one_turn_eg")
-    assert ablations.grpo(phase, BUDGET).values.answer_tokens == 100
-    assert ablations.grpo(stages("two_turn")[0], BUDGET).values.answer_tokens == 46
+    assert ablations.resolve_grpo(phase, BUDGET).values.answer_tokens == 100
+    assert ablations.resolve_grpo(stages("two_turn")[0], BUDGET).values.answer_tokens == 46
 
 
 def test_a_row_is_told_in_words() -> None:
-    assert ablations.in_words(TRAININGS["verdict_only"], BUDGET) == [
+    assert ablations.describe_phases(ABLATIONS["verdict_only"], BUDGET) == [
         "SFT in one turn, 1 epoch",
         "GRPO with verdict, 33 steps of 128 answers",
     ]
-    assert ablations.in_words(TRAININGS["one_turn_e"], Budget.of("paper"))[0] == "SFT in one turn, 2 epochs"
+    assert (
+        ablations.describe_phases(ABLATIONS["one_turn_e"], AblationBudget.build("paper"))[0]
+        == "SFT in one turn, 2 epochs"
+    )
 
 
 def test_what_decides_a_phase_s_result_is_in_its_record() -> None:
-    (phase, _) = TRAININGS["two_turn"].phases
-    one, other = (ablations.as_json(phase, Budget.of("tiny", steps=steps)) for steps in (8, 16))
+    (phase, _) = ABLATIONS["two_turn"].phases
+    one, other = (
+        ablations.convert_phase_to_json(phase, AblationBudget.build("tiny", steps=steps)) for steps in (8, 16)
+    )
     assert json.loads(json.dumps(one)) == one != other

@@ -10,18 +10,18 @@ from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import BoundingBox, Verdict
 from training.evaluation.samples import Sample
 from training.paper import benchmarks
-from training.paper.benchmarks import Listed
+from training.paper.benchmarks import BenchmarkImage
 
 R, G = Verdict.REAL, Verdict.GENERATED
 
 
 def picture(file: Path, shade: int = 0, size: tuple[int, int] = (60, 40)) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(images.png(Image.new("RGB", size, (shade, 0, 0))))
+    file.write_bytes(images.encode_png(Image.new("RGB", size, (shade, 0, 0))))
 
 
-def read(listed: list[Listed]) -> list[Sample]:
-    return list(benchmarks.on_disk(listed))
+def load(listed: list[BenchmarkImage]) -> list[Sample]:
+    return list(benchmarks.build_lazy_samples(listed))
 
 
 def genimage(root: Path) -> Path:
@@ -34,25 +34,27 @@ def genimage(root: Path) -> Path:
 
 
 def test_genimage_is_drawn_evenly_from_validation_folders(tmp_path: Path) -> None:
-    drawn = read(benchmarks.genimage(genimage(tmp_path), 8))
-    assert Counter((one.source, one.label) for one in drawn) == {
+    drawn = load(benchmarks.list_genimage(genimage(tmp_path), 8))
+    assert Counter((sample.source, sample.label) for sample in drawn) == {
         (source, label): 2 for source in ("ADM", "Midjourney") for label in (R, G)
     }
-    assert all(one.image.pixels.getpixel((0, 0))[0] < 200 for one in drawn)
-    assert [one.number for one in drawn] == list(range(8))
-    again = read(benchmarks.genimage(tmp_path, 8))
-    assert [images.digest(one.image.pixels) for one in drawn] == [images.digest(one.image.pixels) for one in again]
+    assert all(sample.image.pixels.getpixel((0, 0))[0] < 200 for sample in drawn)
+    assert [sample.number for sample in drawn] == list(range(8))
+    again = load(benchmarks.list_genimage(tmp_path, 8))
+    assert [images.digest_pixels(one.image.pixels) for sample in drawn] == [
+        images.digest_pixels(one.image.pixels) for sample in again
+    ]
 
 
 def test_a_small_generator_does_not_limit_the_others(tmp_path: Path) -> None:
-    drawn = benchmarks.genimage(genimage(tmp_path), 1000)
-    assert Counter(one.source for one in drawn) == {"ADM": 6, "Midjourney": 18}
+    drawn = benchmarks.list_genimage(genimage(tmp_path), 1000)
+    assert Counter(sample.source for sample in drawn) == {"ADM": 6, "Midjourney": 18}
 
 
 def test_genimage_without_a_class_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "ADM" / "val" / "ai" / "1.png")
     with pytest.raises(BadSettings, match=r"ADM/val/nature is not laid out as published: expected <Generator>/val/"):
-        benchmarks.genimage(tmp_path, 5)
+        benchmarks.list_genimage(tmp_path, 5)
 
 
 REASONS = {
@@ -72,8 +74,8 @@ def mmfr(root: Path, *, inside: bool = False) -> Path:
 
 @pytest.mark.parametrize("inside", [False, True])
 def test_mmfr_is_read_with_what_is_said_of_its_images(tmp_path: Path, inside: bool) -> None:
-    found = read(benchmarks.mmfr(mmfr(tmp_path, inside=inside), 10))
-    assert [(one.label, one.source, one.reference) for one in found] == [
+    found = load(benchmarks.list_mmfr(mmfr(tmp_path, inside=inside), 10))
+    assert [(sample.label, sample.source, sample.reference) for sample in found] == [
         (R, "sd3", None),
         (G, "sd3", "Two shadows. Six fingers."),
     ]
@@ -94,7 +96,7 @@ def test_mmfr_with_other_reasons_is_refused(tmp_path: Path, reasons: str | None,
     if reasons is not None:
         file.write_text(reasons)
     with pytest.raises(BadSettings, match=said):
-        benchmarks.mmfr(tmp_path, 5)
+        benchmarks.list_mmfr(tmp_path, 5)
 
 
 ENTRY = {
@@ -107,26 +109,26 @@ ENTRY = {
 }
 
 
-def synthscars(root: Path, told: object, *, folder: str = "annoations") -> Path:
+def synthscars(root: Path, content: object, *, folder: str = "annoations") -> Path:
     picture(root / "test" / "images" / "a.png")
     (root / "test" / folder).mkdir()
-    (root / "test" / folder / "test.json").write_text(told if isinstance(told, str) else json.dumps(told))
+    (root / "test" / folder / "test.json").write_text(content if isinstance(content, str) else json.dumps(content))
     return root
 
 
 @pytest.mark.parametrize(
-    "told", [[ENTRY], {"17": ENTRY}, [{"17": {**ENTRY, "file_name": None, "img_file_name": "a.png"}}]]
+    "content", [[ENTRY], {"17": ENTRY}, [{"17": {**ENTRY, "file_name": None, "img_file_name": "a.png"}}]]
 )
 @pytest.mark.parametrize("folder", ["annoations", "annotations"])
-def test_synthscars_boxes_are_the_bounds_of_polygons(tmp_path: Path, told: object, folder: str) -> None:
-    (one,) = read(benchmarks.synthscars(synthscars(tmp_path, told, folder=folder), 10))
+def test_synthscars_boxes_are_the_bounds_of_polygons(tmp_path: Path, content: object, folder: str) -> None:
+    (one,) = load(benchmarks.list_synthscars(synthscars(tmp_path, content, folder=folder), 10))
     assert one.label is G
     assert one.reference == "The hand has six fingers."
     assert one.annotated == (BoundingBox(10, 5, 30, 25), BoundingBox(50, 30, 60, 40), BoundingBox(0, 0, 4, 4))
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("content", "said"),
     [
         ("{", "is not JSON"),
         (["text"], "an entry that is no object"),
@@ -138,9 +140,9 @@ def test_synthscars_boxes_are_the_bounds_of_polygons(tmp_path: Path, told: objec
         ([{**ENTRY, "refs": [{"segmentation": {"counts": "RLE"}}]}], "a ref without segmentation"),
     ],
 )
-def test_synthscars_of_another_layout_is_refused(tmp_path: Path, told: object, said: str) -> None:
+def test_synthscars_of_another_layout_is_refused(tmp_path: Path, content: object, said: str) -> None:
     with pytest.raises(BadSettings, match=said):
-        benchmarks.synthscars(synthscars(tmp_path, told), 5)
+        benchmarks.list_synthscars(synthscars(tmp_path, content), 5)
 
 
 @pytest.mark.parametrize("name", benchmarks.LOADERS)
@@ -152,16 +154,16 @@ def test_a_place_that_is_not_there_says_what_was_expected(tmp_path: Path, name: 
 def test_a_broken_image_is_not_skipped(tmp_path: Path) -> None:
     (genimage(tmp_path) / "ADM" / "val" / "ai" / "0.PNG").write_bytes(b"\x89PNG broken")
     with pytest.raises(ImageUndecodable) as broken:
-        read(benchmarks.genimage(tmp_path, 1000))
+        load(benchmarks.list_genimage(tmp_path, 1000))
     assert "0.PNG" in broken.value.detail
 
 
 def test_an_image_is_decoded_when_it_is_taken(tmp_path: Path) -> None:
-    listed = benchmarks.genimage(genimage(tmp_path), 5)
+    listed = benchmarks.list_genimage(genimage(tmp_path), 5)
     listed[3].file.unlink()
-    on_disk = benchmarks.on_disk(listed)
+    on_disk = benchmarks.build_lazy_samples(listed)
     assert len(on_disk) == 5
     assert (on_disk[4].number, on_disk[4].source) == (4, listed[4].source)
-    assert [one.label for one in on_disk[:2]] == [one.label for one in listed[:2]]
+    assert [one.label for sample in on_disk[:2]] == [one.label for one in listed[:2]]
     with pytest.raises(BadSettings, match="cannot be read"):
         on_disk[3]

@@ -18,10 +18,10 @@ from training.synthetic import scenes
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Image.Image]:
-    return [scenes.make(scenes.HELD_OUT_SEED + number).image.pixels for number in range(5)]
+    return [scenes.draw_scene(scenes.HELD_OUT_SEED + number).image.pixels for number in range(5)]
 
 
-def kept(directory: Path, pictures: list[Image.Image], *, file_format: str = "PNG") -> list[BenchmarkImage]:
+def save_pictures(directory: Path, pictures: list[Image.Image], *, file_format: str = "PNG") -> list[BenchmarkImage]:
     """Files of these pictures, as a test set lists them."""
     directory.mkdir()
     listed = []
@@ -32,39 +32,41 @@ def kept(directory: Path, pictures: list[Image.Image], *, file_format: str = "PN
     return listed
 
 
-def described(directory: Path, listed: list[BenchmarkImage], *, split: Split | None = None) -> Path:
+def write_manifest(directory: Path, listed: list[BenchmarkImage], *, split: Split | None = None) -> Path:
     """A directory whose manifest names these files."""
-    lines = [LabeledImage(file=one.file.name, label=one.label, split=split).model_dump_json() for one in listed]
+    lines = [LabeledImage(file=image.file.name, label=image.label, split=split).model_dump_json() for image in listed]
     (directory / manifest.NAME).write_text("\n".join(lines))
     return directory
 
 
 def test_what_was_trained_on_is_left_out_and_counted_by_its_reason(tmp_path: Path, pictures: list[Image.Image]) -> None:
-    trained = kept(tmp_path / "trained", pictures[:3])
-    test = kept(tmp_path / "test", [pictures[0], ImageOps.mirror(pictures[1]), pictures[3]])
-    test += kept(
+    trained = save_pictures(tmp_path / "trained", pictures[:3])
+    test = save_pictures(tmp_path / "test", [pictures[0], ImageOps.mirror(pictures[1]), pictures[3]])
+    test += save_pictures(
         tmp_path / "jpeg", [ImageEnhance.Brightness(pictures[2]).enhance(0.9), pictures[4]], file_format="JPEG"
     )
-    met = TrainingSet.read(described(tmp_path / "trained", trained), 1)
-    left, counts = contamination.exclude_contaminated(test, 10, met, title="GenImage", workers=1)
-    assert [one.file for one in left] == [test[2].file, test[4].file]
+    training_set = TrainingSet.read(write_manifest(tmp_path / "trained", trained), 1)
+    left, counts = contamination.exclude_contaminated(test, 10, training_set, title="GenImage", workers=1)
+    assert [image.file for image in left] == [test[2].file, test[4].file]
     assert counts == {SAME_FILE: 1, SAME_PICTURE: 2}
 
 
 def test_others_are_drawn_in_their_place(tmp_path: Path, pictures: list[Image.Image]) -> None:
-    drawn = kept(tmp_path / "test", pictures)
-    met = TrainingSet.read(described(tmp_path / "trained", kept(tmp_path / "trained", pictures[:2])), 1)
-    left, counts = contamination.exclude_contaminated(drawn, 2, met, title="GenImage", workers=1)
-    assert [one.file.name for one in left] == ["2.png", "3.png"]
+    drawn = save_pictures(tmp_path / "test", pictures)
+    training_set = TrainingSet.read(
+        write_manifest(tmp_path / "trained", save_pictures(tmp_path / "trained", pictures[:2])), 1
+    )
+    left, counts = contamination.exclude_contaminated(drawn, 2, training_set, title="GenImage", workers=1)
+    assert [image.file.name for image in left] == ["2.png", "3.png"]
     assert counts.total() == 2
 
 
 def test_a_built_set_is_known_by_its_sources_and_its_test_split_is_no_training(
     tmp_path: Path, pictures: list[Image.Image]
 ) -> None:
-    drawn = kept(tmp_path / "test", pictures[:4])
+    drawn = save_pictures(tmp_path / "test", pictures[:4])
     hashes = [duplicates.compute_fingerprint(frame.apply_codec_chain(picture)).upright for picture in pictures]
-    digests = [hashlib.sha256(one.file.read_bytes()).hexdigest() for one in drawn]
+    digests = [hashlib.sha256(image.file.read_bytes()).hexdigest() for image in drawn]
     manifest.write_manifest(
         tmp_path,
         [
@@ -76,15 +78,15 @@ def test_a_built_set_is_known_by_its_sources_and_its_test_split_is_no_training(
     left, counts = contamination.exclude_contaminated(
         drawn, 9, TrainingSet.read(tmp_path, 1), title="GenImage", workers=1
     )
-    assert [one.file.name for one in left] == ["2.png", "3.png"]
+    assert [image.file.name for image in left] == ["2.png", "3.png"]
     assert counts == {SAME_FILE: 1, SAME_PICTURE: 1}
 
 
 def test_a_test_set_that_was_trained_on_as_a_whole_is_refused(tmp_path: Path, pictures: list[Image.Image]) -> None:
-    drawn = kept(tmp_path / "test", pictures[:2])
-    met = TrainingSet.read(described(tmp_path / "test", drawn), 1)
+    drawn = save_pictures(tmp_path / "test", pictures[:2])
+    training_set = TrainingSet.read(write_manifest(tmp_path / "test", drawn), 1)
     with pytest.raises(BadSettings, match="all 2 images of GenImage are in the training set; give another directory"):
-        contamination.exclude_contaminated(drawn, 9, met, title="GenImage", workers=1)
+        contamination.exclude_contaminated(drawn, 9, training_set, title="GenImage", workers=1)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

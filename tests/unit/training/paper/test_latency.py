@@ -14,18 +14,18 @@ SAMPLES = [Sample(n, RgbImage(Image.new("RGB", (200, 200), (n, 9, 9)), "png"), V
 
 async def test_one_query_ends_where_the_second_begins() -> None:
     ticks = itertools.count()
-    took = await latency.measure(SAMPLES, DigestEngine(), clock=lambda: next(ticks))
-    assert list(took.one_query) == [1, 1, 1]
-    assert list(took.two_queries) == [2, 2, 2]
+    latencies = await latency.measure_latency(SAMPLES, DigestEngine(), clock=lambda: next(ticks))
+    assert list(latencies.one_query) == [1, 1, 1]
+    assert list(latencies.two_queries) == [2, 2, 2]
 
 
 async def test_an_image_without_an_answer_is_left_out() -> None:
     async def fail(_query: Query) -> None:
         raise GenerationFailed("dropped")
 
-    took = await latency.measure(SAMPLES, DigestEngine(before=fail))
-    assert (took.one_query, took.two_queries) == ([], [])
+    latencies = await latency.measure_latency(SAMPLES, DigestEngine(before=fail))
+    assert (latencies.one_query, latencies.two_queries) == ([], [])
 
 
 def test_the_machine_says_how_many_threads() -> None:
-    assert latency.machine(7).endswith(", 7 threads")
+    assert latency.describe_machine(7).endswith(", 7 threads")

@@ -12,9 +12,9 @@ def test_figures_go_into_both_files_and_leave_the_revision(tmp_path: Path) -> No
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 400_000)
     (tmp_path / CARD_NAME).write_text(CheckpointCard(box_frame="thousand").model_dump_json())
     before = Checkpoint.read(tmp_path)
-    figure = Metric(0.91234, 0.9, 0.93, 1000)
-    shown = dict.fromkeys(summary.MEANINGS, figure) | {"c_acc": Metric(None, None, None, 0)}
-    model_card.write(before, model_card.Evaluation(shown, 1000, "vllm 0"))
+    metric = Metric(0.91234, 0.9, 0.93, 1000)
+    metrics = dict.fromkeys(summary.MEANINGS, metric) | {"c_acc": Metric(None, None, None, 0)}
+    model_card.write_model_card(before, model_card.Evaluation(metrics, 1000, "vllm 0"))
     after = Checkpoint.read(tmp_path)
     assert after.revision == before.revision
     assert after.card.metrics["acc"] == {"value": 0.9123, "low": 0.9, "high": 0.93, "n": 1000}
@@ -29,11 +29,11 @@ def test_what_the_stages_added_stays_when_the_figures_are_measured_again(tmp_pat
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 400_000)
     measured = model_card.Evaluation(dict.fromkeys(summary.MEANINGS, Metric(0.9, 0.8, 1.0, 10)), 10, "vllm 0")
-    model_card.write(Checkpoint.read(tmp_path), measured)
+    model_card.write_model_card(Checkpoint.read(tmp_path), measured)
     assert "What each stage added" not in (tmp_path / "README.md").read_text()
-    model_card.write(Checkpoint.read(tmp_path), measured, record())
-    told = (tmp_path / "README.md").read_text()
-    assert stages.markdown(record()) in told
-    model_card.write(Checkpoint.read(tmp_path), measured)
-    assert (tmp_path / "README.md").read_text() == told
+    model_card.write_model_card(Checkpoint.read(tmp_path), measured, record())
+    text = (tmp_path / "README.md").read_text()
+    assert stages.render_stages(record()) in text
+    model_card.write_model_card(Checkpoint.read(tmp_path), measured)
+    assert (tmp_path / "README.md").read_text() == text
     assert Checkpoint.read(tmp_path).card.metrics["stages"] == record().model_dump()

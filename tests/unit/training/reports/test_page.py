@@ -124,7 +124,7 @@ def pictures(evil: str = "Words.") -> Pictures:
 
 
 def test_the_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
-    report.write(tmp_path, numbers(EVIL), PAPER, pictures=pictures(EVIL), kinds=report.KINDS)
+    report.write_report(tmp_path, numbers(EVIL), PAPER, pictures=pictures(EVIL), kinds=report.KINDS)
     page = Page((tmp_path / "report.html").read_text())
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "base"})
     sources = [attributes["src"] for tag, attributes in page.tags if "src" in attributes]
@@ -137,7 +137,7 @@ def test_the_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
 
 
 def test_the_page_says_where_a_row_comes_from() -> None:
-    text = Page(report.render(PAPER, numbers(), pictures=pictures(), kinds=report.KINDS)).text
+    text = Page(report.render_page(PAPER, numbers(), pictures=pictures(), kinds=report.KINDS)).text
     assert "not trained yet" in text
     assert "commit abcdef0123, seed 3, 2026-01-01; SFT, then GRPO" in text
     assert "commit abcdef0123-dirty" in text
@@ -148,25 +148,27 @@ def test_the_page_says_where_a_row_comes_from() -> None:
     assert "0.250 ± 0.050 s" in text
     assert "left out because the training set holds them: 5" in text
     unlooked = numbers() | {"met_in_training": None}
-    assert "was not looked into" in Page(report.render(PAPER, unlooked, pictures=pictures(), kinds=report.KINDS)).text
+    assert (
+        "was not looked into" in Page(report.render_page(PAPER, unlooked, pictures=pictures(), kinds=report.KINDS)).text
+    )
 
 
 def test_without_scenes_nothing_is_said_of_construction() -> None:
     plain = numbers() | {"by_construction": [], "figure10_11": []}
-    text = Page(report.render(PAPER, plain, pictures=Pictures(), kinds=report.KINDS)).text
+    text = Page(report.render_page(PAPER, plain, pictures=Pictures(), kinds=report.KINDS)).text
     assert "construction" not in text
     assert "Figure 9" not in text
 
 
 def test_the_json_is_what_the_page_was_made_from(tmp_path: Path) -> None:
-    report.write(tmp_path / "new" / "place", numbers(), PAPER, pictures=pictures(), kinds=report.KINDS)
+    report.write_report(tmp_path / "new" / "place", numbers(), PAPER, pictures=pictures(), kinds=report.KINDS)
     assert json.loads((tmp_path / "new" / "place" / "report.json").read_text()) == numbers()
     with pytest.raises(ValueError, match="not JSON compliant"):
-        report.as_text({"value": float("nan")})
+        report.format_json({"value": float("nan")})
 
 
 def test_galleries_are_named_by_their_images() -> None:
-    assert pictures().as_json() == {"right": [3], "corrected": [], "wrong": [], "broken": []}
+    assert pictures().list_galleries() == {"right": [3], "corrected": [], "wrong": [], "broken": []}
 
 
 @pytest.mark.parametrize(
@@ -182,12 +184,20 @@ def test_galleries_are_named_by_their_images() -> None:
     ],
 )
 def test_shares_lose_their_leading_zero(figure: object, shown: str) -> None:
-    assert report.share(figure) == shown
+    assert report.format_share(figure) == shown
 
 
 def test_intervals_and_differences() -> None:
-    assert report.between(FIGURE) == ".500 to 1.000"
-    assert report.between(NONE) == report.between(None) == ""
-    assert (report.signed(0.5), report.signed({"value": -0.25}), report.signed(None)) == ("+.500", "-.250", "-")
-    assert (report.points(0.144), report.points({"value": -0.02}), report.points(-0.0001)) == ("+14.4", "-2.0", "+0.0")
-    assert report.points(None) == "-"
+    assert report.format_interval(FIGURE) == ".500 to 1.000"
+    assert report.format_interval(NONE) == report.format_interval(None) == ""
+    assert (report.format_signed(0.5), report.format_signed({"value": -0.25}), report.format_signed(None)) == (
+        "+.500",
+        "-.250",
+        "-",
+    )
+    assert (report.format_points(0.144), report.format_points({"value": -0.02}), report.format_points(-0.0001)) == (
+        "+14.4",
+        "-2.0",
+        "+0.0",
+    )
+    assert report.format_points(None) == "-"

@@ -6,8 +6,8 @@ import pytest
 from pipeline.errors import BadSettings
 from tests.support.paths import ROOT
 from training.common.resampling import Metric
-from training.paper import recorded, variants
-from training.paper.recorded import Recorded
+from training.paper import ablation_results, table_1
+from training.paper.ablation_results import AblationResult
 
 ROW = {
     "commit": "abc",
@@ -20,12 +20,12 @@ ROW = {
 
 
 def test_trainings_are_read_with_where_they_come_from(tmp_path: Path) -> None:
-    file = tmp_path / recorded.NAME
-    assert recorded.read(file) == {}
+    file = tmp_path / ablation_results.NAME
+    assert ablation_results.read_results(file) == {}
     file.write_text(json.dumps({"rows": {"sft": ROW}}))
-    kept = recorded.read(file)["sft"]
-    assert (kept.commit, kept.seed, kept.date) == ("abc", 1, "2026-01-01")
-    assert (kept.figures["acc"].value, kept.figures["acc"].n) == (0.7, 100)
+    results = ablation_results.read_results(file)["sft"]
+    assert (results.commit, results.seed, results.date) == ("abc", 1, "2026-01-01")
+    assert (results.figures["acc"].value, results.figures["acc"].n) == (0.7, 100)
 
 
 @pytest.mark.parametrize(
@@ -37,36 +37,36 @@ def test_trainings_are_read_with_where_they_come_from(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_that_cannot_be_is_named(tmp_path: Path, rows: dict[str, object], said: str) -> None:
-    file = tmp_path / recorded.NAME
+    file = tmp_path / ablation_results.NAME
     file.write_text(json.dumps({"rows": rows}))
     with pytest.raises(BadSettings, match=said):
-        recorded.read(file)
+        ablation_results.read_results(file)
 
 
-def row(acc: float) -> Recorded:
+def row(acc: float) -> AblationResult:
     figures = {"acc": Metric(acc, acc - 0.1, acc + 0.1, 50), "c_acc": Metric(None, None, None, 0)}
-    return Recorded(figures, "abc-dirty", 2, "2026-01-02", "zoomin-tiny sha256:1", ["SFT", "GRPO"])
+    return AblationResult(figures, "abc-dirty", 2, "2026-01-02", "zoomin-tiny sha256:1", ["SFT", "GRPO"])
 
 
 def test_rows_are_read_as_they_were_written_in_the_table_s_order(tmp_path: Path) -> None:
-    file = tmp_path / recorded.NAME
+    file = tmp_path / ablation_results.NAME
     for name, acc in (("two_turn", 0.75), ("base", 0.5), ("two_turn", 0.875)):
-        recorded.write(file, name, row(acc))
-    assert recorded.read(file) == {"base": row(0.5), "two_turn": row(0.875)}
-    assert list(recorded.read(file)) == ["base", "two_turn"]
+        ablation_results.write_result(file, name, row(acc))
+    assert ablation_results.read_results(file) == {"base": row(0.5), "two_turn": row(0.875)}
+    assert list(ablation_results.read_results(file)) == ["base", "two_turn"]
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_the_file_beside_the_tiny_model_holds_every_row() -> None:
-    kept = recorded.read(ROOT / "models" / recorded.NAME)
-    assert set(kept) == set(variants.TRAINED)
-    assert not [name for name, one in kept.items() if one.commit.endswith("-dirty")]
-    assert len({one.start for name, one in kept.items() if name != "base"}) == 1, "they share their start"
+    results = ablation_results.read_results(ROOT / "models" / ablation_results.NAME)
+    assert set(results) == set(table_1.ABLATION_ROWS)
+    assert not [name for name, one in results.items() if one.commit.endswith("-dirty")]
+    assert len({one.start for name, one in results.items() if name != "base"}) == 1, "they share their start"
 
 
 def test_a_file_that_cannot_be_read_is_not_overwritten(tmp_path: Path) -> None:
-    file = tmp_path / recorded.NAME
+    file = tmp_path / ablation_results.NAME
     file.write_text("{")
     with pytest.raises(BadSettings, match="correct it or remove the file"):
-        recorded.write(file, "base", row(0.5))
+        ablation_results.write_result(file, "base", row(0.5))
     assert file.read_text() == "{"

@@ -7,25 +7,28 @@ from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
-from training.paper import variants
+from training.paper import table_1
 
 SIZE = (400, 300)
 SMALL, LARGE, MIDDLE = BoundingBox(0, 0, 40, 30), BoundingBox(100, 50, 300, 250), BoundingBox(310, 0, 400, 90)
-SAID = Prediction(
+PREDICTION = Prediction(
     Verdict.REAL, Verdict.REAL, Verdict.REAL, (SMALL, MIDDLE, LARGE), (SMALL,), explanation="a seam", reference="a seam"
 )
 
 
 def test_enlarged_boxes_take_the_place_of_those_that_were_named() -> None:
-    judged = [Prediction(Verdict.REAL, Verdict.REAL, Verdict.REAL, (SMALL, MIDDLE, LARGE, MIDDLE), ())]
-    one = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, ())
-    (seen,) = variants.enlarged("largest_3", [one], judged, 8)
-    assert seen.regions == (SMALL, MIDDLE, LARGE)  # the repeated one is no fourth
+    predictions = [Prediction(Verdict.REAL, Verdict.REAL, Verdict.REAL, (SMALL, MIDDLE, LARGE, MIDDLE), ())]
+    sample = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, ())
+    (replaced,) = table_1.replace_regions("largest_3", [sample], predictions, 8)
+    assert replaced.regions == (SMALL, MIDDLE, LARGE)  # the repeated one is no fourth
 
 
 def test_a_row_s_iou_is_that_of_the_boxes_which_query_2_saw() -> None:
-    one = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, ())
-    own, random = (variants.of_question(name, [one], [SAID], CheckpointCard()) for name in ("two_turn", "random_crops"))
+    sample = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, ())
+    own, random = (
+        table_1.measure_live_row(name, [sample], [PREDICTION], CheckpointCard())
+        for name in ("two_turn", "random_crops")
+    )
     assert own["iou"].value == pytest.approx(1 / 3)
     assert random["iou"].value != own["iou"].value
     assert own["acc"] == random["acc"]
@@ -33,7 +36,7 @@ def test_a_row_s_iou_is_that_of_the_boxes_which_query_2_saw() -> None:
 
 def test_one_turn_says_nothing_of_two_verdicts() -> None:
     two, boxes, plain = (
-        variants.of_training(name, [SAID, replace(SAID, v1=None, v2=None)])
+        table_1.measure_ablation(name, [PREDICTION, replace(PREDICTION, scan_verdict=None, check_verdict=None)])
         for name in ("two_turn", "one_turn_eg", "one_turn_e")
     )
     assert two.keys() >= {"i_acc", "c_acc", "c_cases", "iou", "identity_gap"}
@@ -43,5 +46,5 @@ def test_one_turn_says_nothing_of_two_verdicts() -> None:
 
 
 def test_every_row_is_a_question_or_a_training_and_the_own_one_is_both() -> None:
-    assert {*variants.QUESTIONS, *variants.TRAINED} == set(variants.TITLES)
-    assert set(variants.QUESTIONS) & set(variants.TRAINED) == {"two_turn"}
+    assert {*table_1.LIVE_ROWS, *table_1.ABLATION_ROWS} == set(table_1.TITLES)
+    assert set(table_1.LIVE_ROWS) & set(table_1.ABLATION_ROWS) == {"two_turn"}

@@ -1,10 +1,10 @@
-"""The judge is fed with topics that break each rule, one at a time, and says so."""
+"""Verification gets topics that break each rule, one at a time, and names the broken rule."""
 
 from dataclasses import replace
 
 import pytest
 
-from tests.chaos.judge import Answer, Commit, Sent, judge, same_judgement
+from tests.chaos.verification import Answer, Commit, Sent, is_same_verdict, verify
 
 LIMIT_S = 60.0
 
@@ -29,25 +29,25 @@ COMMITS = [Commit(0, 1, 60), Commit(0, 3, 900)]
 
 
 def broken(sent: list[Sent], answers: list[Answer], commits: list[Commit]) -> list[str]:
-    return judge(sent, answers, commits).broken(silence_limit_s=LIMIT_S)
+    return verify(sent, answers, commits).broken(silence_limit_s=LIMIT_S)
 
 
 def test_a_promise_that_was_kept() -> None:
-    judgement = judge(SENT, ANSWERS, COMMITS)
-    assert judgement.broken(silence_limit_s=LIMIT_S) == []
-    assert (judgement.sent, judgement.verdicts, judgement.dead_letters, judgement.repeats) == (3, 2, 1, 0)
+    verification = verify(SENT, ANSWERS, COMMITS)
+    assert verification.broken(silence_limit_s=LIMIT_S) == []
+    assert (verification.sent, verification.verdicts, verification.dead_letters, verification.repeats) == (3, 2, 1, 0)
 
 
 def test_an_event_without_an_answer_is_lost() -> None:
-    assert judge(SENT, ANSWERS[1:], []).lost == ("e-0",)
+    assert verify(SENT, ANSWERS[1:], []).lost == ("e-0",)
     assert broken(SENT, ANSWERS[1:], [Commit(0, 3, 10)])[0] == "1 events were never answered: e-0"
 
 
 def test_a_repeat_is_counted_and_may_differ_in_time_and_worker() -> None:
     again = verdict(SENT[0], after_ms=700, worker="w2", timing_s={"total": 2}, decided_at="later")
-    judgement = judge(SENT, [*ANSWERS, again], COMMITS)
-    assert (judgement.repeats, judgement.unequal_repeats) == (1, ())
-    assert judgement.broken(silence_limit_s=LIMIT_S) == []
+    verification = verify(SENT, [*ANSWERS, again], COMMITS)
+    assert (verification.repeats, verification.unequal_repeats) == (1, ())
+    assert verification.broken(silence_limit_s=LIMIT_S) == []
 
 
 @pytest.mark.parametrize("said", [{"verdict_id": "other"}, {"verdict": "generated"}, {"extra": None}])
@@ -68,12 +68,12 @@ def test_a_real_engines_repeat_is_the_same_judgement_with_nearly_the_same_probab
     said: dict[str, object], unequal: tuple[str, ...]
 ) -> None:
     answers = [verdict(SENT[0], p_generated=0.70), *ANSWERS[1:], verdict(SENT[0], after_ms=700, **said)]
-    assert judge(SENT, answers, COMMITS, alike=same_judgement).unequal_repeats == unequal
+    assert verify(SENT, answers, COMMITS, alike=is_same_verdict).unequal_repeats == unequal
 
 
 def test_a_real_engines_repeats_are_held_against_each_other() -> None:
     answers = [verdict(SENT[0], after_ms=50 + n, p_generated=0.70 + 0.015 * n) for n in range(3)] + ANSWERS[1:]
-    assert judge(SENT, answers, COMMITS, alike=same_judgement).unequal_repeats == ("e-0",)
+    assert verify(SENT, answers, COMMITS, alike=is_same_verdict).unequal_repeats == ("e-0",)
 
 
 def test_a_healthy_event_in_the_dead_letters_is_named() -> None:
@@ -90,14 +90,14 @@ def test_a_verdict_under_another_id_is_named() -> None:
 
 
 def test_a_letter_and_a_verdict_for_one_event_are_a_repeat_that_ends_wrongly() -> None:
-    judgement = judge(SENT, [*ANSWERS, letter(SENT[0])], COMMITS)
-    assert (judgement.repeats, judgement.wrong_answers) == (1, ("e-0",))
+    verification = verify(SENT, [*ANSWERS, letter(SENT[0])], COMMITS)
+    assert (verification.repeats, verification.wrong_answers) == (1, ("e-0",))
 
 
 def test_a_repeat_is_named_where_each_answer_was_to_come_once() -> None:
-    judgement = judge(SENT, [*ANSWERS, ANSWERS[0]], COMMITS)
-    assert judgement.broken(silence_limit_s=LIMIT_S) == []
-    assert judgement.broken(silence_limit_s=LIMIT_S, may_repeat=False) == [
+    verification = verify(SENT, [*ANSWERS, ANSWERS[0]], COMMITS)
+    assert verification.broken(silence_limit_s=LIMIT_S) == []
+    assert verification.broken(silence_limit_s=LIMIT_S, may_repeat=False) == [
         "1 answers were repeated though each was to come exactly once"
     ]
 
@@ -115,16 +115,16 @@ def test_a_commit_beyond_an_answer_that_came_later_is_found_though_all_is_answer
 
 def test_a_commit_that_went_back_does_not_hide_the_one_before() -> None:
     commits = [Commit(0, 3, 10), Commit(0, 0, 20), Commit(0, 3, 900)]
-    assert judge(SENT, ANSWERS, commits).offsets_beyond_unanswered == 3
+    assert verify(SENT, ANSWERS, commits).offsets_beyond_unanswered == 3
 
 
 def test_commits_of_another_partition_pass_nothing() -> None:
-    judgement = judge(SENT, ANSWERS, [*COMMITS, Commit(1, 50, 0)])
-    assert judgement.offsets_beyond_unanswered == 0
+    verification = verify(SENT, ANSWERS, [*COMMITS, Commit(1, 50, 0)])
+    assert verification.offsets_beyond_unanswered == 0
 
 
 def test_what_was_never_answered_is_passed_by_any_commit_beyond() -> None:
-    assert judge(SENT, ANSWERS[1:], COMMITS).offsets_beyond_unanswered == 1
+    assert verify(SENT, ANSWERS[1:], COMMITS).offsets_beyond_unanswered == 1
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,12 @@ def test_what_is_not_committed_in_the_end_is_counted(commits: list[Commit], left
 def test_silence_counts_only_while_something_waits() -> None:
     sent = [event(0, at_ms=0), event(1, at_ms=100_000), event(2, at_ms=100_100)]
     answers = [verdict(sent[0], after_ms=500), verdict(sent[1], after_ms=2000), verdict(sent[2], after_ms=9000)]
-    assert judge(sent, answers, []).longest_silence_s == {0: 7.1}
+    assert verify(sent, answers, []).longest_silence_s == {0: 7.1}
 
 
 def test_each_partition_has_a_silence_of_its_own_and_a_limit() -> None:
     far = [replace(e, place=(1, e.place[1])) for e in SENT]
     late = [verdict(far[0], after_ms=61_000), verdict(far[1], after_ms=61_000), letter(far[2])]
-    judgement = judge([*SENT, *far], [*ANSWERS, *late], [*COMMITS, Commit(1, 3, 99_000)])
-    assert judgement.longest_silence_s[0] == pytest.approx(0.05)
-    assert judgement.broken(silence_limit_s=60) == ["partitions were silent too long: {1: '61 s'}"]
+    verification = verify([*SENT, *far], [*ANSWERS, *late], [*COMMITS, Commit(1, 3, 99_000)])
+    assert verification.longest_silence_s[0] == pytest.approx(0.05)
+    assert verification.broken(silence_limit_s=60) == ["partitions were silent too long: {1: '61 s'}"]

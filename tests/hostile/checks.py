@@ -1,4 +1,4 @@
-"""What is wrong with the answers to one entry of the corpus, if anything is; pure."""
+"""Checks of the answers to one entry of the corpus: each returns what is wrong, or None. Pure."""
 
 import asyncio
 import hashlib
@@ -42,36 +42,36 @@ class Letter:
 
 
 Said = VerdictEvent | Letter
-Judge = Callable[[Sequence[Said]], str | None]
+Check = Callable[[Sequence[Said]], str | None]
 """From the answers to one record to what is wrong with them, None when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A record that the broker took, for which reason, and who judges its answers. `kind`: images, events, answers."""
+    """A record that the broker took, its reason, and the check of its answers. `kind`: images, events, answers."""
 
     kind: str
     name: str
     reason: str
     key: bytes | None
     value: bytes | None
-    judge: Judge
+    check: Check
 
     def surprise(self, got: Sequence[Said]) -> str | None:
         problems = (_letter_problem(self, said) for said in got if isinstance(said, Letter))
-        return next((problem for problem in problems if problem), None) or self.judge(got)
+        return next((problem for problem in problems if problem), None) or self.check(got)
 
 
-def outcomes(got: Sequence[Said]) -> list[str]:
+def list_outcomes(got: Sequence[Said]) -> list[str]:
     """What is counted of the answers to a record."""
     named = [said.said("code") if isinstance(said, Letter) else f"verdict, {said.status}" for said in got]
     return named or ["no answer: ignored"]
 
 
-def image_judge(entry: HostileImage, card: CheckpointCard, *, ended_by: str = "") -> Judge:
+def check_image(entry: HostileImage, card: CheckpointCard, *, ended_by: str = "") -> Check:
     """`ended_by` is to be read in the detail of its dead letter."""
 
-    def judge(got: Sequence[Said]) -> str | None:
+    def check(got: Sequence[Said]) -> str | None:
         if len(got) != 1:
             return f"{len(got)} answers"
         (said,) = got
@@ -82,14 +82,14 @@ def image_judge(entry: HostileImage, card: CheckpointCard, *, ended_by: str = ""
             return None if "picture" in entry.expected_codes else f"judged as {said.image.format}"
         return _differs(said, entry.content, entry.expected, card)
 
-    return judge
+    return check
 
 
-def event_judge(entry: HostileEvent, stored: AbstractSet[str]) -> Judge:
+def check_event(entry: HostileEvent, stored: AbstractSet[str]) -> Check:
     """`stored` are the keys that S3 took: no one can have uploaded the others, so these are missing."""
     expected = entry.expected
 
-    def judge(got: Sequence[Said]) -> str | None:
+    def check(got: Sequence[Said]) -> str | None:
         named = [s.said("code") if isinstance(s, Letter) else (s.image.bucket, s.image.key) for s in got]
         wanted = [expected] if isinstance(expected, str) else list(expected)
         if len(named) != len(wanted):
@@ -100,11 +100,11 @@ def event_judge(entry: HostileEvent, stored: AbstractSet[str]) -> Judge:
                 return f"{one} instead of {other}"
         return None
 
-    return judge
+    return check
 
 
-def answer_judge(entry: HostileAnswer) -> Judge:
-    def judge(got: Sequence[Said]) -> str | None:
+def check_answer(entry: HostileAnswer) -> Check:
+    def check(got: Sequence[Said]) -> str | None:
         if len(got) != 1:
             return f"{len(got)} answers"
         (said,) = got
@@ -116,7 +116,7 @@ def answer_judge(entry: HostileAnswer) -> Judge:
             return None if degraded else f"read as {said.verdict}"
         return _misread(said, entry)
 
-    return judge
+    return check
 
 
 def _letter_problem(sent: Sent, letter: Letter) -> str | None:

@@ -1,4 +1,4 @@
-"""What repeated measurements come down to; pure."""
+"""Median, spread and targets of repeated measurements. Pure."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Metric:
     """Median and spread of `n` repeats."""
 
     median: float
@@ -15,7 +15,7 @@ class Figure:
     n: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Figure":
+    def summarize(cls, values: Sequence[float]) -> "Metric":
         return cls(statistics.median(values), min(values), max(values), len(values))
 
 
@@ -26,8 +26,8 @@ class Target:
     bound: float
     below: bool = False
 
-    def met(self, figure: Figure) -> bool:
-        return figure.median <= self.bound if self.below else figure.median >= self.bound
+    def is_met(self, metric: Metric) -> bool:
+        return metric.median <= self.bound if self.below else metric.median >= self.bound
 
     def __str__(self) -> str:
         return f"{'<=' if self.below else '>='} {self.bound:g}"
@@ -47,24 +47,24 @@ TARGETS = {
 }
 
 
-def steady_rate(times_s: Sequence[float], *, ends: int) -> float:
-    """Completions per second, without the first and last `ends` of them: start and run-out are not the steady state.
+def compute_steady_rate(times_s: Sequence[float], *, ends: int) -> float:
+    """Return completions per second without the first and last `ends`: start and run-out are no steady state.
 
     Raises: ValueError when nothing would be left between the ends.
     """
-    kept = sorted(times_s)[ends : len(times_s) - ends]
-    if len(kept) < 2 or kept[-1] <= kept[0]:
+    middle = sorted(times_s)[ends : len(times_s) - ends]
+    if len(middle) < 2 or middle[-1] <= middle[0]:
         raise ValueError(f"{len(times_s)} completions are too few to drop {ends} at each end")
-    return (len(kept) - 1) / (kept[-1] - kept[0])
+    return (len(middle) - 1) / (middle[-1] - middle[0])
 
 
-def table(figures: Mapping[str, Figure]) -> str:
-    """A line a figure, with its target where there is one."""
-    width = max(map(len, figures))
+def format_metrics(metrics: Mapping[str, Metric]) -> str:
+    """Return one line per metric, with its target where there is one."""
+    width = max(map(len, metrics))
     lines = [f"{'':{width}}  {'median':>9} {'min':>9} {'max':>9} {'n':>3}  target"]
-    for name, figure in figures.items():
+    for name, metric in metrics.items():
         target = TARGETS.get(name)
-        verdict = "" if target is None else f"{target}  {'ok' if target.met(figure) else 'MISS'}"
-        numbers = " ".join(f"{value:9.4g}" for value in (figure.median, figure.min, figure.max))
-        lines.append(f"{name:{width}}  {numbers} {figure.n:3}  {verdict}".rstrip())
+        verdict = "" if target is None else f"{target}  {'ok' if target.is_met(metric) else 'MISS'}"
+        numbers = " ".join(f"{value:9.4g}" for value in (metric.median, metric.min, metric.max))
+        lines.append(f"{name:{width}}  {numbers} {metric.n:3}  {verdict}".rstrip())
     return "\n".join(lines)

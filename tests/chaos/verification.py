@@ -1,6 +1,6 @@
 """Says whether the promise was kept, from what was sent, what the topics hold and what was committed; pure.
 
-The promise: every event ends in the verdict topic or the dead-letter topic, a repeat is the same judgement, and no
+The promise: every event ends in the verdict topic or the dead-letter topic, a repeat is the same verdict, and no
 committed offset lies beyond an unanswered event, at no moment.
 """
 
@@ -54,7 +54,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Verification:
     sent: int
     verdicts: int
     dead_letters: int
@@ -63,7 +63,7 @@ class Judgement:
     unequal_repeats: tuple[str, ...]
     wrong_answers: tuple[str, ...]
     """events that ended as the other kind, or under another id than their own"""
-    strangers: int
+    unknown: int
     """answers to what was never sent"""
     offsets_beyond_unanswered: int
     """records that had no answer when an offset beyond them was committed"""
@@ -84,7 +84,7 @@ class Judgement:
             f"{self.repeats} answers were repeated though each was to come exactly once": (
                 not may_repeat and self.repeats
             ),
-            f"{self.strangers} answers belong to nothing that was sent": self.strangers,
+            f"{self.unknown} answers belong to nothing that was sent": self.unknown,
             f"{self.offsets_beyond_unanswered} records were passed by a commit before they were answered": (
                 self.offsets_beyond_unanswered
             ),
@@ -94,28 +94,28 @@ class Judgement:
         return [sentence for sentence, found in findings.items() if found]
 
 
-def same_words(one: Said, other: Said) -> bool:
+def has_same_words(one: Said, other: Said) -> bool:
     """What a stand-in engine's repeats must be: equal but for who said it and when."""
     first, second = ({name: value for name, value in said.items() if name not in MAY_DIFFER} for said in (one, other))
     return first == second
 
 
-def same_judgement(one: Said, other: Said) -> bool:
-    """What a real engine's repeats must be: one judgement, with nearly the same probability."""
+def is_same_verdict(one: Said, other: Said) -> bool:
+    """What a real engine's repeats must be: one verdict, with nearly the same probability."""
     apart = abs(float(str(one["p_generated"])) - float(str(other["p_generated"])))
     return one["verdict_id"] == other["verdict_id"] and apart <= P_MAY_DIFFER_BY
 
 
-def judge(
-    sent: Sequence[Sent], answers: Sequence[Answer], commits: Sequence[Commit], *, alike: Alike = same_words
-) -> Judgement:
+def verify(
+    sent: Sequence[Sent], answers: Sequence[Answer], commits: Sequence[Commit], *, alike: Alike = has_same_words
+) -> Verification:
     by_place: dict[Place, list[Answer]] = defaultdict(list)
     for answer in answers:
         by_place[answer.place].append(answer)
     known = {event.place for event in sent}
     first_at = {place: min(answer.at_ms for answer in given) for place, given in by_place.items()}
     counts = Counter(answer.kind for answer in answers)
-    return Judgement(
+    return Verification(
         sent=len(sent),
         verdicts=counts["verdict"],
         dead_letters=counts["dead_letter"],
@@ -123,7 +123,7 @@ def judge(
         repeats=sum(len(by_place[event.place]) - 1 for event in sent if event.place in by_place),
         unequal_repeats=tuple(e.event_id for e in sent if _differ(by_place.get(e.place, ()), alike)),
         wrong_answers=tuple(e.event_id for e in sent if any(_is_wrong(e, a) for a in by_place.get(e.place, ()))),
-        strangers=sum(answer.place not in known for answer in answers),
+        unknown=sum(answer.place not in known for answer in answers),
         offsets_beyond_unanswered=_passed_over(known, first_at, commits),
         uncommitted=_uncommitted(known, commits),
         longest_silence_s=_silences(sent, first_at),

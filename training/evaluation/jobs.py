@@ -1,0 +1,49 @@
+"""The sets of an evaluation, each with its passes, predicted one after the other on one engine."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.checkpoint import Checkpoint
+from training.evaluation import evaluate, samples, summary
+from training.evaluation.engine import VersionedEngine, run_on_engine
+from training.evaluation.evaluate import Pass
+from training.evaluation.metrics import Prediction
+from training.evaluation.samples import Sample
+from training.synthetic import unseen
+
+Job = tuple[Sequence[Sample], Mapping[str, Pass]]
+"""one set of images with its passes, by name"""
+
+
+def collect_jobs(
+    data: Path | None, count: int, *, perturbed: bool, photographs: Path | None, workers: int
+) -> list[Job]:
+    """Return the own set first, in `data` or held-out scenes, then the sets that show how far its metrics carry.
+
+    Raises: BadSettings when a set holds nothing to predict.
+    """
+    passes = {**evaluate.PASSES, **(evaluate.PERTURBED if perturbed else {})}
+    jobs: list[Job] = []
+    if data:
+        jobs.append((samples.read_lazily(data, count), passes))
+    else:
+        jobs.append((samples.draw_held_out(count, workers), passes))
+        for name, style in unseen.UNSEEN.items() if perturbed else ():
+            jobs.append((samples.draw_held_out(count, workers, style=style), {name: Pass()}))
+    if photographs:
+        jobs.append((samples.load_photographs(photographs, count, workers), {summary.PHOTOGRAPHS: Pass()}))
+    return jobs
+
+
+def predict_jobs(
+    checkpoint: Checkpoint, jobs: Sequence[Job], concurrency: int
+) -> tuple[dict[str, list[Prediction]], str]:
+    """Return the predictions of every pass by its name, and the version of the engine that made them."""
+
+    async def predict_all(engine: VersionedEngine) -> tuple[dict[str, list[Prediction]], str]:
+        predictions: dict[str, list[Prediction]] = {}
+        for samples_of_job, passes in jobs:
+            predictions |= await evaluate.predict(samples_of_job, engine, concurrency=concurrency, passes=passes)
+        return predictions, engine.version
+
+    return run_on_engine(checkpoint, concurrency, predict_all)

@@ -1,0 +1,66 @@
+"""The options of `paper-tables --train`, as typed on the command line."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from training.cli.numbers import parse_positive, parse_training_seed
+from training.paper.ablations import ABLATIONS, OWN, AblationBudget
+from training.runs.profiles import ProfileName
+
+
+@dataclass(frozen=True, slots=True)
+class AblationOptions:
+    """The rows to train (none named: all that are not recorded), their start and data, and their budget."""
+
+    rows: tuple[str, ...]
+    start: Path
+    base: Path | None
+    data: Path | None
+    budget: AblationBudget
+    seed: int
+
+    @classmethod
+    def build(cls, args: argparse.Namespace) -> "AblationOptions":
+        return cls(
+            rows=tuple(args.train),
+            start=args.start or args.model,
+            base=args.base,
+            data=args.train_data,
+            budget=AblationBudget.build(
+                args.profile, steps=args.steps, prompts=args.prompts, generations=args.generations
+            ),
+            seed=args.seed,
+        )
+
+
+def add_ablation_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options to a parser that has --model."""
+    options = parser.add_argument_group("rows that are other trainings; their figures are kept in variants.json")
+    options.add_argument(
+        "--train",
+        nargs="*",
+        choices=list(ABLATIONS),
+        metavar="ROW",
+        help=f"train and judge them first: these, or all that are not recorded yet ({', '.join(ABLATIONS)}; "
+        f"{OWN} is the model's own row with the budget of the others)",
+    )
+    options.add_argument(
+        "--start", type=Path, metavar="DIR", help="the fine-tuned checkpoint that all start from (default: MODEL)"
+    )
+    options.add_argument(
+        "--base", type=Path, metavar="DIR", help="the untrained checkpoint (with profile tiny: made from nothing)"
+    )
+    options.add_argument("--train-data", type=Path, metavar="DIR", help="set to learn from (default: scenes)")
+    options.add_argument(
+        "--profile", choices=get_args(ProfileName), default="tiny", help="where values come from (default %(default)s)"
+    )
+    options.add_argument(
+        "--steps", type=parse_positive, metavar="N", help="GRPO steps of a row (default: both stages of the profile)"
+    )
+    options.add_argument("--prompts", type=parse_positive, metavar="N", help="prompts a step (default: the profile's)")
+    options.add_argument(
+        "--generations", type=parse_positive, metavar="N", help="answers a prompt (default: the profile's)"
+    )
+    options.add_argument("--seed", type=parse_training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
