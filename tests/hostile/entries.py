@@ -34,8 +34,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class HostileImage:
-    """`expected` is the picture or the code of the dead letter; several
-    where more than one is right, and `picture` where it may be judged as well. `slow`: only a deadline ends it."""
+    """An image with `expected`, the picture or the code of its dead letter.
+
+    Several codes stand there if each is right, and `picture` beside them if a verdict is right too. `slow`: only a
+    deadline ends its decoding.
+    """
 
     name: str
     reason: str

@@ -7,7 +7,7 @@ from training.dataset.frame import locate_frame
 from training.dataset.labeled_image import Explanations, LabeledImage, Provenance, Split
 
 EXPLANATION = "The shadows of both cups fall to the left."
-PROVENANCE = {
+PROVENANCE: dict[str, Any] = {
     "group": "00" * 32,
     "annotated_by": "the source",
     "source_file": "real/cup.jpg",

