@@ -17,7 +17,6 @@ class SftJournal(TrainerCallback):
     def __init__(self, directory: Path, clock: Clock, steps: int) -> None:
         self._path = directory / LOG_NAME
         self._clock = clock
-        self._steps = steps
         self._progress = Progress("fine-tuning", steps)
         self._rows: list[int] = []
         self._tokens = 0.0
