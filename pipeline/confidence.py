@@ -29,7 +29,7 @@ class VerdictTokens:
         return cls(tuple(real[:position]), real[position], generated[position])
 
     def compute_p_generated(self, logprob_by_token: dict[int, float]) -> float:
-        """Return the softmax over the two verdict tokens; a missing token has probability 0."""
+        """Return the softmax over the two verdict tokens: 0 for a missing token, 0.5 if both are missing."""
         real = logprob_by_token.get(self.real, -math.inf)
         generated = logprob_by_token.get(self.generated, -math.inf)
         if real == generated == -math.inf:

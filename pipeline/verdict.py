@@ -18,7 +18,7 @@ class Status(StrEnum):
 
     COMPLETE = "complete"  # it saw crops
     UNGROUNDED = "ungrounded"  # it saw the image alone: Query 1 named no usable region
-    DEGRADED = "degraded"  # it gave no readable answer: the verdict of Query 1 stands
+    DEGRADED = "degraded"  # it gave no usable answer: the verdict of Query 1 stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class LocalCheck:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inspection:
-    """Scan plus check for one image; `check` is None exactly if Query 2 gave no readable answer."""
+    """Scan plus check for one image; `check` is None exactly if Query 2 gave no usable answer."""
 
     scan: GlobalScan
     crops: tuple[Crop, ...]
