@@ -1,6 +1,6 @@
-"""`python infra/licenses.py [SET]`: the licenses of what we ship, read from the installed packages of a pinned set.
+"""`python infra/licenses.py [SET]`: list the licenses of a pinned set, read from the installed packages.
 
-Exits 1 when a package names no license: then somebody has to look, and write it down here.
+Exits 1 if a package names no license: look it up and add it to LOOKED_UP.
 """
 # ruff: noqa: T201 - a command speaks on stdout
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 SERVED = Path(__file__).parents[1] / "requirements" / "serve-cpu.txt"
 CLASSIFIER = "License :: OSI Approved :: "
-LOOKED_UP = {"cuda-toolkit": "LicenseRef-NVIDIA-Proprietary"}  # a list of nvidia-* packages, without files of its own
+LOOKED_UP = {"cuda-toolkit": "LicenseRef-NVIDIA-Proprietary"}  # depends on nvidia-* packages and has no files
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         except metadata.PackageNotFoundError:
             absent.append(name)
             continue
-        found = LOOKED_UP.get(name) or next(licenses(package), None)
+        found = LOOKED_UP.get(name) or next(read_licenses(package), None)
         unclear += [] if found else [name]
         print(f"{name}\t{package.version}\t{found or 'UNKNOWN'}")
     if absent:
@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
     return 1 if unclear else 0
 
 
-def licenses(package: metadata.Distribution) -> Iterator[str]:
-    """The best source first: SPDX expression, classifiers, the free field, the heading of the license's text."""
+def read_licenses(package: metadata.Distribution) -> Iterator[str]:
+    """Yield the best source first: SPDX expression, classifiers, the free field, the heading of the license's text."""
     about = package.metadata
     if about["License-Expression"]:
         yield about["License-Expression"]

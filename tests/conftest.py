@@ -1,20 +1,20 @@
-"""Fixtures for all kinds of tests: real services, started when a test first asks, one of each per run.
+"""Fixtures for all kinds of tests: real services, started when a test first asks, one of each per worker of pytest.
 
 `kafka` (KafkaForTests): `.bootstrap_servers`; `.topic(name, partitions=, max_message_bytes=)` and
-    `.dead_letter_topic(name)` make a new topic and return its name; `.records(topic)` is everything in it now;
+    `.dead_letter_topic(name)` make a new topic and return its name; `.records(topic)` returns all that is in it;
     `.send(topic, *values, key=, headers=, partition=)`; `.environment`; `.broker`.
 `seaweedfs` (S3ForTests): `.endpoint_url`, `.region`, `.access_key`, `.secret_key`, `.bucket(name)` makes a new bucket
     and returns its name; `.client` is a boto3 client; `.credentials` (AWS_* for monkeypatch.setenv); `.environment`.
-`versitygw` (VersityGw): `.s3` is an S3ForTests; `.topic` is where its notifications arrive, those of all tests.
-    Who wants a topic alone starts an own one: `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
+`versitygw` (VersityGw): `.s3` is an S3ForTests; `.topic` receives its notifications, those of all tests.
+    A test that needs a topic for itself starts its own: `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
 
 `vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
-    `pytest.mark.asyncio(loop_scope="session")`.
+    `pytest.mark.asyncio(loop_scope="session")`, and their file stands in `ENGINE_FILES` of tests/support/scheduling.py.
 
-Topics and buckets are never shared, so tests that only use these may run in any order. Who stops, kills or freezes a
-server takes an own one: `KafkaBroker(tmp_path, cache=CACHE, notify=print).start()`, `SeaweedFs(tmp_path).start()`.
-Variables ZOOMIN_* and AWS_* of whoever runs the tests are dropped. A service that cannot be had skips its tests on a
-laptop and fails them where CI=true.
+Tests never share topics or buckets, so they run in any order. A test that stops, kills or freezes a server starts its
+own: `KafkaBroker(tmp_path, cache=CACHE, notify=print).start()`, `SeaweedFs(tmp_path).start()`.
+Inherited variables ZOOMIN_* and AWS_* are dropped. If a service cannot be started, its tests are skipped; where CI=true
+they fail.
 """
 
 import os
@@ -38,14 +38,14 @@ if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no en
 pytest_plugins = ["tests.support.scheduling", "tests.support.timing"]
 Service = TypeVar("Service")
 
-_BUILD_TIMEOUT_S = 1200  # the first test that wants versitygw builds it
+_BUILD_TIMEOUT_S = 1200  # the first test that uses versitygw builds it
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # kafka-python 3.0 reads its message schemas in a way that Python 3.11 calls deprecated.
+    # kafka-python 3.0 reads its message schemas by functions that Python 3.11 deprecates.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell that runs us in the background has Ctrl-C ignored, and what we start would inherit it.
+        # A shell ignores Ctrl-C for background jobs, and processes that tests start would inherit this.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -69,7 +69,7 @@ def no_inherited_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_ports() -> Iterator[None]:
-    """Workers of pytest-xdist start servers at the same time: each takes its ports from a share of its own."""
+    """Give each worker of pytest-xdist its share of the ports: they start servers at the same time."""
     worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "_PORTS", server._PORTS[int(worker.removeprefix("gw")) :: int(workers)])
@@ -79,7 +79,8 @@ def own_ports() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]":
     from tests.support.servers.services import KafkaForTests
-    from worker.local.stack import CACHE, KafkaBroker
+    from worker.local.kafka import KafkaBroker
+    from worker.local.stack import CACHE
 
     directory = tmp_path_factory.mktemp("kafka")
     broker = present(lambda: KafkaBroker(directory, cache=CACHE, notify=print, remove=directory).start())
@@ -91,7 +92,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]"
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3ForTests]":
     from tests.support.servers.services import S3ForTests
-    from worker.local.stack import SeaweedFs
+    from worker.local.s3 import SeaweedFs
 
     directory = tmp_path_factory.mktemp("seaweedfs")
     weed = present(lambda: SeaweedFs(directory, remove=directory).start())
@@ -107,7 +108,7 @@ def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) 
     from tests.support.servers.services import VersityGw
 
     directory = tmp_path_factory.mktemp("versitygw")
-    topic = kafka.topic("s3-notifications")
+    topic = kafka.create_topic("s3-notifications")
 
     def start() -> "VersityGw":
         return VersityGw(
@@ -130,7 +131,7 @@ async def vllm_engine() -> "AsyncIterator[VllmEngine]":
     from pipeline.vllm.engine import EngineOptions, VllmEngine
     from tests.support.paths import MODEL
 
-    with warnings.catch_warnings():  # what torch and vLLM say of themselves while they are imported
+    with warnings.catch_warnings():  # torch and vLLM warn while they are imported
         warnings.simplefilter("ignore")
         engine = await VllmEngine.start(Checkpoint.read(MODEL), EngineOptions(max_num_seqs=16))
     yield engine
@@ -138,7 +139,7 @@ async def vllm_engine() -> "AsyncIterator[VllmEngine]":
 
 
 def present(start: Callable[[], Service]) -> Service:
-    """The started service; where it cannot be had, a skip on a laptop and a failure in CI."""
+    """Return the started service; if it cannot start, skip the test, or fail it in CI."""
     try:
         return start()
     except LocalStackFailed as error:
@@ -148,7 +149,7 @@ def present(start: Callable[[], Service]) -> Service:
 
 
 def forget_data(directory: Path) -> None:
-    """Keep the log, which pytest clears away after some runs, but not the data."""
+    """Delete the data and keep the log; pytest deletes it after some runs."""
     for part in directory.iterdir():
         if part.is_dir():
             shutil.rmtree(part)

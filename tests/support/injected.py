@@ -1,4 +1,4 @@
-"""Finds planted secrets again, also where somebody has encoded them; pure."""
+"""Finds injected secrets in texts, also encoded ones; pure."""
 
 import base64
 import json
@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from urllib.parse import quote, quote_plus
 
 
-def forms(secret: str) -> set[bytes]:
+def list_forms(secret: str) -> set[bytes]:
     """As it is, quoted for a URL, escaped for JSON, in hex, and in base64 wherever in a longer text it may stand."""
     raw = secret.encode()
     plain = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], raw.hex()}
     return {form.encode() for form in plain} | _in_base64(raw)
 
 
-def leaks(secrets: Mapping[str, str], places: Mapping[str, bytes]) -> list[str]:
+def find_leaks(secrets: Mapping[str, str], places: Mapping[str, bytes]) -> list[str]:
     """One line for each secret and place it is found in."""
     return [
         f"{name} in {place}"
         for name, secret in secrets.items()
         for place, text in places.items()
-        if any(form in text for form in forms(secret))
+        if any(form in text for form in list_forms(secret))
     ]
 
 

@@ -1,5 +1,6 @@
-"""A start and a set for runs of fine-tuning that take seconds, in this process or in one of their own."""
+"""A start and a set for runs of fine-tuning that take seconds, in this process or in a child process."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.checkpoint import CheckpointCard
 from training.synthetic import scene_files
@@ -41,9 +43,15 @@ class TrainingGround:
 
 
 def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
-    """Waits for what a living process does."""
+    """Wait until `reached` is true. Raises: AssertionError when the process ends or the time is over."""
     ends = time.monotonic() + TIMEOUT_S
     while not reached():
         assert process.poll() is None, f"it ended with {process.returncode}: {process.communicate()[1]}"
         assert time.monotonic() < ends, "it did not come so far"
         time.sleep(0.02)
+
+
+def read_log(out: Path) -> list[dict[str, Any]]:
+    """Read the complete lines of a run's journal of steps."""
+    path = out / "sft" / "log.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []

@@ -19,7 +19,7 @@ from pipeline.wire.schemas import build_schemas
 from tests.support.builders import build_record
 from tests.support.paths import ROOT
 from tests.support.verdicts import build_verdict
-from tests.unit.test_docker import TARGETS, pins
+from tests.unit.test_docker import TARGETS, read_pins
 from worker.common import settings
 from worker.kafka.outgoing import Headers, build_dead_letter_message, build_verdict_message
 from worker.local.jars import KAFKA_VERSION
@@ -112,7 +112,7 @@ class TestAsyncApi:
 
     def test_every_reference_resolves(self) -> None:
         files, inner = set(), set()
-        for reference in references(ASYNCAPI):
+        for reference in find_references(ASYNCAPI):
             file, _, pointer = reference.partition("#/")
             if file:
                 files.add(file)
@@ -142,12 +142,12 @@ class TestAsyncApi:
             check_headers("deadLetterHeaders", letter.headers)
 
 
-def references(node: Any) -> Iterator[str]:
+def find_references(node: Any) -> Iterator[str]:
     for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
         if key == "$ref":
             yield value
         else:
-            yield from references(value)
+            yield from find_references(value)
 
 
 def resolve(pointer: str) -> dict[str, Any]:
@@ -158,18 +158,18 @@ def resolve(pointer: str) -> dict[str, Any]:
 
 
 def check_headers(name: str, headers: Headers) -> None:
-    """Each as described, and none that is not."""
+    """Assert that each header is as described and that no other is there."""
     described = resolve(f"components/schemas/{name}")
     jsonschema.validate({key: value.decode() for key, value in headers}, {**described, "additionalProperties": False})
 
 
 class TestLicenses:
     def test_everything_in_the_image_names_its_license(self) -> None:
-        done = licenses("requirements/serve-cpu.txt")
+        done = run_licenses("requirements/serve-cpu.txt")
         assert done.returncode == 0, done.stderr
         listed = dict(line.split("\t")[::2] for line in done.stdout.splitlines())
         assert listed["boto3"].startswith("Apache")
-        assert set(pins("serve-cpu.txt")) - set(listed) == set()
+        assert set(read_pins("serve-cpu.txt")) - set(listed) == set()
 
     @pytest.mark.parametrize(
         ("metadata", "text", "expected"),
@@ -188,13 +188,13 @@ class TestLicenses:
         (package / "LICENSE").write_text(text)
         (package / "RECORD").write_text("odd_one-1.0.dist-info/LICENSE,,\n")
         (tmp_path / "set.txt").write_text("odd-one==1.0 \\\n    --hash=sha256:0\nabsent-one==2.0\n")
-        done = licenses(str(tmp_path / "set.txt"), path=tmp_path)
+        done = run_licenses(str(tmp_path / "set.txt"), path=tmp_path)
         assert done.stdout == f"odd-one\t1.0\t{expected}\n"
         assert "not read: absent-one" in done.stderr
         assert done.returncode == (1 if expected == "UNKNOWN" else 0)
 
 
-def licenses(*arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run_licenses(*arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "infra/licenses.py", *arguments],
         cwd=ROOT,

@@ -11,7 +11,7 @@ from tests.support import scheduling
 from tests.support.coverage_by_room import sum_by_room as sum_coverage
 from tests.support.paths import ROOT
 from tests.support.timing import find_room
-from tests.unit.test_docker import pins
+from tests.unit.test_docker import read_pins
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -43,7 +43,7 @@ def test_the_workflow_runs_what_a_clone_must_pass_on_the_python_of_the_pins() ->
 
 @pytest.mark.parametrize("tool", ["coverage", "mypy", "pytest", "pytest-xdist", "ruff"])
 def test_tools_are_pinned_and_no_wheel_asks_for_them(tool: str) -> None:
-    assert tool in pins("cpu.txt")
+    assert tool in read_pins("cpu.txt")
     assert any(re.match(rf"{tool}\b", text) for text in PROJECT["dependency-groups"]["dev"])
     assert "dev" not in PROJECT["project"]["optional-dependencies"]
 

@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,26 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     importlib.import_module("torch.utils.mkldnn")  # trl needs it, and torch uses there what torch has deprecated
 
-torch.set_num_threads(1)  # so small a model only waits for more of them
+torch.set_num_threads(1)  # a model this small only waits for further threads
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_process() -> Iterator[None]:
+    """Draw and train in one process with one thread: with so little work, further ones cost more than they save."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ZOOMIN_TRAIN_WORKERS", "1")
+        environment.setenv("ZOOMIN_TRAIN_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return vocabulary.train()
+    return vocabulary.train_tokenizer()
 
 
 @pytest.fixture(scope="session")
 def pages() -> list[Page]:
-    return [album.page(seed) for seed in range(12)]
+    return [album.build_page(seed) for seed in range(12)]
 
 
 @pytest.fixture(scope="session")

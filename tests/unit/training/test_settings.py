@@ -6,7 +6,9 @@ from pipeline.errors import BadSettings
 from training import settings
 
 
-def test_defaults_fit_this_machine() -> None:
+def test_defaults_fit_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ZOOMIN_TRAIN_THREADS", "ZOOMIN_TRAIN_WORKERS"):
+        monkeypatch.delenv(name)
     loaded = settings.load()
     assert loaded.threads == loaded.workers >= 1
     assert loaded.cache_directory == Path.home() / ".cache" / "zoomin"
@@ -27,6 +29,23 @@ def test_every_bad_name_and_field_in_one_message(monkeypatch: pytest.MonkeyPatch
         settings.load()
     for part in ("ZOOMIN_TRAIN_THREADS: ", "ZOOMIN_TRAIN_CONCURRENCY: ", "ZOOMIN_TRAIN_THREAD is not a setting"):
         assert part in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ZOOMIN_TRAIN_THREAD", "did you mean ZOOMIN_TRAIN_THREADS?"),
+        ("ZOOMIN_TRAIN_GROUNDING_URL", "did you mean ZOOMIN_TRAIN_GROUND_URL?"),
+        ("ZOOMIN_TRAIN_COLOUR", "there are ZOOMIN_TRAIN_CACHE, "),
+    ],
+)
+def test_a_mistyped_name_is_told_the_setting_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "2")
+    with pytest.raises(BadSettings) as caught:
+        settings.load()
+    assert caught.value.detail.startswith(f"{name} is not a setting; {hint}")
 
 
 def test_endpoints_have_their_prices_and_keep_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
