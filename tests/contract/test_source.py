@@ -110,7 +110,7 @@ class Reader:
 
     async def poll(self, *, paused: Partitions = NONE, max_records: int = 100, timeout_s: float = 0.05) -> PollResult:
         poll_result = await self.source.poll(
-            max_records=max_records, paused=paused, committable=self.ledger.committable(), timeout_s=timeout_s
+            max_records=max_records, paused=paused, committable=self.ledger.find_committable(), timeout_s=timeout_s
         )
         for partition in poll_result.revoked | poll_result.lost:
             self.ledger.revoke(partition)
