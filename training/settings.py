@@ -1,6 +1,7 @@
 """The only reader of the environment in `training`: machine and places; what a run does is on its command line."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
-from pipeline.vllm.runtime import process_environment
+from pipeline.vllm.runtime import build_process_environment
 
 PREFIX = "ZOOMIN_TRAIN_"
 
@@ -63,13 +64,13 @@ class TrainSettings(BaseSettings):
 
 
 def load() -> TrainSettings:
-    """Raises: BadSettings with every bad name and field in one message."""
-    known = {f"{PREFIX}{field}".upper() for field in TrainSettings.model_fields}
-    problems = [
-        f"{name} is not a setting; there are {', '.join(sorted(known))}"
-        for name in sorted(os.environ)
-        if name.startswith(PREFIX) and name not in known
-    ]
+    """Read the settings from the environment.
+
+    Raises: BadSettings with every bad name and field in one message.
+    """
+    known = sorted(field.upper() for field in TrainSettings.model_fields)
+    names = sorted(name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX))
+    problems = [f"{PREFIX}{name} is not a setting; {_suggest(name, known)}" for name in names if name not in known]
     try:
         settings = TrainSettings()
     except ValidationError as error:
@@ -80,5 +81,10 @@ def load() -> TrainSettings:
 
 
 def apply_process_environment(threads: int) -> None:
-    for name, value in process_environment(threads).items():
+    for name, value in build_process_environment(threads).items():
         os.environ.setdefault(name, value)
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    matches = get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"did you mean {PREFIX}{matches[0]}?" if matches else f"there are {', '.join(PREFIX + n for n in known)}"

@@ -1,1 +1,1 @@
-"""How events get in and verdicts get out."""
+"""The worker: image events in from Kafka, verdicts out."""

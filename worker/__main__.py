@@ -1,4 +1,4 @@
-"""The `zoomin` command: its verbs, and what a failure looks like to the person who typed it."""
+"""The `zoomin` command: it runs a verb and prints a failure as one line with an exit code."""
 
 import argparse
 import importlib
@@ -17,35 +17,35 @@ def main(arguments: list[str] | None = None) -> int:
     verb = ""
     try:
         settings.apply_process_environment()
-        chosen = _parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
-        verb = f" {chosen.verb}"
-        return int(chosen.run(chosen))
+        options = _build_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+        verb = f" {options.verb}"
+        return int(options.run(options))
     except ZoomInError as error:
         print(f"zoomin{verb}: {error.detail}", file=sys.stderr)
         return 2 if isinstance(error, BadSettings) else 1
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has left: nothing to say to it
+        sys.stderr.close()  # the reader of the pipe has left: no message, no traceback
         return 0
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Only the verb that is asked for is imported: all of them take seconds."""
-    asked = [verb for verb in arguments[:1] if verb in VERBS]
+def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser with the verb of the command line alone if it names one: importing all verbs takes seconds."""
+    named = [verb for verb in arguments[:1] if verb in VERBS]
     parser = argparse.ArgumentParser(
         prog="zoomin",
         description="Tells generated images from photographs: events in by Kafka, verdicts with evidence out.",
         epilog="Start with `zoomin demo`. Settings: ZOOMIN_<SECTION>__<FIELD>, listed by `zoomin check`.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in asked or VERBS:
+    for verb in named or VERBS:
         command = importlib.import_module(f"worker.commands.{verb}")
         sub = verbs.add_parser(
             verb, help=command.HELP, description=command.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         command.configure(sub)
-        sub.set_defaults(run=command.run, settings=cache(settings.load))
+        sub.set_defaults(run=command.run, settings=cache(settings.load_settings))
     return parser
 
 

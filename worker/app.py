@@ -47,11 +47,11 @@ DECODERS = 2
 DECODE_TURNS = 2 * DECODERS  # a file waits at each decoder, so that none idles while the loop is busy
 
 
-async def run_worker(settings: Settings, *, engine: Callable[[], Awaitable[Engine]] | None = None) -> bool:
+async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable[Engine]] | None = None) -> bool:
     """Judge events until SIGTERM or SIGINT; a second signal leaves at once.
 
     Returns False when the signal came while the engine was starting; that start still goes on in a thread of its own.
-    `engine` starts another VisionEngine than vLLM, for tests and benchmarks.
+    `start_engine` starts another VisionEngine than vLLM, for tests and benchmarks.
 
     Raises: FatalError.
     """
@@ -68,7 +68,7 @@ async def run_worker(settings: Settings, *, engine: Callable[[], Awaitable[Engin
         store = await open_store(settings, retriers, stack)
         kafka = await connect_kafka(settings.kafka, retriers, stack)
         supervisor = Supervisor(
-            engine or partial(start_vllm, checkpoint, settings.engine),
+            start_engine or partial(start_vllm, checkpoint, settings.engine),
             restarts=settings.engine.restarts,
             retrier=retriers.build("engine"),
             metrics=metrics,

@@ -1,23 +1,23 @@
-"""Stops the worker when most recent events became dead letters by what may be our own fault; pure."""
+"""Circuit breaker: stops the worker when too many recent dead letters may be our own fault; pure."""
 
 from collections import Counter, deque
 
 WINDOW = 50
-"""events looked back on"""
+"""most recent events that count"""
 MINIMUM = 20
-"""dead letters that it takes, so that a bad start of a few events does not stop us"""
+"""fewest dead letters that stop the worker, so that a bad start of a few events does not"""
 OUR_FAULT = frozenset(
     {"internal_fault", "answer_unreadable", "generation_failed", "inference_timeout", "engine_poison"}
 )
-"""what senders cause never counts: it alerts, and others are still to be served"""
+"""codes that count; dead letters that senders cause only alert, because other events can still be served"""
 
 
 class Breaker:
     def __init__(self) -> None:
         self._recent: deque[str | None] = deque(maxlen=WINDOW)
 
-    def closed(self, code: str | None) -> None:
-        """One more event is answered: `code` of its dead letter, None for a verdict or an ignored one."""
+    def count(self, code: str | None) -> None:
+        """Count an answered event: `code` of its dead letter, None for a verdict or an ignored one."""
         self._recent.append(code if code in OUR_FAULT else None)
 
     @property

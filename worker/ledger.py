@@ -1,6 +1,6 @@
-"""Turns out-of-order completions into in-order commits; pure.
+"""Ledger of offsets: out-of-order completions become in-order commits; pure.
 
-Invariant: what is committable never lies past an open offset, and only the present assignment of a partition counts.
+Invariant: a committable offset never lies past an open one, and only the present assignment of a partition counts.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from itertools import count
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One record begun under one assignment of its partition; `epoch` names the assignment."""
+    """A record that was begun under one assignment of its partition; `epoch` names the assignment."""
 
     partition: int
     offset: int
@@ -23,7 +23,7 @@ class _Assignment:
     """`next_offset` follows the newest record read; None until the first position is known.
 
     Offsets may jump forward (transaction markers, compaction) and back (the log was cut): an offset begun twice is
-    open until both are finished, and reading further back takes what is committable back with it.
+    open until both are finished, and reading further back moves the committable offset back too.
     """
 
     epoch: int
@@ -49,11 +49,11 @@ class OffsetLedger:
         self._assignments: dict[int, _Assignment] = {}
 
     def assign(self, partition: int, position: int | None = None) -> None:
-        """Starts a new epoch. `position` is where reading starts, None while the client does not know it yet."""
+        """Start a new epoch. `position` is the first offset to read, None while the client does not know it yet."""
         self._assignments[partition] = _Assignment(next(self._epochs), position, position)
 
     def revoke(self, partition: int) -> None:
-        """Drops the partition: what is still open there finishes into the void."""
+        """Drop the partition; positions that are still open there may finish later and change nothing."""
         self._assignments.pop(partition, None)
 
     def begin(self, partition: int, offset: int) -> Position:
@@ -63,7 +63,7 @@ class OffsetLedger:
         return Position(partition, offset, assignment.epoch)
 
     def finish(self, position: Position) -> bool:
-        """False, and nothing changes, for a position of an assignment that is over."""
+        """Close a position. Return False and change nothing if its assignment is over."""
         assignment = self._assignments.get(position.partition)
         if assignment is None or assignment.epoch != position.epoch or not assignment.open[position.offset]:
             return False
@@ -72,26 +72,26 @@ class OffsetLedger:
             del assignment.open[position.offset]
         return True
 
-    def idle(self, partition: int, position: int) -> None:
-        """The client's position when every record it handed out was begun: past gaps that hold no record."""
+    def skip_gaps(self, partition: int, position: int) -> None:
+        """Move past gaps without records: `position` is the client's when every record that it returned was begun."""
         assignment = self._assignments.get(partition)
         if assignment is None or assignment.open:
             return
         assignment.next_offset = max(position, assignment.next_offset or 0)
 
-    def committable(self) -> dict[int, int]:
-        """Per partition the offset to commit (of the next record to read), where it differs from the committed one."""
+    def find_committable(self) -> dict[int, int]:
+        """Return the offset to commit (of the next record to read) of each partition where it is not committed yet."""
         moved = {p: (a.committable, a.committed) for p, a in self._assignments.items()}
         return {p: now for p, (now, before) in moved.items() if now is not None and now != before}
 
-    def committed(self, offsets: Mapping[int, int]) -> None:
-        """The broker has taken these."""
+    def note_commit(self, offsets: Mapping[int, int]) -> None:
+        """Note that the broker has stored these offsets."""
         for partition, offset in offsets.items():
             if partition in self._assignments:
                 self._assignments[partition].committed = offset
 
-    def span(self, partition: int) -> int:
-        """Offsets from the last commit to the newest read: what a crash would repeat."""
+    def measure_span(self, partition: int) -> int:
+        """Count the offsets from the last commit to the newest read: a crash would repeat these."""
         assignment = self._assignments.get(partition)
         return 0 if assignment is None else assignment.span
 

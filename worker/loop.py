@@ -1,4 +1,4 @@
-"""Poll, admit, collect, commit: the one loop that owns all moving state, and the only place with back-pressure.
+"""The worker's one loop: poll, admit, collect, commit. It owns all state that changes and applies back-pressure.
 
 Invariant: at most `max_in_flight` events run; no partition runs further than `max_span` ahead of its commit; an offset
 is committed only when every offset before it is answered, under the assignment that read it.
@@ -16,25 +16,25 @@ from pipeline.wire.record import RawRecord
 from worker.breaker import Breaker
 from worker.common.settings import FlowSettings
 from worker.handler import Outcome
-from worker.kafka.poll_result import Turn
+from worker.kafka.poll_result import PollResult
 from worker.ledger import OffsetLedger, Position
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
 
 POLL_S = 0.1
 COMPLETION_WAIT_S = 0.5
-LOOK_S = 5.0
+LAG_CHECK_S = 5.0
 STALLED_AFTER_S = 30.0
 
 
 class Source(Protocol):
     async def poll(
         self, *, max_records: int, paused: frozenset[int], committable: Mapping[int, int], timeout_s: float
-    ) -> Turn: ...
+    ) -> PollResult: ...
 
     async def commit(self, offsets: Mapping[int, int]) -> bool: ...
 
-    async def lag(self) -> dict[int, int]: ...
+    async def measure_lag(self) -> dict[int, int]: ...
 
     async def rebuild(self) -> None: ...
 
@@ -68,79 +68,82 @@ class WorkerLoop:
         self._assignment: frozenset[int] = frozenset()
         self._paused: frozenset[int] = frozenset()
         self._progress_at: dict[int, float] = {}
-        self._committed_at = self._looked_at = clock()
+        self._committed_at = self._checked_at = clock()
         self.turned_at = clock()
         self.assigned = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set and everything in flight is answered, or the drain deadline has passed.
+        """Run until `stop` is set, then until everything in flight is answered or the drain deadline has passed.
 
         Raises: FatalError, after which nothing more is committed.
         """
         try:
             while not stop.is_set():
-                await self._turn()
+                await self._run_once()
             await self._drain()
         finally:
             await self._cancel(list(self._tasks))
 
-    async def _turn(self) -> None:
+    async def _run_once(self) -> None:
         self.turned_at = self._clock()
         self._collect()
-        self._paused = self._held_back()
+        self._paused = self._choose_paused()
         await self._poll(max(1, self._free_slots), POLL_S if self._free_slots else 0)
         self._admit()
         if not self._free_slots:
             await asyncio.wait(self._tasks, timeout=COMPLETION_WAIT_S, return_when=asyncio.FIRST_COMPLETED)
         if self._clock() - self._committed_at >= self._commit_interval_s:
             await self._commit()
-        if self._clock() - self._looked_at >= LOOK_S:
-            await self._look()
+        if self._clock() - self._checked_at >= LAG_CHECK_S:
+            await self._check_lag()
 
     @property
     def _free_slots(self) -> int:
         return max(0, self._flow.max_in_flight - len(self._tasks) - len(self._surplus))
 
-    def _held_back(self) -> frozenset[int]:
+    def _choose_paused(self) -> frozenset[int]:
         if not self._free_slots:
             return self._assignment
-        return frozenset(p for p in self._assignment if self._ledger.span(p) >= self._flow.max_span)
+        return frozenset(p for p in self._assignment if self._ledger.measure_span(p) >= self._flow.max_span)
 
     async def _poll(self, max_records: int, timeout_s: float) -> None:
-        turn = await self._source.poll(
-            max_records=max_records, paused=self._paused, committable=self._ledger.committable(), timeout_s=timeout_s
+        result = await self._source.poll(
+            max_records=max_records,
+            paused=self._paused,
+            committable=self._ledger.find_committable(),
+            timeout_s=timeout_s,
         )
-        await self._rebalance(turn)
-        self._metrics.skipped.inc(turn.skipped)
-        for record in turn.records:
+        await self._apply_rebalance(result)
+        self._metrics.skipped.inc(result.skipped)
+        for record in result.records:
             self._progress_at[record.partition] = self._clock()
             self._surplus.append((record, self._ledger.begin(record.partition, record.offset)))
-        for partition, position in turn.positions.items():
-            self._ledger.idle(partition, position)
+        for partition, position in result.positions.items():
+            self._ledger.skip_gaps(partition, position)
 
-    async def _rebalance(self, turn: Turn) -> None:
-        gone = turn.revoked | turn.lost
+    async def _apply_rebalance(self, result: PollResult) -> None:
+        gone = result.revoked | result.lost
         if gone:
             await self._drop(gone)
-        for partition in turn.assigned:
-            first = next((record.offset for record in turn.records if record.partition == partition), None)
-            self._ledger.assign(partition, turn.positions.get(partition) if first is None else first)
+        for partition in result.assigned:
+            first = next((record.offset for record in result.records if record.partition == partition), None)
+            self._ledger.assign(partition, result.positions.get(partition) if first is None else first)
             self._progress_at[partition] = self._clock()
-        if gone or turn.assigned:
+        if gone or result.assigned:
             self._metrics.rebalances.inc()
-            self._tell(turn)
-        self._assignment = turn.assignment
-        self.assigned = self.assigned or bool(turn.assignment)
+            self._log_rebalance(result)
+        self._assignment = result.assignment
+        self.assigned = self.assigned or bool(result.assignment)
 
-    def _tell(self, turn: Turn) -> None:
-        if turn.lost:
-            telemetry.logger().warning(telemetry.MEMBER_FENCED, lost=sorted(turn.lost))
-        if turn.assigned or turn.revoked:
-            event = telemetry.PARTITIONS_ASSIGNED if turn.assigned else telemetry.PARTITIONS_REVOKED
-            telemetry.logger().info(event, assigned=sorted(turn.assigned), revoked=sorted(turn.revoked))
+    def _log_rebalance(self, result: PollResult) -> None:
+        if result.lost:
+            telemetry.get_logger().warning(telemetry.MEMBER_FENCED, lost=sorted(result.lost))
+        if result.assigned or result.revoked:
+            event = telemetry.PARTITIONS_ASSIGNED if result.assigned else telemetry.PARTITIONS_REVOKED
+            telemetry.get_logger().info(event, assigned=sorted(result.assigned), revoked=sorted(result.revoked))
 
     async def _drop(self, partitions: frozenset[int]) -> None:
-        """What a partition had in flight goes with it: the new owner reads it again."""
+        """Cancel everything in flight of these partitions: their new owner reads it again."""
         for partition in partitions:
             self._ledger.revoke(partition)
         self._surplus = deque((r, p) for r, p in self._surplus if p.partition not in partitions)
@@ -153,32 +156,32 @@ class WorkerLoop:
             self._tasks[asyncio.create_task(self._handler.handle(record), name=name)] = position
         self._metrics.in_flight.set(len(self._tasks))
         self._metrics.paused.set(len(self._paused))
-        self._metrics.span.set(max(map(self._ledger.span, self._assignment), default=0))
+        self._metrics.span.set(max(map(self._ledger.measure_span, self._assignment), default=0))
 
     def _collect(self) -> None:
         for task in [task for task in self._tasks if task.done()]:
             outcome = task.result()  # a fatal error leaves the loop here
             self._ledger.finish(self._tasks.pop(task))
             for code in outcome.codes or (None,):
-                self._breaker.closed(code)
+                self._breaker.count(code)
         if self._breaker.tripped:
             raise DeadLetterFlood(self._breaker.detail)
 
     async def _commit(self) -> bool:
         self._committed_at = self._clock()
-        offsets = self._ledger.committable()
+        offsets = self._ledger.find_committable()
         if not offsets:
             return True
         if not await self._source.commit(offsets):
-            telemetry.logger().info(telemetry.COMMIT_POSTPONED, offsets=offsets)
+            telemetry.get_logger().info(telemetry.COMMIT_POSTPONED, offsets=offsets)
             return False
-        self._ledger.committed(offsets)
+        self._ledger.note_commit(offsets)
         return True
 
-    async def _look(self) -> None:
-        """Lag for the metrics, and the watchdog: a partition that could go on and does not gets a new consumer."""
-        self._looked_at = self._clock()
-        lag = await self._source.lag()
+    async def _check_lag(self) -> None:
+        """Measure the lag; rebuild the consumer if a partition has records and a free slot and brings none."""
+        self._checked_at = self._clock()
+        lag = await self._source.measure_lag()
         for partition, records in lag.items():
             self._metrics.lag.labels(str(partition)).set(records)
         stalled = [
@@ -187,11 +190,11 @@ class WorkerLoop:
             if lag.get(partition, 0) > 0 and self._clock() - self._progress_at[partition] > STALLED_AFTER_S
         ]
         if stalled and self._free_slots:
-            telemetry.logger().error(telemetry.CONSUMER_STALLED, partitions=stalled)
-            await self._source.rebuild()  # its next turn says that everything is lost
+            telemetry.get_logger().error(telemetry.CONSUMER_STALLED, partitions=stalled)
+            await self._source.rebuild()  # its next poll reports all partitions as lost
 
     async def _drain(self) -> None:
-        """Polls on, paused, so that the group keeps us while the last events finish."""
+        """Finish the events in flight; go on polling, paused, so that the group keeps us meanwhile."""
         deadline = self._clock() + self._flow.drain_timeout_s
         self._surplus.clear()
         while self._tasks and self._clock() < deadline:

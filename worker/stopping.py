@@ -1,4 +1,4 @@
-"""How a worker is asked to stop: the first signal drains, the second leaves at once."""
+"""Stop by signals: the first one drains the worker, the second one ends it at once."""
 
 import asyncio
 import signal
@@ -8,23 +8,23 @@ from worker.observe import telemetry
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second cancels the program."""
+    """Return an event that the first SIGTERM or SIGINT sets; the second signal cancels the current task."""
     stop = asyncio.Event()
     running, main = asyncio.get_running_loop(), asyncio.current_task()
 
-    def requested() -> None:
-        telemetry.logger().info(telemetry.STOP_REQUESTED, again=stop.is_set())
+    def request_stop() -> None:
+        telemetry.get_logger().info(telemetry.STOP_REQUESTED, again=stop.is_set())
         if stop.is_set() and main is not None:
             main.cancel()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        running.add_signal_handler(number, requested)
+        running.add_signal_handler(number, request_stop)
     return stop
 
 
-async def done_before(stop: asyncio.Event, starting: Coroutine[None, None, None]) -> bool:
-    """False, and `starting` is cancelled, when somebody asks to stop while a minute of start is under way."""
+async def finish_before(stop: asyncio.Event, starting: Coroutine[None, None, None]) -> bool:
+    """Return True when `starting` has finished; if `stop` is set before, cancel it and return False."""
     start, stopping = asyncio.create_task(starting), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)

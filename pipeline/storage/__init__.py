@@ -1,1 +1,1 @@
-"""S3 in our own errors, for worker and training."""
+"""One S3 client with one translation of its errors, for worker and training."""

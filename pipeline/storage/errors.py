@@ -1,12 +1,20 @@
-"""What S3 refuses, in our own errors: its codes by what they mean. No exception of botocore or urllib3 goes further."""
+"""Translation of S3's refusals into our errors: no exception of botocore or urllib3 passes this room."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSLError,
+)
 from urllib3.exceptions import HTTPError
 
-from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, StoreUnavailable, ZoomInError
+from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, StoreDenied, StoreUnavailable, ZoomInError
 
 CREDENTIALS_REFUSED = frozenset(
     {
@@ -18,9 +26,9 @@ MISSING = frozenset(
     {
         *("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound", "404"),
         "MethodNotAllowed",  # the version is a delete marker
-        "InvalidArgument",  # a version id that this S3 never gave
+        "InvalidArgument",  # a version id that this S3 never issued
         *("InvalidBucketName", "InvalidURI", "KeyTooLongError"),
-        "InvalidRequest",  # SeaweedFS's word for a key that it does not take
+        "InvalidRequest",  # SeaweedFS's code for a key that it does not accept
     }
 )
 CHANGED = frozenset({"PreconditionFailed", "412"})
@@ -28,25 +36,51 @@ DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403", "In
 
 
 @contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Foreign exceptions as ours; their own texts hold URLs with queries and go no further."""
+def translate_errors(place: str) -> Iterator[None]:
+    """Raise our error for each exception of the S3 client; its own text may hold URLs with signatures and is dropped.
+
+    Raises: ImageMissing, ImageChanged, AccessDenied, StoreUnavailable.
+    """
     try:
         yield
     except ClientError as error:
-        raise _error_of(code_of(error))(f"{place}: S3 answers {code_of(error)}") from error
+        code = read_error_code(error)
+        raise _choose_error(code)(f"{place}: S3 answers {code}") from error
     except ParamValidationError as error:
         raise ImageMissing(f"{place}: no such name is possible in S3") from error
     except (BotoCoreError, HTTPError, OSError) as error:
         raise StoreUnavailable(f"{place}: S3 does not answer ({type(error).__name__})") from error
 
 
-def _error_of(code: str) -> type[ZoomInError]:
+@contextmanager
+def require_access() -> Iterator[None]:
+    """Raise StoreDenied where only an operator can help: bad credentials or an unknown certificate; others pass.
+
+    For the start of a process: later the same refusals may be an outage that ends by itself.
+    """
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+        raise StoreDenied("no S3 credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from error
+    except ClientError as error:
+        code = read_error_code(error)
+        if code in CREDENTIALS_REFUSED:
+            raise StoreDenied(f"S3 refuses our credentials or their region: {code}") from error
+        raise
+    except SSLError as error:
+        raise StoreDenied(
+            "the certificate of S3 is not accepted: name the file of the CA that signed it in AWS_CA_BUNDLE "
+            f"({error.kwargs.get('error')})"
+        ) from error
+
+
+def read_error_code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code") or "an error without a code"
+
+
+def _choose_error(code: str) -> type[ZoomInError]:
     if code in MISSING:
         return ImageMissing
     if code in CHANGED:
         return ImageChanged
     return AccessDenied if code in DENIED else StoreUnavailable
-
-
-def code_of(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code") or "an error without a code"

@@ -11,7 +11,9 @@ from pipeline.errors import ImageChanged, ImageMissing, ImageTooLarge, StoreDeni
 from pipeline.wire.events import ImageRef
 from tests.support.fakes import FakeLabelBucket, FakeS3, FakeStore
 from worker.common.settings import StoreSettings
-from worker.storage.store import ImageStore, LabelBucket, create_bucket, list_objects
+from worker.storage.buckets import create_bucket, list_bucket
+from worker.storage.image_store import ImageStore
+from worker.storage.label_bucket import LabelBucket
 
 if TYPE_CHECKING:
     from tests.support.servers.services import S3ForTests, VersityGw
@@ -81,7 +83,7 @@ class RealWorld:
             environment.setenv(name, value)
 
     def bucket(self, *, versioned: bool = False) -> str:
-        name = self._s3.bucket()
+        name = self._s3.create_bucket()
         if versioned:
             self._s3.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
@@ -294,11 +296,11 @@ async def test_without_credentials_a_start_ends(real: RealWorld, monkeypatch: py
 def test_objects_are_listed_in_order_and_from_behind_a_key(real: RealWorld) -> None:
     bucket = real.bucket()
     etags = {key: real.put(bucket, key, key.encode())[0] for key in ("in/a b", "in/a+b", "in/ä", "out/c")}
-    listed = list(list_objects(real.settings(), bucket, "in/"))
+    listed = list(list_bucket(real.settings(), bucket, "in/"))
     assert [(found.key, found.etag) for found in listed] == [(key, etags[key]) for key in ("in/a b", "in/a+b", "in/ä")]
-    assert [found.key for found in list_objects(real.settings(), bucket, "in/", after="in/a b")] == ["in/a+b", "in/ä"]
+    assert [found.key for found in list_bucket(real.settings(), bucket, "in/", after="in/a b")] == ["in/a+b", "in/ä"]
     with pytest.raises(ImageMissing):
-        list(list_objects(real.settings(), "no-such-bucket-here", ""))
+        list(list_bucket(real.settings(), "no-such-bucket-here", ""))
 
 
 async def test_a_bucket_is_created_once_and_kept(real: RealWorld) -> None:

@@ -1,4 +1,4 @@
-"""How long to go on with an operation that fails: one Retrier per dependency.
+"""Retries of operations that fail: one Retrier for each dependency.
 
 Invariant: a dependency that refuses everyone costs no event; one that refuses a single event costs that event.
 """
@@ -22,17 +22,17 @@ class RetryPolicy:
     max_wait_s: float
     patience_s: float
 
-    def wait_s(self, failures: int, rng: random.Random) -> float:
-        """Doubles with each failure up to the cap; jittered down by up to half, so that events do not march in step."""
+    def compute_wait_s(self, failures: int, rng: random.Random) -> float:
+        """Compute a pause that doubles with each failure up to the cap, less up to half of it by chance (jitter)."""
         doubled = self.first_wait_s * 2.0 ** min(failures - 1, 32)
         return min(doubled, self.max_wait_s) * rng.uniform(0.5, 1.0)
 
 
 @dataclass(slots=True)
-class _Refusals:
-    """What one call has seen: tries in all, bad luck, and since when it is refused without a break.
+class _Failures:
+    """Failures of one call: `streak` counts the last refusals in a row, from `first_at` to `last_at`.
 
-    `alone_since`: its last refusal that may have been everyone's.
+    `alone_since` is the time of its last refusal that may have been one of all events.
     """
 
     tries: int = 0
@@ -44,9 +44,10 @@ class _Refusals:
 
 
 class Retrier:
-    """Remembers when its dependency last served anyone; `probe` stands for someone else when nobody else is served.
+    """Remembers when its dependency last served any event.
 
-    It is asked once patience has passed, so an event that is alone is given up after twice that time.
+    If no other event succeeds meanwhile, `probe` runs after `patience_s` in its place; such an event is dead-lettered
+    after up to twice `patience_s`.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Retrier:
         on_outage: Callable[[bool], None] = lambda _out: None,
         probe: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """`on_retry` gets each failure that is tried again, with the pause before; `on_outage` each change."""
+        """`on_retry` gets each failure to be tried again, with the pause before; `on_outage` the start and the end."""
         self._policy = policy
         self._clock = clock
         self._sleep = sleep
@@ -73,79 +74,79 @@ class Retrier:
 
     @property
     def in_outage(self) -> bool:
-        """Whether the last answer to anyone was a refusal that is still held for the dependency's fault."""
+        """True if the dependency's last answer to any event was a refusal that is still taken for its own fault."""
         return self._in_outage
 
     async def call(self, operation: Callable[[], Awaitable[Result]]) -> Result:
-        """Tries until it is done or given up; what is raised says how many tries it took in `attempts`.
+        """Try the operation until it succeeds or is given up; an error holds the number of tries in `attempts`.
 
         Raises: the operation's own TransientError after `attempts` of them, its PoisonError and FatalError at once,
-            and `OutageError.alone()` when only this event is refused.
+            and `OutageError.convert_to_poison()` when only this event is refused.
         """
-        seen = _Refusals()
+        failures = _Failures()
         while True:
-            seen.tries += 1
+            failures.tries += 1
             served_before_at = self._served_at
             try:
                 result = await operation()
             except OutageError as refusal:
-                wait_s = self._refused(refusal, seen, served_before_at)
+                wait_s = self._handle_refusal(refusal, failures, served_before_at)
             except TransientError as error:
-                wait_s = self._unlucky(error, seen)
+                wait_s = self._handle_bad_luck(error, failures)
             except ZoomInError as error:
-                error.attempts = seen.tries
+                error.attempts = failures.tries
                 if isinstance(error, PoisonError):
-                    self._served()
+                    self._note_served()
                 raise
             else:
-                self._served()
+                self._note_served()
                 return result
             await self._sleep(wait_s)
-            await self._ask_for_someone_else(seen)
+            await self._probe_for_others(failures)
 
-    def _refused(self, refusal: OutageError, seen: _Refusals, served_before_at: float) -> float:
+    def _handle_refusal(self, refusal: OutageError, failures: _Failures, served_before_at: float) -> float:
         now = self._clock()
-        # Someone must have been served between each two tries of this event, as long as patience lasts: a dependency
-        # that comes back by and by would otherwise condemn every event that the outage has kept waiting.
-        others_served = seen.streak > 0 and served_before_at >= seen.last_at
+        # Another event must have been served between any two tries of this one, for all of `patience_s`: otherwise a
+        # dependency that comes back slowly would dead-letter every event that had to wait during the outage.
+        others_served = failures.streak > 0 and served_before_at >= failures.last_at
         if not others_served:
-            seen.alone_since = now
-        elif now - seen.alone_since >= self._policy.patience_s:
+            failures.alone_since = now
+        elif now - failures.alone_since >= self._policy.patience_s:
             self._set_outage(False)
-            poison = refusal.alone()
-            poison.attempts, poison.stage = seen.tries, refusal.stage
+            poison = refusal.convert_to_poison()
+            poison.attempts, poison.stage = failures.tries, refusal.stage
             raise poison from refusal
-        seen.streak += 1
-        seen.first_at = seen.first_at if seen.streak > 1 else now
-        seen.last_at = now
+        failures.streak += 1
+        failures.first_at = failures.first_at if failures.streak > 1 else now
+        failures.last_at = now
         self._set_outage(True)
-        return self._next_wait_s(refusal, seen.streak)
+        return self._choose_wait_s(refusal, failures.streak)
 
-    def _unlucky(self, error: TransientError, seen: _Refusals) -> float:
-        self._served()
-        seen.unlucky += 1
-        seen.streak = 0
-        if seen.unlucky >= self._policy.attempts:
-            error.attempts = seen.tries
+    def _handle_bad_luck(self, error: TransientError, failures: _Failures) -> float:
+        self._note_served()
+        failures.unlucky += 1
+        failures.streak = 0
+        if failures.unlucky >= self._policy.attempts:
+            error.attempts = failures.tries
             raise error
-        return self._next_wait_s(error, seen.unlucky)
+        return self._choose_wait_s(error, failures.unlucky)
 
-    def _next_wait_s(self, error: ZoomInError, failures: int) -> float:
-        wait_s = self._policy.wait_s(failures, self._rng)
+    def _choose_wait_s(self, error: ZoomInError, count: int) -> float:
+        wait_s = self._policy.compute_wait_s(count, self._rng)
         self._on_retry(error, wait_s)
         return wait_s
 
-    async def _ask_for_someone_else(self, seen: _Refusals) -> None:
-        patient = self._clock() - seen.first_at < self._policy.patience_s
-        if self._probe is None or seen.streak == 0 or patient or self._served_at >= seen.last_at:
+    async def _probe_for_others(self, failures: _Failures) -> None:
+        patient = self._clock() - failures.first_at < self._policy.patience_s
+        if self._probe is None or failures.streak == 0 or patient or self._served_at >= failures.last_at:
             return
         try:
             await self._probe()
         except ZoomInError:
             return
-        self._served_at = self._clock()  # and no more: an outage ends when an event is served
+        self._served_at = self._clock()  # the outage goes on: it ends when an event is served
 
-    def _served(self) -> None:
+    def _note_served(self) -> None:
         self._served_at = self._clock()
         self._set_outage(False)
 

@@ -1,4 +1,4 @@
-"""GET /livez, /readyz and /metrics, from a thread of its own, so that a stuck loop is seen from outside."""
+"""HTTP server of /livez, /readyz and /metrics, on a thread of its own, so that a stuck loop is seen from outside."""
 
 import threading
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pipeline.errors import BadSettings
 
 Check = Callable[[], str | None]
-"""None when all is well, else what is not."""
+"""returns None when all is well, else the reason in one sentence"""
 
 
 class HealthServer:
-    """Serves from entering to leaving the context; beside our registry, vLLM's own families from the default one."""
+    """Serves while its context is entered; /metrics adds the default registry, where vLLM's own families are."""
 
     def __init__(self, host: str, port: int, *, live: Check, ready: Check, registry: CollectorRegistry) -> None:
         def answer(path: str) -> tuple[int, str, bytes]:
@@ -64,6 +64,6 @@ def _request_handler(answer: Callable[[str], tuple[int, str, bytes]]) -> type[Ba
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Probes every few seconds are no news."""
+            """Log nothing: probes come every few seconds."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""One Retrier a dependency, each telling the metrics and the log under its name."""
+"""Retriers by dependency: each reports retries and outages to the metrics and the log under its name."""
 
 import asyncio
 import random
@@ -20,16 +20,16 @@ class Retriers:
         self._policy = RetryPolicy(settings.attempts, FIRST_RETRY_S, settings.max_wait_s, settings.patience_s)
         self._metrics = metrics
 
-    def of(
+    def build(
         self,
         dependency: str,
         *,
         probe: Callable[[], Awaitable[object]] | None = None,
         patience_s: float | None = None,
     ) -> Retrier:
-        def retried(error: ZoomInError, wait_s: float) -> None:
+        def report_retry(error: ZoomInError, wait_s: float) -> None:
             self._metrics.retries.labels(dependency).inc()
-            telemetry.logger().debug(
+            telemetry.get_logger().debug(
                 telemetry.DEPENDENCY_RETRIED, dependency=dependency, code=error.code, wait_s=round(wait_s, 2)
             )
 
@@ -38,17 +38,17 @@ class Retriers:
             clock=time.monotonic,
             sleep=asyncio.sleep,
             rng=random.Random(),
-            on_retry=retried,
-            on_outage=self.outage(dependency),
+            on_retry=report_retry,
+            on_outage=self.build_outage_reporter(dependency),
             probe=probe,
         )
 
-    def outage(self, dependency: str) -> Callable[[bool], None]:
-        """What to call when the dependency stops serving, and when it serves again."""
+    def build_outage_reporter(self, dependency: str) -> Callable[[bool], None]:
+        """Return the function to call when the dependency stops serving, and when it serves again."""
 
-        def changed(out: bool) -> None:
+        def report_outage(out: bool) -> None:
             self._metrics.outage.labels(dependency).set(int(out))
             event = telemetry.OUTAGE_BEGAN if out else telemetry.OUTAGE_ENDED
-            telemetry.logger().warning(event, dependency=dependency)
+            telemetry.get_logger().warning(event, dependency=dependency)
 
-        return changed
+        return report_outage

@@ -1,4 +1,4 @@
-"""Times the stages of one event, opens their spans, and tells an error in which stage it happened."""
+"""Time of one event: the seconds and the span of each stage, and the stage in which an error happened."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,21 +8,36 @@ from worker.observe.telemetry import Metrics, Tracing
 
 
 class Stopwatch:
-    def __init__(self, metrics: Metrics, tracing: Tracing, clock: Callable[[], float]) -> None:
+    """Runs from its creation; `queued_s` is the time that the event had waited before."""
+
+    def __init__(
+        self, metrics: Metrics, tracing: Tracing, clock: Callable[[], float], *, queued_s: float = 0.0
+    ) -> None:
         self._metrics = metrics
         self._tracing = tracing
         self._clock = clock
-        self.seconds: dict[str, float] = {}
+        self._queued_s = queued_s
+        self._started_at = clock()
+        self._stage_s: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        began = self._clock()
+    def time_stage(self, name: str) -> Iterator[None]:
+        """Measure a stage and trace it; an error that leaves it learns its name unless an inner stage named it."""
+        started_at = self._clock()
         try:
-            with self._tracing.stage(name):
+            with self._tracing.trace_stage(name):
                 yield
         except ZoomInError as error:
             error.stage = error.stage or name
             raise
         finally:
-            self.seconds[name] = self._clock() - began
-            self._metrics.stage_seconds.labels(name).observe(self.seconds[name])
+            self._stage_s[name] = self._clock() - started_at
+            self._metrics.stage_seconds.labels(name).observe(self._stage_s[name])
+
+    def read_timing_s(self) -> dict[str, float]:
+        """Return the seconds in the queue, in each finished stage, and in total until now."""
+        return {
+            "queued": self._queued_s,
+            **self._stage_s,
+            "total": self._queued_s + self._clock() - self._started_at,
+        }

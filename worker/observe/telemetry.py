@@ -1,6 +1,6 @@
-"""What the worker tells: log lines, metrics, spans. Every name of ours stands here, with its meaning.
+"""Telemetry of the worker: all names of log events and metrics with their meaning, and the spans of a record.
 
-No explanation text, no query string, no pixel enters a log. OpenTelemetry is for traces only and off without OTEL_*.
+No explanation text, no query string, no pixel enters a log. OpenTelemetry is for traces only; without OTEL_* it is off.
 """
 
 import logging
@@ -22,7 +22,7 @@ from structlog.typing import EventDict
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.errors import ZoomInError
 from pipeline.wire.record import RawRecord
-from worker.common.settings import TelemetrySettings, exports_traces
+from worker.common.settings import TelemetrySettings, is_tracing_enabled
 
 # Log events: snake case, past tense.
 WORKER_STARTED = "worker_started"
@@ -54,7 +54,7 @@ Log = structlog.stdlib.BoundLogger
 
 
 class Metrics:
-    """Every metric with its meaning; one object per worker, so that two workers in a test do not share."""
+    """All metrics with their meaning; each worker has its own object, so that two workers in a test share nothing."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         r = self.registry = registry or CollectorRegistry()
@@ -99,14 +99,14 @@ class Metrics:
             registry=r,
         )
 
-    def serves(self, checkpoint: Checkpoint) -> None:
+    def set_model(self, checkpoint: Checkpoint) -> None:
         self.model_info.labels(checkpoint.name, checkpoint.revision, PROMPT_VERSION).set(1)
 
 
 def configure_logging(settings: TelemetrySettings) -> None:
-    """JSON lines on stderr, or a console where people watch; kafka's and botocore's warnings pass a rate limit."""
+    """Write JSON lines to stderr, or readable ones to a terminal; limit the rate of the libraries' own warnings."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    # Strings in quotes: else what a sender wrote into an id would be obeyed by the terminal.
+    # Strings in quotes: otherwise a terminal would obey control sequences that a sender wrote into an id.
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(repr_native_str=True) if console else structlog.processors.JSONRenderer()
     )
@@ -125,15 +125,15 @@ def configure_logging(settings: TelemetrySettings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_OncePerMinute())
-    handler.addFilter(_on_one_line)
-    handler.addFilter(_without_credentials)
+    handler.addFilter(_shorten_traceback)
+    handler.addFilter(_hide_credentials)
     logging.basicConfig(
         level=logging.WARNING, handlers=[handler], format="%(levelname)s %(name)s: %(message)s", force=True
     )
 
 
 class _OncePerMinute(logging.Filter):
-    """Clients repeat an outage several times a second: one line a minute for each place that says so."""
+    """Passes one line a minute from each place in the code: clients report an outage several times a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,8 +147,8 @@ class _OncePerMinute(logging.Filter):
         return True
 
 
-def _on_one_line(record: logging.LogRecord) -> bool:
-    """Of a refusal Kafka's client shows a traceback through its own insides; what it was is enough."""
+def _shorten_traceback(record: logging.LogRecord) -> bool:
+    """Replace a traceback through the Kafka client's own code by the error in one line."""
     if record.name.startswith("kafka.") and record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
         record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", ()
@@ -156,8 +156,8 @@ def _on_one_line(record: logging.LogRecord) -> bool:
     return True
 
 
-def _without_credentials(record: logging.LogRecord) -> bool:
-    """OpenTelemetry quotes what it cannot read of OTEL_EXPORTER_OTLP_HEADERS, where tokens are."""
+def _hide_credentials(record: logging.LogRecord) -> bool:
+    """Drop the part of OTEL_EXPORTER_OTLP_HEADERS that OpenTelemetry quotes if it cannot parse it: maybe a token."""
     if record.name == "opentelemetry.util.re":
         record.args = ("(not shown)",)
     return True
@@ -171,7 +171,7 @@ def _add_trace_ids(_logger: object, _method: str, line: EventDict) -> EventDict:
     return line
 
 
-def logger() -> Log:
+def get_logger() -> Log:
     log: Log = structlog.get_logger()
     return log
 
@@ -184,15 +184,15 @@ class Tracing:
         self._provider = TracerProvider(
             resource=Resource.create({"service.name": "zoomin", "service.instance.id": worker})
         )
-        self._exports = exports_traces()
+        self._exports = is_tracing_enabled()
         if self._exports:
             self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("zoomin")
 
     @contextmanager
-    def process(self, record: RawRecord) -> Iterator[None]:
-        """The consumer span of one record, a child of the trace that the record carries."""
-        carrier = {"traceparent": (record.header("traceparent") or b"").decode("ascii", "replace")}
+    def trace_record(self, record: RawRecord) -> Iterator[None]:
+        """Open the consumer span of one record, a child of the trace that the record carries."""
+        carrier = {"traceparent": (record.get_header("traceparent") or b"").decode("ascii", "replace")}
         attributes: dict[str, AttributeValue] = {
             "messaging.system": "kafka",
             "messaging.operation.name": "process",
@@ -203,22 +203,22 @@ class Tracing:
             "messaging.consumer.group.name": self._group_id,
         }
         parent = propagate.extract(carrier, context.Context())
-        with self._span(f"process {record.topic}", parent, trace.SpanKind.CONSUMER, attributes):
+        with self._open_span(f"process {record.topic}", parent, trace.SpanKind.CONSUMER, attributes):
             yield
 
-    def stage(self, name: str) -> AbstractContextManager[object]:
-        """A span below the record's; where nobody reads it, nothing: it would cost as much as all else we tell."""
-        return self._span(name) if self._exports else nullcontext()
+    def trace_stage(self, name: str) -> AbstractContextManager[object]:
+        """Open a span below the record's; without an exporter do nothing: it costs as much as all other telemetry."""
+        return self._open_span(name) if self._exports else nullcontext()
 
     @contextmanager
-    def _span(
+    def _open_span(
         self,
         name: str,
         parent: context.Context | None = None,
         kind: trace.SpanKind = trace.SpanKind.INTERNAL,
         attributes: Mapping[str, AttributeValue] | None = None,
     ) -> Iterator[None]:
-        """An error is told by its name alone: its text, and those of its causes, may hold what a sender wrote."""
+        """Open a span; note an error by its name alone, because its text may hold what a sender wrote."""
         with self._tracer.start_as_current_span(
             name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -229,8 +229,8 @@ class Tracing:
                 span.set_status(trace.StatusCode.ERROR)
                 raise
 
-    def traceparent(self) -> str | None:
-        """Of the current span, for the header of what we publish."""
+    def read_traceparent(self) -> str | None:
+        """Return the current span as the header of a message to publish."""
         carrier: dict[str, str] = {}
         propagate.inject(carrier)
         return carrier.get("traceparent")

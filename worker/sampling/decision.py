@@ -1,6 +1,6 @@
-"""Pure: why, if at all, a case goes to the labeling bucket.
+"""Decision if a case goes to the labeling bucket, and by which strata; pure.
 
-Each stratum draws with its own hash of the event, so a redelivery decides the same and decisions are independent.
+Each stratum draws with its own hash of the event: a redelivery decides the same, and decisions are independent.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class SamplingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`inclusion_probability` = 1 - product(1 - p_s) over the strata that apply: what a label weighs is its inverse."""
+    """`inclusion_probability` = 1 - product(1 - p_s) over the strata that apply; a label weighs its inverse."""
 
     reasons: tuple[SampleReason, ...]
     inclusion_probability: float
@@ -41,7 +41,8 @@ class Sample:
 
 
 def decide(event: VerdictEvent, policy: SamplingPolicy) -> Sample | None:
-    strata = dict(_strata(event, policy))
+    """Return None for a case that no stratum draws."""
+    strata = dict(_list_strata(event, policy))
     drawn = tuple(reason for reason, fraction in strata.items() if _draw(reason, fraction, event.event_id, policy.salt))
     if not drawn:
         return None
@@ -49,7 +50,7 @@ def decide(event: VerdictEvent, policy: SamplingPolicy) -> Sample | None:
     return Sample(drawn, inclusion, _draw("blind", policy.blind_fraction, event.event_id, policy.salt))
 
 
-def _strata(event: VerdictEvent, policy: SamplingPolicy) -> Iterator[tuple[SampleReason, float]]:
+def _list_strata(event: VerdictEvent, policy: SamplingPolicy) -> Iterator[tuple[SampleReason, float]]:
     if event.confidence < policy.low_confidence_below or event.uncertain:
         yield SampleReason.LOW_CONFIDENCE, policy.low_confidence_fraction
     if event.corrected:

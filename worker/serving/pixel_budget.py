@@ -1,6 +1,6 @@
-"""Bounds the pixels that are held at once, across all events in flight.
+"""Bound of the pixels that all events in flight hold at once.
 
-Invariant: held pixels stay within the limit, but for an image larger than all of it, which is held alone.
+Invariant: held pixels stay within the limit, except for an image larger than the whole limit, which is held alone.
 """
 
 import asyncio
@@ -13,10 +13,11 @@ class PixelBudget:
         self._limit_px = limit_px
         self._held_px = 0
         self._changed = asyncio.Condition()
-        self._first_in_line = asyncio.Lock()  # or small images would pass a large one for ever
+        self._first_in_line = asyncio.Lock()  # otherwise small images would pass a large one for ever
 
     @asynccontextmanager
     async def hold(self, pixels: int) -> AsyncIterator[None]:
+        """Wait until there is room for the pixels; hold them until the context is left."""
         async with self._first_in_line, self._changed:
             await self._changed.wait_for(lambda: self._held_px == 0 or self._held_px + pixels <= self._limit_px)
             self._held_px += pixels

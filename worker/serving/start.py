@@ -1,10 +1,10 @@
-"""The vLLM engine that the settings ask for, and what verdicts say of the model that gave them."""
+"""Start of vLLM by the settings, and the reference to its model in each verdict."""
 
 from typing import TYPE_CHECKING
 
 from pipeline import prompts
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
-from pipeline.vllm.abandonable import in_abandonable_thread
+from pipeline.vllm.abandonable import run_in_abandonable_thread
 from pipeline.wire.messages import ModelRef
 from worker.common.settings import EngineSettings
 from worker.serving.supervisor import Engine
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine:
-    engine_class, options_class = await in_abandonable_thread(_vllm)
+    engine_class, options_class = await run_in_abandonable_thread(_import_vllm)
     options = options_class(
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
@@ -26,18 +26,18 @@ async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine
     return await engine_class.start(checkpoint, options)
 
 
-def _vllm() -> "tuple[type[VllmEngine], type[EngineOptions]]":
-    # Only this path pays for torch and transformers: their import takes up to half a minute.
+def _import_vllm() -> "tuple[type[VllmEngine], type[EngineOptions]]":
+    # Imported here alone: torch and transformers take up to half a minute.
     from pipeline.vllm.engine import EngineOptions, VllmEngine
 
     return VllmEngine, EngineOptions
 
 
-def model_ref(checkpoint: Checkpoint, engine: str) -> ModelRef:
+def build_model_ref(checkpoint: Checkpoint, engine: str) -> ModelRef:
     return ModelRef(
         name=checkpoint.name,
         revision=checkpoint.revision,
         prompt_version=PROMPT_VERSION,
-        prompt_sha256=prompts.fingerprint(checkpoint.card.box_frame),
+        prompt_sha256=prompts.compute_fingerprint(checkpoint.card.box_frame),
         engine=engine,
     )

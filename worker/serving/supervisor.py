@@ -1,9 +1,10 @@
-"""Owns the engine: starts and warms it, restarts it within a budget, and asks suspects alone.
+"""Supervisor of the engine: it starts the engine, restarts it within a budget, and asks suspects alone.
 
-Invariant: a query is lost only with its event. Who was in flight when the engine died, or came while the next one
-started, is asked alone from then on, and the one that kills it again is poison. They are asked in the order in which
-the loop admitted them, as their tasks' names have it, and with them whoever is older and comes later: so what lies
-before a poisonous event is answered before it ends the next engine, and each life of a worker brings its group further.
+Invariant: a query is lost only with its event. An event is a suspect if it was in flight when the engine died or came
+while the next one started: from then on its queries are asked alone, and if one of them kills the engine again the
+event is poison. Suspects go in the order in which the loop admitted them, which their tasks' names hold; an older
+event that comes later joins them. So all events before a poisonous one are answered before it ends the next engine,
+and each life of a worker moves its group forward.
 """
 
 import asyncio
@@ -23,13 +24,13 @@ from worker.observe.telemetry import Metrics
 
 BUDGET_WINDOW_S = 3600.0
 START_DEADLINE_S = 1800.0
-"""the largest checkpoints take minutes; vLLM itself waits for a core that hangs without end"""
+"""the largest checkpoints take minutes; vLLM itself has no deadline for a core that hangs"""
 GRACE_S = 5.0
-"""between the death that spends the budget and the end: dead letters go out, what is answered is committed"""
+"""between the death that uses up the budget and the end: time to send dead letters and commit answered events"""
 
 
 class Engine(VisionEngine, Protocol):
-    """What the supervisor needs besides `ask`."""
+    """A VisionEngine that can be closed and names its version."""
 
     @property
     def version(self) -> str: ...
@@ -67,18 +68,21 @@ class Supervisor:
         self._suspects: WeakSet[asyncio.Task[object]] = WeakSet()
 
     async def start(self) -> None:
-        """Raises: EngineDead, BadSettings."""
-        self._engine = await self._started()
-        telemetry.logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version)
+        """Start the first engine.
+
+        Raises: EngineDead, BadSettings.
+        """
+        self._engine = await self._start_within_deadline()
+        telemetry.get_logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version)
 
     @property
     def ready(self) -> bool:
-        """Whether an engine serves, as far as we know."""
+        """True while an engine serves, as far as we know."""
         return self._engine is not None and not self._restarting and not self.dead
 
     @property
     def dead(self) -> bool:
-        """Whether the engine is gone for good."""
+        """True when the engine is gone for good."""
         restart = self._restart
         return restart is not None and restart.done() and (restart.cancelled() or restart.exception() is not None)
 
@@ -92,7 +96,10 @@ class Supervisor:
         return self.running.card
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        """Raises: EnginePoison, the query's own TransientError after its tries, EngineDead when the budget is spent."""
+        """Answer a query, by the next engine if this one dies.
+
+        Raises: EnginePoison, the query's own TransientError after its tries, EngineDead when the budget is spent.
+        """
         return await self._retrier.call(lambda: self._ask(query, temperature))
 
     async def close(self) -> None:
@@ -108,16 +115,16 @@ class Supervisor:
         failed = False
         if event not in self._suspects:
             generation = self._generation
-            async with self._isolation.together(event.get_name()) as admitted:
+            async with self._isolation.join(event.get_name()) as admitted:
                 if admitted and generation == self._generation and self.ready:
-                    answered = self._answered
+                    answered_before = self._answered
                     try:
                         return await self._answer(query, temperature)
                     except EngineDead as error:
                         death = error.detail
                     except InferenceTimeout as error:
-                        if self._answered > answered:
-                            raise  # others were served meanwhile: this query is to blame, not the engine
+                        if self._answered > answered_before:
+                            raise  # others were answered meanwhile: this query is to blame, not the engine
                         death = f"no query was answered: {error.detail}"
                     self._replace(generation, death)
                     failed = True
@@ -126,7 +133,7 @@ class Supervisor:
 
     async def _ask_alone(self, query: Query, temperature: float, name: str, *, failed: bool) -> Answer:
         while True:
-            async with self._isolation.alone(name, after=self._restarted):
+            async with self._isolation.isolate(name, after=self._await_restart):
                 generation = self._generation
                 try:
                     return await self._answer(query, temperature)
@@ -146,19 +153,22 @@ class Supervisor:
         return self._restart is not None and not self._restart.done()
 
     def _replace(self, generation: int, death: str) -> None:
-        """Starts a new engine in place of that generation; the first to find it dead does so for all.
+        """Start a new engine in place of this generation, once for all queries that find it dead.
 
-        In a task of its own: the event that found it may be dropped at any moment, its partition being taken away.
+        The start is a task of its own: the event that found the engine dead may be cancelled with its partition.
         """
         if generation == self._generation:
             self._generation += 1
             self._restart = asyncio.create_task(self._start_anew(death))
-            self._restart.add_done_callback(_looked_at)
+            self._restart.add_done_callback(_retrieve_exception)
 
-    async def _restarted(self) -> None:
-        """Waits out a restart. Raises: EngineDead when it has failed for good."""
+    async def _await_restart(self) -> None:
+        """Wait until no restart is running.
+
+        Raises: EngineDead when it has failed for good.
+        """
         restart = None
-        while restart is not self._restart:  # the new engine may die before we come to ask it
+        while restart is not self._restart:  # the new engine may die before this query is asked
             restart = self._restart
             if restart is not None:
                 await asyncio.shield(restart)
@@ -167,22 +177,22 @@ class Supervisor:
         await self._spend_one_restart(death)
         try:
             await self.running.close()
-            self._engine = await self._tried_until_started()
+            self._engine = await self._try_until_started()
         except FatalError:
             raise
         except Exception as error:  # our bug, but no event's: without an engine none can be judged
             raise EngineDead(f"the engine could not be restarted: {type(error).__name__}: {error}") from error
         self._metrics.engine_restarts.inc()
-        telemetry.logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version, restarts=len(self._deaths))
+        telemetry.get_logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version, restarts=len(self._deaths))
 
-    async def _tried_until_started(self) -> Engine:
+    async def _try_until_started(self) -> Engine:
         while True:
             try:
-                return await self._started()
+                return await self._start_within_deadline()
             except EngineDead as error:
                 await self._spend_one_restart(error.detail)
 
-    async def _started(self) -> Engine:
+    async def _start_within_deadline(self) -> Engine:
         try:
             async with asyncio.timeout(self._start_deadline_s):
                 return await self._start()
@@ -195,20 +205,20 @@ class Supervisor:
             self._deaths.popleft()
         self._deaths.append(now)
         deaths = len(self._deaths)
-        telemetry.logger().warning(telemetry.ENGINE_DIED, deaths=deaths, allowed=self._restarts, detail=death)
+        telemetry.get_logger().warning(telemetry.ENGINE_DIED, deaths=deaths, allowed=self._restarts, detail=death)
         if deaths > self._restarts:
             await asyncio.sleep(self._grace_s)
             raise EngineDead(f"the engine died {deaths} times within an hour, {self._restarts} are allowed: {death}")
 
 
-def _looked_at(restart: asyncio.Task[None]) -> None:
-    """A failure may come when nobody waits for it; whoever asks next meets it."""
+def _retrieve_exception(restart: asyncio.Task[None]) -> None:
+    """Mark the failure as seen: no query may wait for it now, and the next query raises it."""
     if not restart.cancelled():
         restart.exception()
 
 
 class Isolation:
-    """Many together or one alone; those who want to be alone go first, in the order of their names."""
+    """Admits many events together or one alone; events that wait to be alone go first, in the order of their names."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Condition()
@@ -217,10 +227,14 @@ class Isolation:
         self._occupied = False
 
     @asynccontextmanager
-    async def together(self, name: str) -> AsyncIterator[bool]:
-        """False, at once, where a younger one wants to be alone: it must not be asked before us, so we go alone too."""
+    async def join(self, name: str) -> AsyncIterator[bool]:
+        """Yield True when the event may be asked with others.
+
+        Yields False at once if a younger event waits to be alone: that one must not be asked first, so this one has to
+        be asked alone too.
+        """
         async with self._changed:
-            await self._changed.wait_for(lambda: self._younger_waits(name) or not (self._occupied or self._waiting))
+            await self._changed.wait_for(lambda: self._has_younger(name) or not (self._occupied or self._waiting))
             admitted = not self._waiting
             self._together += admitted
         try:
@@ -230,8 +244,11 @@ class Isolation:
             await self._notify()
 
     @asynccontextmanager
-    async def alone(self, name: str, *, after: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """`after` is awaited in the queue, so that the first of all is known, and again once inside."""
+    async def isolate(self, name: str, *, after: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Wait until the event may be asked alone.
+
+        `after` is awaited in the queue, so that all who wait are known before the first goes, and again inside.
+        """
         self._waiting.append(name)
         entered = False
         try:
@@ -247,7 +264,7 @@ class Isolation:
             self._occupied = self._occupied and not entered
             await self._notify()
 
-    def _younger_waits(self, name: str) -> bool:
+    def _has_younger(self, name: str) -> bool:
         return any(name < other for other in self._waiting)
 
     def _is_turn_of(self, name: str) -> bool:

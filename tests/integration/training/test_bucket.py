@@ -10,11 +10,11 @@ from pipeline import images
 from pipeline.errors import BadSettings, StoreUnavailable
 from pipeline.verdict import Verdict
 from pipeline.wire.messages import Label, LabelCase, LabelImage
-from tests.support.builders import noise
+from tests.support.builders import build_noise
 from tests.support.servers.services import S3ForTests
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from training.__main__ import main
-from training.dataset import manifest, tuples
+from training.dataset import left_out, manifest
 from training.labeling import bucket
 from training.labeling.bucket import LabelingBucket
 
@@ -25,7 +25,7 @@ SAID = "The grain of this image is that of a sensor."
 def place(seaweedfs: S3ForTests, monkeypatch: pytest.MonkeyPatch) -> LabelingBucket:
     for name, value in seaweedfs.credentials.items():
         monkeypatch.setenv(name, value)
-    return LabelingBucket(seaweedfs.bucket("labels"), seaweedfs.endpoint_url, seaweedfs.region)
+    return LabelingBucket(seaweedfs.create_bucket("labels"), seaweedfs.endpoint_url, seaweedfs.region)
 
 
 def put(s3: S3ForTests, name: str, number: int, label: Label | None, *, picture: bool = True) -> str:
@@ -46,14 +46,14 @@ def put(s3: S3ForTests, name: str, number: int, label: Label | None, *, picture:
         reasons=["control"],
         inclusion_probability=0.5,
         blind=False,
-        verdict_event=verdict_event(source="web"),
+        verdict_event=build_verdict(source="web"),
         state="labeled" if label else "pending",
         label=label,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     if picture:
-        pixels = noise(300, 200, seed=number)
-        s3.client.put_object(Bucket=name, Key=case.image.object_key, Body=images.png(pixels))
+        pixels = build_noise(300, 200, seed=number)
+        s3.client.put_object(Bucket=name, Key=case.image.object_key, Body=images.encode_png(pixels))
     key = f"cases/2026/01/01/case-{number}.json"
     s3.client.put_object(Bucket=name, Key=key, Body=case.model_dump_json().encode())
     return key
@@ -66,14 +66,14 @@ def test_labeled_cases_become_a_manifest_and_the_others_have_their_reasons(
     put(seaweedfs, place.name, 2, None)
     put(seaweedfs, place.name, 3, Label(verdict=Verdict.REAL), picture=False)
     seaweedfs.client.put_object(Bucket=place.name, Key="cases/odd.json", Body=b'{"schema_version": 9}')
-    directory = bucket.bring(place, tmp_path / "cases")
-    (entry,) = manifest.read(directory)
+    directory = bucket.download_cases(place, tmp_path / "cases")
+    (entry,) = manifest.read_manifest(directory)
     assert (entry.label, entry.boxes, entry.source) == (Verdict.GENERATED, [(10, 20, 60, 90)], "web")
     assert entry.explanations is not None
     assert entry.explanations.check == SAID
     kept = images.decode((directory / entry.file).read_bytes(), max_pixels=10**6)
-    assert images.digest(kept.pixels) == images.digest(noise(300, 200, seed=1))
-    assert tuples.reasons(tuples.read_left_out(directory)) == {
+    assert images.digest_pixels(kept.pixels) == images.digest_pixels(build_noise(300, 200, seed=1))
+    assert left_out.count_reasons(left_out.read_left_out(directory)) == {
         "case_pending": 1,
         "image_missing": 1,
         "case_unreadable": 1,
@@ -94,13 +94,13 @@ def test_the_command_builds_from_the_bucket(
     assert main(command) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (figures["figures"]["whole"]["images"], figures["left_out"]) == (8, {"case_pending": 1})
-    assert {one.source for one in tuples.read(tmp_path)} == {"web"}
+    assert {one.source for one in manifest.read_manifest(tmp_path)} == {"web"}
     seaweedfs.client.delete_object(Bucket=place.name, Key="images/1.png")
     assert main(command) == 0, "what was fetched is not fetched again"
 
 
 def test_no_cases_and_no_bucket_are_told(place: LabelingBucket, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no cases in"):
-        bucket.bring(place, tmp_path)
+        bucket.download_cases(place, tmp_path)
     with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
-        bucket.bring(LabelingBucket("none-such", place.endpoint_url, place.region), tmp_path)
+        bucket.download_cases(LabelingBucket("none-such", place.endpoint_url, place.region), tmp_path)

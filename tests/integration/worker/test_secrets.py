@@ -16,14 +16,14 @@ import pytest
 from kafka.consumer.fetcher import ConsumerRecord
 
 from tests.chaos.store_front import BUSY, Front, store_front
-from tests.support.builders import encoded, noise
-from tests.support.injected import leaks
+from tests.support.builders import build_noise, encode_image
+from tests.support.injected import find_leaks
 from tests.support.processes.worker_process import STANDIN
-from tests.support.servers.collector import Collector, collector
+from tests.support.servers.collector import Collector, run_collector
 from tests.support.servers.secured import SecuredKafka
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
-from tests.support.site import Site, headers
-from worker.local.s3 import s3_client
+from tests.support.site import Site, decode_headers
+from worker.local.s3 import build_s3_client
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -40,7 +40,7 @@ def test_no_secret_is_told_to_anyone(secured_kafka: SecuredKafka, seaweedfs: S3F
     names = ("wrong password", "wrong secret key", "session token", "salt", "trace token", "misspelt trace token")
     ours = {name: planted() for name in names}
     ours |= {"password": secured_kafka.password, "secret key": seaweedfs.secret_key}
-    with collector() as traces, store_front(seaweedfs.endpoint_url) as front:
+    with run_collector() as traces, store_front(seaweedfs.endpoint_url) as front:
         site = _site(secured_kafka, seaweedfs, front, traces, ours, tmp_path)
         theirs, places = _a_day(site, front)
         wrong = {
@@ -53,15 +53,15 @@ def test_no_secret_is_told_to_anyone(secured_kafka: SecuredKafka, seaweedfs: S3F
     assert all(stage in places["traces"] for stage in (b"parse", b"fetch", b"check", b"publish", b"sample"))
     assert b"outage_began" in places["log"]
     assert b"SaslAuthenticationFailed" in places["run, wrong password"]
-    assert leaks(ours, places) == []
-    assert leaks(theirs, {place: text for place, text in places.items() if place != "letters as they came"}) == []
+    assert find_leaks(ours, places) == []
+    assert find_leaks(theirs, {place: text for place, text in places.items() if place != "letters as they came"}) == []
 
 
 def test_http_answers_on_loopback_alone_unless_told_otherwise(
     kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path: Path
 ) -> None:
     for told, hosts in (({}, {"127.0.0.1"}), ({"ZOOMIN_TELEMETRY__HTTP_HOST": "0.0.0.0"}, {"0.0.0.0"})):  # noqa: S104
-        with Site(kafka, seaweedfs, tmp_path, settings=told).worker(*STANDIN) as worker:
+        with Site(kafka, seaweedfs, tmp_path, settings=told).build_worker(*STANDIN) as worker:
             worker.started()
             connections = psutil.Process(worker.pid).net_connections(kind="inet")
             assert {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN} == hosts
@@ -72,12 +72,12 @@ def _site(
 ) -> Site:
     trace_headers = f"authorization={quote(ours['trace token'])},Bearer {ours['misspelt trace token']}"
     settings = {
-        **secured.by_password(),
+        **secured.build_password_settings(),
         **traces.environment,
         "OTEL_EXPORTER_OTLP_HEADERS": trace_headers,
         "ZOOMIN_STORE__ENDPOINT_URL": front.url,
         "ZOOMIN_SAMPLING__SALT": ours["salt"],
-        "ZOOMIN_SAMPLING__BUCKET": s3.labeling_bucket(),
+        "ZOOMIN_SAMPLING__BUCKET": s3.create_labeling_bucket(),
         "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1",
         "ZOOMIN_RETRY__PATIENCE_S": "1",
         "ZOOMIN_TELEMETRY__LOG_LEVEL": "debug",
@@ -87,31 +87,31 @@ def _site(
 
 def _a_day(site: Site, front: Front) -> tuple[dict[str, str], Places]:
     """The secrets that senders wrote into their events, and all that the worker told."""
-    site.upload("good.png", encoded(noise(), "PNG"))
+    site.upload("good.png", encode_image(build_noise(), "PNG"))
     site.upload("broken.png", b"no picture")
     good = {key: _presigned(site, front, key) for key in ("good.png", "broken.png", "missing.png")}
     events, theirs = _refused(site, front)
     theirs |= {f"signature of {key}": parse_qs(urlsplit(url).query)["X-Amz-Signature"][0] for key, url in good.items()}
     events += [good["good.png"], *({"schema_version": 1, "url": url, "id": f"id-{key}"} for key, url in good.items())]
-    with site.worker(*STANDIN) as worker:
+    with site.build_worker(*STANDIN) as worker:
         worker.started()
         site.send(*events)
-        site.answered(len(events))
+        site.wait_for_answers(len(events))
         assert eventually(lambda: len(_labels(site)) >= 2)  # a case is written after its verdict: not into the outage
         front.refused["/"] = BUSY
         site.send(good["good.png"])
         worker.logged("outage_began", 30)
         front.refused.clear()
-        verdicts, letters = site.answered(len(events) + 1)
+        verdicts, letters = site.wait_for_answers(len(events) + 1)
         metrics = worker.get("/metrics")
         assert worker.stop() == 0
     assert len(verdicts) == 3
-    codes = {headers(letter)["zoomin-dlt-code"] for letter in letters}
+    codes = {decode_headers(letter)["zoomin-dlt-code"] for letter in letters}
     assert codes == {"malformed_event", "bucket_forbidden", "image_missing", "image_changed", "image_refused"}
     return theirs, {
         "log": worker.log.read_bytes(),
         "metrics": metrics.encode(),
-        "verdicts": b"".join(map(_whole, site.kafka.records(site.verdict_topic))),
+        "verdicts": b"".join(map(_whole, site.kafka.read_records(site.verdict_topic))),
         "headers of letters": b"".join(b"%s %s\n" % (n.encode(), v) for letter in letters for n, v in letter.headers),
         "letters as they came": b"".join(map(_whole, letters)),
         "label cases": b"".join(key.encode() + body for key, body in _labels(site).items()),
@@ -181,7 +181,7 @@ def _zoomin(site: Site, command: tuple[str, ...], environment: dict[str, str]) -
 
 
 def _presigned(site: Site, front: Front, key: str) -> str:
-    client = s3_client(front.url, site.s3.access_key, site.s3.secret_key)
+    client = build_s3_client(front.url, site.s3.access_key, site.s3.secret_key)
     try:
         return client.generate_presigned_url("get_object", Params={"Bucket": site.bucket, "Key": key})
     finally:

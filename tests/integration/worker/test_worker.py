@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from pipeline.verdict import Status
-from tests.support.builders import encoded, noise, notification
+from tests.support.builders import build_noise, build_notification, encode_image
 from tests.support.processes.worker_process import STANDIN, WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests
-from tests.support.site import Site, headers
+from tests.support.site import Site, decode_headers
 
 DELIVERIES = ("at_least_once", "exactly_once")
 STUCK = ("--images-per-s", "0.05", "--concurrency", "1")
@@ -30,7 +30,7 @@ def site(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="module")
 def worker(site: Site) -> Iterator[WorkerProcess]:
-    with site.worker(*STANDIN) as running:
+    with site.build_worker(*STANDIN) as running:
         yield running.started()
 
 
@@ -42,7 +42,7 @@ def alone(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path: Path) -> Site:
 
 def letter_for(site: Site, event_id: str) -> dict[str, str]:
     def found() -> list[dict[str, str]]:
-        letters = [headers(record) for record in site.dead_letters()]
+        letters = [decode_headers(record) for record in site.read_dead_letters()]
         return [letter for letter in letters if letter.get("zoomin-event-id") == event_id]
 
     return eventually(found)[0]
@@ -60,14 +60,14 @@ def eventually(found, timeout_s: float = 60):  # type: ignore[no-untyped-def]
 
 
 def verdict_for(site: Site, key: str):  # type: ignore[no-untyped-def]
-    return eventually(lambda: [v for v in site.verdicts() if v.image.key == key])[0]
+    return eventually(lambda: [v for v in site.read_verdicts() if v.image.key == key])[0]
 
 
 @pytest.mark.parametrize(
     "key", ["plain.png", "a+b c.png", "100%25.png", "über/фото 图.png", "q?x=1#f.png", " lead and trail "]
 )
 def test_an_uploaded_image_is_judged_under_its_own_key(site: Site, worker: WorkerProcess, key: str) -> None:
-    url = site.upload(key, encoded(noise(), "PNG"))
+    url = site.upload(key, encode_image(build_noise(), "PNG"))
     site.send({"schema_version": 1, "url": url, "id": f"id-{key}", "source": "web", "attributes": {"user": "7"}})
     verdict = verdict_for(site, key)
     assert (verdict.event_id, verdict.source, verdict.attributes) == (f"id-{key}", "web", {"user": "7"})
@@ -77,21 +77,27 @@ def test_an_uploaded_image_is_judged_under_its_own_key(site: Site, worker: Worke
 
 
 def test_form_encoded_keys_of_notifications_are_read(site: Site, worker: WorkerProcess) -> None:
-    etag = site.s3.client.put_object(Bucket=site.bucket, Key="sum a+b.png", Body=encoded(noise(), "PNG"))["ETag"]
+    etag = site.s3.client.put_object(Bucket=site.bucket, Key="sum a+b.png", Body=encode_image(build_noise(), "PNG"))[
+        "ETag"
+    ]
     key = urllib.parse.quote_plus("sum a+b.png")
-    site.send(notification((site.bucket, key), eTag=etag.strip('"')))
+    site.send(build_notification((site.bucket, key), eTag=etag.strip('"')))
     assert verdict_for(site, "sum a+b.png").event_id
 
 
 def test_a_record_of_several_images_answers_each(site: Site, worker: WorkerProcess) -> None:
     for name in ("multi-1.png", "multi-2.png"):
-        site.upload(name, encoded(noise(), "PNG"))
-    site.send(notification((site.bucket, "multi-1.png"), (site.bucket, "multi-2.png"), (site.bucket, "multi-gone.png")))
+        site.upload(name, encode_image(build_noise(), "PNG"))
+    site.send(
+        build_notification((site.bucket, "multi-1.png"), (site.bucket, "multi-2.png"), (site.bucket, "multi-gone.png"))
+    )
     assert verdict_for(site, "multi-1.png").record.offset == verdict_for(site, "multi-2.png").record.offset
     letters = eventually(
-        lambda: [r for r in site.dead_letters() if b"multi-gone" in r.value and headers(r)["zoomin-dlt-code"]]
+        lambda: [
+            r for r in site.read_dead_letters() if b"multi-gone" in r.value and decode_headers(r)["zoomin-dlt-code"]
+        ]
     )
-    assert headers(letters[0])["zoomin-dlt-code"] == "image_missing"
+    assert decode_headers(letters[0])["zoomin-dlt-code"] == "image_missing"
 
 
 def big(width: int, height: int) -> bytes:
@@ -105,7 +111,7 @@ def big(width: int, height: int) -> bytes:
     [
         ("empty", b"", "image_undecodable", "decode"),
         ("text", b"this is no image", "image_refused", "decode"),
-        ("cut", encoded(noise(200, 200), "PNG")[:2000], "image_undecodable", "decode"),
+        ("cut", encode_image(build_noise(200, 200), "PNG")[:2000], "image_undecodable", "decode"),
         ("bomb", big(20000, 20000), "image_too_large", "decode"),
         ("heavy", b"\x89PNG" + bytes(33 * 1024 * 1024), "image_too_large", "fetch"),
     ],
@@ -133,11 +139,11 @@ def test_bad_images_become_dead_letters_with_a_precise_code(
 def test_bad_events_become_dead_letters_with_a_precise_code(
     site: Site, worker: WorkerProcess, event: dict[str, str], code: str, stage: str
 ) -> None:
-    site.upload("here.png", encoded(noise(), "PNG"))
+    site.upload("here.png", encode_image(build_noise(), "PNG"))
     value = {"schema_version": 1, **event, "url": event["url"].format(bucket=site.bucket)}
     site.send(value, key=event["id"].encode())
-    letters = eventually(lambda: [r for r in site.dead_letters() if r.key == event["id"].encode()])
-    letter = headers(letters[0])
+    letters = eventually(lambda: [r for r in site.read_dead_letters() if r.key == event["id"].encode()])
+    letter = decode_headers(letters[0])
     assert (letter["zoomin-dlt-code"], letter["zoomin-dlt-stage"]) == (code, stage)
     assert letter["zoomin-dlt-topic"] == site.images
 
@@ -146,37 +152,39 @@ def test_bad_events_become_dead_letters_with_a_precise_code(
 def test_what_is_no_event_is_kept_byte_for_byte(site: Site, worker: WorkerProcess, value: bytes) -> None:
     key = f"bytes-{hash(value)}".encode()
     site.send(value, key=key)
-    (letter,) = eventually(lambda: [r for r in site.dead_letters() if r.key == key])
+    (letter,) = eventually(lambda: [r for r in site.read_dead_letters() if r.key == key])
     assert letter.value == value
-    assert headers(letter)["zoomin-dlt-code"] == "malformed_event"
+    assert decode_headers(letter)["zoomin-dlt-code"] == "malformed_event"
 
 
 def test_events_that_are_none_of_our_business_are_ignored_and_closed(kafka: KafkaForTests, alone: Site) -> None:
-    with alone.worker(*STANDIN) as worker:
+    with alone.build_worker(*STANDIN) as worker:
         worker.started()
-        removed = notification((alone.bucket, "x"), name="ObjectRemoved:Delete")
+        removed = build_notification((alone.bucket, "x"), name="ObjectRemoved:Delete")
         alone.send({"Event": "s3:TestEvent", "Bucket": alone.bucket}, removed, partition=0)
-        eventually(lambda: alone.committed().get(0) == 2)
+        eventually(lambda: alone.read_committed_offsets().get(0) == 2)
         assert 'zoomin_events_total{outcome="ignored"} 2.0' in worker.get("/metrics")
-    assert alone.verdicts() == []
-    assert alone.dead_letters() == []
+    assert alone.read_verdicts() == []
+    assert alone.read_dead_letters() == []
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
 def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site, delivery: str) -> None:
     alone.settings |= {"ZOOMIN_FLOW__MAX_IN_FLIGHT": "8", "ZOOMIN_KAFKA__DELIVERY": delivery}
-    urls = [alone.upload(f"{i}.png", encoded(noise(seed=i), "PNG")) for i in range(60)]
-    with alone.worker(*STANDIN, "--images-per-s", "3", "--concurrency", "8") as first:  # 17 s for the other 50
+    urls = [alone.upload(f"{i}.png", encode_image(build_noise(seed=i), "PNG")) for i in range(60)]
+    with alone.build_worker(*STANDIN, "--images-per-s", "3", "--concurrency", "8") as first:  # 17 s for the other 50
         first.started()
         alone.send(*({"schema_version": 1, "url": url, "id": url} for url in urls))
-        eventually(lambda: len(alone.verdicts()) >= 10)
+        eventually(lambda: len(alone.read_verdicts()) >= 10)
         assert first.stop() == 0
     # Brokers carry out a transaction's commit some moments after they have answered it.
-    eventually(lambda: sum(alone.committed().values()) == len(alone.verdicts()))  # all that is answered, and no more
-    assert 10 <= len(alone.verdicts()) < 60
-    with alone.worker(*STANDIN) as second:
+    eventually(
+        lambda: sum(alone.read_committed_offsets().values()) == len(alone.read_verdicts())
+    )  # all that is answered, and no more
+    assert 10 <= len(alone.read_verdicts()) < 60
+    with alone.build_worker(*STANDIN) as second:
         second.started()
-        verdicts, letters = alone.answered(60)
+        verdicts, letters = alone.wait_for_answers(60)
         assert second.stop() == 0
     assert letters == []
     assert sorted(v.event_id for v in verdicts) == sorted(urls)
@@ -185,8 +193,8 @@ def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site, de
 @pytest.mark.parametrize("delivery", DELIVERIES)
 def test_a_second_signal_leaves_at_once_and_nothing_is_lost(alone: Site, delivery: str) -> None:
     alone.settings["ZOOMIN_KAFKA__DELIVERY"] = delivery
-    urls = [alone.upload(f"{i}.png", encoded(noise(seed=i), "PNG")) for i in range(8)]
-    with alone.worker(*STANDIN, *STUCK) as stuck:
+    urls = [alone.upload(f"{i}.png", encode_image(build_noise(seed=i), "PNG")) for i in range(8)]
+    with alone.build_worker(*STANDIN, *STUCK) as stuck:
         fill(alone, stuck, urls)
         stuck.signal(signal.SIGTERM)
         stuck.logged("stop_requested", 30)
@@ -197,12 +205,12 @@ def test_a_second_signal_leaves_at_once_and_nothing_is_lost(alone: Site, deliver
 
 def test_a_deadline_that_passes_lets_go_of_what_is_stuck_and_nothing_is_lost(alone: Site) -> None:
     alone.settings["ZOOMIN_FLOW__DRAIN_TIMEOUT_S"] = "1"
-    urls = [alone.upload(f"{i}.png", encoded(noise(seed=i), "PNG")) for i in range(8)]
-    with alone.worker(*STANDIN, *STUCK) as stuck:
+    urls = [alone.upload(f"{i}.png", encode_image(build_noise(seed=i), "PNG")) for i in range(8)]
+    with alone.build_worker(*STANDIN, *STUCK) as stuck:
         fill(alone, stuck, urls)
         assert stuck.stop() == 0
-    assert alone.verdicts() == []
-    assert sum(alone.committed().values()) == 0
+    assert alone.read_verdicts() == []
+    assert sum(alone.read_committed_offsets().values()) == 0
     assert answered_by_another(alone) == sorted(urls)
 
 
@@ -215,18 +223,18 @@ def fill(site: Site, worker: WorkerProcess, urls: list[str]) -> None:
 
 def answered_by_another(site: Site) -> list[str]:
     """The ids of all verdicts once a second worker has gone over what the first left."""
-    with site.worker(*STANDIN) as second:
+    with site.build_worker(*STANDIN) as second:
         second.started()
-        verdicts, _ = site.answered(8)
+        verdicts, _ = site.wait_for_answers(8)
         assert second.stop() == 0
     return sorted(verdict.event_id for verdict in verdicts)
 
 
 def test_a_worker_holds_no_more_than_its_slots(alone: Site) -> None:
     alone.settings["ZOOMIN_FLOW__MAX_IN_FLIGHT"] = "4"
-    url = alone.upload("one.png", encoded(noise(), "PNG"))
+    url = alone.upload("one.png", encode_image(build_noise(), "PNG"))
     alone.send(*[{"schema_version": 1, "url": url}] * 5000)
-    with alone.worker(*STANDIN, "--images-per-s", "2", "--concurrency", "4") as worker:
+    with alone.build_worker(*STANDIN, "--images-per-s", "2", "--concurrency", "4") as worker:
         worker.started()
         eventually(lambda: "zoomin_in_flight 4.0" in worker.get("/metrics"))
         eventually(lambda: "zoomin_paused 2.0" in worker.get("/metrics"))
@@ -240,11 +248,11 @@ def test_a_worker_holds_no_more_than_its_slots(alone: Site) -> None:
 
 
 def test_low_confidence_cases_reach_the_labeling_bucket(alone: Site) -> None:
-    labels = alone.s3.labeling_bucket()
+    labels = alone.s3.create_labeling_bucket()
     alone.settings |= {"ZOOMIN_SAMPLING__BUCKET": labels, "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1"}
-    image = noise(100, 80)
-    url = alone.upload("case.jpg", encoded(image, "JPEG", quality=90))
-    with alone.worker(*STANDIN) as worker:
+    image = build_noise(100, 80)
+    url = alone.upload("case.jpg", encode_image(image, "JPEG", quality=90))
+    with alone.build_worker(*STANDIN) as worker:
         worker.started()
         alone.send({"schema_version": 1, "url": url})
         verdict = verdict_for(alone, "case.jpg")
@@ -259,7 +267,10 @@ def test_low_confidence_cases_reach_the_labeling_bucket(alone: Site) -> None:
     case_key, image_key = sorted(objects)
     assert case_key.endswith(f"/{verdict.verdict_id}.json")
     png = alone.s3.client.get_object(Bucket=labels, Key=image_key)["Body"].read()
-    with Image.open(io.BytesIO(png)) as stored, Image.open(io.BytesIO(encoded(image, "JPEG", quality=90))) as judged:
+    with (
+        Image.open(io.BytesIO(png)) as stored,
+        Image.open(io.BytesIO(encode_image(image, "JPEG", quality=90))) as judged,
+    ):
         assert stored.format == "PNG"
         assert stored.tobytes() == judged.convert("RGB").tobytes()
 
@@ -278,7 +289,7 @@ def test_what_cannot_work_is_one_sentence_before_joining_the_group(
     alone: Site, settings: dict[str, str], code: int, words: list[str]
 ) -> None:
     alone.settings |= settings
-    with alone.worker("worker", "run") as worker:
+    with alone.build_worker("worker", "run") as worker:
         assert worker.ended() == code
         said = worker.log.read_text()
     assert all(word in said for word in words), said

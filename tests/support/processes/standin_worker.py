@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, GenerationFailed, ZoomInError
-from tests.support.engines import DigestEngine, Fate, Pace, Script
+from tests.support.engines import DigestEngine, EngineFaults, Pace, Script
 from worker import app
 from worker.common import settings
 from worker.observe import telemetry
@@ -40,7 +40,7 @@ class Moods:
 def main() -> int:
     options = _options()
     try:
-        chosen = settings.load()
+        chosen = settings.load_settings()
         telemetry.configure_logging(chosen.telemetry)
         card = Checkpoint.read(chosen.engine.model).card
         script = read_script(options.script) if options.script else None
@@ -49,7 +49,7 @@ def main() -> int:
             await asyncio.sleep(options.start_s)
             return DigestEngine(card, before=_before(options, chosen.engine.query_timeout_s), script=script)
 
-        asyncio.run(app.run(chosen, engine=start))
+        asyncio.run(app.run_worker(chosen, start_engine=start))
     except ZoomInError as error:
         print(error.detail, file=sys.stderr)
         return 2 if isinstance(error, BadSettings) else 1
@@ -80,7 +80,9 @@ def _options() -> argparse.Namespace:
 
 def _before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], Awaitable[None]] | None:
     if options.deadly or options.endless:
-        return Fate(deadly=options.deadly, endless=options.endless, takes_s=options.delay_s, timeout_s=timeout_s)
+        return EngineFaults(
+            deadly=options.deadly, endless=options.endless, takes_s=options.delay_s, timeout_s=timeout_s
+        )
     if options.images_per_s:
         return Pace(options.images_per_s, options.concurrency)
     if options.delay_s or options.failure_fraction:

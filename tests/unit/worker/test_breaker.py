@@ -8,7 +8,7 @@ from worker.breaker import MINIMUM, OUR_FAULT, WINDOW, Breaker
 def fed(*codes: str | None) -> Breaker:
     breaker = Breaker()
     for code in codes:
-        breaker.closed(code)
+        breaker.count(code)
     return breaker
 
 

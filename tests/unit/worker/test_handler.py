@@ -1,44 +1,26 @@
 import asyncio
-import math
-import random
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
-from pipeline.checkpoint import Checkpoint, CheckpointCard
+from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Query
 from pipeline.errors import BrokerUnavailable, EngineDead, GenerationFailed, ImageUndecodable, StoreUnavailable
-from pipeline.images import decode
 from pipeline.verdict import RgbImage, Status
-from pipeline.wire.events import Addressing
-from pipeline.wire.messages import ModelRef, VerdictEvent
-from tests.support.builders import encoded, noise, notification, record
+from pipeline.wire.messages import VerdictEvent
+from tests.support.builders import build_noise, build_notification, build_record, encode_image
 from tests.support.engines import DigestEngine
 from tests.support.fakes import FakeS3, FakeStore
 from tests.support.fakes_kafka import FakeBroker, FakePublisher
-from worker.common.retry import Retrier, RetryPolicy
+from tests.support.handlers import BUCKET, build_handler
 from worker.handler import EventHandler, Outcome
-from worker.observe.telemetry import Metrics, Tracing
-from worker.serving.pixel_budget import PixelBudget
+from worker.serving.bounded_decoder import Decoder
 
-BUCKET = "photos"
-PNG = encoded(noise(), "PNG")
+PNG = encode_image(build_noise(), "PNG")
 URL = {"schema_version": 1, "url": f"s3://{BUCKET}/a.png", "id": "event-1"}
 
 
-class Decoder:
-    """The real decoding, in this process."""
-
-    def __init__(self) -> None:
-        self.held_at_most = 0
-
-    async def decode(self, data: bytes) -> RgbImage:
-        await asyncio.sleep(0)
-        return decode(data, max_pixels=1_000_000)
-
-
-class Broken:
+class BrokenDecoder:
     async def decode(self, data: bytes) -> RgbImage:
         raise ZeroDivisionError("our bug")
 
@@ -55,58 +37,32 @@ def store() -> FakeStore:
     return FakeStore(s3)
 
 
-def retrier(patience_s: float = 60) -> Retrier:
-    async def no_sleep(_seconds: float) -> None:
-        await asyncio.sleep(0)
-
-    policy = RetryPolicy(attempts=3, first_wait_s=1, max_wait_s=1, patience_s=patience_s)
-    return Retrier(policy, clock=lambda: 0.0, sleep=no_sleep, rng=random.Random(0))
-
-
-def handler(
+def build(
     store: FakeStore,
     broker: FakeBroker,
     *,
     before: Callable[[Query], Awaitable[None]] | None = None,
-    decoder: object = None,
+    decoder: Decoder | None = None,
     publisher: FakePublisher | None = None,
     budget_px: int = 10_000_000,
 ) -> EventHandler:
-    card = CheckpointCard()
-    stores = retrier()
-    return EventHandler(
-        addressing=Addressing("http://127.0.0.1:9000", frozenset({BUCKET})),
-        store=store,
-        decoder=decoder or Decoder(),  # type: ignore[arg-type]
-        decode_turns=asyncio.Semaphore(2),
-        pixels=PixelBudget(budget_px),
-        engine=DigestEngine(card, before=before),
-        publisher=publisher or broker.publisher(),
-        labels=None,
-        store_retrier=lambda _bucket: stores,
-        verdict_retrier=retrier(),
-        letter_retrier=retrier(math.inf),
-        checkpoint=Checkpoint(Path("tiny"), card, "sha256:0"),
-        model=ModelRef(name="tiny", revision="sha256:0", prompt_version="1", prompt_sha256="0", engine="stand-in"),
-        worker="worker-1",
-        metrics=Metrics(),
-        tracing=Tracing("worker-1", "group"),
-    )
+    engine = DigestEngine(CheckpointCard(), before=before)
+    return build_handler(store, publisher or broker.build_publisher(), engine, decoder=decoder, budget_px=budget_px)
 
 
-def verdicts(broker: FakeBroker) -> list[VerdictEvent]:
+def read_verdicts(broker: FakeBroker) -> list[VerdictEvent]:
     return [VerdictEvent.model_validate_json(message.value or b"") for message in broker.verdicts]
 
 
-def codes(broker: FakeBroker) -> list[tuple[bytes, bytes]]:
+def read_codes(broker: FakeBroker) -> list[tuple[bytes, bytes]]:
     letters = [dict(message.headers) for message in broker.dead_letters]
     return [(letter["zoomin-dlt-code"], letter["zoomin-dlt-stage"]) for letter in letters]
 
 
 async def test_a_verdict_says_what_was_judged_and_how(store: FakeStore, broker: FakeBroker) -> None:
-    outcome = await handler(store, broker).handle(record(URL))
+    outcome = await build(store, broker).handle(build_record(URL))
     assert outcome == Outcome((None,))
-    (verdict,) = verdicts(broker)
+    (verdict,) = read_verdicts(broker)
     assert verdict.event_id == "event-1"
     assert verdict.record.offset == 42
     assert verdict.status is Status.COMPLETE
@@ -115,29 +71,29 @@ async def test_a_verdict_says_what_was_judged_and_how(store: FakeStore, broker: 
 
 
 async def test_the_same_event_gets_the_same_verdict_id(store: FakeStore, broker: FakeBroker) -> None:
-    answering = handler(store, broker)
-    await answering.handle(record(URL))
-    await answering.handle(record(URL, offset=43))
-    first, second = verdicts(broker)
+    answering = build(store, broker)
+    await answering.handle(build_record(URL))
+    await answering.handle(build_record(URL, offset=43))
+    first, second = read_verdicts(broker)
     assert first.verdict_id == second.verdict_id
 
 
 async def test_what_concerns_nobody_is_ignored(store: FakeStore, broker: FakeBroker) -> None:
-    removed = notification((BUCKET, "a.png"), name="ObjectRemoved:Delete")
-    assert await handler(store, broker).handle(record(removed)) == Outcome(())
+    removed = build_notification((BUCKET, "a.png"), name="ObjectRemoved:Delete")
+    assert await build(store, broker).handle(build_record(removed)) == Outcome(())
     assert not broker.verdicts
     assert not broker.dead_letters
 
 
 async def test_each_image_of_a_record_is_answered_for_itself(store: FakeStore, broker: FakeBroker) -> None:
-    both = record(notification((BUCKET, "gone.png"), (BUCKET, "a.png")))
-    assert await handler(store, broker).handle(both) == Outcome(("image_missing", None))
-    assert [verdict.image.key for verdict in verdicts(broker)] == ["a.png"]
-    assert codes(broker) == [(b"image_missing", b"fetch")]
+    both = build_record(build_notification((BUCKET, "gone.png"), (BUCKET, "a.png")))
+    assert await build(store, broker).handle(both) == Outcome(("image_missing", None))
+    assert [verdict.image.key for verdict in read_verdicts(broker)] == ["a.png"]
+    assert read_codes(broker) == [(b"image_missing", b"fetch")]
 
 
 async def test_bad_luck_is_tried_again_before_it_is_a_dead_letter(store: FakeStore, broker: FakeBroker) -> None:
-    await handler(store, broker).handle(record({**URL, "url": f"s3://{BUCKET}/gone.png"}))
+    await build(store, broker).handle(build_record({**URL, "url": f"s3://{BUCKET}/gone.png"}))
     (letter,) = broker.dead_letters
     assert dict(letter.headers)["zoomin-dlt-attempts"] == b"3"
 
@@ -151,35 +107,35 @@ async def test_an_outage_of_the_store_costs_no_event(store: FakeStore, broker: F
                 raise refusal
             return await super().fetch(image)
 
-    assert await handler(Away(store.s3), broker).handle(record(URL)) == Outcome((None,))
+    assert await build(Away(store.s3), broker).handle(build_record(URL)) == Outcome((None,))
 
 
 async def test_an_outage_of_the_broker_costs_no_verdict(store: FakeStore, broker: FakeBroker) -> None:
-    publisher = broker.publisher()
+    publisher = broker.build_publisher()
     publisher.errors = [BrokerUnavailable("away")] * 20
-    assert await handler(store, broker, publisher=publisher).handle(record(URL)) == Outcome((None,))
+    assert await build(store, broker, publisher=publisher).handle(build_record(URL)) == Outcome((None,))
     assert len(broker.verdicts) == 1
 
 
 async def test_a_bug_of_ours_costs_one_event_and_says_what_it_was(store: FakeStore, broker: FakeBroker) -> None:
-    assert await handler(store, broker, decoder=Broken()).handle(record(URL)) == Outcome(("internal_fault",))
+    assert await build(store, broker, decoder=BrokenDecoder()).handle(build_record(URL)) == Outcome(("internal_fault",))
     (letter,) = broker.dead_letters
     assert b"ZeroDivisionError" in dict(letter.headers)["zoomin-dlt-detail"]  # type: ignore[operator]
 
 
 async def test_a_broken_image_is_a_dead_letter_of_its_own_code(store: FakeStore, broker: FakeBroker) -> None:
     store.s3.put(BUCKET, "cut.png", PNG[:500])
-    outcome = await handler(store, broker).handle(record({**URL, "url": f"s3://{BUCKET}/cut.png"}))
+    outcome = await build(store, broker).handle(build_record({**URL, "url": f"s3://{BUCKET}/cut.png"}))
     assert outcome == Outcome((ImageUndecodable("").code,))
-    assert codes(broker) == [(b"image_undecodable", b"decode")]
+    assert read_codes(broker) == [(b"image_undecodable", b"decode")]
 
 
 async def test_without_a_scan_there_is_no_verdict(store: FakeStore, broker: FakeBroker) -> None:
     async def before(_query: Query) -> None:
         raise GenerationFailed("no")
 
-    assert await handler(store, broker, before=before).handle(record(URL)) == Outcome(("generation_failed",))
-    assert codes(broker) == [(b"generation_failed", b"scan")]
+    assert await build(store, broker, before=before).handle(build_record(URL)) == Outcome(("generation_failed",))
+    assert read_codes(broker) == [(b"generation_failed", b"scan")]
 
 
 async def test_without_a_check_the_scans_verdict_stands(store: FakeStore, broker: FakeBroker) -> None:
@@ -187,8 +143,8 @@ async def test_without_a_check_the_scans_verdict_stands(store: FakeStore, broker
         if "Query 2" in str(query.content[-1]):
             raise GenerationFailed("no")
 
-    assert await handler(store, broker, before=before).handle(record(URL)) == Outcome((None,))
-    (verdict,) = verdicts(broker)
+    assert await build(store, broker, before=before).handle(build_record(URL)) == Outcome((None,))
+    (verdict,) = read_verdicts(broker)
     assert verdict.status is Status.DEGRADED
     assert verdict.check is None
 
@@ -198,7 +154,7 @@ async def test_a_dead_engine_is_fatal_and_answers_nothing(store: FakeStore, brok
         raise EngineDead("spent")
 
     with pytest.raises(EngineDead):
-        await handler(store, broker, before=before).handle(record(URL))
+        await build(store, broker, before=before).handle(build_record(URL))
     assert not broker.verdicts
     assert not broker.dead_letters
 
@@ -214,7 +170,7 @@ async def test_pixels_of_all_events_stay_within_the_budget(store: FakeStore, bro
             await asyncio.sleep(0)
         asked_at_once -= 1
 
-    answering = handler(store, broker, before=before, budget_px=2 * 64 * 48)
-    await asyncio.gather(*(answering.handle(record(URL, offset=offset)) for offset in range(10)))
+    answering = build(store, broker, before=before, budget_px=2 * 64 * 48)
+    await asyncio.gather(*(answering.handle(build_record(URL, offset=offset)) for offset in range(10)))
     assert len(broker.verdicts) == 10
     assert most == 2

@@ -13,11 +13,11 @@ def test_finished_prefix_is_committable_and_nothing_past_an_open_offset() -> Non
     first, second, third = (ledger.begin(0, offset) for offset in (10, 11, 12))
 
     assert ledger.finish(second)
-    assert ledger.committable() == {}
+    assert ledger.find_committable() == {}
     assert ledger.finish(first)
-    assert ledger.committable() == {0: 12}
+    assert ledger.find_committable() == {0: 12}
     assert ledger.finish(third)
-    assert ledger.committable() == {0: 13}
+    assert ledger.find_committable() == {0: 13}
     assert ledger.open_count == 0
 
 
@@ -25,8 +25,8 @@ def test_committed_offsets_are_not_offered_again() -> None:
     ledger = OffsetLedger()
     ledger.assign(0, 0)
     ledger.finish(ledger.begin(0, 0))
-    ledger.committed({0: 1, 7: 3})
-    assert ledger.committable() == {}
+    ledger.note_commit({0: 1, 7: 3})
+    assert ledger.find_committable() == {}
 
 
 def test_span_counts_from_the_last_commit_to_the_newest_read() -> None:
@@ -35,12 +35,12 @@ def test_span_counts_from_the_last_commit_to_the_newest_read() -> None:
     oldest = ledger.begin(0, 5)
     ledger.finish(ledger.begin(0, 6))
     ledger.begin(0, 9)
-    assert ledger.span(0) == 5
+    assert ledger.measure_span(0) == 5
     ledger.finish(oldest)
-    assert ledger.span(0) == 5, "what is not committed is repeated"
-    ledger.committed(ledger.committable())
-    assert ledger.span(0) == 1
-    assert ledger.span(1) == 0
+    assert ledger.measure_span(0) == 5, "what is not committed is repeated"
+    ledger.note_commit(ledger.find_committable())
+    assert ledger.measure_span(0) == 1
+    assert ledger.measure_span(1) == 0
 
 
 def test_results_of_a_lost_assignment_are_dropped() -> None:
@@ -52,32 +52,32 @@ def test_results_of_a_lost_assignment_are_dropped() -> None:
     ledger.assign(0, 0)
     fresh = ledger.begin(0, 0)
     assert not ledger.finish(stale)
-    assert ledger.committable() == {}
+    assert ledger.find_committable() == {}
     assert ledger.finish(fresh)
-    assert ledger.committable() == {0: 1}
+    assert ledger.find_committable() == {0: 1}
 
 
 def test_idle_position_closes_gaps_only_when_nothing_is_open() -> None:
     ledger = OffsetLedger()
     ledger.assign(0, 0)
     position = ledger.begin(0, 0)
-    ledger.idle(0, 4)
+    ledger.skip_gaps(0, 4)
     ledger.finish(position)
-    assert ledger.committable() == {0: 1}
-    ledger.idle(0, 4)
-    assert ledger.committable() == {0: 4}
-    ledger.idle(0, 2)
-    assert ledger.committable() == {0: 4}
-    ledger.idle(3, 2)
-    assert ledger.span(3) == 0
+    assert ledger.find_committable() == {0: 1}
+    ledger.skip_gaps(0, 4)
+    assert ledger.find_committable() == {0: 4}
+    ledger.skip_gaps(0, 2)
+    assert ledger.find_committable() == {0: 4}
+    ledger.skip_gaps(3, 2)
+    assert ledger.measure_span(3) == 0
 
 
 def test_position_may_become_known_after_the_assignment() -> None:
     ledger = OffsetLedger()
     ledger.assign(0)
-    assert ledger.committable() == {}
-    ledger.idle(0, 42)
-    assert ledger.committable() == {0: 42}
+    assert ledger.find_committable() == {}
+    ledger.skip_gaps(0, 42)
+    assert ledger.find_committable() == {0: 42}
 
 
 def test_record_read_again_is_open_until_both_are_finished() -> None:
@@ -85,9 +85,9 @@ def test_record_read_again_is_open_until_both_are_finished() -> None:
     ledger.assign(0, 5)
     twice = [ledger.begin(0, 5), ledger.begin(0, 5)]
     ledger.finish(twice[0])
-    assert ledger.committable() == {}
+    assert ledger.find_committable() == {}
     ledger.finish(twice[1])
-    assert ledger.committable() == {0: 6}
+    assert ledger.find_committable() == {0: 6}
 
 
 def test_reading_further_back_takes_the_committable_offset_back() -> None:
@@ -97,9 +97,9 @@ def test_reading_further_back_takes_the_committable_offset_back() -> None:
     old = ledger.begin(0, 90)
     new = ledger.begin(0, 0)
     ledger.finish(new)
-    assert ledger.committable() == {0: 1}
+    assert ledger.find_committable() == {0: 1}
     ledger.finish(old)
-    assert ledger.committable() == {0: 1}
+    assert ledger.find_committable() == {0: 1}
 
 
 PARTITIONS = st.integers(0, 2)
@@ -143,32 +143,32 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(position=consumes(begun))
     def finish(self, position: Position) -> None:
-        before = self.ledger.committable()
+        before = self.ledger.find_committable()
         live = position in self.open.get(position.partition, [])
         assert self.ledger.finish(position) is live
         if live:
             self.open[position.partition].remove(position)
         else:
-            assert self.ledger.committable() == before
+            assert self.ledger.find_committable() == before
 
     @rule()
     def commit(self) -> None:
-        self.committed |= self.ledger.committable()
-        self.ledger.committed(self.ledger.committable())
-        assert self.ledger.committable() == {}
+        self.committed |= self.ledger.find_committable()
+        self.ledger.note_commit(self.ledger.find_committable())
+        assert self.ledger.find_committable() == {}
 
     @rule(partition=PARTITIONS, ahead=st.integers(0, 4))
     def idle(self, partition: int, ahead: int) -> None:
         if partition not in self.read:
             return
         position = self.read[partition][-1] + 1 + ahead
-        self.ledger.idle(partition, position)
+        self.ledger.skip_gaps(partition, position)
         if not self.open[partition]:
             self.read[partition].append(position - 1)
 
     @invariant()
     def never_past_an_open_offset_nor_what_was_read(self) -> None:
-        for partition, offset in self.ledger.committable().items():
+        for partition, offset in self.ledger.find_committable().items():
             assert all(offset <= position.offset for position in self.open[partition])
             assert offset <= self.read[partition][-1] + 1
 
@@ -177,7 +177,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for partition, read in self.read.items():
             unfinished = [position.offset for position in self.open[partition]]
             floor = min([*unfinished, read[-1] + 1, self.committed[partition]])
-            assert self.ledger.span(partition) == read[-1] + 1 - floor
+            assert self.ledger.measure_span(partition) == read[-1] + 1 - floor
 
     @invariant()
     def counts_what_is_open(self) -> None:

@@ -8,7 +8,7 @@ from pipeline.wire.record import RawRecord
 from tests.support.fakes_kafka import FakeBroker, FakeSource
 from worker.common.settings import FlowSettings
 from worker.handler import Outcome
-from worker.loop import LOOK_S, STALLED_AFTER_S, WorkerLoop
+from worker.loop import LAG_CHECK_S, STALLED_AFTER_S, WorkerLoop
 from worker.observe.telemetry import Metrics
 
 VERDICT = Outcome((None,))
@@ -76,11 +76,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def running(broker: FakeBroker, clock: Clock):  # type: ignore[no-untyped-def]
-    """Starts loops, and ends them all after the test."""
+    """Return a function that starts loops; end them all after the test."""
     tasks: list[asyncio.Task[None]] = []
 
     async def start(handler: object, source: FakeSource | None = None, **flow: float) -> "Running":
-        source = source or broker.source()
+        source = source or broker.build_source()
         await source.start()
         metrics = Metrics()
         loop = WorkerLoop(
@@ -191,7 +191,7 @@ async def test_a_member_that_was_thrown_out_commits_nothing_of_the_old_time(
     broker: FakeBroker, clock: Clock, running: Start
 ) -> None:
     broker.send(b"a")
-    handler, source = Handler(), broker.source()
+    handler, source = Handler(), broker.build_source()
     await running(handler, source)
     await until(lambda: handler.open)
     broker.evict(source)
@@ -205,7 +205,7 @@ async def test_a_member_that_was_thrown_out_commits_nothing_of_the_old_time(
 
 async def test_a_refused_commit_is_tried_again(broker: FakeBroker, clock: Clock, running: Start) -> None:
     broker.send(b"a")
-    source = broker.source()
+    source = broker.build_source()
     source.refuse_commits = 3
     await running(AtOnce(), source)
     await until(lambda: broker.committed.get(0) == 1)
@@ -277,7 +277,7 @@ async def test_gaps_at_the_end_are_committed_over(broker: FakeBroker, clock: Clo
 
 async def test_what_retention_deleted_is_counted(broker: FakeBroker, running: Start) -> None:
     broker.send(*[b"x"] * 5)
-    handler, source = AtOnce(), broker.source()
+    handler, source = AtOnce(), broker.build_source()
     broker.committed[0] = 1
     broker.delete_before(3, partition=0)
     loop = await running(handler, source)
@@ -300,7 +300,7 @@ async def test_a_partition_that_could_go_on_and_does_not_gets_a_new_consumer(
     await until(lambda: loop.loop.assigned)
     broker.send(b"a")
     before = clock.now
-    await until(lambda: clock.now > before + 2 * LOOK_S)
+    await until(lambda: clock.now > before + 2 * LAG_CHECK_S)
     assert source.rebuilt == 0
     clock.now += STALLED_AFTER_S
     await until(lambda: source.rebuilt == 1)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from worker.stopping import done_before, stop_on_signals
+from worker.stopping import finish_before, stop_on_signals
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -37,7 +37,7 @@ async def test_a_start_that_ends_first_is_done() -> None:
     async def start() -> None:
         await asyncio.sleep(0)
 
-    assert await done_before(asyncio.Event(), start())
+    assert await finish_before(asyncio.Event(), start())
 
 
 async def test_a_start_that_fails_says_so() -> None:
@@ -45,7 +45,7 @@ async def test_a_start_that_fails_says_so() -> None:
         raise OSError("no such device")
 
     with pytest.raises(OSError, match="no such device"):
-        await done_before(asyncio.Event(), start())
+        await finish_before(asyncio.Event(), start())
 
 
 async def test_a_start_that_is_overtaken_by_a_stop_is_given_up() -> None:
@@ -58,5 +58,5 @@ async def test_a_start_that_is_overtaken_by_a_stop_is_given_up() -> None:
         finally:
             cancelled.set()
 
-    assert not await done_before(stop, start())
+    assert not await finish_before(stop, start())
     assert cancelled.is_set()

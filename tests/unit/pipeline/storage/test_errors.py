@@ -1,9 +1,16 @@
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    SSLError,
+)
 from urllib3.exceptions import ProtocolError
 
-from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, StoreUnavailable, ZoomInError
-from pipeline.storage.errors import translated
+from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, StoreDenied, StoreUnavailable, ZoomInError
+from pipeline.storage.errors import require_access, translate_errors
 
 SECRET = "https://s3.example/uploads/a.png?X-Amz-Signature=planted"
 
@@ -33,7 +40,7 @@ def refusal(code: str) -> ClientError:
 def test_each_refusal_is_one_of_ours_names_the_place_and_quotes_no_url(
     foreign: Exception, ours: type[ZoomInError]
 ) -> None:
-    with pytest.raises(ours) as caught, translated("bucket uploads"):
+    with pytest.raises(ours) as caught, translate_errors("bucket uploads"):
         raise foreign
     assert type(caught.value) is ours
     assert caught.value.detail.startswith("bucket uploads: ")
@@ -42,6 +49,25 @@ def test_each_refusal_is_one_of_ours_names_the_place_and_quotes_no_url(
 
 def test_our_own_errors_pass_as_they_are() -> None:
     own = ImageChanged("the event says another etag")
-    with pytest.raises(ImageChanged) as caught, translated("bucket uploads"):
+    with pytest.raises(ImageChanged) as caught, translate_errors("bucket uploads"):
         raise own
     assert caught.value is own
+
+
+@pytest.mark.parametrize(
+    ("foreign", "advice"),
+    [
+        (NoCredentialsError(), "set AWS_ACCESS_KEY_ID"),
+        (refusal("InvalidAccessKeyId"), "refuses our credentials"),
+        (SSLError(endpoint_url=SECRET, error="self-signed"), "AWS_CA_BUNDLE"),
+    ],
+)
+def test_a_start_says_what_the_operator_has_to_mend(foreign: Exception, advice: str) -> None:
+    with pytest.raises(StoreDenied, match=advice) as caught, translate_errors("bucket uploads"), require_access():
+        raise foreign
+    assert "planted" not in caught.value.detail
+
+
+def test_other_refusals_end_no_start() -> None:
+    with pytest.raises(AccessDenied), translate_errors("bucket uploads"), require_access():
+        raise refusal("AccessDenied")

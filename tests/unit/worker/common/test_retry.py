@@ -52,7 +52,7 @@ class World:
 
 
 def failing(*errors: Exception, then: str = "done") -> Callable[[], Awaitable[str]]:
-    """Raises these in turn, then returns."""
+    """Build an operation that raises these in turn, then returns."""
     script = list(errors)
 
     async def operation() -> str:

@@ -20,7 +20,7 @@ async def test_a_retry_is_counted_under_the_name_of_its_dependency() -> None:
             raise error
         return "answer"
 
-    assert await retriers.of("engine").call(ask) == "answer"
+    assert await retriers.build("engine").call(ask) == "answer"
     assert value(metrics, "zoomin_retries_total", "engine") == 1
     assert value(metrics, "zoomin_retries_total", "broker") is None
 
@@ -37,7 +37,7 @@ async def test_an_outage_is_a_flag_and_two_lines() -> None:
         return "image"
 
     with capture_logs() as logs:
-        assert await retriers.of("bucket uploads").call(fetch) == "image"
+        assert await retriers.build("bucket uploads").call(fetch) == "image"
     assert 1.0 in seen
     assert value(metrics, "zoomin_outage", "bucket uploads") == 0
     told = [line["event"] for line in logs if line["log_level"] == "warning"]

@@ -10,19 +10,19 @@ from worker.observe.telemetry import Metrics, Tracing
 @pytest.fixture
 def watch() -> Stopwatch:
     ticks = count()
-    return Stopwatch(Metrics(), Tracing("worker", "group"), lambda: float(next(ticks)))
+    return Stopwatch(Metrics(), Tracing("worker", "group"), lambda: float(next(ticks)), queued_s=10.0)
 
 
 def test_seconds_are_kept_by_stage(watch: Stopwatch) -> None:
-    with watch.stage("fetch"):
+    with watch.time_stage("fetch"):
         pass
-    with watch.stage("decode"):
+    with watch.time_stage("decode"):
         pass
-    assert watch.seconds == {"fetch": 1.0, "decode": 1.0}
+    assert watch.read_timing_s() == {"queued": 10.0, "fetch": 1.0, "decode": 1.0, "total": 15.0}
 
 
 def test_an_error_learns_the_innermost_stage_and_its_time_counts(watch: Stopwatch) -> None:
-    with pytest.raises(ImageMissing) as caught, watch.stage("outer"), watch.stage("fetch"):
+    with pytest.raises(ImageMissing) as caught, watch.time_stage("outer"), watch.time_stage("fetch"):
         raise ImageMissing("gone")
     assert caught.value.stage == "fetch"
-    assert set(watch.seconds) == {"outer", "fetch"}
+    assert watch.read_timing_s().keys() == {"queued", "outer", "fetch", "total"}

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import generate_latest
 
 from pipeline.errors import MalformedEvent
-from tests.support.builders import record
-from tests.support.servers.collector import collector
+from tests.support.builders import build_record
+from tests.support.servers.collector import run_collector
 from worker.common.settings import TelemetrySettings
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics, Tracing
@@ -21,8 +21,11 @@ SOURCE = Path(telemetry.__file__).parent
 
 def test_the_trace_of_the_record_goes_on() -> None:
     tracing = Tracing("worker", "group")
-    with tracing.process(record(b"{}", headers={"traceparent": TRACEPARENT.encode()})), tracing.stage("fetch"):
-        continued = tracing.traceparent()
+    with (
+        tracing.trace_record(build_record(b"{}", headers={"traceparent": TRACEPARENT.encode()})),
+        tracing.trace_stage("fetch"),
+    ):
+        continued = tracing.read_traceparent()
     assert continued is not None
     assert continued.split("-")[1] == TRACEPARENT.split("-")[1]
     assert continued.split("-")[2] != TRACEPARENT.split("-")[2]
@@ -30,24 +33,24 @@ def test_the_trace_of_the_record_goes_on() -> None:
 
 def test_stages_cost_no_span_where_nobody_reads_them() -> None:
     tracing = Tracing("worker", "group")
-    with tracing.process(record(b"{}")):
-        outside = tracing.traceparent()
-        with tracing.stage("fetch"):
-            assert tracing.traceparent() == outside
+    with tracing.trace_record(build_record(b"{}")):
+        outside = tracing.read_traceparent()
+        with tracing.trace_stage("fetch"):
+            assert tracing.read_traceparent() == outside
 
 
 @pytest.mark.parametrize("header", [None, b"", b"\xff\xfe", b"00-zz-zz-01"])
 def test_a_record_without_a_readable_trace_begins_one(header: bytes | None) -> None:
     tracing = Tracing("worker", "group")
-    with tracing.process(record(b"{}", headers={"traceparent": header} if header is not None else {})):
-        assert tracing.traceparent()
+    with tracing.trace_record(build_record(b"{}", headers={"traceparent": header} if header is not None else {})):
+        assert tracing.read_traceparent()
 
 
 def test_log_lines_are_json_and_carry_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.configure_logging(TelemetrySettings(log_format="json"))
     tracing = Tracing("worker", "group")
-    with tracing.process(record(b"{}", headers={"traceparent": TRACEPARENT.encode()})):
-        telemetry.logger().info(telemetry.EVENT_JUDGED, verdict="real")
+    with tracing.trace_record(build_record(b"{}", headers={"traceparent": TRACEPARENT.encode()})):
+        telemetry.get_logger().info(telemetry.EVENT_JUDGED, verdict="real")
     line = json.loads(capsys.readouterr().err.strip().splitlines()[-1])
     assert line["event"] == "event_judged"
     assert line["trace_id"] == TRACEPARENT.split("-")[1]
@@ -55,7 +58,9 @@ def test_log_lines_are_json_and_carry_the_trace(capsys: pytest.CaptureFixture[st
 
 def test_what_senders_write_cannot_paint_the_console(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.configure_logging(TelemetrySettings(log_format="console"))
-    telemetry.logger().warning(telemetry.EVENT_DEAD_LETTERED, event_id="\x1b]0;x\x07\u202e", detail="a\r\nforged\x9b2J")
+    telemetry.get_logger().warning(
+        telemetry.EVENT_DEAD_LETTERED, event_id="\x1b]0;x\x07\u202e", detail="a\r\nforged\x9b2J"
+    )
     (line,) = capsys.readouterr().err.splitlines()
     shown = re.sub(r"\x1b\[\d*m", "", line)
     assert shown.isprintable()
@@ -97,11 +102,11 @@ def test_a_token_that_opentelemetry_cannot_read_is_not_quoted(
 
 
 def test_a_trace_names_an_error_without_its_text_and_causes(monkeypatch: pytest.MonkeyPatch) -> None:
-    with collector() as traces:
+    with run_collector() as traces:
         for name, value in traces.environment.items():
             monkeypatch.setenv(name, value)
         tracing = Tracing("worker", "group")
-        with suppress(MalformedEvent), tracing.process(record(b"{}")), tracing.stage("parse"):
+        with suppress(MalformedEvent), tracing.trace_record(build_record(b"{}")), tracing.trace_stage("parse"):
             try:
                 raise ValueError("netloc user:planted-secret@host")
             except ValueError as error:

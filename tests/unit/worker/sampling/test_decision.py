@@ -2,7 +2,7 @@ from itertools import count
 
 import pytest
 
-from tests.support.verdicts import verdict_event
+from tests.support.verdicts import build_verdict
 from worker.sampling.decision import SampleReason, SamplingPolicy, decide
 
 OFF = SamplingPolicy(
@@ -21,7 +21,7 @@ def policy(**changes: float) -> SamplingPolicy:
 
 
 def test_nothing_is_drawn_when_everything_is_off() -> None:
-    assert decide(verdict_event(zoomed=[(0, 0, 9, 9)]), OFF) is None
+    assert decide(build_verdict(zoomed=[(0, 0, 9, 9)]), OFF) is None
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def test_nothing_is_drawn_when_everything_is_off() -> None:
 def test_each_stratum_is_drawn_for_its_own_reason(
     event: dict[str, object], changes: dict[str, float], reason: str
 ) -> None:
-    sample = decide(verdict_event(**event), policy(**changes))  # type: ignore[arg-type]
+    sample = decide(build_verdict(**event), policy(**changes))  # type: ignore[arg-type]
     assert sample is not None
     assert sample.reasons == (SampleReason(reason),)
 
 
 def test_a_stratum_draws_its_share_and_the_same_again() -> None:
-    events = [verdict_event(event_id=f"e{i}", zoomed=[(0, 0, 9, 9)]) for i in range(2000)]
+    events = [build_verdict(event_id=f"e{i}", zoomed=[(0, 0, 9, 9)]) for i in range(2000)]
     drawn = [decide(event, policy(control_fraction=0.25)) is not None for event in events]
     assert 0.21 < sum(drawn) / len(drawn) < 0.29
     assert drawn == [decide(event, policy(control_fraction=0.25)) is not None for event in events]
@@ -51,7 +51,7 @@ def test_a_stratum_draws_its_share_and_the_same_again() -> None:
 
 def test_decisions_are_independent_of_each_other() -> None:
     both = policy(control_fraction=0.5, corrected_fraction=0.5)
-    samples = [decide(verdict_event(event_id=f"e{i}", zoomed=[(0, 0, 9, 9)]), both) for i in range(2000)]
+    samples = [decide(build_verdict(event_id=f"e{i}", zoomed=[(0, 0, 9, 9)]), both) for i in range(2000)]
     neither = sum(sample is None for sample in samples) / len(samples)
     assert 0.21 < neither < 0.29, "two independent halves leave a quarter"
     drawn = [sample for sample in samples if sample]
@@ -60,7 +60,7 @@ def test_decisions_are_independent_of_each_other() -> None:
 
 def test_the_salt_decides_who_is_drawn() -> None:
     chosen = [
-        {i for i in range(200) if decide(verdict_event(event_id=f"e{i}"), policy(control_fraction=0.5, salt=salt))}  # type: ignore[arg-type]
+        {i for i in range(200) if decide(build_verdict(event_id=f"e{i}"), policy(control_fraction=0.5, salt=salt))}  # type: ignore[arg-type]
         for salt in (b"one", b"two")
     ]
     assert chosen[0] != chosen[1]
@@ -68,6 +68,6 @@ def test_the_salt_decides_who_is_drawn() -> None:
 
 def test_a_fifth_of_the_cases_is_blind() -> None:
     everyone = policy(control_fraction=1.0, blind_fraction=0.2)
-    samples = (decide(verdict_event(event_id=f"e{i}"), everyone) for i in count())
+    samples = (decide(build_verdict(event_id=f"e{i}"), everyone) for i in count())
     blind = [sample.blind for sample, _ in zip(samples, range(2000), strict=False) if sample]
     assert 0.17 < sum(blind) / len(blind) < 0.23

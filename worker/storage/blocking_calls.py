@@ -11,23 +11,27 @@ Result = TypeVar("Result")
 
 
 class BlockingCalls:
-    """Blocking calls on threads of their own, as many at once as there are threads, each with a deadline.
+    """Runs blocking calls on its own threads: at most one a thread, each with a deadline.
 
-    A call that is given up ends later, by the timeouts of its socket.
+    A call that misses its deadline keeps its thread until its socket times out.
     """
 
     def __init__(self, name: str, threads: int, deadline_s: float) -> None:
         self._deadline_s = deadline_s
-        self._turns = asyncio.Semaphore(threads)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free_threads = asyncio.Semaphore(threads)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, call: Callable[[], Result]) -> Result:
-        async with self._turns:
+        """Return the result of `call`; its deadline counts from the moment a thread is free.
+
+        Raises: StoreUnavailable at the deadline, and what `call` raises.
+        """
+        async with self._free_threads:
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+                    return await asyncio.get_running_loop().run_in_executor(self._pool, call)
             except TimeoutError:
                 raise StoreUnavailable(f"S3 did not answer in {self._deadline_s:g} s") from None
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)

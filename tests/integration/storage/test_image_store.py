@@ -21,7 +21,7 @@ from pipeline.errors import (
 )
 from pipeline.wire.events import ImageRef
 from worker.common.settings import StoreSettings
-from worker.storage.store import ImageStore
+from worker.storage.image_store import ImageStore
 
 IMAGE = ImageRef("photos", "a.jpg")
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from pipeline.errors import StoreUnavailable
 from pipeline.verdict import RgbImage
-from tests.support.builders import noise
-from tests.support.verdicts import verdict_event
+from tests.support.builders import build_noise
+from tests.support.verdicts import build_verdict
 from tests.unit.worker.sampling.test_decision import policy
 from worker.observe.telemetry import Metrics
-from worker.sampling.labels import PAUSE_AFTER_FAILURE_S, Labels
+from worker.sampling.label_sampler import PAUSE_AFTER_FAILURE_S, LabelSampler
 
-IMAGE = RgbImage(noise(), "png")
+IMAGE = RgbImage(build_noise(), "png")
 EVERYTHING = policy(control_fraction=1.0)
 UNHURRIED_S = 60.0
 """a picture is packed on a thread, which a busy machine may keep waiting for longer than a worker would"""
@@ -38,8 +38,8 @@ def count(metrics: Metrics, name: str, **labels: str) -> float:
 
 async def test_the_image_comes_first_and_the_case_points_at_it() -> None:
     bucket, metrics = MemoryBucket(), Metrics()
-    verdict = verdict_event(zoomed=[(0, 0, 9, 9)])
-    labels = Labels(bucket, EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
+    verdict = build_verdict(zoomed=[(0, 0, 9, 9)])
+    labels = LabelSampler(bucket, EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
     await labels.offer(verdict, IMAGE)
     image_key, case_key = bucket.written
     assert image_key == f"images/{verdict.image.sha256}.png"
@@ -53,20 +53,20 @@ async def test_the_image_comes_first_and_the_case_points_at_it() -> None:
 
 async def test_what_was_not_drawn_is_not_written() -> None:
     bucket = MemoryBucket()
-    labels = Labels(bucket, policy(), metrics=Metrics(), clock=lambda: 0.0)
-    assert await labels.offer(verdict_event(zoomed=[(0, 0, 9, 9)]), IMAGE) is None
+    labels = LabelSampler(bucket, policy(), metrics=Metrics(), clock=lambda: 0.0)
+    assert await labels.offer(build_verdict(zoomed=[(0, 0, 9, 9)]), IMAGE) is None
     assert bucket.tries == 0
 
 
 async def test_a_failing_bucket_is_tried_once_in_ten_seconds_and_the_rest_is_counted() -> None:
     now = 0.0
     bucket, metrics = MemoryBucket(fails=lambda: True), Metrics()
-    labels = Labels(bucket, EVERYTHING, metrics=metrics, clock=lambda: now, write_timeout_s=UNHURRIED_S)
+    labels = LabelSampler(bucket, EVERYTHING, metrics=metrics, clock=lambda: now, write_timeout_s=UNHURRIED_S)
     for _ in range(5):
-        assert await labels.offer(verdict_event(), IMAGE)
+        assert await labels.offer(build_verdict(), IMAGE)
     assert bucket.tries == 1
     now = PAUSE_AFTER_FAILURE_S + 1
-    await labels.offer(verdict_event(), IMAGE)
+    await labels.offer(build_verdict(), IMAGE)
     assert bucket.tries == 2
     assert count(metrics, "zoomin_label_write_failures_total") == 6
 
@@ -77,6 +77,6 @@ async def test_a_bucket_that_hangs_is_left_after_the_deadline() -> None:
             await asyncio.Event().wait()
 
     metrics = Metrics()
-    labels = Labels(Hanging(), EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=0.01)
-    await labels.offer(verdict_event(), IMAGE)
+    labels = LabelSampler(Hanging(), EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=0.01)
+    await labels.offer(build_verdict(), IMAGE)
     assert count(metrics, "zoomin_label_write_failures_total") == 1

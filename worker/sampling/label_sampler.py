@@ -1,6 +1,6 @@
-"""Puts sampled cases into the labeling bucket, and never holds up a verdict for long.
+"""Sampler of cases for labeling; it never delays a verdict for long.
 
-While the bucket fails, one try in ten seconds goes out and the other cases are counted and let go.
+While the bucket fails, one case in ten seconds is tried and the others are counted and dropped.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ WRITE_TIMEOUT_S = 2.0
 PAUSE_AFTER_FAILURE_S = 10.0
 
 
-class Bucket(Protocol):
+class CaseBucket(Protocol):
     async def put_image(self, key: str, png: bytes) -> None: ...
     async def put_case(self, key: str, body: bytes) -> None: ...
 
 
-class Labels:
+class LabelSampler:
     def __init__(
         self,
-        bucket: Bucket,
+        bucket: CaseBucket,
         policy: SamplingPolicy,
         *,
         metrics: Metrics,
@@ -43,7 +43,7 @@ class Labels:
         self._closed_until = -float("inf")
 
     async def offer(self, verdict: VerdictEvent, image: RgbImage) -> Sample | None:
-        """The sample that was drawn, whether or not it could be written."""
+        """Draw a sample and write its case; return the sample even if it could not be written."""
         sample = decide(verdict, self._policy)
         if sample is None:
             return None
@@ -57,27 +57,27 @@ class Labels:
             self._closed_until = self._clock() + PAUSE_AFTER_FAILURE_S
             self._metrics.label_failures.inc()
             detail = str(error) or f"not written within {self._write_timeout_s:g} s"
-            telemetry.logger().warning(telemetry.LABEL_WRITE_FAILED, detail=detail, verdict_id=verdict.verdict_id)
+            telemetry.get_logger().warning(telemetry.LABEL_WRITE_FAILED, detail=detail, verdict_id=verdict.verdict_id)
             return sample
         for reason in sample.reasons:
             self._metrics.label_cases.labels(reason).inc()
         return sample
 
     async def _write(self, verdict: VerdictEvent, image: RgbImage, sample: Sample) -> None:
-        png = await asyncio.to_thread(images.png, image.pixels)
+        png = await asyncio.to_thread(images.encode_png, image.pixels)
         image_key = f"images/{verdict.image.sha256}.png"
         await self._bucket.put_image(image_key, png)
-        case = _case(verdict, image_key, sample)
+        case = _build_case(verdict, image_key, sample)
         day = datetime.fromtimestamp(verdict.record.timestamp_ms / 1000, UTC)
         await self._bucket.put_case(f"cases/{day:%Y/%m/%d}/{case.case_id}.json", case.model_dump_json().encode())
 
 
-def _case(verdict: VerdictEvent, image_key: str, sample: Sample) -> LabelCase:
-    judged = verdict.image.model_dump(include=set(LabelImage.model_fields))
+def _build_case(verdict: VerdictEvent, image_key: str, sample: Sample) -> LabelCase:
+    image_fields = verdict.image.model_dump(include=set(LabelImage.model_fields))
     return LabelCase(
         case_id=verdict.verdict_id,
         event_id=verdict.event_id,
-        image=LabelImage(object_key=image_key, **judged),
+        image=LabelImage(object_key=image_key, **image_fields),
         reasons=list(sample.reasons),
         inclusion_probability=sample.inclusion_probability,
         blind=sample.blind,

@@ -1,0 +1,91 @@
+"""Observation of events: spans, metrics and the one log line of each outcome."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from pipeline.errors import InternalFault, ZoomInError
+from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.record import RawRecord
+from worker.observe import telemetry
+from worker.observe.stopwatch import Stopwatch
+from worker.observe.telemetry import Metrics, Tracing
+
+
+class EventObserver:
+    """Metrics count what Kafka has acknowledged; log lines tell what the publisher has accepted, maybe earlier."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        tracing: Tracing,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._metrics = metrics
+        self._tracing = tracing
+        self._clock = clock
+        self._now = now
+
+    def trace_record(self, record: RawRecord) -> AbstractContextManager[None]:
+        return self._tracing.trace_record(record)
+
+    def read_traceparent(self) -> str | None:
+        return self._tracing.read_traceparent()
+
+    def start_stopwatch(self, record: RawRecord) -> Stopwatch:
+        return Stopwatch(self._metrics, self._tracing, self._clock, queued_s=self._compute_age_s(record))
+
+    def report_ignored(self, record: RawRecord) -> None:
+        self._metrics.events.labels("ignored").inc()
+        telemetry.get_logger().debug(telemetry.RECORD_IGNORED, partition=record.partition, offset=record.offset)
+
+    def count_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:
+        """Count a verdict that Kafka has acknowledged."""
+        self._metrics.events.labels("verdict").inc()
+        self._metrics.event_seconds.observe(self._compute_age_s(record))
+        self._metrics.verdicts.labels(
+            verdict.verdict, verdict.status, _format_flag(verdict.corrected), _format_flag(verdict.uncertain)
+        ).inc()
+
+    def log_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:
+        telemetry.get_logger().info(
+            telemetry.EVENT_JUDGED,
+            event_id=verdict.event_id,
+            verdict_id=verdict.verdict_id,
+            partition=record.partition,
+            offset=record.offset,
+            verdict=verdict.verdict.value,
+            status=verdict.status.value,
+            corrected=verdict.corrected,
+            confidence=round(verdict.confidence, 4),
+            regions=len(verdict.scan.regions),
+            seconds=verdict.timing_s,
+            revision=verdict.model.revision,
+        )
+
+    def count_dead_letter(self, error: ZoomInError) -> None:
+        """Count a dead letter that Kafka has acknowledged."""
+        self._metrics.events.labels("dead_letter").inc()
+        self._metrics.dead_letters.labels(error.code).inc()
+
+    def log_dead_letter(self, record: RawRecord, error: ZoomInError, event_id: str | None) -> None:
+        telemetry.get_logger().warning(
+            telemetry.EVENT_DEAD_LETTERED,
+            event_id=event_id,
+            partition=record.partition,
+            offset=record.offset,
+            code=error.code,
+            stage=error.stage,
+            attempts=error.attempts,
+            detail=error.detail,
+            exc_info=error.__cause__ if isinstance(error, InternalFault) else None,
+        )
+
+    def _compute_age_s(self, record: RawRecord) -> float:
+        return max(0.0, self._now() - record.timestamp_ms / 1000)
+
+
+def _format_flag(value: bool) -> str:
+    return "true" if value else "false"

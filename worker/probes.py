@@ -1,0 +1,38 @@
+"""Conditions of /livez and /readyz: the loop turns, the engine lives and serves, partitions are assigned."""
+
+import time
+
+from worker.common.settings import TelemetrySettings
+from worker.loop import WorkerLoop
+from worker.observe.health import HealthServer
+from worker.observe.telemetry import Metrics
+from worker.serving.supervisor import Supervisor
+
+LOOP_DEADLINE_S = 60.0
+
+
+def build_health_server(
+    settings: TelemetrySettings, loop: WorkerLoop, supervisor: Supervisor, metrics: Metrics
+) -> HealthServer:
+    return HealthServer(
+        settings.http_host,
+        settings.http_port,
+        live=lambda: check_liveness(loop, supervisor),
+        ready=lambda: check_readiness(loop, supervisor),
+        registry=metrics.registry,
+    )
+
+
+def check_liveness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
+    """Return the reason why the process should be restarted; None when all is well."""
+    silent_s = time.monotonic() - loop.turned_at
+    if silent_s > LOOP_DEADLINE_S:
+        return f"the loop has not turned for {silent_s:.0f} s"
+    return "the engine is dead" if supervisor.dead else None
+
+
+def check_readiness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
+    """Return the reason why the worker judges nothing yet; None when all is well."""
+    if not supervisor.ready:
+        return "the engine is not ready"
+    return None if loop.assigned else "no partitions assigned yet"
