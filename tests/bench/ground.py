@@ -1,4 +1,4 @@
-"""What all parts stand on: one real Kafka, one real S3 full of pictures, and pipelines of their own on them."""
+"""The services under all parts: one real Kafka, one real S3 full of pictures, and a pipeline for each part."""
 
 import json
 import time

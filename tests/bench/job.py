@@ -1,4 +1,4 @@
-"""What a bare engine is told to do, and what comes back: one line of JSON each way."""
+"""The orders to a bare engine and its results, one line of JSON each way."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where the metrics come from: without this they cannot be compared with another day's."""
+"""Describes the machine that the metrics come from, for comparison with another day's."""
 
 import importlib.metadata
 import os

@@ -24,7 +24,7 @@ def measure(session: Session) -> None:
 def _one_life(session: Session, name: str) -> dict[int, dict[str, float]]:
     reading, done = {}, 0
     with session.pipeline(name, *STANDIN) as pipeline:
-        pipeline.worker.started()
+        pipeline.worker.wait_until_started()
         for total in session.plan.memory_events:
             urls = session.ground.urls(range(done, total))
             pipeline.site.judge(urls, timeout_s=60 + len(urls) / SLOWEST_PER_S)

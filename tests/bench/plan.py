@@ -1,4 +1,4 @@
-"""How much is measured: all of it, or just enough to see where things stand. Every part has three repeats or more."""
+"""The size of a run: all measurements, or just enough for a first look. Every part has three repeats or more."""
 
 from dataclasses import dataclass
 

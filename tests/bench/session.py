@@ -47,7 +47,7 @@ class Pipeline:
 
     def ready(self) -> None:
         """Returns when the worker has started and the first events, which meet cold connections, are answered."""
-        self.worker.started()
+        self.worker.wait_until_started()
         self.site.judge(self.warming, timeout_s=300)
 
     def judge(self, urls: list[str]) -> Window:

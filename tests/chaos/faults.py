@@ -1,4 +1,4 @@
-"""What each kind of fault does to the real processes: it begins, lasts, and is undone."""
+"""The faults on the real processes: each begins, lasts, and is undone."""
 
 import signal
 import threading

@@ -17,27 +17,27 @@ class Pool:
         self.members = [start() for _ in range(size)]
         self.ended_badly: list[str] = []
         for member in self.members:
-            member.started()
+            member.wait_until_started()
 
     def look(self) -> None:
         """Replaces those that ended though nobody asked them to."""
         for slot, member in enumerate(self.members):
             if not member.running:
-                self._blame(member, f"ended by itself with code {member.ended(0)}")
+                self._blame(member, f"ended by itself with code {member.wait_until_ended(0)}")
                 self.members[slot] = self._start()
 
     def kill(self, slot: int) -> None:
         self.members[slot].signal(signal.SIGKILL)
-        self.members[slot].ended(STOPPED_WITHIN_S)
+        self.members[slot].wait_until_ended(STOPPED_WITHIN_S)
 
     def stop(self, slot: int) -> None:
         self._stop(self.members[slot])
 
     def replace(self, slot: int) -> None:
-        self.members[slot] = self._start().started()
+        self.members[slot] = self._start().wait_until_started()
 
     def join(self) -> None:
-        self.members.append(self._start().started())
+        self.members.append(self._start().wait_until_started())
 
     def leave(self) -> None:
         self._stop(self.members.pop())
@@ -52,7 +52,7 @@ class Pool:
     def end(self) -> None:
         for member in self._running():
             member.signal(signal.SIGKILL)
-            member.ended(STOPPED_WITHIN_S)
+            member.wait_until_ended(STOPPED_WITHIN_S)
 
     def _running(self) -> Iterable[WorkerProcess]:
         return [member for member in self.members if member.running]
@@ -63,10 +63,10 @@ class Pool:
 
     def _await_stop(self, member: WorkerProcess) -> None:
         try:
-            code = member.ended(STOPPED_WITHIN_S)
+            code = member.wait_until_ended(STOPPED_WITHIN_S)
         except subprocess.TimeoutExpired:
             member.signal(signal.SIGKILL)
-            code = member.ended(STOPPED_WITHIN_S)
+            code = member.wait_until_ended(STOPPED_WITHIN_S)
         if code:
             self._blame(member, f"was asked to stop and ended with code {code}")
 

@@ -1,4 +1,4 @@
-"""Which faults, on whom, when and for how long; the same for the same seed; pure."""
+"""The schedule of faults: kind, target, time and duration; equal for equal seeds. Pure."""
 
 import random
 from collections.abc import Sequence

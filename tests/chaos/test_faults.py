@@ -115,7 +115,7 @@ def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(i
     site.settings["ZOOMIN_RETRY__PATIENCE_S"] = f"{illness.heals_within_s:g}"
     site.upload("a.png", encode_image(build_noise(), "PNG"))
     with site.build_worker(*STANDIN) as worker:
-        worker.started()
+        worker.wait_until_started()
         send(site, "a.png")
         site.wait_for_answers(1)
         illness.begins()
@@ -147,7 +147,7 @@ def test_one_denied_and_one_sick_object_are_dead_letters_and_the_healthy_ones_go
             "ZOOMIN_STORE__TOTAL_TIMEOUT_S": "3",
             "ZOOMIN_RETRY__PATIENCE_S": "3",
         }
-        worker = stack.enter_context(site.build_worker(*STANDIN)).started()
+        worker = stack.enter_context(site.build_worker(*STANDIN)).wait_until_started()
         send(site, "denied.png", "sick.png", "slow.png")
         send(site, "a.png", "b.png", times=20)
         verdicts, letters = site.wait_for_answers(43)
@@ -171,13 +171,13 @@ def test_a_labeling_bucket_that_does_not_answer_holds_up_no_verdict(site: Site) 
             "ZOOMIN_SAMPLING__BUCKET": labels,
             "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1",
         }
-        worker = stack.enter_context(site.build_worker(*STANDIN)).started()
+        worker = stack.enter_context(site.build_worker(*STANDIN)).wait_until_started()
         began = time.monotonic()
         send(site, "a.png", times=150)
         verdicts, letters = site.wait_for_answers(150)
         took_s = time.monotonic() - began
         failures = metric(worker, "zoomin_label_write_failures_total")
-        waits = [line for line in worker.lines() if line["event"] == telemetry.LABEL_WRITE_FAILED]
+        waits = [line for line in worker.read_log() if line["event"] == telemetry.LABEL_WRITE_FAILED]
         worker.signal(signal.SIGKILL)
     assert (len(verdicts), letters) == (150, [])
     assert failures >= 150 - SLOTS, "the last ones may be waiting still"
@@ -188,8 +188,8 @@ def test_a_member_that_slept_past_its_session_drops_what_it_had_and_rejoins(site
     site.upload("a.png", encode_image(build_noise(), "PNG"))
     with store_front(site.s3.endpoint_url) as front, ExitStack() as stack:
         site.settings["ZOOMIN_STORE__ENDPOINT_URL"] = front.url
-        sleeper = stack.enter_context(site.build_worker(*STANDIN)).started()
-        other = stack.enter_context(site.build_worker(*STANDIN)).started()
+        sleeper = stack.enter_context(site.build_worker(*STANDIN)).wait_until_started()
+        other = stack.enter_context(site.build_worker(*STANDIN)).wait_until_started()
         assert eventually(lambda: _moves(sleeper, "assigned") and _moves(other, "assigned"), within_s=SOON_S)
         front.refused["/"] = BUSY  # what it has in flight stays there until it sleeps
         send(site, "a.png", times=60)
@@ -251,9 +251,9 @@ def test_a_rolling_restart_of_three_workers_loses_nothing_and_leaves_no_gap(site
 
 def _partitions_taken(workers: Iterable[WorkerProcess]) -> int:
     """From workers that were running on; whoever stops has answered and committed everything."""
-    return sum(len(line.get(how, ())) for worker in workers for line in worker.lines() for how in ("revoked", "lost"))
+    return sum(len(line.get(how, ())) for worker in workers for line in worker.read_log() for how in ("revoked", "lost"))
 
 
 def _moves(worker: WorkerProcess, kind: str) -> list[int]:
     """Which lines of its log say that partitions were assigned, revoked or lost."""
-    return [number for number, line in enumerate(worker.lines()) if line.get(kind)]
+    return [number for number, line in enumerate(worker.read_log()) if line.get(kind)]

@@ -95,7 +95,7 @@ def course(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path_factory: pytest
 @pytest.fixture(scope="module")
 def first(course: Course) -> Iterator[WorkerProcess]:
     with course.site.build_worker(*REAL) as worker:
-        yield worker.started()
+        yield worker.wait_until_started()
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +109,11 @@ def second(course: Course, first: WorkerProcess) -> Iterator[WorkerProcess]:
         first.signal(signal.SIGCONT)
         course.send_until_under_way()
     first.signal(signal.SIGKILL)
-    first.ended()
+    first.wait_until_ended()
     course.taken_over = course.uncommitted()
     assert eventually(lambda: is_gone(core), within_s=30), "the core outlives its worker"
     with course.site.build_worker(*REAL) as worker:
-        yield worker.started()
+        yield worker.wait_until_started()
 
 
 def core_of(worker: WorkerProcess) -> psutil.Process:
@@ -174,8 +174,8 @@ def test_a_core_without_memory_and_without_budget_ends_the_worker_and_nothing_is
     # The core may die of it, or lose a thread and hang without a word: then the query's time limit finds out.
     resource.prlimit(core.pid, resource.RLIMIT_AS, (core.memory_info().vms, core.memory_info().vms))
     core.resume()
-    assert second.ended(120) == 1
-    (died,) = [line for line in second.lines() if line["event"] == "engine_died"]
+    assert second.wait_until_ended(120) == 1
+    (died,) = [line for line in second.read_log() if line["event"] == "engine_died"]
     assert died["allowed"] == 0
     verification = course.judged()
     assert verification.lost, "the engine died too late to show anything"

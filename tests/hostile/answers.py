@@ -1,4 +1,4 @@
-"""What a model might say instead of an answer, or inside one."""
+"""Texts that a model might give instead of an answer, or inside one."""
 
 # ruff: noqa: E501 - tables are read line by line
 

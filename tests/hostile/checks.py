@@ -29,20 +29,20 @@ class Letter:
     headers: tuple[tuple[str, bytes], ...]
 
     @classmethod
-    def of(cls, record: ConsumerRecord) -> "Letter":
+    def build(cls, record: ConsumerRecord) -> "Letter":
         return cls(record.key, record.value, tuple(record.headers))
 
-    def said(self, name: str) -> str:
-        """The header `zoomin-dlt-{name}`, empty where there is none."""
+    def get_header(self, name: str) -> str:
+        """Return the header `zoomin-dlt-{name}`, empty where there is none."""
         return dict(self.headers).get(f"zoomin-dlt-{name}", b"").decode(errors="replace")
 
     @property
     def place(self) -> Place:
-        return int(self.said("partition")), int(self.said("offset"))
+        return int(self.get_header("partition")), int(self.get_header("offset"))
 
 
-Said = VerdictEvent | Letter
-Check = Callable[[Sequence[Said]], str | None]
+AnswerRecord = VerdictEvent | Letter
+Check = Callable[[Sequence[AnswerRecord]], str | None]
 """From the answers to one record to what is wrong with them, None when nothing is."""
 
 
@@ -57,30 +57,30 @@ class Sent:
     value: bytes | None
     check: Check
 
-    def surprise(self, got: Sequence[Said]) -> str | None:
-        problems = (_letter_problem(self, said) for said in got if isinstance(said, Letter))
+    def find_problem(self, got: Sequence[AnswerRecord]) -> str | None:
+        problems = (_find_letter_problem(self, answer) for answer in got if isinstance(answer, Letter))
         return next((problem for problem in problems if problem), None) or self.check(got)
 
 
-def list_outcomes(got: Sequence[Said]) -> list[str]:
-    """What is counted of the answers to a record."""
-    named = [said.said("code") if isinstance(said, Letter) else f"verdict, {said.status}" for said in got]
+def list_outcomes(got: Sequence[AnswerRecord]) -> list[str]:
+    """Return the names under which the answers to a record are counted."""
+    named = [answer.get_header("code") if isinstance(answer, Letter) else f"verdict, {answer.status}" for answer in got]
     return named or ["no answer: ignored"]
 
 
 def check_image(entry: HostileImage, card: CheckpointCard, *, ended_by: str = "") -> Check:
     """`ended_by` is to be read in the detail of its dead letter."""
 
-    def check(got: Sequence[Said]) -> str | None:
+    def check(got: Sequence[AnswerRecord]) -> str | None:
         if len(got) != 1:
             return f"{len(got)} answers"
-        (said,) = got
-        if isinstance(said, Letter):
-            code, detail = said.said("code"), said.said("detail")
+        (answer,) = got
+        if isinstance(answer, Letter):
+            code, detail = answer.get_header("code"), answer.get_header("detail")
             return None if code in entry.expected_codes and ended_by in detail else f"{code}: {detail}"
         if not isinstance(entry.expected, Picture):
-            return None if "picture" in entry.expected_codes else f"judged as {said.image.format}"
-        return _differs(said, entry.content, entry.expected, card)
+            return None if "picture" in entry.expected_codes else f"judged as {answer.image.format}"
+        return _find_difference(answer, entry.content, entry.expected, card)
 
     return check
 
@@ -89,66 +89,69 @@ def check_event(entry: HostileEvent, stored: AbstractSet[str]) -> Check:
     """`stored` are the keys that S3 took: no one can have uploaded the others, so these are missing."""
     expected = entry.expected
 
-    def check(got: Sequence[Said]) -> str | None:
-        named = [s.said("code") if isinstance(s, Letter) else (s.image.bucket, s.image.key) for s in got]
-        wanted = [expected] if isinstance(expected, str) else list(expected)
-        if len(named) != len(wanted):
-            return f"{named} instead of {wanted}"
-        for one, other in zip(named, wanted, strict=True):
-            absent = not isinstance(other, str) and other[1] not in stored and one in ABSENT
-            if one != other and not absent:
-                return f"{one} instead of {other}"
+    def check(got: Sequence[AnswerRecord]) -> str | None:
+        named = [s.get_header("code") if isinstance(s, Letter) else (s.image.bucket, s.image.key) for s in got]
+        expected_items = [expected] if isinstance(expected, str) else list(expected)
+        if len(named) != len(expected_items):
+            return f"{named} instead of {expected_items}"
+        for found, expected_item in zip(named, expected_items, strict=True):
+            absent = not isinstance(expected_item, str) and expected_item[1] not in stored and found in ABSENT
+            if found != expected_item and not absent:
+                return f"{found} instead of {expected_item}"
         return None
 
     return check
 
 
 def check_answer(entry: HostileAnswer) -> Check:
-    def check(got: Sequence[Said]) -> str | None:
+    def check(got: Sequence[AnswerRecord]) -> str | None:
         if len(got) != 1:
             return f"{len(got)} answers"
-        (said,) = got
-        if isinstance(said, Letter):
-            refused = entry.expected is None and (entry.query, said.said("code")) == ("scan", "answer_unreadable")
-            return None if refused else f"{said.said('code')}: {said.said('detail')}"
+        (answer,) = got
+        if isinstance(answer, Letter):
+            refused = entry.expected is None and (entry.query, answer.get_header("code")) == (
+                "scan",
+                "answer_unreadable",
+            )
+            return None if refused else f"{answer.get_header('code')}: {answer.get_header('detail')}"
         if entry.expected is None:
-            degraded = entry.query == "check" and said.status is Status.DEGRADED
-            return None if degraded else f"read as {said.verdict}"
-        return _misread(said, entry)
+            degraded = entry.query == "check" and answer.status is Status.DEGRADED
+            return None if degraded else f"read as {answer.verdict}"
+        return _find_misreading(answer, entry)
 
     return check
 
 
-def _letter_problem(sent: Sent, letter: Letter) -> str | None:
+def _find_letter_problem(sent: Sent, letter: Letter) -> str | None:
     names = [name for name, _ in letter.headers if name.startswith("zoomin-")]
     if len(set(names)) != len(names):
         return f"headers of ours stand there twice: {sorted(names)}"
     whole = (letter.key, letter.value) == (sent.key, sent.value)
-    return None if whole or letter.said("value") == "omitted" else "the dead letter is not the record"
+    return None if whole or letter.get_header("value") == "omitted" else "the dead letter is not the record"
 
 
-def _misread(said: VerdictEvent, entry: HostileAnswer) -> str | None:
+def _find_misreading(answer: VerdictEvent, entry: HostileAnswer) -> str | None:
     assert entry.expected is not None
     verdict, _, explanation = entry.expected
-    part = said.scan if entry.query == "scan" else said.check
+    part = answer.scan if entry.query == "scan" else answer.check
     if part is None:
         return "degraded"
-    width, height = said.image.width_px, said.image.height_px
-    outside = [region.box for region in said.scan.regions if not _within(region, width, height)]
+    width, height = answer.image.width_px, answer.image.height_px
+    outside = [region.box for region in answer.scan.regions if not _is_within(region, width, height)]
     if outside:
         return f"regions outside of the image: {outside[:3]}"
     got = part.verdict.value, part.explanation
     return None if got == (verdict, explanation) else f"read as {got[0]}: {got[1][:80]!r}"
 
 
-def _within(region: ZoomRegion, width: int, height: int) -> bool:
+def _is_within(region: ZoomRegion, width: int, height: int) -> bool:
     x1, y1, x2, y2 = region.box
     return 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
 
 
-def _differs(said: VerdictEvent, content: bytes, expected: Picture, card: CheckpointCard) -> str | None:
+def _find_difference(answer: VerdictEvent, content: bytes, expected: Picture, card: CheckpointCard) -> str | None:
     """The bytes are named, the size is that of the upright image, and so are the pixels that the engine saw."""
-    pixels, image = expected.pixels.convert("RGB"), said.image
+    pixels, image = expected.pixels.convert("RGB"), answer.image
     got = (image.width_px, image.height_px), image.format, image.frames
     if got != (pixels.size, expected.format, expected.frames):
         return f"{got} instead of {(pixels.size, expected.format, expected.frames)}"
@@ -158,6 +161,6 @@ def _differs(said: VerdictEvent, content: bytes, expected: Picture, card: Checkp
         return None
     inspection = asyncio.run(inspect(RgbImage(pixels, expected.format), DigestEngine(card)))
     crops = [crop.sha256 for crop in inspection.crops]
-    judged = [region.crop_sha256 for region in said.scan.regions if region.zoomed]
-    same = (crops, inspection.scan.explanation) == (judged, said.scan.explanation)
+    judged = [region.crop_sha256 for region in answer.scan.regions if region.zoomed]
+    same = (crops, inspection.scan.explanation) == (judged, answer.scan.explanation)
     return None if same else "other pixels were judged"

@@ -1,4 +1,4 @@
-"""What an entry of the hostile corpus is: what is sent, why it is there, and what has to come of it."""
+"""The entries of the hostile corpus: the input, its reason, and the allowed outcomes."""
 
 from dataclasses import dataclass, field
 

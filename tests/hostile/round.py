@@ -15,7 +15,7 @@ import psutil
 from pipeline.checkpoint import Checkpoint
 from tests.hostile import connections, corpus
 from tests.hostile.addresses import Ground
-from tests.hostile.checks import Letter, Place, Said, Sent, list_outcomes
+from tests.hostile.checks import AnswerRecord, Letter, Place, Sent, list_outcomes
 from tests.hostile.entries import MAX_PIXELS
 from tests.hostile.listener import ForbiddenListener
 from tests.hostile.meter import MemoryMeter
@@ -62,7 +62,7 @@ def run(site: Site, *, seed: int, say: Say, every: int = 1) -> Report:
         script = site.directory / "script.json"
         script.write_text(json.dumps(post.script))
         with site.build_worker(*STANDIN, "--script", str(script)) as worker:
-            worker.started()
+            worker.wait_until_started()
             with MemoryMeter(worker.pid) as meter:
                 killed = _kill_a_decoder(post, worker)
                 say(f"{len(parcels)} records for the worker")
@@ -142,19 +142,19 @@ def _forged(worker: WorkerProcess) -> list[str]:
     return [f"a line of the log that nobody began: {line}" for line in lines if not line.startswith(('{"', "WARNING "))]
 
 
-def _answers(site: Site) -> dict[Place, list[Said]]:
-    got: dict[Place, list[Said]] = defaultdict(list)
+def _answers(site: Site) -> dict[Place, list[AnswerRecord]]:
+    got: dict[Place, list[AnswerRecord]] = defaultdict(list)
     for verdict in site.read_verdicts():
         got[verdict.record.partition, verdict.record.offset].append(verdict)
-    for letter in map(Letter.of, site.read_dead_letters()):
+    for letter in map(Letter.build, site.read_dead_letters()):
         got[letter.place].append(letter)
     return got
 
 
-def _surprises(sent: Mapping[Place, Sent], got: Mapping[Place, Sequence[Said]]) -> list[str]:
+def _surprises(sent: Mapping[Place, Sent], got: Mapping[Place, Sequence[AnswerRecord]]) -> list[str]:
     found = []
     for place, entry in sent.items():
-        problem = entry.surprise(got.get(place, []))
+        problem = entry.find_problem(got.get(place, []))
         if problem:
             found.append(f"{entry.kind}, {entry.name} ({entry.reason}): {problem}")
     return found + [f"an answer to nobody: {place}" for place in got.keys() - sent.keys()]
@@ -164,7 +164,7 @@ def _counts(sent: Mapping[Place, Sent]) -> dict[str, int]:
     return dict(Counter(entry.kind for entry in sent.values()))
 
 
-def _outcomes(sent: Mapping[Place, Sent], got: Mapping[Place, Sequence[Said]]) -> dict[str, dict[str, int]]:
+def _outcomes(sent: Mapping[Place, Sent], got: Mapping[Place, Sequence[AnswerRecord]]) -> dict[str, dict[str, int]]:
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for place, entry in sent.items():
         counted[entry.kind].update(list_outcomes(got.get(place, [])))

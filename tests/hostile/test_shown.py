@@ -1,4 +1,4 @@
-"""What strangers write into keys, ids, sources, attributes and explanations does nothing where people read it."""
+"""Untrusted input in keys, ids, sources, attributes and explanations does nothing where users read it."""
 
 import json
 from collections.abc import Sequence

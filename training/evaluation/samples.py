@@ -11,8 +11,8 @@ import numpy as np
 from pipeline import images
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
-from training.common.progress import Progress
 from training.common.parallel import run_parallel
+from training.common.progress import Progress
 from training.dataset import faults, manifest
 from training.dataset.labeled_image import LabeledImage, Split
 from training.synthetic import photo_folder, scenes

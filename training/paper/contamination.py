@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from pipeline.errors import BadSettings
-from training.common.progress import Progress
 from training.common.parallel import run_parallel
+from training.common.progress import Progress
 from training.dataset import duplicates, frame, manifest
 from training.dataset.duplicates import Fingerprint
 from training.dataset.labeled_image import Split

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
-from pipeline.verdict import Verdict
 from training.evaluation.summary import Json
 from training.paper import attention_map, table_1, tables
 from training.paper.ablation_results import AblationResult
@@ -28,7 +27,6 @@ def build_report(
     rows = tables.build_table_1(sets.samples, measured.predictions, checkpoint.card, results)
     gaps = [gap for row in rows if row["identity_gap"] and (gap := row["identity_gap"]["value"]) is not None]
     kinds = Counter(examples.classify_example(p.label, p.scan_verdict, p.check_verdict) for p in own)
-    labels = Counter(prediction.label for prediction in own)
     return {
         "model": {
             "name": checkpoint.name,
@@ -36,12 +34,7 @@ def build_report(
             "prompt_version": PROMPT_VERSION,
             "engine": measured.engine,
         },
-        "set": {
-            "title": sets.title,
-            "images": len(own),
-            "real": labels[Verdict.REAL],
-            "generated": labels[Verdict.GENERATED],
-        },
+        "set": page.describe_set(sets.title, [prediction.label for prediction in own]),
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "machine": machine,
         "by_construction": scene_limits.list_scene_limits() if sets.name == "scenes" else [],

@@ -1,16 +1,14 @@
 """The report that sets two checkpoints side by side over the same images: its numbers, and its table as text."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.verdict import Verdict
 from training.evaluation import comparison, evaluate
 from training.evaluation.engine import VersionedEngine, run_on_engine
 from training.evaluation.samples import Sample
 from training.evaluation.summary import Json
-from training.reports import scene_limits
+from training.reports import page, scene_limits
 from training.reports.examples import ComparedModel
 from training.reports.page import format_interval, format_share, format_signed
 
@@ -28,19 +26,13 @@ def predict_with(checkpoint: Checkpoint, samples: Sequence[Sample], concurrency:
 
 def build_comparison(a: ComparedModel, b: ComparedModel, samples: Sequence[Sample], *, title: str) -> Json:
     """Return the numbers of the report; `title` names the set of `samples`."""
-    labels = Counter(sample.label for sample in samples)
     models = {
         key: {"name": model.checkpoint.name, "revision": model.checkpoint.revision}
         for key, model in (("a", a), ("b", b))
     }
     return {
         **models,
-        "set": {
-            "title": title,
-            "images": len(samples),
-            "real": labels[Verdict.REAL],
-            "generated": labels[Verdict.GENERATED],
-        },
+        "set": page.describe_set(title, [sample.label for sample in samples]),
         "engine": b.version,
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "figures": comparison.compare_metrics(a.predictions, b.predictions),

@@ -3,13 +3,15 @@
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 from PIL import Image
 
+from pipeline.verdict import Verdict
 from training.evaluation.summary import Json
 from training.reports.examples import KINDS, Example, Tile
 
@@ -31,6 +33,17 @@ class Pictures:
     def list_galleries(self) -> Json:
         """Return the numbers of the images in each gallery."""
         return {name: [example.number for example in self.examples if example.kind == name] for name in KINDS}
+
+
+def describe_set(title: str, labels: Collection[Verdict]) -> Json:
+    """Return the set of a report: its title, and the number of its images by label."""
+    counts = Counter(labels)
+    return {
+        "title": title,
+        "images": len(labels),
+        "real": counts[Verdict.REAL],
+        "generated": counts[Verdict.GENERATED],
+    }
 
 
 def write_report(directory: Path, numbers: Json, template: str, **context: object) -> None:

@@ -31,18 +31,18 @@ def data(tmp_path: Path) -> Path:
 @pytest.mark.timeout(900)
 def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) -> None:
     model = copytree(MODEL, tmp_path / "models" / "zoomin-tiny")
-    row = ["--train", "verdict_only", "--train-data", data, "--steps", "1", "--prompts", "2", "--generations", "4"]
-    asked = ["paper-tables", "--model", model, "--out", tmp_path / "out", "--data", data, "--count", "4", *row]
+    options = ["--train", "verdict_only", "--train-data", data, "--steps", "1", "--prompts", "2", "--generations", "4"]
+    typed = ["paper-tables", "--model", model, "--out", tmp_path / "out", "--data", data, "--count", "4", *options]
     place = {"ZOOMIN_TRAIN_THREADS": "1", "ZOOMIN_TRAIN_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-m", "training", *map(str, asked)]
+    command = [sys.executable, "-m", "training", *map(str, typed)]
     ran = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, timeout=840, check=False)
     assert ran.returncode == 0, ran.stderr
-    kept = ablation_results.read_results(model.parent / ablation_results.NAME)["verdict_only"]
-    assert kept.phases == ["SFT in one turn, 1 epoch", "GRPO with verdict, 1 steps of 8 answers"]
-    assert (kept.figures["acc"].n, kept.figures["unparsed"].value) == (4, 0.0)
+    result = ablation_results.read_results(model.parent / ablation_results.NAME)["verdict_only"]
+    assert result.phases == ["SFT in one turn, 1 epoch", "GRPO with verdict, 1 steps of 8 answers"]
+    assert (result.figures["acc"].n, result.figures["unparsed"].value) == (4, 0.0)
     phases = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "cache" / "variants").iterdir())
     assert phases == ["sft_one_turn_e", "verdict_alone"]
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    shown = {one["variant"]: one for one in report["table1"]}["verdict_only"]
-    assert (shown["state"], shown["acc"]["value"], shown["i_acc"]) == ("recorded", kept.figures["acc"].value, None)
+    row = {row["variant"]: row for row in report["table1"]}["verdict_only"]
+    assert (row["state"], row["acc"]["value"], row["i_acc"]) == ("recorded", result.figures["acc"].value, None)
     assert "GRPO with verdict" in (tmp_path / "out" / "report.html").read_text()

@@ -17,7 +17,9 @@ IMAGES = 32
 
 async def test_the_paper_s_results_hold_on_scenes(vllm_engine: VllmEngine) -> None:
     checkpoint = Checkpoint.read(MODEL)
-    drawn = samples.convert_scenes([scenes.draw_scene(scenes.HELD_OUT_SEED + 5000 + number) for number in range(IMAGES)])
+    drawn = samples.convert_scenes(
+        [scenes.draw_scene(scenes.HELD_OUT_SEED + 5000 + number) for number in range(IMAGES)]
+    )
     sets = ReportSets("scenes", "held-out scenes", drawn, {})
     measured = await measurements.measure_checkpoint(checkpoint, sets, vllm_engine, concurrency=16)
     numbers = paper_report.build_report(checkpoint, sets, measured, {}, machine="a machine")

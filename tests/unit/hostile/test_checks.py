@@ -94,12 +94,12 @@ def test_an_answer_is_read_as_it_stands(query: str, expected: object, said: Verd
 
 def test_a_dead_letter_is_the_record_with_our_headers_once() -> None:
     sent = Sent("events", "e", "why", b"k", b"v", lambda _got: None)
-    assert sent.surprise([letter("malformed_event")]) is None
-    assert sent.surprise([letter("malformed_event", value=b"other")]) == "the dead letter is not the record"
+    assert sent.find_problem([letter("malformed_event")]) is None
+    assert sent.find_problem([letter("malformed_event", value=b"other")]) == "the dead letter is not the record"
     omitted = letter("malformed_event", value=b"", more=(("zoomin-dlt-value", b"omitted"),))
-    assert sent.surprise([omitted]) is None
+    assert sent.find_problem([omitted]) is None
     forged = letter("malformed_event", more=(("zoomin-dlt-code", b"image_missing"),))
-    assert "twice" in str(sent.surprise([forged]))
+    assert "twice" in str(sent.find_problem([forged]))
 
 
 def test_outcomes_are_what_can_be_counted() -> None:

@@ -26,8 +26,8 @@ def test_a_set_of_labels_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_too_few_images_are_one_sentence_with_the_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_images(tmp_path / "in", 3)
     assert main(["build", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--labels-only"]) == 2
-    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("zoomin-train")]
-    assert said.startswith("zoomin-train build: too few images to train on: 3 real, 3 generated")
+    (printed,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("zoomin-train")]
+    assert printed.startswith("zoomin-train build: too few images to train on: 3 real, 3 generated")
 
 
 def test_an_address_without_a_model_is_named(
@@ -45,5 +45,5 @@ def test_what_is_no_address_is_refused_before_anything_is_framed(
     monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_URL", url)
     monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_MODEL", "some-model")
     assert main(["build", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert said == f"zoomin-train build: ZOOMIN_TRAIN_EXPLAIN_URL is {url!r}, which is no address: https://host/v1\n"
+    printed = capsys.readouterr().err
+    assert printed == f"zoomin-train build: ZOOMIN_TRAIN_EXPLAIN_URL is {url!r}, which is no address: https://host/v1\n"

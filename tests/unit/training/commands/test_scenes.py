@@ -21,9 +21,9 @@ def test_artifacts_are_planted_in_photographs_where_asked(tmp_path: Path, capsys
     taken("aero").save(tmp_path / "mine" / "field.png")
     out = tmp_path / "out"
     assert main(["scenes", "--photographs", str(tmp_path / "mine"), "--count", "2", "--out", str(out)]) == 0
-    said = capsys.readouterr()
-    assert said.out.strip() == str(out / "manifest.jsonl")
-    assert "pairs of frames: 1; photographs: 1; files left out: none" in said.err
+    printed = capsys.readouterr()
+    assert printed.out.strip() == str(out / "manifest.jsonl")
+    assert "pairs of frames: 1; photographs: 1; files left out: none" in printed.err
     assert len(list(out.glob("photo-*.png"))) == 2
 
 

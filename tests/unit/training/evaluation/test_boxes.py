@@ -31,10 +31,12 @@ def test_random_boxes_reach_every_place() -> None:
 
 
 def test_an_image_s_random_boxes_hang_on_its_pixels_alone() -> None:
-    one = sample(1)
-    elsewhere = replace(one, number=2)
-    assert boxes.choose_anywhere(one)([LARGE], SIZE, 8) == boxes.choose_anywhere(elsewhere)([LARGE], SIZE, 8)
-    assert boxes.choose_anywhere(one)([LARGE], SIZE, 8) != boxes.choose_anywhere(sample(1, side=301))([LARGE], SIZE, 8)
+    first = sample(1)
+    elsewhere = replace(first, number=2)
+    assert boxes.choose_anywhere(first)([LARGE], SIZE, 8) == boxes.choose_anywhere(elsewhere)([LARGE], SIZE, 8)
+    assert boxes.choose_anywhere(first)([LARGE], SIZE, 8) != boxes.choose_anywhere(sample(1, side=301))(
+        [LARGE], SIZE, 8
+    )
 
 
 def test_the_largest_boxes_stay_in_the_model_s_order() -> None:

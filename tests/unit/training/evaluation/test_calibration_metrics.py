@@ -16,8 +16,8 @@ REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
 def make_prediction(
     label: Verdict, p: float | None, *, uncertain: bool = False, verdict: Verdict | None = None
 ) -> Prediction:
-    said = None if p is None else verdict or (GENERATED if p > 0.5 else REAL)
-    return Prediction(label, REAL, said, (), (), p, p, uncertain)
+    checked = None if p is None else verdict or (GENERATED if p > 0.5 else REAL)
+    return Prediction(label, REAL, checked, (), (), p, p, uncertain)
 
 
 # By hand: the verdicts are right but for .6 and .4; the order by P(generated) is R .1, R .2, G .4, R .6, G .8, G .9.
@@ -32,7 +32,7 @@ SIX = [
 
 
 def value(statistic: Statistic, weights: Floats | None = None, *, count: int = 6) -> float:
-    return float(statistic(np.predictions((1, count)) if weights is None else weights[None])[0])
+    return float(statistic(np.ones((1, count)) if weights is None else weights[None])[0])
 
 
 def random_set(seed: int, *, levels: int | None = None, count: int = 211) -> list[Prediction]:
@@ -128,8 +128,8 @@ def test_the_calibration_error_is_what_equal_bins_say() -> None:
 def test_no_figure_depends_on_the_order_of_the_images(levels: int | None) -> None:
     predictions = random_set(11, levels=levels)
     shuffled = [predictions[i] for i in np.random.default_rng(0).permutation(len(predictions))]
-    one, other = (calibration_metrics.compute_calibration_metrics(some) for some in (predictions, shuffled))
-    assert [figure.value for figure in one.values()] == pytest.approx([figure.value for figure in other.values()])
+    first, second = (calibration_metrics.compute_calibration_metrics(some) for some in (predictions, shuffled))
+    assert [metric.value for metric in first.values()] == pytest.approx([metric.value for metric in second.values()])
 
 
 @pytest.mark.parametrize("levels", [None, 4])

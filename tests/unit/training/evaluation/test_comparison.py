@@ -15,7 +15,7 @@ def make_prediction(label: Verdict, *, right: bool, box: BoundingBox = BOX, text
 
 
 def many(rights: str, **more: object) -> list[Prediction]:
-    return [make_prediction(G if n % 2 else R, right=one == "1", **more) for n, one in enumerate(rights)]
+    return [make_prediction(G if n % 2 else R, right=digit == "1", **more) for n, digit in enumerate(rights)]
 
 
 A = many("1111000010", box=HALF, text="Seams here")
@@ -45,8 +45,8 @@ def test_the_difference_is_paired() -> None:
     """Two that err on nearly the same images differ less surely apart than together."""
     rng = np.random.default_rng(0)
     hard = rng.random(400) < 0.4
-    a = [make_prediction(R, right=not one) for one in hard]
-    b = [make_prediction(R, right=not one or number % 10 == 0) for number, one in enumerate(hard)]
+    a = [make_prediction(R, right=not is_hard) for is_hard in hard]
+    b = [make_prediction(R, right=not is_hard or number % 10 == 0) for number, is_hard in enumerate(hard)]
     row = rows(a, b)["acc"]
     paired = row["difference"]["high"] - row["difference"]["low"]
     apart = np.hypot(row["a"]["high"] - row["a"]["low"], row["b"]["high"] - row["b"]["low"])

@@ -104,10 +104,10 @@ async def test_an_image_s_own_passes_are_asked_at_once() -> None:
         if query.grammar != prompts.SCAN_GRAMMAR:
             await together.wait()
 
-    one = Sample(1, RgbImage(build_noise(300, 200), "png"), Verdict.REAL, (BoundingBox(5, 5, 90, 90),))
+    one_sample = Sample(1, RgbImage(build_noise(300, 200), "png"), Verdict.REAL, (BoundingBox(5, 5, 90, 90),))
     engine = DigestEngine(before=wait_for_the_others)
     async with asyncio.timeout(20):
-        await evaluate.predict([one], engine, concurrency=len(evaluate.PASSES))
+        await evaluate.predict([one_sample], engine, concurrency=len(evaluate.PASSES))
     assert engine.query_count == 4
 
 
@@ -189,16 +189,16 @@ async def test_evaluation_and_worker_say_the_same_of_one_answer(source: str | No
         }
     )
     engine = RedFinder((200, 200, 400, 400), card=card)
-    one = replace(sample(1, generated=True), source=source)
-    event = await build_worker_event(one, engine)
-    (prediction,) = (await evaluate.predict([one], engine, concurrency=1))["own"]
+    one_sample = replace(sample(1, generated=True), source=source)
+    event = await build_worker_event(one_sample, engine)
+    (prediction,) = (await evaluate.predict([one_sample], engine, concurrency=1))["own"]
     assert (prediction.p_generated, prediction.p_generated_raw) == (event.p_generated, event.p_generated_raw)
     assert prediction.p_generated != prediction.p_generated_raw == 0.8
     assert prediction.uncertain is event.uncertain is (source == "web")
     assert prediction.check_verdict is event.verdict
 
 
-async def build_worker_event(one: Sample, engine: RedFinder) -> VerdictEvent:
+async def build_worker_event(one_sample: Sample, engine: RedFinder) -> VerdictEvent:
     """What the worker would publish."""
     image = JudgedImage(
         bucket="b",
@@ -206,20 +206,20 @@ async def build_worker_event(one: Sample, engine: RedFinder) -> VerdictEvent:
         etag=None,
         version_id=None,
         sha256="0" * 64,
-        width_px=one.image.size_px[0],
-        height_px=one.image.size_px[1],
+        width_px=one_sample.image.size_px[0],
+        height_px=one_sample.image.size_px[1],
         format="png",
         frames=1,
         bytes=1,
     )
     return messages.build_verdict_event(
-        await inspect(one.image, engine),
+        await inspect(one_sample.image, engine),
         Checkpoint(Path("m"), engine.card, "sha256:1"),
         model=ModelRef(name="m", revision="sha256:1", prompt_version="1", prompt_sha256="p", engine="e 1"),
         event_id="e1",
         record=RecordRef(topic="t", partition=0, offset=0, timestamp_ms=0),
         image=image,
-        source=one.source,
+        source=one_sample.source,
         attributes={},
         timing_s={},
         worker="w",
@@ -231,7 +231,7 @@ async def test_a_pass_in_one_turn_asks_one_query() -> None:
     passes = {"own": evaluate.Pass(one_turn="one_turn_eg"), "plain": evaluate.Pass(one_turn="one_turn_e")}
     predictions = await evaluate.predict([sample(0, generated=True)], finder, concurrency=1, passes=passes)
     assert finder.scans == 1
-    assert [(one.scan_verdict, one.check_verdict) for one in predictions["own"]] == [(Verdict.REAL, Verdict.REAL)]
-    assert [one.explanation for one in predictions["own"]] == ["Plain."]
+    assert [(p.scan_verdict, p.check_verdict) for p in predictions["own"]] == [(Verdict.REAL, Verdict.REAL)]
+    assert [prediction.explanation for prediction in predictions["own"]] == ["Plain."]
     assert predictions["own"][0].regions == (TRUTH,)
     assert predictions["plain"][0].regions == ()

@@ -59,8 +59,8 @@ def test_a_sentence_equals_itself(text: str) -> None:
 
 
 @given(sentences, sentences)
-def test_rouge_is_symmetric(one: str, other: str) -> None:
-    assert text_metrics.rouge_l(one, other) == pytest.approx(text_metrics.rouge_l(other, one))
+def test_rouge_is_symmetric(first: str, second: str) -> None:
+    assert text_metrics.rouge_l(first, second) == pytest.approx(text_metrics.rouge_l(second, first))
 
 
 def test_saying_nothing_earns_nothing_and_no_reference_is_left_out() -> None:

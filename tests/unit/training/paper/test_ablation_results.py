@@ -29,17 +29,17 @@ def test_trainings_are_read_with_where_they_come_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ({"largest_4": ROW}, "largest_4 is no training of table 1"),
         ({"sft": {**ROW, "figures": {"accuracy": {"value": 1, "n": 1}}}}, "has no figure accuracy"),
         ({"sft": {**ROW, "commit": None}}, r"rows\.sft\.commit"),
     ],
 )
-def test_a_row_that_cannot_be_is_named(tmp_path: Path, rows: dict[str, object], said: str) -> None:
+def test_a_row_that_cannot_be_is_named(tmp_path: Path, rows: dict[str, object], message: str) -> None:
     file = tmp_path / ablation_results.NAME
     file.write_text(json.dumps({"rows": rows}))
-    with pytest.raises(BadSettings, match=said):
+    with pytest.raises(BadSettings, match=message):
         ablation_results.read_results(file)
 
 
@@ -60,8 +60,8 @@ def test_rows_are_read_as_they_were_written_in_the_table_s_order(tmp_path: Path)
 def test_the_file_beside_the_tiny_model_holds_every_row() -> None:
     results = ablation_results.read_results(ROOT / "models" / ablation_results.NAME)
     assert set(results) == set(table_1.ABLATION_ROWS)
-    assert not [name for name, one in results.items() if one.commit.endswith("-dirty")]
-    assert len({one.start for name, one in results.items() if name != "base"}) == 1, "they share their start"
+    assert not [name for name, result in results.items() if result.commit.endswith("-dirty")]
+    assert len({result.start for name, result in results.items() if name != "base"}) == 1, "they share their start"
 
 
 def test_a_file_that_cannot_be_read_is_not_overwritten(tmp_path: Path) -> None:

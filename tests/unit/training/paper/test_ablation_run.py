@@ -49,7 +49,7 @@ def test_whatever_decides_a_result_has_a_directory_of_its_own(plan: AblationPlan
         replace(plan, budget=AblationBudget.build("tiny", steps=4)),
         replace(plan, start=other_weights),
     ]
-    assert len({ablation_run.locate_phase(one, one.start, phase) for one in changed}) == len(changed)
+    assert len({ablation_run.locate_phase(other, other.start, phase) for other in changed}) == len(changed)
     assert ablation_run.locate_phase(replace(plan, threads=2), plan.start, phase) == ablation_run.locate_phase(
         plan, plan.start, phase
     )

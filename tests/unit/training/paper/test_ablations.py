@@ -38,8 +38,8 @@ def test_all_rows_have_the_same_budget(name: ProfileName) -> None:
     spent = {}
     for row in ABLATIONS:
         values = [ablations.resolve_grpo(phase, AblationBudget.build(name, steps=32)).values for phase in stages(row)]
-        spent[row] = sum(one.steps * one.answers for one in values)
-        assert all(one.kept == "last" and one.scan_fraction == 0 for one in values)
+        spent[row] = sum(profile.steps * profile.answers for profile in values)
+        assert all(profile.kept == "last" and profile.scan_fraction == 0 for profile in values)
     trained = {row: answers for row, answers in spent.items() if stages(row)}
     assert len(set(trained.values())) == 1
     assert {row for row, answers in spent.items() if not answers} == {"base", "sft"}
@@ -80,7 +80,7 @@ def test_a_row_is_told_in_words() -> None:
 
 def test_what_decides_a_phase_s_result_is_in_its_record() -> None:
     (phase, _) = ABLATIONS["two_turn"].phases
-    one, other = (
+    first, second = (
         ablations.convert_phase_to_json(phase, AblationBudget.build("tiny", steps=steps)) for steps in (8, 16)
     )
-    assert json.loads(json.dumps(one)) == one != other
+    assert json.loads(json.dumps(first)) == first != second

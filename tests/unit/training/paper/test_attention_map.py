@@ -99,10 +99,10 @@ def test_the_picture_is_warm_where_the_map_is(checkpoint: Checkpoint) -> None:
 
 async def test_query_1_is_asked_and_its_boxes_placed() -> None:
     wide = Sample(0, images.decode(images.encode_png(Image.new("RGB", (560, 560))), max_pixels=10**6), Verdict.REAL, ())
-    (one,) = await attention_map.scan_samples([wide], DigestEngine())
-    assert one.query.images[0].size == (504, 504)
-    assert one.regions[0] == BoundingBox(31, 31, 124, 124)
-    assert one.text.startswith("<verdict>")
+    (scanned,) = await attention_map.scan_samples([wide], DigestEngine())
+    assert scanned.query.images[0].size == (504, 504)
+    assert scanned.regions[0] == BoundingBox(31, 31, 124, 124)
+    assert scanned.text.startswith("<verdict>")
 
 
 async def test_an_unreadable_answer_is_left_out() -> None:

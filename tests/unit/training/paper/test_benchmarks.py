@@ -41,8 +41,8 @@ def test_genimage_is_drawn_evenly_from_validation_folders(tmp_path: Path) -> Non
     assert all(sample.image.pixels.getpixel((0, 0))[0] < 200 for sample in drawn)
     assert [sample.number for sample in drawn] == list(range(8))
     again = load(benchmarks.list_genimage(tmp_path, 8))
-    assert [images.digest_pixels(one.image.pixels) for sample in drawn] == [
-        images.digest_pixels(one.image.pixels) for sample in again
+    assert [images.digest_pixels(sample.image.pixels) for sample in drawn] == [
+        images.digest_pixels(sample.image.pixels) for sample in again
     ]
 
 
@@ -82,7 +82,7 @@ def test_mmfr_is_read_with_what_is_said_of_its_images(tmp_path: Path, inside: bo
 
 
 @pytest.mark.parametrize(
-    ("reasons", "said"),
+    ("reasons", "message"),
     [
         (None, "sd3_reasoning.json is not laid out as published"),
         ("no json", "is not JSON"),
@@ -90,12 +90,12 @@ def test_mmfr_is_read_with_what_is_said_of_its_images(tmp_path: Path, inside: bo
         ('{"a": "text"}', "expected an object of attributes"),
     ],
 )
-def test_mmfr_with_other_reasons_is_refused(tmp_path: Path, reasons: str | None, said: str) -> None:
+def test_mmfr_with_other_reasons_is_refused(tmp_path: Path, reasons: str | None, message: str) -> None:
     file = mmfr(tmp_path) / "evaluation_sets" / "sd3_reasoning.json"
     file.unlink()
     if reasons is not None:
         file.write_text(reasons)
-    with pytest.raises(BadSettings, match=said):
+    with pytest.raises(BadSettings, match=message):
         benchmarks.list_mmfr(tmp_path, 5)
 
 
@@ -121,14 +121,14 @@ def synthscars(root: Path, content: object, *, folder: str = "annoations") -> Pa
 )
 @pytest.mark.parametrize("folder", ["annoations", "annotations"])
 def test_synthscars_boxes_are_the_bounds_of_polygons(tmp_path: Path, content: object, folder: str) -> None:
-    (one,) = load(benchmarks.list_synthscars(synthscars(tmp_path, content, folder=folder), 10))
-    assert one.label is G
-    assert one.reference == "The hand has six fingers."
-    assert one.annotated == (BoundingBox(10, 5, 30, 25), BoundingBox(50, 30, 60, 40), BoundingBox(0, 0, 4, 4))
+    (sample,) = load(benchmarks.list_synthscars(synthscars(tmp_path, content, folder=folder), 10))
+    assert sample.label is G
+    assert sample.reference == "The hand has six fingers."
+    assert sample.annotated == (BoundingBox(10, 5, 30, 25), BoundingBox(50, 30, 60, 40), BoundingBox(0, 0, 4, 4))
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("{", "is not JSON"),
         (["text"], "an entry that is no object"),
@@ -140,8 +140,8 @@ def test_synthscars_boxes_are_the_bounds_of_polygons(tmp_path: Path, content: ob
         ([{**ENTRY, "refs": [{"segmentation": {"counts": "RLE"}}]}], "a ref without segmentation"),
     ],
 )
-def test_synthscars_of_another_layout_is_refused(tmp_path: Path, content: object, said: str) -> None:
-    with pytest.raises(BadSettings, match=said):
+def test_synthscars_of_another_layout_is_refused(tmp_path: Path, content: object, message: str) -> None:
+    with pytest.raises(BadSettings, match=message):
         benchmarks.list_synthscars(synthscars(tmp_path, content), 5)
 
 
@@ -164,6 +164,6 @@ def test_an_image_is_decoded_when_it_is_taken(tmp_path: Path) -> None:
     on_disk = benchmarks.build_lazy_samples(listed)
     assert len(on_disk) == 5
     assert (on_disk[4].number, on_disk[4].source) == (4, listed[4].source)
-    assert [one.label for sample in on_disk[:2]] == [one.label for one in listed[:2]]
+    assert [sample.label for sample in on_disk[:2]] == [image.label for image in listed[:2]]
     with pytest.raises(BadSettings, match="cannot be read"):
         on_disk[3]

@@ -42,19 +42,19 @@ RECORDED = {
 
 def row(variant: str, state: str, **more: object) -> dict[str, object]:
     paper = {"7B": dict.fromkeys(COLUMNS, 0.123), "32B": dict.fromkeys(COLUMNS)}
-    shown = FIGURE if state == "live" else None
+    metric = FIGURE if state == "live" else None
     return {
         "variant": variant,
         "title": variant,
         "state": state,
         "paper": paper,
-        **dict.fromkeys(COLUMNS, shown),
+        **dict.fromkeys(COLUMNS, metric),
         **more,
     }
 
 
 def numbers(evil: str = "Scenes") -> dict[str, object]:
-    """A small report of the shape that `paper-tables` makes, with one name that a stranger may choose."""
+    """Build a small report of the shape that `paper-tables` makes, with one name that a sender may choose."""
     columns = ("acc", "iou", "acc_drop", "iou_drop", "acc_formats_usual", "acc_formats_swapped", "format_effect")
     degraded = dict.fromkeys(columns, FIGURE)
     boxes = [
@@ -172,7 +172,7 @@ def test_galleries_are_named_by_their_images() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "shown"),
+    ("metric", "text"),
     [
         (FIGURE, ".938"),
         (NONE, "-"),
@@ -183,8 +183,8 @@ def test_galleries_are_named_by_their_images() -> None:
         (10.5, "10.500"),
     ],
 )
-def test_shares_lose_their_leading_zero(figure: object, shown: str) -> None:
-    assert report.format_share(figure) == shown
+def test_shares_lose_their_leading_zero(metric: object, text: str) -> None:
+    assert report.format_share(metric) == text
 
 
 def test_intervals_and_differences() -> None:
@@ -201,3 +201,8 @@ def test_intervals_and_differences() -> None:
         "+0.0",
     )
     assert report.format_points(None) == "-"
+
+
+def test_a_set_is_described_by_its_labels() -> None:
+    described = report.describe_set("Photographs", [Verdict.REAL, Verdict.GENERATED, Verdict.REAL])
+    assert described == {"title": "Photographs", "images": 3, "real": 2, "generated": 1}
