@@ -1,4 +1,4 @@
-"""What the worker expects of a store, held on the fake and on two independent S3 servers."""
+"""Contract of the image store and the labeling bucket, on the fake and on two independent S3 servers."""
 
 import hashlib
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class World(Protocol):
     def read(self, bucket: str, key: str) -> bytes: ...
     def store(self, *, max_image_bytes: int = 1 << 20) -> ImageStore | FakeStore: ...
     def labels(self, bucket: str) -> LabelBucket | FakeLabelBucket: ...
-    def forget_us(self) -> None: ...
+    def revoke_credentials(self) -> None: ...
 
 
 class FakeWorld:
@@ -70,7 +70,7 @@ class FakeWorld:
     def labels(self, bucket: str) -> FakeLabelBucket:
         return FakeLabelBucket(self.s3, bucket)
 
-    def forget_us(self) -> None:
+    def revoke_credentials(self) -> None:
         self.s3.refuses = True
 
 
@@ -111,12 +111,12 @@ class RealWorld:
         self._open.append(labels := LabelBucket(self.settings(), bucket))
         return labels
 
-    def forget_us(self) -> None:
+    def revoke_credentials(self) -> None:
         self._environment.setenv("AWS_SECRET_ACCESS_KEY", "another")
 
     def close(self) -> None:
-        for one in self._open:
-            one.close()
+        for store in self._open:
+            store.close()
 
 
 @pytest.fixture(params=["seaweedfs", "versitygw"])
@@ -256,7 +256,7 @@ async def test_a_bucket_that_is_not_there_is_told(world: World) -> None:
 async def test_refused_credentials_end_a_start_and_are_an_outage_later(world: World) -> None:
     bucket = world.bucket()
     world.put(bucket, "a", b"hello")
-    world.forget_us()
+    world.revoke_credentials()
     store = world.store()
     with pytest.raises(StoreDenied):
         await store.check(bucket)

@@ -40,7 +40,7 @@ def site(kafka: KafkaForTests, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def worker(site: Site) -> Iterator[WorkerProcess]:
     with site.build_worker(*REAL) as running:
-        yield running.started()
+        yield running.wait_until_started()
 
 
 def run_zoomin(site: Site, *arguments: str) -> str:

@@ -27,7 +27,7 @@ def test_an_event_is_judged_through_tls(
     site = Site(secured_kafka.kafka, seaweedfs, tmp_path, settings=settings)
     site.send({"schema_version": 1, "url": site.upload("a.png", encode_image(build_noise(), "PNG")), "id": "a"})
     with site.build_worker(*STANDIN) as worker:
-        worker.started()
+        worker.wait_until_started()
         verdicts, letters = site.wait_for_answers(1)
         assert worker.stop() == 0
     assert ([verdict.event_id for verdict in verdicts], letters) == (["a"], [])
@@ -75,7 +75,7 @@ def test_images_are_fetched_from_an_s3_with_a_private_authority(
     site.upload("a.png", encode_image(build_noise(), "PNG"))
     site.send({"schema_version": 1, "url": f"{secured_s3.url}/{site.bucket}/a.png?X-Amz-Expires=9", "id": "a"})
     with site.build_worker(*STANDIN) as worker:
-        worker.started()
+        worker.wait_until_started()
         verdicts, letters = site.wait_for_answers(1)
         assert worker.stop() == 0
     assert ([verdict.event_id for verdict in verdicts], letters) == (["a"], [])
@@ -96,7 +96,7 @@ def test_an_s3_whose_authority_is_unknown_ends_the_start(
             for bundle in bundles
         ]
         for worker in workers:
-            assert worker.ended() == 1
+            assert worker.wait_until_ended() == 1
             log = worker.log.read_text()
             (sentence,) = [line for line in log.splitlines() if line.startswith("zoomin run: ")]
             assert "AWS_CA_BUNDLE" in sentence

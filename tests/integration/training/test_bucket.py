@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import images
-from pipeline.errors import BadSettings, StoreUnavailable
+from pipeline.errors import BadSettings, ImageMissing
 from pipeline.verdict import Verdict
 from pipeline.wire.messages import Label, LabelCase, LabelImage
 from tests.support.builders import build_noise
@@ -18,7 +18,7 @@ from training.dataset import left_out, manifest
 from training.labeling import bucket
 from training.labeling.bucket import LabelingBucket
 
-SAID = "The grain of this image is that of a sensor."
+EXPLANATION = "The grain of this image is that of a sensor."
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def place(seaweedfs: S3ForTests, monkeypatch: pytest.MonkeyPatch) -> LabelingBuc
     return LabelingBucket(seaweedfs.create_bucket("labels"), seaweedfs.endpoint_url, seaweedfs.region)
 
 
-def put(s3: S3ForTests, name: str, number: int, label: Label | None, *, picture: bool = True) -> str:
-    """A case as the worker writes it and people label it; returns its key."""
+def put_case(s3: S3ForTests, name: str, number: int, label: Label | None, *, picture: bool = True) -> str:
+    """A case as the worker writes it and annotators label it; returns its key."""
     case = LabelCase(
         case_id=f"case-{number}",
         event_id=f"event-{number}",
@@ -62,17 +62,19 @@ def put(s3: S3ForTests, name: str, number: int, label: Label | None, *, picture:
 def test_labeled_cases_become_a_manifest_and_the_others_have_their_reasons(
     seaweedfs: S3ForTests, place: LabelingBucket, tmp_path: Path
 ) -> None:
-    put(seaweedfs, place.name, 1, Label(verdict=Verdict.GENERATED, boxes=[(10, 20, 60, 90)], explanation=SAID))
-    put(seaweedfs, place.name, 2, None)
-    put(seaweedfs, place.name, 3, Label(verdict=Verdict.REAL), picture=False)
+    put_case(
+        seaweedfs, place.name, 1, Label(verdict=Verdict.GENERATED, boxes=[(10, 20, 60, 90)], explanation=EXPLANATION)
+    )
+    put_case(seaweedfs, place.name, 2, None)
+    put_case(seaweedfs, place.name, 3, Label(verdict=Verdict.REAL), picture=False)
     seaweedfs.client.put_object(Bucket=place.name, Key="cases/odd.json", Body=b'{"schema_version": 9}')
     directory = bucket.download_cases(place, tmp_path / "cases")
     (entry,) = manifest.read_manifest(directory)
     assert (entry.label, entry.boxes, entry.source) == (Verdict.GENERATED, [(10, 20, 60, 90)], "web")
     assert entry.explanations is not None
-    assert entry.explanations.check == SAID
-    kept = images.decode((directory / entry.file).read_bytes(), max_pixels=10**6)
-    assert images.digest_pixels(kept.pixels) == images.digest_pixels(build_noise(300, 200, seed=1))
+    assert entry.explanations.check == EXPLANATION
+    image = images.decode((directory / entry.file).read_bytes(), max_pixels=10**6)
+    assert images.digest_pixels(image.pixels) == images.digest_pixels(build_noise(300, 200, seed=1))
     assert left_out.count_reasons(left_out.read_left_out(directory)) == {
         "case_pending": 1,
         "image_missing": 1,
@@ -88,7 +90,7 @@ def test_the_command_builds_from_the_bucket(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for number in range(9):
-        put(seaweedfs, place.name, number, Label(verdict=list(Verdict)[number % 2]) if number else None)
+        put_case(seaweedfs, place.name, number, Label(verdict=list(Verdict)[number % 2]) if number else None)
     monkeypatch.setenv("ZOOMIN_TRAIN_S3_ENDPOINT_URL", seaweedfs.endpoint_url)
     command = ["build", f"s3://{place.name}", "--out", str(tmp_path), "--labels-only", "--least", "4", "--json"]
     assert main(command) == 0
@@ -102,5 +104,5 @@ def test_the_command_builds_from_the_bucket(
 def test_no_cases_and_no_bucket_are_told(place: LabelingBucket, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no cases in"):
         bucket.download_cases(place, tmp_path)
-    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+    with pytest.raises(ImageMissing, match="NoSuchBucket"):
         bucket.download_cases(LabelingBucket("none-such", place.endpoint_url, place.region), tmp_path)

@@ -14,7 +14,7 @@ from tests.conftest import present
 from tests.support.servers.vllm_server import KEY, NAME, VllmServer
 from training.annotation import annotation
 from training.annotation import build as magnifake
-from training.annotation.build import Plan
+from training.annotation.build import BuildPlan
 from training.annotation.endpoint import Endpoint, Question, VisionChat
 from training.annotation.journal import Journal
 from training.evaluation import metrics
@@ -50,13 +50,13 @@ def mean(overlaps: list[float | None]) -> float:
 
 
 def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp_path: Path) -> None:
-    drawn = [scenes.make(scenes.HELD_OUT_SEED + number) for number in range(COUNT)]
+    drawn = [scenes.draw_scene(scenes.HELD_OUT_SEED + number) for number in range(COUNT)]
     for number, scene in enumerate(drawn):
         path = tmp_path / "in" / scene.label / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(images.encode_png(scene.image.pixels))
     asked = endpoint(vllm_server)
-    plan = Plan(
+    plan = BuildPlan(
         source=tmp_path / "in",
         out=tmp_path / "out",
         explain=endpoint(vllm_server, role="explain"),
@@ -74,7 +74,9 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
     assert all("check " in one.explanation for one in built.images)
     own, strangers = (
         [
-            metrics.iou_f1(one.regions, drawn[(int(Path(one.require_provenance().source_file).stem) + step) % COUNT].boxes)
+            metrics.iou_f1(
+                one.regions, drawn[(int(Path(one.require_provenance().source_file).stem) + step) % COUNT].boxes
+            )
             for one in built.images
         ]
         for step in (0, 1)
@@ -89,8 +91,8 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
 @pytest.mark.parametrize(
     ("fields", "question", "error"),
     [
-        ({"key": SecretStr("sk-other")}, annotation.purify(VIEW, BoundingBox(1, 1, 90, 90)), BadSettings),
-        ({"model": "gpt-4o"}, annotation.purify(VIEW, BoundingBox(1, 1, 90, 90)), BadSettings),
+        ({"key": SecretStr("sk-other")}, annotation.build_purification_question(VIEW, BoundingBox(1, 1, 90, 90)), BadSettings),
+        ({"model": "gpt-4o"}, annotation.build_purification_question(VIEW, BoundingBox(1, 1, 90, 90)), BadSettings),
         ({}, Question("Too much is asked for.", VIEW, 100_000), GenerationFailed),
         ({}, Question("Too little is allowed.", VIEW, 1), AnswerUnreadable),
     ],

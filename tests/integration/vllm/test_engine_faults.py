@@ -70,7 +70,7 @@ def have_one_partition_each(*workers: WorkerProcess) -> bool:
 
 def list_partitions(worker: WorkerProcess) -> set[int]:
     partitions: set[int] = set()
-    for line in worker.lines():
+    for line in worker.read_log():
         if line["event"] in ("partitions_assigned", "partitions_revoked"):
             partitions = (partitions - set(line["revoked"])) | set(line["assigned"])
     return partitions
@@ -90,8 +90,8 @@ def is_all_committed(site: Site) -> bool:
 def test_the_picture_that_ends_the_engine_is_one_dead_letter_and_no_worker_of_the_pool_dies(site: Site) -> None:
     deadly = (*STANDIN, "--delay-s", "0.05", "--deadly", DIGEST)
     with site.build_worker(*deadly) as first, site.build_worker(*deadly) as second:
-        first.started()
-        second.started()
+        first.wait_until_started()
+        second.wait_until_started()
         assert eventually(lambda: have_one_partition_each(first, second))
         send(site, bad=1)
         verdicts, _ = site.wait_for_answers(HEALTHY + 1)
@@ -118,12 +118,12 @@ def test_more_of_them_than_the_budget_holds_end_one_worker_after_another_until_e
         assert lives <= 3, "a worker that ended left nothing for the next to go on from"
         # A start takes longer than a commit: what was dead-lettered before it is behind us after it.
         with site.build_worker(*STANDIN, "--delay-s", "0.05", "--start-s", "2", "--deadly", DIGEST) as worker:
-            worker.started()
+            worker.wait_until_started()
             assert eventually(lambda: not worker.running or len(read_codes(site)) == 3, within_s=60)
             assert worker.stop() in (0, 1)
     assert read_codes(site) == {f"bad-{n}": "engine_poison" for n in range(3)}
     with site.build_worker(*STANDIN) as worker:
-        worker.started()
+        worker.wait_until_started()
         everyone = {f"a-{n}" for n in range(HEALTHY)}
         assert eventually(lambda: {v.event_id for v in site.read_verdicts()} >= everyone, within_s=60)
         assert worker.stop() == 0
@@ -135,7 +135,7 @@ def test_a_query_that_never_ends_while_others_do_costs_its_event_and_no_restart(
     send(site, bad=1)
     send(site, bad=0)  # enough for others to be served all the time
     with site.build_worker(*STANDIN, "--delay-s", "0.3", "--endless", DIGEST) as worker:
-        worker.started()
+        worker.wait_until_started()
         verdicts, _ = site.wait_for_answers(2 * HEALTHY + 1)
         assert read_codes(site) == {"bad-0": "inference_timeout"}
         assert len(verdicts) == 2 * HEALTHY
@@ -146,7 +146,7 @@ def test_a_query_that_never_ends_while_others_do_costs_its_event_and_no_restart(
 
 def test_a_query_that_never_ends_with_nobody_else_is_taken_for_the_engine_once_and_then_for_poison(site: Site) -> None:
     with site.build_worker(*STANDIN, "--endless", DIGEST) as worker:
-        worker.started()
+        worker.wait_until_started()
         site.send(build_event(site, "bad.png", "bad-0"))
         site.wait_for_answers(1)
         assert read_codes(site) == {"bad-0": "engine_poison"}
@@ -160,9 +160,9 @@ def test_a_query_that_never_ends_with_nobody_else_is_taken_for_the_engine_once_a
 def test_a_spent_budget_ends_the_worker_with_nothing_committed_past_what_is_unanswered(site: Site) -> None:
     site.settings["ZOOMIN_ENGINE__RESTARTS"] = "0"
     with site.build_worker(*STANDIN, "--delay-s", "0.05", "--deadly", DIGEST) as worker:
-        worker.started()
+        worker.wait_until_started()
         send(site, bad=1)
-        assert worker.ended() == 1
+        assert worker.wait_until_ended() == 1
         assert "0 are allowed" in worker.log.read_text()
     assert read_codes(site) == {}
     answered = {(v.record.partition, v.record.offset) for v in site.read_verdicts()}

@@ -62,7 +62,7 @@ def test_http_answers_on_loopback_alone_unless_told_otherwise(
 ) -> None:
     for told, hosts in (({}, {"127.0.0.1"}), ({"ZOOMIN_TELEMETRY__HTTP_HOST": "0.0.0.0"}, {"0.0.0.0"})):  # noqa: S104
         with Site(kafka, seaweedfs, tmp_path, settings=told).build_worker(*STANDIN) as worker:
-            worker.started()
+            worker.wait_until_started()
             connections = psutil.Process(worker.pid).net_connections(kind="inet")
             assert {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN} == hosts
 
@@ -94,13 +94,13 @@ def _a_day(site: Site, front: Front) -> tuple[dict[str, str], Places]:
     theirs |= {f"signature of {key}": parse_qs(urlsplit(url).query)["X-Amz-Signature"][0] for key, url in good.items()}
     events += [good["good.png"], *({"schema_version": 1, "url": url, "id": f"id-{key}"} for key, url in good.items())]
     with site.build_worker(*STANDIN) as worker:
-        worker.started()
+        worker.wait_until_started()
         site.send(*events)
         site.wait_for_answers(len(events))
         assert eventually(lambda: len(_labels(site)) >= 2)  # a case is written after its verdict: not into the outage
         front.refused["/"] = BUSY
         site.send(good["good.png"])
-        worker.logged("outage_began", 30)
+        worker.wait_for_log("outage_began", 30)
         front.refused.clear()
         verdicts, letters = site.wait_for_answers(len(events) + 1)
         metrics = worker.get("/metrics")

@@ -31,7 +31,7 @@ def site(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path_factory: pytest.T
 @pytest.fixture(scope="module")
 def worker(site: Site) -> Iterator[WorkerProcess]:
     with site.build_worker(*STANDIN) as running:
-        yield running.started()
+        yield running.wait_until_started()
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_what_is_no_event_is_kept_byte_for_byte(site: Site, worker: WorkerProces
 
 def test_events_that_are_none_of_our_business_are_ignored_and_closed(kafka: KafkaForTests, alone: Site) -> None:
     with alone.build_worker(*STANDIN) as worker:
-        worker.started()
+        worker.wait_until_started()
         removed = build_notification((alone.bucket, "x"), name="ObjectRemoved:Delete")
         alone.send({"Event": "s3:TestEvent", "Bucket": alone.bucket}, removed, partition=0)
         eventually(lambda: alone.read_committed_offsets().get(0) == 2)
@@ -173,7 +173,7 @@ def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site, de
     alone.settings |= {"ZOOMIN_FLOW__MAX_IN_FLIGHT": "8", "ZOOMIN_KAFKA__DELIVERY": delivery}
     urls = [alone.upload(f"{i}.png", encode_image(build_noise(seed=i), "PNG")) for i in range(60)]
     with alone.build_worker(*STANDIN, "--images-per-s", "3", "--concurrency", "8") as first:  # 17 s for the other 50
-        first.started()
+        first.wait_until_started()
         alone.send(*({"schema_version": 1, "url": url, "id": url} for url in urls))
         eventually(lambda: len(alone.read_verdicts()) >= 10)
         assert first.stop() == 0
@@ -183,7 +183,7 @@ def test_sigterm_drains_and_a_new_worker_goes_on_without_repeats(alone: Site, de
     )  # all that is answered, and no more
     assert 10 <= len(alone.read_verdicts()) < 60
     with alone.build_worker(*STANDIN) as second:
-        second.started()
+        second.wait_until_started()
         verdicts, letters = alone.wait_for_answers(60)
         assert second.stop() == 0
     assert letters == []
@@ -197,9 +197,9 @@ def test_a_second_signal_leaves_at_once_and_nothing_is_lost(alone: Site, deliver
     with alone.build_worker(*STANDIN, *STUCK) as stuck:
         fill(alone, stuck, urls)
         stuck.signal(signal.SIGTERM)
-        stuck.logged("stop_requested", 30)
+        stuck.wait_for_log("stop_requested", 30)
         stuck.signal(signal.SIGTERM)
-        assert stuck.ended() != 0, "a worker that drains, in vain, leaves with 0"
+        assert stuck.wait_until_ended() != 0, "a worker that drains, in vain, leaves with 0"
     assert answered_by_another(alone) == sorted(urls)
 
 
@@ -216,7 +216,7 @@ def test_a_deadline_that_passes_lets_go_of_what_is_stuck_and_nothing_is_lost(alo
 
 def fill(site: Site, worker: WorkerProcess, urls: list[str]) -> None:
     """One event in flight for each of eight URLs."""
-    worker.started()
+    worker.wait_until_started()
     site.send(*({"schema_version": 1, "url": url, "id": url} for url in urls))
     eventually(lambda: "zoomin_in_flight 8.0" in worker.get("/metrics"))
 
@@ -224,7 +224,7 @@ def fill(site: Site, worker: WorkerProcess, urls: list[str]) -> None:
 def answered_by_another(site: Site) -> list[str]:
     """The ids of all verdicts once a second worker has gone over what the first left."""
     with site.build_worker(*STANDIN) as second:
-        second.started()
+        second.wait_until_started()
         verdicts, _ = site.wait_for_answers(8)
         assert second.stop() == 0
     return sorted(verdict.event_id for verdict in verdicts)
@@ -235,7 +235,7 @@ def test_a_worker_holds_no_more_than_its_slots(alone: Site) -> None:
     url = alone.upload("one.png", encode_image(build_noise(), "PNG"))
     alone.send(*[{"schema_version": 1, "url": url}] * 5000)
     with alone.build_worker(*STANDIN, "--images-per-s", "2", "--concurrency", "4") as worker:
-        worker.started()
+        worker.wait_until_started()
         eventually(lambda: "zoomin_in_flight 4.0" in worker.get("/metrics"))
         eventually(lambda: "zoomin_paused 2.0" in worker.get("/metrics"))
         lines = worker.get("/metrics").splitlines()
@@ -253,7 +253,7 @@ def test_low_confidence_cases_reach_the_labeling_bucket(alone: Site) -> None:
     image = build_noise(100, 80)
     url = alone.upload("case.jpg", encode_image(image, "JPEG", quality=90))
     with alone.build_worker(*STANDIN) as worker:
-        worker.started()
+        worker.wait_until_started()
         alone.send({"schema_version": 1, "url": url})
         verdict = verdict_for(alone, "case.jpg")
         objects = eventually(
@@ -290,7 +290,7 @@ def test_what_cannot_work_is_one_sentence_before_joining_the_group(
 ) -> None:
     alone.settings |= settings
     with alone.build_worker("worker", "run") as worker:
-        assert worker.ended() == code
+        assert worker.wait_until_ended() == code
         said = worker.log.read_text()
     assert all(word in said for word in words), said
     assert "Traceback" not in said

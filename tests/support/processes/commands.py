@@ -1,4 +1,4 @@
-"""Running a verb of `zoomin` inside a test, with settings of the test's own."""
+"""Verbs of `zoomin` inside a test, with settings of the test's own."""
 
 import argparse
 import logging
@@ -17,4 +17,4 @@ def run_command(module: ModuleType, *arguments: str, settings: Settings) -> int:
     try:
         return int(module.run(args))
     finally:
-        kafka.setLevel(level)  # a command quiets the client for its whole process, which here is all tests'
+        kafka.setLevel(level)  # a command quiets the client for its whole process, here that of all tests

@@ -23,8 +23,8 @@ from worker.common import settings
 from worker.observe import telemetry
 
 
-class Moods:
-    """Answers come after a random delay, `delay_s` on average, and now and then there is none."""
+class RandomFailures:
+    """Delays each answer by chance, `delay_s` on average, and fails a fraction of them."""
 
     def __init__(self, delay_s: float, failure_fraction: float, seed: int) -> None:
         self._delay_s = delay_s
@@ -38,18 +38,18 @@ class Moods:
 
 
 def main() -> int:
-    options = _options()
+    options = _parse_options()
     try:
-        chosen = settings.load_settings()
-        telemetry.configure_logging(chosen.telemetry)
-        card = Checkpoint.read(chosen.engine.model).card
+        loaded = settings.load_settings()
+        telemetry.configure_logging(loaded.telemetry)
+        card = Checkpoint.read(loaded.engine.model).card
         script = read_script(options.script) if options.script else None
 
         async def start() -> DigestEngine:
             await asyncio.sleep(options.start_s)
-            return DigestEngine(card, before=_before(options, chosen.engine.query_timeout_s), script=script)
+            return DigestEngine(card, before=_build_before(options, loaded.engine.query_timeout_s), script=script)
 
-        asyncio.run(app.run_worker(chosen, start_engine=start))
+        asyncio.run(app.run_worker(loaded, start_engine=start))
     except ZoomInError as error:
         print(error.detail, file=sys.stderr)
         return 2 if isinstance(error, BadSettings) else 1
@@ -57,14 +57,14 @@ def main() -> int:
 
 
 def read_script(path: Path) -> Script:
-    told = json.loads(path.read_text())
+    digests = json.loads(path.read_text())
     return {
-        digest: {asked: Answer(p_generated=0.5, **answer) for asked, answer in answers.items()}
-        for digest, answers in told.items()
+        digest: {query: Answer(p_generated=0.5, **answer) for query, answer in answers.items()}
+        for digest, answers in digests.items()
     }
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--images-per-s", type=float, help="unset: at once")
     parser.add_argument("--concurrency", type=int, default=32)
@@ -78,7 +78,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], Awaitable[None]] | None:
+def _build_before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], Awaitable[None]] | None:
     if options.deadly or options.endless:
         return EngineFaults(
             deadly=options.deadly, endless=options.endless, takes_s=options.delay_s, timeout_s=timeout_s
@@ -86,7 +86,7 @@ def _before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], 
     if options.images_per_s:
         return Pace(options.images_per_s, options.concurrency)
     if options.delay_s or options.failure_fraction:
-        return Moods(options.delay_s, options.failure_fraction, options.seed)
+        return RandomFailures(options.delay_s, options.failure_fraction, options.seed)
     return None
 
 

@@ -1,4 +1,4 @@
-"""A worker as a child process: started, watched by its log and its port, stopped and killed as a test needs it."""
+"""A worker as a child process that a test starts, watches by log and port, stops and kills."""
 
 import json
 import os
@@ -44,48 +44,48 @@ class WorkerProcess:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """What it logged so far; the last line may be half written."""
+    def read_log(self) -> Iterator[dict[str, Any]]:
+        """Yield the log lines that are complete so far."""
         for line in self.log.read_text().rpartition("\n")[0].splitlines():
             if line.startswith("{"):
                 yield json.loads(line)
 
-    def started(self) -> Self:
-        """Waits until it is ready to judge."""
-        self.logged("worker_started", START_TIMEOUT_S)
+    def wait_until_started(self) -> Self:
+        """Wait until the worker is ready to judge."""
+        self.wait_for_log("worker_started", START_TIMEOUT_S)
         return self
 
-    def logged(self, event: str, timeout_s: float) -> dict[str, Any]:
-        """Waits for a log line of this name."""
+    def wait_for_log(self, event: str, timeout_s: float) -> dict[str, Any]:
+        """Wait for a log line of this name and return it."""
         deadline = time.monotonic() + timeout_s
         running = True
         while running and time.monotonic() < deadline:
-            running = self.running  # asked first: what it says last is still read
-            for line in self.lines():
+            running = self.running  # read before the log, so that its last lines are not missed
+            for line in self.read_log():
                 if line["event"] == event:
                     return line
             time.sleep(0.1)
         raise AssertionError(f"no {event} in the log:\n{self.log.read_text()[-4000:]}")
 
     def get(self, path: str) -> str:
-        """The answer of its HTTP port."""
-        port = self.logged("worker_started", ANSWER_S)["http_port"]
+        """Return the answer of the worker's HTTP port."""
+        port = self.wait_for_log("worker_started", ANSWER_S)["http_port"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=ANSWER_S) as response:
             return str(response.read().decode())
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def ended(self, timeout_s: float = ENDING_S) -> int:
-        """Its exit code, once it has left by itself."""
+    def wait_until_ended(self, timeout_s: float = ENDING_S) -> int:
+        """Wait until the worker has left by itself; return its exit code."""
         return self._process.wait(timeout_s)
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM; return the exit code."""
         if self.running:
             self.signal(signal.SIGTERM)
         try:
-            return self.ended()
+            return self.wait_until_ended()
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
