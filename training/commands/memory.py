@@ -38,10 +38,10 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training.qwen import sizes as qwen_sizes
     from training.sft import memory
 
-    config = qwen_sizes.config(args.size)
+    config = qwen_sizes.load_config(args.size)
     card = CheckpointCard() if args.size in qwen_sizes.SIZES else Checkpoint.read(Path(args.size)).card
     rank = profile.lora_rank if profile.trained == "lora" else None
-    counted = memory.ParameterCount.from_model(qwen_sizes.on_meta(config), rank)
+    counted = memory.ParameterCount.from_model(qwen_sizes.build_on_meta(config), rank)
     batch = memory.Batch.build_largest(card, profile.micro_batch)
     planned = memory.estimate_memory(config, counted, batch, profile, devices=args.gpus)
     if args.json:

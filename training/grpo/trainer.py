@@ -65,7 +65,7 @@ def train_grpo(
         model=model,
         args=config,
         reward_funcs=build_reward_functions(profile, processor.tokenizer.eos_token_id),
-        train_dataset=build_dataset(prompts, card, draw_order(len(prompts), profile, config.seed)),
+        train_dataset=build_grpo_dataset(prompts, card, draw_order(len(prompts), profile, config.seed)),
         processing_class=processor,
         peft_config=adapters.build_lora_config(profile),
     )
@@ -137,7 +137,7 @@ def draw_order(count: int, profile: GrpoProfile, seed: int) -> list[int]:
     return [int(number) for number in np.concatenate(rounds)[:wanted]]
 
 
-def build_dataset(prompts: Sequence[Prompt], card: CheckpointCard, numbers: Sequence[int]) -> Dataset:
+def build_grpo_dataset(prompts: Sequence[Prompt], card: CheckpointCard, numbers: Sequence[int]) -> Dataset:
     """Render prompts when the trainer takes them: a set of photographs need not fit into memory."""
     render = lru_cache(maxsize=RENDERED_PROMPTS)(lambda number: run_prompts.render_prompt(prompts[number], card))
 

@@ -81,7 +81,7 @@ def predict_two_turns(generator: GreedyGenerator, directory: Path, entries: Sequ
     ]
 
 
-def predict_one_turn(generator: GreedyGenerator, directory: Path, entries: Sequence[LabeledImage]) -> list[Prediction]:
+def predict_uncropped(generator: GreedyGenerator, directory: Path, entries: Sequence[LabeledImage]) -> list[Prediction]:
     """Answer Query 2 without crops on each image; its verdict counts as that of both queries."""
     prompts = run_prompts.build_one_turn_prompts(directory, entries)
     completions = generator.generate(prompts, Progress("validation, one turn", len(prompts)).show)

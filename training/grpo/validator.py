@@ -38,7 +38,7 @@ class Validator:
         """Predict every image by `model`, unless this step has been validated; `keep` writes its weights."""
         if any(result.step == step for result in self.results):
             return
-        predict = validation.predict_one_turn if self._run.is_one_turn else validation.predict_two_turns
+        predict = validation.predict_uncropped if self._run.is_one_turn else validation.predict_two_turns
         predictions = predict(replace(self._generator, model=model), self._run.validation, self._entries)
         self._add_result(validation.summarize_predictions(step, predictions), keep)
 

@@ -1,4 +1,4 @@
-"""The part that all three trainers of ours share: a killed run goes on, and nothing bad is saved.
+"""The part that our three trainers share: a killed run goes on from its last complete checkpoint.
 
 `ResumableTrainer` stands before TRL's trainer among the bases, as in `class FineTuner(ResumableTrainer, SFTTrainer)`.
 """
@@ -22,7 +22,7 @@ from training.runs.resuming import ClockCallback
 
 
 class ResumableTrainer(Trainer):
-    """Hooks of transformers' trainer that a run which may be killed needs otherwise than they are.
+    """Replaces hooks of transformers' trainer for runs that may be killed.
 
     `rate` gives the share of the learning rate at a step.
     """

@@ -33,7 +33,7 @@ ADAPTER = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSet:
+class ExplainedSet:
     """The entries that a run learns from, and their rows as prompts."""
 
     entries: list[LabeledImage]
@@ -51,16 +51,16 @@ def run_sft(run: SftRun) -> None:
     """
     publishing.refuse_finished(run.out, "--out")
     resumable.refuse_missing_reporter(run.profile.report_to)
-    training_set = _read_training_set(run.data, run.profile, run.start.card.max_crops)
+    explained = _read_explained_set(run.data, run.profile, run.start.card.max_crops)
     state = processes.join_processes()
     if state.is_main_process:
-        _open_run_directory(run, training_set)
+        _open_run_directory(run, explained)
     state.wait_for_everyone()
     torch.set_num_threads(run.threads)
     trainer = sft_trainer.train_sft(
         _load_model(run.start.path, run.profile.dtype),
         AutoProcessor.from_pretrained(run.start.path),
-        training_set.prompts,
+        explained.prompts,
         run.start.card,
         profile=run.profile,
         seed=run.seed,
@@ -71,12 +71,12 @@ def run_sft(run: SftRun) -> None:
     with resuming.translate_write_errors(f"the checkpoint in {run.out}", remaining):
         weights = _save_weights(trainer, run.start, run.directory, adapters_alone=run.profile.trained == "lora")
         if trainer.is_world_process_zero():
-            publishing.complete_checkpoint(weights, run.start, training_set.digest)
+            publishing.complete_checkpoint(weights, run.start, explained.digest)
             publishing.publish_checkpoint(weights, run.out)
             _delete_unfinished_work(run.directory, weights)
 
 
-def _read_training_set(data: Path, profile: SftProfile, max_crops: int) -> TrainingSet:
+def _read_explained_set(data: Path, profile: SftProfile, max_crops: int) -> ExplainedSet:
     """Read the images that are trained on, and their rows.
 
     Raises: BadSettings when the set has faults, or too few of its images have an explanation.
@@ -92,29 +92,29 @@ def _read_training_set(data: Path, profile: SftProfile, max_crops: int) -> Train
         )
     if drawn.unexplained and processes.join_processes().is_main_process:
         print(f"{len(drawn.unexplained)} images have no explanation and give no rows", file=sys.stderr)
-    return TrainingSet(entries, drawn.prompts)
+    return ExplainedSet(entries, drawn.prompts)
 
 
-def _open_run_directory(run: SftRun, training_set: TrainingSet) -> None:
+def _open_run_directory(run: SftRun, explained: ExplainedSet) -> None:
     """Write the run config, and delete what a killed run had not finished: checkpoints and lines of the log.
 
     Raises: BadSettings when the directory belongs to another run.
     """
     run.directory.mkdir(parents=True, exist_ok=True)
-    publishing.write_run_config(run.directory, _describe_run(run, training_set))
+    publishing.write_run_config(run.directory, _describe_run(run, explained))
     resuming.delete_unfinished(run.directory)
     last = resuming.find_last_checkpoint(run.directory)
     open_sft_log(run).truncate_after(resuming.parse_step(last) if last else 0)
 
 
-def _describe_run(run: SftRun, training_set: TrainingSet) -> dict[str, object]:
+def _describe_run(run: SftRun, explained: ExplainedSet) -> dict[str, object]:
     """Return everything that must be the same when a killed run goes on."""
-    rows = len(training_set.prompts)
+    rows = len(explained.prompts)
     return run.resolved.to_json() | {
         "seed": run.seed,
         "steps": run.profile.count_steps(rows),
         "start": {"name": run.start.name, "revision": run.start.revision},
-        "data": {"images": len(training_set.entries), "rows": rows, "digest": training_set.digest},
+        "data": {"images": len(explained.entries), "rows": rows, "digest": explained.digest},
     }
 
 

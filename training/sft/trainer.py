@@ -49,7 +49,7 @@ def train_sft(
     trainer = FineTuner(
         model=model,
         args=build_sft_config(profile, steps, directory, seed),
-        train_dataset=build_dataset(prompts, card, profile.box_grid),
+        train_dataset=build_sft_dataset(prompts, card, profile.box_grid),
         data_collator=build_collator(processor),
         processing_class=processor,
         peft_config=adapters.build_lora_config(profile),
@@ -60,7 +60,7 @@ def train_sft(
     return trainer
 
 
-def build_dataset(prompts: Sequence[Prompt], card: CheckpointCard, box_grid: int) -> Dataset:
+def build_sft_dataset(prompts: Sequence[Prompt], card: CheckpointCard, box_grid: int) -> Dataset:
     """Build rows when the trainer takes them: a set of photographs need not fit into memory."""
 
     def build_rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:

@@ -27,7 +27,7 @@ NO_CROP_FRACTION = 0.02
 Pixels = npt.NDArray[np.uint8]
 
 
-def draw_examples(
+def draw_step(
     pages: Sequence[Page], mix: Mix, rng: np.random.Generator
 ) -> tuple[list[TrainingExample], list[TrainingExample]]:
     """Draw the rows of one step, Query 1 and Query 2, from pages and augmentations drawn by `rng`."""

@@ -78,7 +78,7 @@ def build_tiny_collator(tokenizer: PreTrainedTokenizerFast, pages: Sequence[Page
     def collate(steps: list[dict[str, int]]) -> dict[str, list[tensors.Batch]]:
         rng = np.random.default_rng([seed, 2, steps[0]["step"]])
         # The queries differ in length: each gets a batch of its own, which saves a quarter of the padding.
-        return {"batches": [collator(part) for part in rows.draw_examples(pages, mix, rng) if part]}
+        return {"batches": [collator(part) for part in rows.draw_step(pages, mix, rng) if part]}
 
     return collate
 

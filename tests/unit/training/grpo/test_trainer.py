@@ -60,7 +60,7 @@ def test_prompts_reach_the_model_token_for_token_as_in_serving(
     prompts_of_set: list[Prompt], rendered: list[RenderedPrompt]
 ) -> None:
     processor = AutoProcessor.from_pretrained(MODEL, padding_side="left")
-    rows = grpo_trainer.build_dataset(prompts_of_set, rendered[0].card, range(len(prompts_of_set)))[:]
+    rows = grpo_trainer.build_grpo_dataset(prompts_of_set, rendered[0].card, range(len(prompts_of_set)))[:]
     collator = tensors.Collator(processor.tokenizer)
     for messages, pictures, one in zip(rows["prompt"], rows["images"], rendered, strict=True):
         grpo_sees = prepare_multimodal_messages(messages, images=pictures)

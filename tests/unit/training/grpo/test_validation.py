@@ -82,7 +82,7 @@ def test_one_turn_has_one_verdict(tmp_path: Path) -> None:
 
     explanations = Explanations(scan="a seam", check="Crop 1: a seam")
     entries = [LabeledImage(file=f"{n}.png", label=Verdict.GENERATED, explanations=explanations) for n in range(2)]
-    predictions = validation.predict_one_turn(Generator(), tmp_path, entries)
+    predictions = validation.predict_uncropped(Generator(), tmp_path, entries)
     result = validation.summarize_predictions(0, predictions)
     assert (result.acc, result.i_acc, result.unparsed) == (0.5, 0.5, 0.5)
     assert result.bleu2 == pytest.approx(0.5)

@@ -32,7 +32,7 @@ def rows(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFa
         directory / "data", manifest.read_manifest(directory / "data"), "two_turn", 8
     ).prompts
     rows, collate = (
-        sft_trainer.build_dataset(built, CARD, 20),
+        sft_trainer.build_sft_dataset(built, CARD, 20),
         sft_trainer.build_collator(AutoProcessor.from_pretrained(directory / "model")),
     )
     batches = [collate([rows[number] for number in numbers]) for numbers in ([1], [0, 1, 2, 3])]

@@ -39,7 +39,7 @@ def test_each_crop_follows_its_caption_and_loss_falls_on_the_answer(
     card = CheckpointCard(**tiny.CARD)
     built = sft_rows.build_prompts(scenes, manifest.read_manifest(scenes), "two_turn", card.max_crops).prompts
     number = next(n for n, prompt in enumerate(built) if len(prompt.crops or ()) >= 2)
-    rows = sft_trainer.build_dataset(built, card, 20)
+    rows = sft_trainer.build_sft_dataset(built, card, 20)
     batch = sft_trainer.build_collator(processor)([rows[number], rows[0]])
     assert batch.pop(sft_trainer.ROWS).tolist() == [number, 0]
     row = sft_rows.build_example(built[number], card, 20)

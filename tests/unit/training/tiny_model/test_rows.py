@@ -46,7 +46,7 @@ def test_boxes_are_told_on_the_grid(pages: list[Page]) -> None:
 
 def test_a_step_follows_its_seed_and_its_mix(pages: list[Page]) -> None:
     mix = Mix(scans=3, checks=2)
-    one, again = (rows.draw_examples(pages, mix, np.random.default_rng([0, 2, 7])) for _ in range(2))
+    one, again = (rows.draw_step(pages, mix, np.random.default_rng([0, 2, 7])) for _ in range(2))
     assert [len(part) for part in one] == [3, 2]
     assert [row.answer for part in one for row in part] == [row.answer for part in again for row in part]
 

@@ -13,7 +13,7 @@ from training.tiny_model.run_config import Mix
 @pytest.fixture(scope="module")
 def batch(tokenizer: PreTrainedTokenizerFast, pages: list[Page]) -> tensors.Batch:
     rng = np.random.default_rng(0)
-    drawn = rows.draw_examples(pages, Mix(scans=2, checks=2), rng)
+    drawn = rows.draw_step(pages, Mix(scans=2, checks=2), rng)
     return tensors.Collator(tokenizer)([row for part in drawn for row in part])
 
 
