@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from functools import cache
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
@@ -28,9 +29,13 @@ def find_vocabulary() -> Path:
 def copy_with_qwen_vocabulary(checkpoint: Path, directory: Path) -> Path:
     """Copy `checkpoint` without its weights and replace its vocabulary: prompts can be rendered, not answered."""
     shutil.copytree(checkpoint, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
+    _build_tokenizer().save_pretrained(directory)
+    return directory
+
+
+@cache
+def _build_tokenizer() -> PreTrainedTokenizerFast:
     converter = TikTokenConverter(vocab_file=str(find_vocabulary()), pattern=WORDS, extra_special_tokens=SPECIALS)
-    tokenizer = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=converter.converted(), eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
-    tokenizer.save_pretrained(directory)
-    return directory

@@ -3,6 +3,7 @@
 `python -m tests.support.servers.services` fetches and builds all services before a run of tests.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -207,14 +208,15 @@ def build_versitygw(cache: Path, *, notify: Notify) -> Path:
     Raises: LocalStackFailed.
     """
     binary = cache / "bin" / "versitygw-1.7.0"
-    if binary.exists():
-        return binary
-    notify("Building versitygw (about two minutes, once)")
     binary.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        settings = {"GOBIN": scratch, "GOFLAGS": "-buildvcs=false", "CGO_ENABLED": "0"}
-        _run(["nice", "-n", "19", _go(cache), "install", _VERSITYGW], os.environ | settings)
-        Path(scratch, "versitygw").rename(binary)
+    with binary.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers of pytest ask at the same time, and one builds
+        if not binary.exists():
+            notify("Building versitygw (about two minutes, once)")
+            with tempfile.TemporaryDirectory(dir=cache) as scratch:
+                settings = {"GOBIN": scratch, "GOFLAGS": "-buildvcs=false", "CGO_ENABLED": "0"}
+                _run(["nice", "-n", "19", _go(cache), "install", _VERSITYGW], os.environ | settings)
+                Path(scratch, "versitygw").rename(binary)
     return binary
 
 

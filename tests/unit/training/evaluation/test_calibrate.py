@@ -71,8 +71,8 @@ def test_the_fit_is_that_of_newton_s_method(prevalence: float | None, temperatur
 
 
 def test_calibration_helps_on_images_it_did_not_see() -> None:
-    fitted = calibrate.fit_card(overconfident(3, 4000), CARD, prevalence=None, risk=0.05)
-    before, after = calibrate.compare_calibrations(overconfident(4, 4000), CARD, fitted, prevalence=None)
+    fitted = calibrate.fit_card(overconfident(3, 2000), CARD, prevalence=None, risk=0.05)
+    before, after = calibrate.compare_calibrations(overconfident(4, 2000), CARD, fitted, prevalence=None)
     for name in ("nll", "brier", "ece"):
         assert (after[name].value or 0.0) < (before[name].value or 0.0)
     drop = after["nll_drop"]
@@ -188,9 +188,9 @@ def test_a_rare_class_makes_the_promise_harder() -> None:
 
 
 def test_what_is_promised_is_kept_on_images_it_did_not_see() -> None:
-    fitted = calibrate.fit_card(overconfident(9, 4000), CARD, prevalence=0.2, risk=0.05)
+    fitted = calibrate.fit_card(overconfident(9, 2000), CARD, prevalence=0.2, risk=0.05)
     after = calibration_metrics.compute_calibration_metrics(
-        [prediction.recalibrate(fitted) for prediction in overconfident(10, 4000)], prevalence=0.2
+        [prediction.recalibrate(fitted) for prediction in overconfident(10, 2000)], prevalence=0.2
     )
     assert (after["acc_certain"].value or 0.0) > 0.94
 
