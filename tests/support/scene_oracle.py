@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline import geometry
 from pipeline.verdict import BoundingBox
-from tests.support.servers.openai_server import Asked, Reply, spoken
+from tests.support.servers.openai_server import ChatRequest, Reply, build_answer
 from training.annotation.purification import Fate
 from training.dataset import duplicates, frame
 from training.dataset.duplicates import Fingerprint
@@ -23,22 +23,22 @@ class SceneOracle:
     def __init__(self, scenes: Sequence[Scene]) -> None:
         self._scenes = scenes
         self._known: list[Fingerprint] = [
-            duplicates.fingerprint(frame.through_chain(scene.image.pixels)) for scene in scenes
+            duplicates.compute_fingerprint(frame.apply_codec_chain(scene.image.pixels)) for scene in scenes
         ]
 
-    def scene(self, asked: Asked) -> int:
-        own = duplicates.fingerprint(asked.picture).upright
-        return min(range(len(self._known)), key=lambda n: duplicates.distance(own, self._known[n].upright))
+    def scene(self, asked: ChatRequest) -> int:
+        own = duplicates.compute_fingerprint(asked.picture).upright
+        return min(range(len(self._known)), key=lambda n: duplicates.count_differing_bits(own, self._known[n].upright))
 
-    def answer(self, asked: Asked) -> Reply:
+    def answer(self, asked: ChatRequest) -> Reply:
         number = self.scene(asked)
         if asked.text.startswith("This image"):
-            return spoken(self.explanation(number))
+            return build_answer(self.explanation(number))
         if asked.text.startswith("The red frame"):
-            return spoken("Yes." if self._encloses_object(number, asked) else "No, it is a detail.")
+            return build_answer("Yes." if self._encloses_object(number, asked) else "No, it is a detail.")
         scale = asked.picture.width / SIDE_PX
         named = [{"bbox_2d": [round(x * scale) for x in box], "label": shown} for box, shown in self._named(number)]
-        return spoken(f"```json\n{json.dumps(named)}\n```")
+        return build_answer(f"```json\n{json.dumps(named)}\n```")
 
     def explanation(self, number: int) -> str:
         parts = (f"{detail.shown} in the {detail.place}" for detail in self._scenes[number].details)
@@ -66,7 +66,7 @@ class SceneOracle:
             named.append((_object_around(first).corners, "the object"))
         return named
 
-    def _encloses_object(self, number: int, asked: Asked) -> bool:
+    def _encloses_object(self, number: int, asked: ChatRequest) -> bool:
         """A box is the object's, unless it fits one detail."""
         x1, y1, x2, y2 = map(int, re.findall(r"\d+", asked.text)[:4])
         scale = SIDE_PX / asked.picture.width

@@ -1,6 +1,6 @@
-"""What is asked about an image with a known label, and how the answers are read: explanation, boxes, yes or no.
+"""Word the questions about an image with a known label, and parse the answers: explanation, boxes, yes or no.
 
-Source: paper section 3.2 and appendix A.2; the wording is ours (the text of the paper gives none).
+Source: paper section 3.2 and appendix A.2; the wording is ours (the paper gives none).
 """
 
 import json
@@ -59,86 +59,92 @@ _TYPOGRAPHIC = str.maketrans(dict(zip("\u2018\u2019\u201c\u201d\u2013\u2014\u202
 
 
 @dataclass(frozen=True, slots=True)
-class Grounded:
-    """A box as a model named it, in the model's frame, with what it is to show."""
+class GroundedBox:
+    """A box as a model gave it, in the model's frame, with a description of its content."""
 
     corners: geometry.Corners
     shown: str
 
 
-def explain(picture: Image.Image, label: Verdict) -> Question:
+def build_explanation_question(picture: Image.Image, label: Verdict) -> Question:
     return Question(EXPLAIN[label] + EXPLAIN_FORM, picture, EXPLANATION_TOKENS)
 
 
-def ground(picture: Image.Image, label: Verdict, explanation: str, frame: BoxFrame) -> Question:
+def build_grounding_question(picture: Image.Image, label: Verdict, explanation: str, frame: BoxFrame) -> Question:
     unit = UNITS[frame].format(*picture.size)
     return Question(GROUND.format(label=label, explanation=explanation, unit=unit), picture, BOXES_TOKENS)
 
 
-def purify(picture: Image.Image, box: BoundingBox) -> Question:
-    """Whether `box`, in pixels of the picture, regressed to detecting the object."""
+def build_purification_question(picture: Image.Image, box: BoundingBox) -> Question:
+    """Ask whether `box`, in pixels of the picture, encloses the whole object instead of a detail."""
     marked = picture.copy()
     ImageDraw.Draw(marked).rectangle((box.x1, box.y1, box.x2 - 1, box.y2 - 1), outline=FRAME_COLOR, width=3)
     return Question(PURIFY.format(*box.corners, *picture.size), marked, YES_NO_TOKENS)
 
 
-def read_explanation(text: str) -> str:
-    """The answer's prose, `plain`.
+def parse_explanation(text: str) -> str:
+    """Return the answer's prose, reduced.
 
     Raises: AnswerUnreadable for an answer without prose, or one that declines to answer.
     """
     if _DECLINED.match(text.translate(_TYPOGRAPHIC)):
         raise AnswerUnreadable(f"the model declines: {text[:60]!r}")
-    prose = plain(text)
-    letters = [letter for letter in _folded(text) if not unicodedata.combining(letter)]
+    prose = reduce_prose(text)
+    letters = [letter for letter in _fold(text) if not unicodedata.combining(letter)]
     if len(re.findall(r"[A-Za-z]{2,}", prose)) < FEWEST_WORDS or len(prose) < PRINTED_SHARE * len(letters):
         raise AnswerUnreadable(f"the explanation has no prose: {text[:60]!r}")
     return prose
 
 
-def plain(text: str) -> str:
-    """One line in the letters that the answers' grammar allows; tags, boxes, markup and accents fall out."""
-    return " ".join("".join(letter for letter in _folded(text) if " " <= letter <= "~").split())
+def reduce_prose(text: str) -> str:
+    """Reduce to one line in the letters that the grammar of answers allows; drop tags, boxes, markup and accents."""
+    return " ".join("".join(letter for letter in _fold(text) if " " <= letter <= "~").split())
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     prose = _MARKUP.sub(" ", _TAG.sub(" ", text)).translate(_TYPOGRAPHIC).replace("<", "(").replace(">", ")")
     return " ".join(unicodedata.normalize("NFKD", prose).split())
 
 
-def read_boxes(text: str) -> list[Grounded]:
-    """The boxes of a JSON list, or else whatever stands in brackets as four numbers; an empty list is an answer.
+def parse_boxes(text: str) -> list[GroundedBox]:
+    """Return the boxes of a JSON list, or else all groups of four numbers in brackets; an empty list is an answer.
 
     Raises: AnswerUnreadable.
     """
-    listed = _listed(text)
+    listed = _parse_list(text)
     if listed is None:
-        listed = [Grounded(_corners(match.groups()), "") for match in _BOX.finditer(text)]
+        listed = [GroundedBox(_convert_corners(match.groups()), "") for match in _BOX.finditer(text)]
     if not listed and not _NONE.search(text):
         raise AnswerUnreadable(f"the answer has no boxes: {text[:60]!r}")
     return listed
 
 
-def read_yes_no(text: str) -> bool:
-    """Raises: AnswerUnreadable."""
+def parse_yes_no(text: str) -> bool:
+    """Return whether the answer begins with yes.
+
+    Raises: AnswerUnreadable.
+    """
     match = _YES_NO.match(text)
     if match is None:
         raise AnswerUnreadable(f"neither yes nor no: {text[:60]!r}")
     return match[1].lower() == "yes"
 
 
-def _listed(text: str) -> list[Grounded] | None:
-    """None where the answer holds no JSON list of boxes."""
+def _parse_list(text: str) -> list[GroundedBox] | None:
+    """Return the boxes of the answer's JSON list, or None if it holds none."""
     try:
         found = json.loads(text[text.index("[") : text.rindex("]") + 1])
-        return [Grounded(_corners(one["bbox_2d"]), str(one.get("label") or "").strip()) for one in found]
+        return [GroundedBox(_convert_corners(box["bbox_2d"]), str(box.get("label") or "").strip()) for box in found]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
-def _corners(numbers: object) -> geometry.Corners:
-    """Raises: ValueError, TypeError for anything but four finite numbers."""
+def _convert_corners(numbers: object) -> geometry.Corners:
+    """Convert four numbers to corners.
+
+    Raises: ValueError, TypeError for anything but four finite numbers.
+    """
     x1, y1, x2, y2 = (float(number) for number in numbers)  # type: ignore[attr-defined]
     if not all(abs(number) < 1e6 for number in (x1, y1, x2, y2)):
-        raise ValueError("a number out of all bounds")
+        raise ValueError("a number beyond all bounds")
     return x1, y1, x2, y2

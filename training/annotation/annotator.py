@@ -1,4 +1,4 @@
-"""One image from its label to explanation and boxes: explanation, spatial grounding, purification, in this order.
+"""Annotate one image: explanation, spatial grounding and purification, in this order.
 
 Source: paper section 3.2.
 """
@@ -21,15 +21,15 @@ from training.dataset import frame
 from training.dataset.frame import FRAME_PX, FramedImage
 from training.dataset.left_out import LeftOut
 
-GIVEN = "the source"
+SOURCE = "the source"
 NOBODY = "nobody"
 FRAME_SIZE = (FRAME_PX, FRAME_PX)
 THOUSAND = (1000, 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
-    """Explanation E and boxes B of one image, what became of its other boxes, and who said all this."""
+class Annotation:
+    """Explanation E and boxes B of one image, the fates of its other boxes, and the models that gave them."""
 
     explanation: str
     regions: tuple[Region, ...]
@@ -38,7 +38,7 @@ class Annotated:
 
 
 class Annotator:
-    """Asks what the source has not given; without an endpoint for it that stays empty."""
+    """Asks endpoints for what the source does not have; without an endpoint it stays empty."""
 
     def __init__(
         self, out: Path, explainer: VisionChat | None, grounder: VisionChat | None, *, box_frame: BoxFrame
@@ -48,58 +48,61 @@ class Annotator:
         self._grounder = grounder
         self._box_frame = box_frame
 
-    async def annotate(self, framed: FramedImage) -> Annotated | LeftOut:
-        """Raises: BadSettings, EndpointDead."""
+    async def annotate(self, framed: FramedImage) -> Annotation | LeftOut:
+        """Annotate a framed image, or return why it is left out.
+
+        Raises: BadSettings, EndpointDead.
+        """
         step = "explanation"
         try:
             explanation, explained_by = await self._explain(framed)
             step = "grounding"
             regions, fates, grounded_by = await self._ground(framed, explanation)
-            if grounded_by != GIVEN and regions:
+            if grounded_by != SOURCE and regions:
                 step = "purification"
-                regions = await self._purify(await self._view(framed), regions, fates)
+                regions = await self._drop_objects(await self._view(framed), regions, fates)
         except (TransientError, OutageError) as error:
             return LeftOut(framed.image.file, f"{step}: {error.code}", error.detail)
         by = " and ".join(dict.fromkeys((explained_by, grounded_by)))
-        return Annotated(explanation, tuple(regions), fates, by)
+        return Annotation(explanation, tuple(regions), fates, by)
 
     async def _view(self, framed: FramedImage) -> Image.Image:
-        """In a size that Qwen2.5-VL's processor leaves alone: its boxes are pixels of what it sees."""
+        """Return the view in a size that Qwen2.5-VL's processor does not change: boxes are pixels of the view."""
         return await asyncio.to_thread(_view, self._out / frame.locate_frame(framed.provenance.sha256))
 
     async def _explain(self, framed: FramedImage) -> tuple[str, str]:
-        given = annotation.plain(framed.image.explanation)
-        if given:
-            return given, GIVEN
+        explanation = annotation.reduce_prose(framed.image.explanation)
+        if explanation:
+            return explanation, SOURCE
         if self._explainer is None:
             return "", NOBODY
-        question = annotation.explain(await self._view(framed), framed.image.label)
-        return await self._explainer.ask(question, annotation.read_explanation), self._explainer.model
+        question = annotation.build_explanation_question(await self._view(framed), framed.image.label)
+        return await self._explainer.ask(question, annotation.parse_explanation), self._explainer.model
 
     async def _ground(self, framed: FramedImage, explanation: str) -> tuple[list[Region], Counter[Fate], str]:
         if framed.image.boxes:
-            shown = framed.image.shown or ("",) * len(framed.image.boxes)
+            descriptions = framed.image.shown or [""] * len(framed.image.boxes)
             moved = [frame.map_to_frame(corners, framed.provenance.source_size_px) for corners in framed.image.boxes]
-            return *purification.by_geometry(list(zip(moved, shown, strict=False)), FRAME_SIZE), GIVEN
+            return *purification.drop_by_geometry(list(zip(moved, descriptions, strict=False)), FRAME_SIZE), SOURCE
         if self._grounder is None or not explanation:
             return [], Counter(), NOBODY
         view = await self._view(framed)
-        question = annotation.ground(view, framed.image.label, explanation, self._box_frame)
-        grounded = await self._grounder.ask(question, annotation.read_boxes)
+        question = annotation.build_grounding_question(view, framed.image.label, explanation, self._box_frame)
+        grounded = await self._grounder.ask(question, annotation.parse_boxes)
         seen = view.size if self._box_frame == "pixels" else THOUSAND
         named = [(geometry.rescale(g.corners, from_size=seen, to_size=FRAME_SIZE), g.shown) for g in grounded]
-        return *purification.by_geometry(named, FRAME_SIZE), self._grounder.model
+        return *purification.drop_by_geometry(named, FRAME_SIZE), self._grounder.model
 
-    async def _purify(self, view: Image.Image, regions: list[Region], fates: Counter[Fate]) -> list[Region]:
-        """The regions that do not enclose the whole primary object; who leaves this open keeps its box."""
-        kept: list[Region] = []
+    async def _drop_objects(self, view: Image.Image, regions: list[Region], fates: Counter[Fate]) -> list[Region]:
+        """Drop the regions that enclose the whole primary object; without a clear answer a region stays."""
+        remaining: list[Region] = []
         for region in regions:
             fate = await self._judge(view, region)
             if fate is not None:
                 fates[fate] += 1
             if fate is not Fate.PRIMARY_OBJECT:
-                kept.append(region)
-        return kept
+                remaining.append(region)
+        return remaining
 
     async def _judge(self, view: Image.Image, region: Region) -> Fate | None:
         assert self._grounder is not None, "only grounded boxes are purified"
@@ -107,7 +110,9 @@ class Annotator:
         if box is None:  # thinner than a pixel of the view
             return Fate.UNCLEAR
         try:
-            encloses = await self._grounder.ask(annotation.purify(view, box), annotation.read_yes_no)
+            encloses = await self._grounder.ask(
+                annotation.build_purification_question(view, box), annotation.parse_yes_no
+            )
         except AnswerUnreadable:
             return Fate.UNCLEAR
         return Fate.PRIMARY_OBJECT if encloses else None

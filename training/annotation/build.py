@@ -1,7 +1,7 @@
-"""MagniFake: labeled images in, (I, E, B, C) tuples out, by explanation, spatial grounding and purification.
+"""Build MagniFake: frame, explain, ground and purify labeled images, and write them as a set with splits.
 
-Files are framed in processes, one image each; then at most `concurrency` images are open at once, each from its
-file to its tuple. Nothing is dropped without a reason that the dataset card counts.
+Files are framed in processes, one image at a time in each; then at most `concurrency` images are annotated at once.
+Every image that is left out has a reason, which the dataset card counts.
 Source: paper section 3.2.
 """
 
@@ -17,12 +17,12 @@ from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.annotation import journal
-from training.annotation.annotator import Annotated, Annotator
+from training.annotation.annotator import Annotation, Annotator
 from training.annotation.endpoint import Endpoint, Spent, VisionChat
 from training.annotation.journal import Journal
 from training.annotation.purification import Fate
+from training.common.parallel import run_parallel
 from training.common.progress import Progress
-from training.common.spread import run_parallel
 from training.dataset import duplicates, faults, manifest, old_sets, sources, splits
 from training.dataset.frame import FramedImage, frame_image, locate_frame
 from training.dataset.labeled_image import Explanations, LabeledImage, Split
@@ -32,8 +32,8 @@ DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to build from what. `labels_only` asks nobody: the set has labels, and what else its source gives."""
+class BuildPlan:
+    """The options of a build. With `labels_only` no endpoint is asked: the set has what its source gives."""
 
     source: Path
     out: Path
@@ -49,7 +49,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What the dataset card tells of a build."""
+    """The result of a build, from which the dataset card is made."""
 
     images: list[LabeledImage]
     left_out: list[LeftOut]
@@ -57,7 +57,7 @@ class Built:
     spent: dict[str, Spent] = field(default_factory=dict)
 
 
-def build(plan: Plan) -> Built:
+def build(plan: BuildPlan) -> Built:
     """Build the set below `plan.out`, without its dataset card.
 
     Raises: BadSettings for a source that cannot be read or a set that cannot be trained on; EndpointDead.
@@ -77,12 +77,12 @@ def build(plan: Plan) -> Built:
     refuse_empty_split(images)
     manifest.write_manifest(plan.out, sorted(images, key=lambda image: image.file))
     (plan.out / old_sets.NAME).unlink(missing_ok=True)
-    _sweep(plan.out, {image.require_provenance().sha256 for image in images})
+    _delete_others(plan.out, {image.require_provenance().sha256 for image in images})
     fates = sum((annotated[frame.provenance.sha256].fates for frame in framed), Counter[Fate]())
     return Built(images, left_out, fates, spent)
 
 
-def frame_all(plan: Plan) -> tuple[list[FramedImage], list[LeftOut]]:
+def frame_all(plan: BuildPlan) -> tuple[list[FramedImage], list[LeftOut]]:
     """Frame every image of the source and write it to disk, or say why it is left out."""
     if plan.out.resolve().is_relative_to(plan.source.resolve()):
         raise BadSettings(f"{plan.out} lies in {plan.source}, whose images are read; choose another --out")
@@ -100,8 +100,11 @@ def frame_all(plan: Plan) -> tuple[list[FramedImage], list[LeftOut]]:
     return [result for result in results if isinstance(result, FramedImage)], left_out
 
 
-def _refuse_missing_endpoints(plan: Plan, images: Sequence[LabeledImage]) -> None:
-    """Raises: BadSettings if images need an explanation or boxes and no endpoint is set for it."""
+def _refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
+    """Refuse a build that needs an endpoint which is not set.
+
+    Raises: BadSettings.
+    """
     if plan.labels_only:
         return
     unexplained = sum(not image.explanation for image in images)
@@ -137,7 +140,10 @@ def drop_repeats(framed: Sequence[FramedImage]) -> tuple[list[FramedImage], list
 
 
 def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOut]) -> None:
-    """Raises: BadSettings, with the counts, for a set that is too small or too one-sided to train on."""
+    """Refuse a set that is too small or too one-sided to train on.
+
+    Raises: BadSettings with the counts.
+    """
     by_label = ", ".join(f"{counts[label]} {label}" for label in Verdict)
     by_reason = "; ".join(f"{n} {reason}" for reason, n in count_reasons(left_out).items())
     note = f" (left out: {by_reason or 'none'})"
@@ -147,7 +153,10 @@ def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOu
 
 
 def refuse_empty_split(images: Sequence[LabeledImage]) -> None:
-    """Raises: BadSettings if near-duplicates, which stay together, leave a split without one of the classes."""
+    """Refuse a set with a split that lacks one of the classes, because near-duplicates stay together.
+
+    Raises: BadSettings with the counts.
+    """
     counts = Counter((image.split, image.label) for image in images)
     if any(not counts[split, label] for split in Split for label in Verdict):
         by_split = "; ".join(f"{split}: " + ", ".join(f"{counts[split, v]} {v}" for v in Verdict) for split in Split)
@@ -157,51 +166,50 @@ def refuse_empty_split(images: Sequence[LabeledImage]) -> None:
 
 
 async def annotate_all(
-    plan: Plan, framed: Sequence[FramedImage], answers: Journal
-) -> tuple[dict[str, Annotated], list[LeftOut], dict[str, Spent]]:
-    """Annotations by digest, the images whose endpoints failed them, and what each endpoint was asked for."""
+    plan: BuildPlan, framed: Sequence[FramedImage], answers: Journal
+) -> tuple[dict[str, Annotation], list[LeftOut], dict[str, Spent]]:
+    """Return annotations by digest, images that endpoints failed, and the usage of each endpoint."""
     async with AsyncExitStack() as stack:
-        asked = {"explain": plan.explain, "ground": plan.ground}
+        endpoints = {"explain": plan.explain, "ground": plan.ground}
         chats = {
             role: await stack.enter_async_context(VisionChat(endpoint, answers))
-            for role, endpoint in asked.items()
+            for role, endpoint in endpoints.items()
             if endpoint
         }
         annotator = Annotator(plan.out, chats.get("explain"), chats.get("ground"), box_frame=plan.box_frame)
         progress = Progress("annotating", len(framed))
-        annotated: dict[str, Annotated] = {}
+        annotated: dict[str, Annotation] = {}
         failed: list[LeftOut] = []
         waiting = iter(framed)
 
-        async def take_on() -> None:
+        async def annotate_waiting() -> None:
             for frame in waiting:
                 result = await annotator.annotate(frame)
                 if isinstance(result, LeftOut):
                     failed.append(result)
                 else:
                     annotated[frame.provenance.sha256] = result
-                progress.show(len(annotated) + len(failed), _spent_so_far(chats.values()))
+                progress.show(len(annotated) + len(failed), _format_spent(chats.values()))
 
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(plan.concurrency):
-                    group.create_task(take_on())
+                    group.create_task(annotate_waiting())
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
     return annotated, failed, {role: chat.spent for role, chat in chats.items()}
 
 
-def _spent_so_far(chats: Iterable[VisionChat]) -> str:
+def _format_spent(chats: Iterable[VisionChat]) -> str:
     spent = [chat.spent for chat in chats]
     if not spent:
         return ""
-    tokens = sum(one.prompt_tokens + one.answer_tokens for one in spent)
-    return (
-        f"{sum(one.requests for one in spent):,} requests, {tokens:,} tokens, {sum(one.usd for one in spent):.2f} USD"
-    )
+    tokens = sum(usage.prompt_tokens + usage.answer_tokens for usage in spent)
+    requests, usd = sum(usage.requests for usage in spent), sum(usage.usd for usage in spent)
+    return f"{requests:,} requests, {tokens:,} tokens, {usd:.2f} USD"
 
 
-def _build_images(framed: Sequence[FramedImage], annotated: Mapping[str, Annotated], seed: int) -> list[LabeledImage]:
+def _build_images(framed: Sequence[FramedImage], annotated: Mapping[str, Annotation], seed: int) -> list[LabeledImage]:
     groups = duplicates.group_duplicates(
         [frame.fingerprint for frame in framed], [frame.image.origin for frame in framed]
     )
@@ -213,7 +221,7 @@ def _build_images(framed: Sequence[FramedImage], annotated: Mapping[str, Annotat
     return splits.assign_splits(images, seed=seed)
 
 
-def _build_image(framed: FramedImage, annotated: Annotated, group: str) -> LabeledImage:
+def _build_image(framed: FramedImage, annotated: Annotation, group: str) -> LabeledImage:
     """Build the image of the set; one explanation supervises both queries, as the paper's E does."""
     explanation = annotated.explanation
     return LabeledImage(
@@ -227,7 +235,7 @@ def _build_image(framed: FramedImage, annotated: Annotated, group: str) -> Label
     )
 
 
-def _sweep(out: Path, digests: set[str]) -> None:
+def _delete_others(out: Path, digests: set[str]) -> None:
     """Delete images that are not in the set: left out in this build, or of an earlier one."""
     for path in (out / "images").glob("??/*"):
         if path.stem not in digests:

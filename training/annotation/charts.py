@@ -1,4 +1,4 @@
-"""The pictures of a dataset card: bars for both classes side by side, and galleries of images with their boxes."""
+"""Draw the pictures of a dataset card: bars of both classes side by side, and galleries of images with boxes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,12 +33,12 @@ TILE_PX, TILE_GAP_PX, CAPTION_LINES, LINE_PX = 260, 16, 4, 18
 COLUMNS = 3
 
 
-def bars(title: str, counts: Mapping[Verdict, Mapping[str, int]]) -> Image.Image:
-    """A pair of bars for each name, real above generated; names come in the order of their first class."""
+def draw_bars(title: str, counts: Mapping[Verdict, Mapping[str, int]]) -> Image.Image:
+    """Draw a pair of bars for each name, real above generated; names are in the order of their first class."""
     names = list(dict.fromkeys(name for own in counts.values() for name in own))
     canvas = Image.new("RGB", (WIDTH_PX, HEAD_PX + PAIR_PX * max(1, len(names)) + MARGIN_PX), PAPER)
     write_text(canvas, (MARGIN_PX, MARGIN_PX), title, TITLE_PX, fill=INK, bold=True)
-    _key(canvas)
+    _draw_key(canvas)
     label_px = max((measure_text(make_printable(name), TEXT_PX) for name in names), default=0) + MARGIN_PX
     left, room = MARGIN_PX + label_px, WIDTH_PX - 3 * MARGIN_PX - label_px - 40
     most = max((count for own in counts.values() for count in own.values()), default=0) or 1
@@ -54,8 +54,8 @@ def bars(title: str, counts: Mapping[Verdict, Mapping[str, int]]) -> Image.Image
     return canvas
 
 
-def gallery(root: Path, title: str, images: Sequence[LabeledImage], color: Color = REGION) -> Image.Image:
-    """Images of the set with their boxes, each above the beginning of its explanation; one is open at a time."""
+def draw_gallery(root: Path, title: str, images: Sequence[LabeledImage], color: Color = REGION) -> Image.Image:
+    """Draw images of the set with their boxes, each above the beginning of its explanation; one is open at a time."""
     rows = max(1, -(-len(images) // COLUMNS))
     step = TILE_PX + CAPTION_LINES * LINE_PX + 2 * TILE_GAP_PX
     width = 2 * MARGIN_PX + COLUMNS * TILE_PX + (COLUMNS - 1) * TILE_GAP_PX
@@ -64,11 +64,11 @@ def gallery(root: Path, title: str, images: Sequence[LabeledImage], color: Color
     for place, image in enumerate(images):
         x = MARGIN_PX + place % COLUMNS * (TILE_PX + TILE_GAP_PX)
         y = 64 + place // COLUMNS * step
-        _tile(canvas, root, image, (x, y), color)
+        _draw_tile(canvas, root, image, (x, y), color)
     return canvas
 
 
-def _tile(canvas: Image.Image, root: Path, image: LabeledImage, at: tuple[int, int], color: Color) -> None:
+def _draw_tile(canvas: Image.Image, root: Path, image: LabeledImage, at: tuple[int, int], color: Color) -> None:
     x, y = at
     with Image.open(root / image.file) as opened:
         tile = opened.convert("RGB").resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
@@ -85,7 +85,7 @@ def _tile(canvas: Image.Image, root: Path, image: LabeledImage, at: tuple[int, i
         write_text(canvas, (x, y + TILE_PX + 6 + line * LINE_PX), words, SMALL_PX, fill=MUTED)
 
 
-def _key(canvas: Image.Image) -> None:
+def _draw_key(canvas: Image.Image) -> None:
     x = MARGIN_PX
     for label in Verdict:
         draw_rounded(canvas, (x, 59, x + 12, 71), VERDICT_COLOR[label], radius=3)

@@ -1,4 +1,4 @@
-"""What a built set says about itself: README.md with its pictures, and the same figures as `card.json`."""
+"""Write the dataset card of a built set: README.md with pictures, and the same numbers as `card.json`."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from training.annotation import charts, format_leak, statistics
 from training.annotation.build import Built
 from training.annotation.endpoint import Spent
 from training.annotation.format_leak import Leak
-from training.annotation.statistics import ClassFigures, SetFigures
+from training.annotation.statistics import ClassStatistics, SetStatistics
 from training.dataset import left_out as left_out_file
 from training.dataset import manifest
 from training.dataset.frame import FRAME_PX, JPEG_QUALITY, MIN_SIDE_PX
@@ -90,10 +90,10 @@ picture (naive Bayes on everything else, five folds) is right as often as these 
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """Everything that the page says."""
+class DatasetCard:
+    """All content of the dataset card."""
 
-    figures: SetFigures
+    figures: SetStatistics
     left_out: dict[str, int]
     fates: dict[str, int]
     before: Leak
@@ -102,11 +102,14 @@ class Card:
     annotated_by: dict[str, int]
     groups_of_both_labels: int
 
-    def as_json(self) -> dict[str, object]:
+    def convert_to_json(self) -> dict[str, object]:
         return {**asdict(self), "at_chance": self.after.at_chance}
 
     def refuse_leak(self) -> None:
-        """Raises: InternalFault when the files of the set tell the classes apart: then the chain is broken."""
+        """Refuse a set whose files reveal the label without the picture: then the codec chain is broken.
+
+        Raises: InternalFault.
+        """
         if not self.after.at_chance:
             worst = max(self.after.by_feature, key=lambda name: self.after.by_feature[name])
             raise InternalFault(
@@ -115,35 +118,37 @@ class Card:
             )
 
 
-def of(root: Path, built: Built) -> Card:
-    """Reads each file of the set once, one at a time."""
+def build_dataset_card(root: Path, built: Built) -> DatasetCard:
+    """Measure the set; each of its files is read once, one at a time."""
     labels = [image.label for image in built.images]
     by_group: dict[str, set[Verdict]] = {}
     for image in built.images:
         by_group.setdefault(image.require_provenance().group, set()).add(image.label)
-    return Card(
-        figures=statistics.of(built.images),
+    return DatasetCard(
+        figures=statistics.compute_statistics(built.images),
         left_out=left_out_file.count_reasons(built.left_out),
         fates={str(fate): n for fate, n in built.fates.most_common()},
-        before=format_leak.measure([format_leak.of_source(image) for image in built.images], labels),
-        after=format_leak.measure([format_leak.of_file(root / image.file) for image in built.images], labels),
+        before=format_leak.measure_leak([format_leak.read_source_features(image) for image in built.images], labels),
+        after=format_leak.measure_leak(
+            [format_leak.read_file_features(root / image.file) for image in built.images], labels
+        ),
         spent=built.spent,
         annotated_by=dict(Counter(image.require_provenance().annotated_by for image in built.images).most_common()),
         groups_of_both_labels=sum(len(labels) > 1 for labels in by_group.values()),
     )
 
 
-def write(root: Path, card: Card, images: Iterable[LabeledImage]) -> None:
-    """README.md, card.json and the pictures; `shown` are the set's tuples, from which galleries take the first."""
+def write_dataset_card(root: Path, card: DatasetCard, images: Iterable[LabeledImage]) -> None:
+    """Write README.md, card.json and the pictures; galleries show the first of the set's `images`."""
     (root / PICTURES).mkdir(exist_ok=True)
-    for name, picture in _pictures(root, card.figures, list(images)).items():
+    for name, picture in _draw_pictures(root, card.figures, list(images)).items():
         picture.save(root / PICTURES / f"{name}.png")
-    (root / JSON_NAME).write_text(json.dumps(card.as_json(), indent=2) + "\n")
+    (root / JSON_NAME).write_text(json.dumps(card.convert_to_json(), indent=2) + "\n")
     (root / README_NAME).write_text(render(root.resolve().name, card))
 
 
-def render(name: str, card: Card) -> str:
-    """The page as Markdown."""
+def render(name: str, card: DatasetCard) -> str:
+    """Render the page as Markdown."""
     figures, both = card.figures, card.groups_of_both_labels
     return TEXT.format(
         name=name,
@@ -153,62 +158,65 @@ def render(name: str, card: Card) -> str:
         frame=FRAME_PX,
         min_side=MIN_SIDE_PX,
         quality=JPEG_QUALITY,
-        figures="\n".join(_figure_rows(figures)),
-        splits="\n".join(f"| {split} | {n[Verdict.REAL]} | {n[Verdict.GENERATED]} |" for split, n in _splits(figures)),
+        figures="\n".join(_format_statistics(figures)),
+        splits="\n".join(
+            f"| {split} | {n[Verdict.REAL]} | {n[Verdict.GENERATED]} |" for split, n in _list_splits(figures)
+        ),
         groups=figures.groups,
         grouped=figures.grouped,
         both=f"{both} groups hold both classes: look whether their labels are right." if both else "",
         left_out_total=sum(card.left_out.values()),
-        left_out_rows=_rows(card.left_out),
-        fates=_rows(card.fates),
+        left_out_rows=_format_counts(card.left_out),
+        fates=_format_counts(card.fates),
         before=card.before.balanced_accuracy,
         after=card.after.balanced_accuracy,
         annotators=", ".join(f"{n:,} images by {who}" for who, n in card.annotated_by.items()) + ".",
-        spent="\n".join(_spent_row(role, spent) for role, spent in card.spent.items()) or "| none asked | | | | | | |",
+        spent="\n".join(_format_spent(role, spent) for role, spent in card.spent.items())
+        or "| none asked | | | | | | |",
     )
 
 
-def _pictures(root: Path, figures: SetFigures, images: list[LabeledImage]) -> dict[str, Image.Image]:
+def _draw_pictures(root: Path, figures: SetStatistics, images: list[LabeledImage]) -> dict[str, Image.Image]:
     by_label = figures.by_label
     pictures = {
-        "boxes": charts.bars("Images by number of boxes", {k: own.boxes_per_image for k, own in by_label.items()}),
-        "areas": charts.bars("Boxes by share of the image", {k: own.areas for k, own in by_label.items()}),
-        "keywords": charts.bars(
+        "boxes": charts.draw_bars("Images by number of boxes", {k: own.boxes_per_image for k, own in by_label.items()}),
+        "areas": charts.draw_bars("Boxes by share of the image", {k: own.areas for k, own in by_label.items()}),
+        "keywords": charts.draw_bars(
             "Keywords: explanations that use them", {k: own.keywords for k, own in by_label.items()}
         ),
     }
     for label in Verdict:
         own = [image for image in images if image.label is label][:GALLERY_IMAGES]
-        pictures[label.value] = charts.gallery(root, f"{label.capitalize()} images with their boxes", own)
+        pictures[label.value] = charts.draw_gallery(root, f"{label.capitalize()} images with their boxes", own)
     return pictures
 
 
-def _figure_rows(figures: SetFigures) -> list[str]:
+def _format_statistics(figures: SetStatistics) -> list[str]:
     columns = [figures.whole, *(figures.by_label[label] for label in (Verdict.REAL, Verdict.GENERATED))]
 
-    def row(title: str, cells: Iterable[str], paper: str) -> str:
+    def format_row(title: str, cells: Iterable[str], paper: str) -> str:
         return f"| {title} | {' | '.join(cells)} | {paper} |"
 
-    def area(own: ClassFigures) -> str:
+    def format_area(own: ClassStatistics) -> str:
         return "none" if own.area_median is None else f"{own.area_median:.1%}"
 
     return [
-        row("images", (f"{own.images:,}" for own in columns), "20,000"),
-        row("with an explanation", (f"{own.explained:,}" for own in columns), "all"),
-        row("share with a box", (f"{own.with_box:.1%}" for own in columns), "99.5%"),
-        row("boxes an image", (f"{own.boxes:.2f}" for own in columns), "3.24"),
-        row("median box, of the image", (area(own) for own in columns), ""),
+        format_row("images", (f"{own.images:,}" for own in columns), "20,000"),
+        format_row("with an explanation", (f"{own.explained:,}" for own in columns), "all"),
+        format_row("share with a box", (f"{own.with_box:.1%}" for own in columns), "99.5%"),
+        format_row("boxes an image", (f"{own.boxes:.2f}" for own in columns), "3.24"),
+        format_row("median box, of the image", (format_area(own) for own in columns), ""),
     ]
 
 
-def _splits(figures: SetFigures) -> list[tuple[str, Mapping[Verdict, int]]]:
+def _list_splits(figures: SetStatistics) -> list[tuple[str, Mapping[Verdict, int]]]:
     return [(f"{split} ({share:.0%})", figures.by_split[split]) for split, share in SHARES.items()]
 
 
-def _rows(counts: Mapping[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     return "\n".join(f"| {name} | {n:,} |" for name, n in counts.items()) or "| none | 0 |"
 
 
-def _spent_row(role: str, spent: Spent) -> str:
+def _format_spent(role: str, spent: Spent) -> str:
     counts = (spent.requests, spent.remembered, spent.unreadable, spent.prompt_tokens, spent.answer_tokens)
     return f"| {role} | {' | '.join(f'{n:,}' for n in counts)} | {spent.usd:.2f} |"

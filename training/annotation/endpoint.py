@@ -1,7 +1,7 @@
-"""Any OpenAI-compatible vision endpoint: the only file that imports openai, and no exception of it goes further.
+"""Ask questions of OpenAI-compatible vision endpoints; no other file imports openai, and none sees its exceptions.
 
-An answer that cannot be read is asked for again, warmer; what times out, is refused for now or fails is asked for again
-by the client, with growing pauses. Invariant: only answers that were read are in the journal.
+If an answer cannot be parsed the question is sent again at a higher temperature. The client itself retries timeouts,
+rate limits and server errors with growing pauses. Invariant: the journal holds only answers that could be parsed.
 """
 
 import asyncio
@@ -15,24 +15,24 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from pipeline import images
 from pipeline.errors import AnswerUnreadable, BadSettings, GenerationFailed, InferenceTimeout, ZoomInError
-from training.annotation.journal import Journal, key_of
+from training.annotation.journal import Journal, build_key
 from training.errors import EndpointDead, EndpointUnavailable, RateLimited
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai.types.chat import ChatCompletionContentPartParam
 
-Read = TypeVar("Read")
+Answer = TypeVar("Answer")
 READINGS = 3
 WARMER = 0.7
-LONGEST_PAUSE_S = 60.0  # the client follows no longer Retry-After
+LONGEST_PAUSE_S = 60.0  # the client ignores a longer Retry-After
 GIVE_UP_AFTER = 10
-NO_KEY = "none"  # the client insists on one
+NO_KEY = "none"  # the client requires one
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a model is asked; `role` begins the names of its settings. Prices are USD for a million tokens."""
+    """Address and model of an endpoint; `role` is part of its settings' names. Prices are USD for a million tokens."""
 
     role: str
     url: str
@@ -45,7 +45,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """One picture and what is asked about it."""
+    """A picture and a question about it."""
 
     text: str
     picture: Image.Image
@@ -54,7 +54,7 @@ class Question:
 
 @dataclass(slots=True)
 class Spent:
-    """What an endpoint was asked for in this run; `remembered` answers came from the journal and cost nothing."""
+    """The usage of an endpoint in this run; `remembered` answers came from the journal and cost nothing."""
 
     requests: int = 0
     remembered: int = 0
@@ -79,19 +79,19 @@ class _Usage(BaseModel):
 
 
 class _Completion(BaseModel):
-    """What we read of an answer, whatever else stands there."""
+    """The fields that we read of an answer."""
 
     choices: list[_Choice]
     usage: _Usage | None = None
 
 
 class VisionChat:
-    """One endpoint. `failing` counts the requests in a row that it failed."""
+    """Client of one endpoint, which gives up after too many failures in a row."""
 
     def __init__(self, endpoint: Endpoint, journal: Journal) -> None:
         self._endpoint = endpoint
         self._journal = journal
-        self._client = _client(endpoint)
+        self._client = _open_client(endpoint)
         self._failing = 0
         self.spent = Spent()
 
@@ -99,31 +99,31 @@ class VisionChat:
     def model(self) -> str:
         return self._endpoint.model
 
-    async def ask(self, question: Question, read: Callable[[str], Read]) -> Read:
-        """What `read` makes of the answer; it raises AnswerUnreadable for one that it cannot read.
+    async def ask(self, question: Question, parse: Callable[[str], Answer]) -> Answer:
+        """Return the answer as `parse` parses it; `parse` raises AnswerUnreadable if it cannot.
 
         Raises: AnswerUnreadable, InferenceTimeout, RateLimited, EndpointUnavailable, GenerationFailed for this
         question; BadSettings and EndpointDead for all of them.
         """
-        key = key_of(
+        key = build_key(
             self._endpoint.model, question.text, str(question.max_tokens), images.digest_pixels(question.picture)
         )
         known = self._journal.get(key)
         if known is not None:
             self.spent.remembered += 1
-            return read(known)
-        for reading in range(READINGS):
+            return parse(known)
+        for attempt in range(READINGS):
             try:
-                text = await self._text(question, warm=reading > 0)
-                answer = read(text)
+                text = await self._request_text(question, warm=attempt > 0)
+                answer = parse(text)
             except AnswerUnreadable:
                 self.spent.unreadable += 1
-                if reading == READINGS - 1:
+                if attempt == READINGS - 1:
                     raise
             else:
                 self._journal.put(key, text)
                 return answer
-        raise AssertionError("the last reading returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,9 +131,9 @@ class VisionChat:
     async def __aexit__(self, *_error: object) -> None:
         await self._client.close()
 
-    async def _text(self, question: Question, *, warm: bool) -> str:
+    async def _request_text(self, question: Question, *, warm: bool) -> str:
         try:
-            body = await self._body(question, warm=warm)
+            body = await self._request_body(question, warm=warm)
         except (InferenceTimeout, RateLimited, EndpointUnavailable) as error:
             self._failing += 1
             if self._failing >= GIVE_UP_AFTER:
@@ -154,18 +154,18 @@ class VisionChat:
             raise AnswerUnreadable(f"the answer is longer than {question.max_tokens} tokens")
         return completion.choices[0].message.content
 
-    async def _body(self, question: Question, *, warm: bool) -> bytes:
+    async def _request_body(self, question: Question, *, warm: bool) -> bytes:
         """Raises: InferenceTimeout, RateLimited, EndpointUnavailable, GenerationFailed, BadSettings."""
         import openai
 
         endpoint = self._endpoint
         self.spent.requests += 1
         try:
-            # The client's own limit is one between two bytes.
+            # The client's own timeout restarts with each byte.
             async with asyncio.timeout(endpoint.attempts * (endpoint.timeout_s + LONGEST_PAUSE_S)):
                 response = await self._client.chat.completions.with_raw_response.create(
                     model=endpoint.model,
-                    messages=[{"role": "user", "content": _content(question)}],
+                    messages=[{"role": "user", "content": _build_content(question)}],
                     max_completion_tokens=question.max_tokens,
                     temperature=WARMER if warm else 0.0,
                 )
@@ -177,7 +177,7 @@ class VisionChat:
         except openai.APIConnectionError as error:
             raise EndpointUnavailable(f"{endpoint.url} cannot be reached ({type(error.__cause__).__name__})") from error
         except openai.APIStatusError as error:
-            raise _refusal(endpoint, error.status_code) from error
+            raise _translate_refusal(endpoint, error.status_code) from error
 
     def _count(self, usage: _Usage) -> None:
         for_prompt, for_answer = self._endpoint.usd_per_million
@@ -186,12 +186,12 @@ class VisionChat:
         self.spent.usd += (usage.prompt_tokens * for_prompt + usage.completion_tokens * for_answer) / 1e6
 
 
-def _content(question: Question) -> "list[ChatCompletionContentPartParam]":
+def _build_content(question: Question) -> "list[ChatCompletionContentPartParam]":
     url = "data:image/png;base64," + base64.b64encode(images.encode_png(question.picture)).decode()
     return [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": question.text}]
 
 
-def _client(endpoint: Endpoint) -> "AsyncOpenAI":
+def _open_client(endpoint: Endpoint) -> "AsyncOpenAI":
     from openai import AsyncOpenAI
 
     return AsyncOpenAI(
@@ -202,7 +202,7 @@ def _client(endpoint: Endpoint) -> "AsyncOpenAI":
     )
 
 
-def _refusal(endpoint: Endpoint, status: int) -> ZoomInError:
+def _translate_refusal(endpoint: Endpoint, status: int) -> ZoomInError:
     name = f"ZOOMIN_TRAIN_{endpoint.role.upper()}"
     if status in (401, 403):
         return BadSettings(f"{endpoint.url} refuses the key ({status}); check {name}_KEY")

@@ -1,7 +1,7 @@
-"""Whether file and format alone tell the classes apart: naive Bayes on everything but the picture, cross-validated.
+"""Measure how well file and format alone predict the label, by cross-validated naive Bayes without the pixels.
 
-Naive Bayes over values in bins: a habit of one class shows in each feature by itself, whatever its shape, and nothing
-has to be tuned.
+Naive Bayes over binned values detects a difference between the classes in each feature by itself, whatever its
+distribution, and needs no tuning.
 """
 
 import math
@@ -32,7 +32,7 @@ Codes = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Balanced accuracy of a judge that never sees a picture, and of the same judge with one feature alone."""
+    """Balanced accuracy of a classifier that sees no pixels, and of the same classifier with one feature alone."""
 
     balanced_accuracy: Metric
     by_feature: dict[str, float]
@@ -43,8 +43,8 @@ class Leak:
         return low is not None and low <= CHANCE
 
 
-def of_file(path: Path) -> Features:
-    """What a file says before its picture is looked at."""
+def read_file_features(path: Path) -> Features:
+    """Read all properties of a file besides its pixels."""
     status = path.stat()
     with Image.open(path) as image:
         tables = getattr(image, "quantization", None)
@@ -59,28 +59,28 @@ def of_file(path: Path) -> Features:
             "name_length": float(len(path.name)),
             "metadata": " ".join(sorted(map(str, image.info))),
             "quantization": str(tables and sorted(tables.items())),
-            "begins_with": _head(path),
+            "begins_with": _read_head(path),
         }
 
 
-def measure(features: Sequence[Features], labels: Sequence[Verdict]) -> Leak:
-    """Each image is judged by what the other folds show; folds hold both classes in their shares.
+def measure_leak(features: Sequence[Features], labels: Sequence[Verdict]) -> Leak:
+    """Measure the accuracy by cross-validation; folds hold both classes in their shares.
 
-    Raises: ValueError where a class has less than two images.
+    Raises: ValueError if a class has less than two images.
     """
     generated = np.array([label is Verdict.GENERATED for label in labels])
     smallest = min(generated.sum(), (~generated).sum())
     if smallest < 2:
         raise ValueError("two images of both classes are needed")
     names = list(features[0])
-    codes = np.column_stack([_codes([values[name] for values in features]) for name in names])
+    codes = np.column_stack([_encode([values[name] for values in features]) for name in names])
     folds = StratifiedKFold(min(FOLDS, int(smallest)), shuffle=True, random_state=SEED)
-    alone = {name: _judged(codes[:, [i]], generated, folds).value or 0.0 for i, name in enumerate(names)}
-    return Leak(_judged(codes, generated, folds), alone)
+    alone = {name: _measure_accuracy(codes[:, [i]], generated, folds).value or 0.0 for i, name in enumerate(names)}
+    return Leak(_measure_accuracy(codes, generated, folds), alone)
 
 
-def of_source(image: LabeledImage) -> Features:
-    """Read what the source file's provenance says besides its picture."""
+def read_source_features(image: LabeledImage) -> Features:
+    """Read the same properties of the file before framing, as far as its provenance records them."""
     source = image.require_provenance()
     return {
         "format": source.source_format,
@@ -92,13 +92,13 @@ def of_source(image: LabeledImage) -> Features:
     }
 
 
-def _head(path: Path) -> str:
+def _read_head(path: Path) -> str:
     with path.open("rb") as stream:
         return stream.read(HEAD_BYTES).hex()
 
 
-def _codes(values: Sequence[str | float]) -> Codes:
-    """Words by their number; numbers of many values by their tenths."""
+def _encode(values: Sequence[str | float]) -> Codes:
+    """Encode words by their number, and numbers of many values by their decile."""
     codes: Codes
     if any(isinstance(value, str) for value in values) or len(set(values)) <= BINS:
         codes = np.unique(np.array(values, object).astype(str), return_inverse=True)[1]
@@ -108,19 +108,19 @@ def _codes(values: Sequence[str | float]) -> Codes:
     return codes
 
 
-def _judged(codes: Codes, generated: npt.NDArray[np.bool_], folds: StratifiedKFold) -> Metric:
-    """Both classes weigh the same, however many images they have."""
-    judge = CategoricalNB(fit_prior=False, min_categories=codes.max(0) + 1)
-    said = cross_val_predict(judge, codes, generated, cv=folds)
-    return _balanced(said, generated)
+def _measure_accuracy(codes: Codes, generated: npt.NDArray[np.bool_], folds: StratifiedKFold) -> Metric:
+    """Measure accuracy with equal weights of both classes, however many images they have."""
+    classifier = CategoricalNB(fit_prior=False, min_categories=codes.max(0) + 1)
+    predicted = cross_val_predict(classifier, codes, generated, cv=folds)
+    return _balance_accuracy(predicted, generated)
 
 
-def _balanced(said: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> Metric:
-    """The mean of both classes' shares of right ones; the interval is Agresti and Coull's, for two classes."""
-    shares = recall_score(generated, said, average=None)
+def _balance_accuracy(predicted: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> Metric:
+    """Average the recall of both classes; the interval is Agresti and Coull's, for two classes."""
+    shares = recall_score(generated, predicted, average=None)
     counts = np.bincount(generated)
     middles = (shares * counts + 2) / (counts + 4)
     spread = Z_95 * math.sqrt((middles * (1 - middles) / (counts + 4)).sum()) / 2
     value, middle = float(shares.mean()), float(middles.mean())
     low, high = max(0.0, middle - spread), min(1.0, middle + spread)
-    return Metric(value, min(low, value), max(high, value), len(said))
+    return Metric(value, min(low, value), max(high, value), len(predicted))

@@ -1,6 +1,6 @@
-"""What endpoints have answered, in a file: a build that goes on, or is made again, does not ask and pay twice.
+"""Store the answers of endpoints in a file, so that a build that resumes or is repeated does not pay twice.
 
-Invariant: a line is an answer that could be read; a line that was cut short by a crash is none.
+Invariant: each line is an answer that could be parsed; a line that a crash cut short is ignored.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 NAME = "journal.jsonl"
 
 
-class Answered(BaseModel):
-    """An answer under the digest of everything that it depends on."""
+class JournalEntry(BaseModel):
+    """An answer under the digest of everything on which it depends."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     key: str
@@ -21,21 +21,21 @@ class Answered(BaseModel):
 
 
 class Journal:
-    """For one process at a time; each answer is handed to the system before it is used."""
+    """Answers by key, for one process at a time; each answer is flushed before it is used."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._texts = _read(path)
+        self._texts = _read_texts(path)
         self._stream = path.open("a")
         if self._stream.tell():
-            self._stream.write("\n")  # ends a line that was cut short; an empty one is none
+            self._stream.write("\n")  # ends a line that was cut short; an empty line is ignored
 
     def get(self, key: str) -> str | None:
         return self._texts.get(key)
 
     def put(self, key: str, text: str) -> None:
         self._texts[key] = text
-        self._stream.write(Answered(key=key, text=text).model_dump_json() + "\n")
+        self._stream.write(JournalEntry(key=key, text=text).model_dump_json() + "\n")
         self._stream.flush()
 
     def __enter__(self) -> Self:
@@ -45,8 +45,8 @@ class Journal:
         self._stream.close()
 
 
-def key_of(*parts: str) -> str:
-    """One digest for all parts; where one ends and the next begins counts."""
+def build_key(*parts: str) -> str:
+    """Build one digest of all parts; the boundaries between parts count."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode()
@@ -54,14 +54,14 @@ def key_of(*parts: str) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read_texts(path: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
     if path.is_file():
         with path.open("rb") as stream:
             for line in stream:
                 try:
-                    answered = Answered.model_validate_json(line)
+                    entry = JournalEntry.model_validate_json(line)
                 except ValidationError:
                     continue
-                texts[answered.key] = answered.text
+                texts[entry.key] = entry.text
     return texts

@@ -1,4 +1,4 @@
-"""Which of an image's boxes stay, as far as geometry says; each one that goes is counted by its reason.
+"""Drop boxes of an image by geometry, and count the dropped ones by reason.
 
 Source: paper section 3.2, Data Purification: no box over half of the image.
 """
@@ -15,7 +15,7 @@ OVER_FRACTION = 0.5
 
 
 class Fate(StrEnum):
-    """What became of a box; `clipped` and `unclear` ones stay."""
+    """The result of checking a box; `clipped` and `unclear` boxes stay."""
 
     INVERTED = "inverted or empty"
     OUTSIDE = "outside the image"
@@ -32,24 +32,24 @@ class Region:
     shown: str
 
 
-def by_geometry(
+def drop_by_geometry(
     named: Sequence[tuple[geometry.Corners, str]], size: geometry.Size
 ) -> tuple[list[Region], Counter[Fate]]:
-    """The regions inside an image of `size` that are neither too large nor repeated, in order, and all fates."""
+    """Return the regions inside an image of `size` that are neither too large nor repeated, and count all fates."""
     fates: Counter[Fate] = Counter()
-    kept: list[Region] = []
-    for corners, shown in named:
-        fate, box = _judged(corners, size)
-        if box is not None and any(geometry.iou(box, other.box) >= geometry.SAME_REGION_IOU for other in kept):
+    regions: list[Region] = []
+    for corners, description in named:
+        fate, box = _check_box(corners, size)
+        if box is not None and any(geometry.iou(box, other.box) >= geometry.SAME_REGION_IOU for other in regions):
             fate, box = Fate.REPEATED, None
         if fate is not None:
             fates[fate] += 1
         if box is not None:
-            kept.append(Region(box, shown))
-    return kept, fates
+            regions.append(Region(box, description))
+    return regions, fates
 
 
-def _judged(corners: geometry.Corners, size: geometry.Size) -> tuple[Fate | None, BoundingBox | None]:
+def _check_box(corners: geometry.Corners, size: geometry.Size) -> tuple[Fate | None, BoundingBox | None]:
     x1, y1, x2, y2 = corners
     if x1 >= x2 or y1 >= y2:
         return Fate.INVERTED, None

@@ -1,4 +1,4 @@
-"""What a built set is like, in numbers: the paper's statistics of MagniFake, by class.
+"""Compute the paper's statistics of MagniFake for a built set, by class.
 
 Source: paper section 3.2 (share with a box, boxes an image) and figure 7 (keywords).
 """
@@ -17,7 +17,7 @@ TOP_WORDS = 20
 AREA_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 MOST_BOXES = 8
 _WORD = re.compile(r"[a-z]{3,}")
-# What is said about any image, and what names the class itself.
+# Words that occur in any explanation, and words that name the class itself.
 _EMPTY = frozenset(
     _WORD.findall(
         """
@@ -32,7 +32,7 @@ _EMPTY = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class ClassFigures:
+class ClassStatistics:
     """One class of the set. `with_box` and `boxes` are the paper's 99.5 % and 3.24; areas are shares of the image."""
 
     images: int
@@ -47,48 +47,51 @@ class ClassFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class SetFigures:
-    whole: ClassFigures
-    by_label: dict[Verdict, ClassFigures]
+class SetStatistics:
+    whole: ClassStatistics
+    by_label: dict[Verdict, ClassStatistics]
     by_split: dict[Split, dict[Verdict, int]]
     groups: int
     grouped: int
     """images that have a near-duplicate, or another image of their origin, in the set"""
 
 
-def of(images: Sequence[LabeledImage]) -> SetFigures:
+def compute_statistics(images: Sequence[LabeledImage]) -> SetStatistics:
     sizes = Counter(image.require_provenance().group for image in images)
     counts = Counter((image.split, image.label) for image in images)
-    top = [word for word, _ in keywords([image.explanation for image in images]).most_common(TOP_WORDS)]
-    return SetFigures(
-        whole=_of_class(images, top),
-        by_label={label: _of_class([image for image in images if image.label is label], top) for label in Verdict},
+    top = [word for word, _ in count_keywords([image.explanation for image in images]).most_common(TOP_WORDS)]
+    return SetStatistics(
+        whole=_compute_class_statistics(images, top),
+        by_label={
+            label: _compute_class_statistics([image for image in images if image.label is label], top)
+            for label in Verdict
+        },
         by_split={split: {label: counts[split, label] for label in Verdict} for split in Split},
         groups=len(sizes),
         grouped=sum(size for size in sizes.values() if size > 1),
     )
 
 
-def keywords(explanations: Sequence[str]) -> Counter[str]:
-    """In how many explanations each word stands, words of no content left out and plurals with their singular."""
+def count_keywords(explanations: Sequence[str]) -> Counter[str]:
+    """Count the explanations that contain each word, without words of no content, plurals as their singular."""
     counts: Counter[str] = Counter()
     for text in explanations:
         words = (word for word in _WORD.findall(text.lower()) if word not in _EMPTY)
-        counts.update({_singular(word) for word in words})
+        counts.update({_make_singular(word) for word in words})
     return counts
 
 
-def _of_class(images: Sequence[LabeledImage], top: Sequence[str]) -> ClassFigures:
+def _compute_class_statistics(images: Sequence[LabeledImage], top: Sequence[str]) -> ClassStatistics:
     n = len(images)
     areas = sorted(box.area_px / FRAME_PX**2 for image in images for box in image.regions)
     per_image = Counter(min(len(image.boxes), MOST_BOXES) for image in images)
-    words = keywords([image.explanation for image in images])
-    return ClassFigures(
+    words = count_keywords([image.explanation for image in images])
+    return ClassStatistics(
         images=n,
         explained=sum(bool(image.explanation) for image in images),
         with_box=sum(bool(image.boxes) for image in images) / n if n else 0.0,
         boxes=len(areas) / n if n else 0.0,
-        boxes_per_image={_count_name(count): per_image[count] for count in range(MOST_BOXES + 1)},
+        boxes_per_image={_name_count(count): per_image[count] for count in range(MOST_BOXES + 1)},
         area_median=areas[len(areas) // 2] if areas else None,
         areas={
             f"{low:.0%} to {high:.0%}": sum(low < area <= high for area in areas)
@@ -98,9 +101,9 @@ def _of_class(images: Sequence[LabeledImage], top: Sequence[str]) -> ClassFigure
     )
 
 
-def _count_name(count: int) -> str:
+def _name_count(count: int) -> str:
     return f"{count} or more" if count == MOST_BOXES else str(count)
 
 
-def _singular(word: str) -> str:
+def _make_singular(word: str) -> str:
     return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

@@ -1,1 +1,1 @@
-"""Helpers without a subject of their own: progress, resampling, provenance, spreading work."""
+"""Progress, resampling, provenance and parallel work, for several rooms of training."""

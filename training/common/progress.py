@@ -1,4 +1,4 @@
-"""Progress for people: one line on stderr with the time that is left."""
+"""Show the progress of a step on stderr, with the time left."""
 
 import sys
 import time
@@ -26,22 +26,23 @@ class Progress:
         self._pause_s = 0.2 if self._live else log_every_s
         self._started = clock()
         self._first: float | None = None
-        self._shown = -float("inf")
+        self._shown_at = -float("inf")
 
     def show(self, done: float, note: str = "") -> None:
-        """`done` of the total; the first call's value was done earlier (a resumed run) and sets no pace."""
+        """Show that `done` of the total is done; the pace counts from the first call, so earlier runs set none."""
         if self._first is None:
             self._first, self._started = done, self._clock()
         finished = done >= self._total
-        if self._clock() - self._shown < self._pause_s and not finished:
+        if self._clock() - self._shown_at < self._pause_s and not finished:
             return
-        self._shown = self._clock()
-        line = f"{self._title}: {min(1.0, done / self._total):4.0%}, {self._left(done)}{', ' if note else ''}{note}"
+        self._shown_at = self._clock()
+        percent = f"{min(1.0, done / self._total):4.0%}"
+        line = f"{self._title}: {percent}, {self._estimate_left(done)}{', ' if note else ''}{note}"
         end = "\n" if finished or not self._live else ""
         self._stream.write(f"\r\x1b[K{line}{end}" if self._live else f"{line}\n")
         self._stream.flush()
 
-    def _left(self, done: float) -> str:
+    def _estimate_left(self, done: float) -> str:
         elapsed = self._clock() - self._started
         if done >= self._total:
             return f"took {format_duration(elapsed)}"
@@ -54,6 +55,6 @@ class Progress:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people: 42 s, 3 min 05 s."""
+    """Format a duration for readers: 42 s, 3 min 05 s."""
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

@@ -1,4 +1,4 @@
-"""Which code made a figure that is kept: the commit of the checkout that runs."""
+"""Name the code that produced a recorded metric by the commit of its checkout."""
 
 import subprocess
 from pathlib import Path
@@ -9,16 +9,16 @@ CODE = ("pipeline", "training")
 
 
 def read_commit(checkout: Path) -> str:
-    """The commit of the code that runs; with changes to it since, it says so."""
+    """Read the commit of the running code; `-dirty` is appended if the code was changed since."""
 
-    def git(*asked: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", *asked], cwd=checkout, capture_output=True, text=True, check=False)
+    def run_git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], cwd=checkout, capture_output=True, text=True, check=False)
 
     try:
-        head = git("rev-parse", "HEAD")
+        head = run_git("rev-parse", "HEAD")
     except FileNotFoundError:
         return UNKNOWN
     if head.returncode:
         return UNKNOWN
-    changed = git("diff", "--quiet", "HEAD", "--", *CODE).returncode
+    changed = run_git("diff", "--quiet", "HEAD", "--", *CODE).returncode
     return f"{head.stdout.strip()}{'-dirty' if changed else ''}"

@@ -39,7 +39,7 @@ class Metric:
         return f"{self.value:.3f}  [{self.low:.3f}, {self.high:.3f}]  n={self.n}"
 
 
-def bootstrap_metric(statistic: Statistic, *, images: int, n: int | None = None) -> Metric:
+def estimate_metric(statistic: Statistic, *, images: int, n: int | None = None) -> Metric:
     """Return the statistic over `images` images with its percentile interval; `n` of them qualify, by default all."""
     value = float(statistic(np.ones((1, images)))[0]) if images else float("nan")
     if np.isnan(value):
@@ -49,14 +49,14 @@ def bootstrap_metric(statistic: Statistic, *, images: int, n: int | None = None)
     return Metric(value, float(low), float(high), images if n is None else n)
 
 
-def bootstrap_mean(values: Floats, *, among: Floats | None = None) -> Metric:
+def estimate_mean(values: Floats, *, among: Floats | None = None) -> Metric:
     """Return the mean of `values` where `among` is 1."""
     n = len(values) if among is None else int(among.sum())
-    return bootstrap_metric(build_mean(values, among=among), images=len(values), n=n)
+    return estimate_metric(build_mean(values, among=among), images=len(values), n=n)
 
 
 def build_mean(values: Floats, *, among: Floats | None = None) -> Statistic:
-    """Build the statistic of `bootstrap_mean`, for metrics that combine several."""
+    """Build the statistic of `estimate_mean`, for metrics that combine several."""
     chosen = np.ones_like(values) if among is None else among
     return lambda weights: divide(weights @ (values * chosen), weights @ chosen)
 

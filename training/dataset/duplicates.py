@@ -1,6 +1,6 @@
-"""Which images are one picture: the same to the byte, or nearly the same by a perceptual hash, mirrored ones included.
+"""Find images of one picture by a perceptual hash: near-duplicates, mirrored ones included.
 
-Source: the hash is pHash's, with 255 instead of 64 bits: signs of low cosine frequencies against their median.
+Source: pHash, with 255 instead of 64 bits: low cosine frequencies, each compared with their median.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from PIL import Image
 SIDE_PX = 64
 FREQUENCIES = 16
 NEAR_BITS = 44
-"""of 255: re-encoding, scaling, light and tint move up to 20, a margin cut off or a line of text 30 to 40 as a rule;
-scenes that have nothing in common differ in 98 or more"""
+"""bits of 255 in which near-duplicates may differ: re-encoding, scaling, brightness and tint change up to 20 bits, a
+cropped margin or a line of text usually 30 to 40; scenes that have nothing in common differ in 98 or more"""
 
 Bits = npt.NDArray[np.uint64]
 
@@ -37,14 +37,17 @@ def compute_fingerprint(pixels: Image.Image) -> Fingerprint:
 
 
 def group_duplicates(fingerprints: Sequence[Fingerprint], origins: Sequence[str]) -> list[int]:
-    """For each image the number of the first one of its group: near-duplicates, and images of one origin if named."""
+    """Return for each image the number of the first one of its group.
+
+    Near-duplicates are a group, and so are images of one origin if it is named.
+    """
     first = list(range(len(fingerprints)))
     by_origin: dict[str, int] = {}
     for number, origin in enumerate(origins):
         if origin:
             _join(first, by_origin.setdefault(origin, number), number)
-    upright = _pack([one.upright for one in fingerprints])
-    mirrored = _pack([one.mirrored for one in fingerprints])
+    upright = _pack([fingerprint.upright for fingerprint in fingerprints])
+    mirrored = _pack([fingerprint.mirrored for fingerprint in fingerprints])
     for number in range(len(fingerprints)):
         later = upright[number + 1 :]
         near = (
@@ -57,33 +60,34 @@ def group_duplicates(fingerprints: Sequence[Fingerprint], origins: Sequence[str]
 
 
 class KnownPictures:
-    """Pictures by their upright hashes, of which others may be near-duplicates."""
+    """The upright hashes of pictures, to look up whether another picture is a near-duplicate."""
 
     def __init__(self, hashes: Sequence[str]) -> None:
         self._upright = _pack(hashes)
 
-    def has_near_duplicate(self, one: Fingerprint) -> bool:
-        """Whether a near-duplicate of `one` is among them, mirrored or not."""
-        turned = _pack([one.upright, one.mirrored])
+    def has_near_duplicate(self, fingerprint: Fingerprint) -> bool:
+        """Return whether a near-duplicate is among the known pictures, mirrored or not."""
+        turned = _pack([fingerprint.upright, fingerprint.mirrored])
         return any(bool((_count_differing_bits(self._upright, side) <= NEAR_BITS).any()) for side in turned)
 
 
 def count_differing_bits(a: str, b: str) -> int:
-    """Bits in which two perceptual hashes differ."""
+    """Count the bits in which two perceptual hashes differ."""
     return (int(a, 16) ^ int(b, 16)).bit_count()
 
 
-def _count_differing_bits(hashes: Bits, one: Bits) -> npt.NDArray[np.int64]:
-    return np.bitwise_count(hashes ^ one).sum(1, dtype=np.int64)
+def _count_differing_bits(hashes: Bits, other: Bits) -> npt.NDArray[np.int64]:
+    counts: npt.NDArray[np.int64] = np.bitwise_count(hashes ^ other).sum(1, dtype=np.int64)
+    return counts
 
 
 def _pack(hashes: Sequence[str]) -> Bits:
-    whole = b"".join(bytes.fromhex(one) for one in hashes)
+    whole = b"".join(bytes.fromhex(digits) for digits in hashes)
     return np.frombuffer(whole, np.uint64).reshape(len(hashes), FREQUENCIES**2 // 64)
 
 
 def _hash_signs(low: npt.NDArray[np.float64]) -> str:
-    """The mean brightness (the first coefficient) is left out."""
+    """Compare each coefficient with the median; the first one, the mean brightness, is left out."""
     values = low.ravel()[1:]
     bits = np.append(values > np.median(values), False)
     return np.packbits(bits).tobytes().hex()
@@ -91,7 +95,7 @@ def _hash_signs(low: npt.NDArray[np.float64]) -> str:
 
 @cache
 def _compute_cosines() -> npt.NDArray[np.float64]:
-    """[frequency, place]: the first rows of a discrete cosine transform."""
+    """Return the first rows of a discrete cosine transform, [frequency, place]."""
     places = np.arange(SIDE_PX) + 0.5
     return np.cos(np.pi / SIDE_PX * np.arange(FREQUENCIES)[:, None] * places)
 

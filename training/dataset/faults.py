@@ -1,6 +1,6 @@
-"""What a set on disk is refused for, counted by reason, before anything is trained or measured on it.
+"""Refuse sets with unusable images before anything is trained or measured on them, with counts by reason.
 
-A set that `zoomin-train build` made has passed: there such images are left out, and its card counts them.
+A set that `zoomin-train build` made has passed: the build leaves such images out, and its dataset card counts them.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ MAX_PIXELS = 100_000_000
 MIXED_LABELS = "mixed_labels"
 INVERTED, BEYOND = "box_inverted_or_empty", "box_beyond_the_image"
 LEAST_SHARE = 0.2
-"""of the smaller class: below it a model learns the larger one's name"""
+"""share of the smaller class; below it a model learns to answer with the larger one"""
 
 
 def open_checked(directory: Path, entries: Sequence[LabeledImage]) -> Iterator[tuple[LabeledImage, RgbImage]]:
-    """Each entry with its image, one in memory at a time.
+    """Yield each entry with its image; one image is in memory at a time.
 
-    Raises: BadSettings at the end when there were faults, with their counts and the first file of each kind.
+    Raises: BadSettings at the end if there were faults, with their counts and the first file of each kind.
     """
     found: list[LeftOut] = []
     labeled: dict[str, LabeledImage] = {}
@@ -40,19 +40,25 @@ def open_checked(directory: Path, entries: Sequence[LabeledImage]) -> Iterator[t
         progress.show(done)
     if found:
         raise BadSettings(
-            f"{len(found)} of {len(entries)} images of {directory} cannot be used ({format_faults(found)}); mend them, or let "
-            f"`zoomin-train build {directory} --labels-only --out SET` leave out what it cannot use, and use SET"
+            f"{len(found)} of {len(entries)} images of {directory} cannot be used ({format_faults(found)}); mend them, "
+            f"or let `zoomin-train build {directory} --labels-only --out SET` leave out what it cannot use, and use SET"
         )
 
 
 def refuse_unfit(directory: Path, entries: Sequence[LabeledImage]) -> None:
-    """Raises: BadSettings for a set that is too one-sided to train on, or that holds what cannot be used."""
+    """Refuse a set that is too one-sided to train on or holds unusable images.
+
+    Raises: BadSettings.
+    """
     refuse_one_sided(Counter(entry.label for entry in entries))
     refuse_unusable(directory, entries)
 
 
 def refuse_unusable(directory: Path, entries: Sequence[LabeledImage]) -> None:
-    """Raises: BadSettings for what cannot be used; a built set is not read again."""
+    """Refuse a set with unusable images; a built set has none and is not read again.
+
+    Raises: BadSettings.
+    """
     if not manifest.is_built(entries):
         for _ in open_checked(directory, entries):
             pass
@@ -61,7 +67,10 @@ def refuse_unusable(directory: Path, entries: Sequence[LabeledImage]) -> None:
 def refuse_shared(
     directory: Path, entries: Sequence[LabeledImage], other: Path, others: Sequence[LabeledImage]
 ) -> None:
-    """Raises: BadSettings with the count of images that are in both sets, byte for byte: one is to prove the other."""
+    """Refuse sets that share files, because one is to validate what is trained on the other.
+
+    Raises: BadSettings with the count of shared files.
+    """
     known = {_digest_file(directory, entry) for entry in entries}
     shared = [entry.file for entry in others if _digest_file(other, entry) in known]
     if shared:
@@ -100,13 +109,18 @@ def _find_misplacement(corners: tuple[int, int, int, int], size: geometry.Size) 
 
 
 def format_faults(found: Sequence[LeftOut]) -> str:
-    """Each reason with its count and the first file."""
-    first = {one.reason: one.name for one in reversed(found)}
+    """Format each reason with its count and the first file."""
+    first = {left_out.reason: left_out.name for left_out in reversed(found)}
     return ", ".join(f"{count} {reason}: {first[reason]}" for reason, count in count_reasons(found).items())
 
 
 def refuse_one_sided(labels: Counter[Verdict], note: str = "") -> None:
-    """Raises: BadSettings with the counts, for a set that would teach the larger class's name."""
+    """Refuse a set of which one class has less than its least share.
+
+    Raises: BadSettings with the counts.
+    """
     if min(labels[label] for label in Verdict) < LEAST_SHARE * labels.total():
-        shown = ", ".join(f"{labels[label]} {label}" for label in Verdict)
-        raise BadSettings(f"too one-sided to train on: {shown}{note}; the smaller class needs {LEAST_SHARE:.0%} of all")
+        counts = ", ".join(f"{labels[label]} {label}" for label in Verdict)
+        raise BadSettings(
+            f"too one-sided to train on: {counts}{note}; the smaller class needs {LEAST_SHARE:.0%} of all"
+        )

@@ -6,7 +6,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 
 def embed_by_product(model: Qwen2_5_VLForConditionalGeneration) -> None:
-    """Let the patch embedding run as one matrix product: the same sums, five times faster on a CPU than its Conv3d."""
+    """Replace the patch embedding by one matrix product: the same sums, five times faster on a CPU than its Conv3d."""
     embedding = model.model.visual.patch_embed
 
     def forward(patches: torch.Tensor) -> torch.Tensor:

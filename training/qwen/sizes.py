@@ -1,4 +1,4 @@
-"""The shapes of the published Qwen2.5-VL models, without their weights.
+"""Give the shapes of the published Qwen2.5-VL models, without their weights.
 
 Source: config.json of Qwen2.5-VL-7B-Instruct and -32B-Instruct; the parameters that follow from these values are as
 many as are published, 8,292,166,656 and 33,452,718,336.
@@ -51,8 +51,8 @@ SIZES = {
 }
 
 
-def config(size: str) -> Qwen2_5_VLConfig:
-    """Of a published size by its name, or of the checkpoint in a directory.
+def load_config(size: str) -> Qwen2_5_VLConfig:
+    """Return the configuration of a published size by its name, or of the checkpoint in a directory.
 
     Raises: BadSettings.
     """
@@ -66,7 +66,7 @@ def config(size: str) -> Qwen2_5_VLConfig:
     return AutoConfig.from_pretrained(size)
 
 
-def on_meta(config: Qwen2_5_VLConfig) -> Qwen2_5_VLForConditionalGeneration:
-    """The model without memory: modules and shapes."""
+def build_on_meta(config: Qwen2_5_VLConfig) -> Qwen2_5_VLForConditionalGeneration:
+    """Build the model without memory for its weights: modules and shapes."""
     with torch.device("meta"):
         return Qwen2_5_VLForConditionalGeneration(config)

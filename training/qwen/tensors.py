@@ -1,4 +1,4 @@
-"""From pictures and rows to tensors, token for token and patch for patch as serving sends them to the model."""
+"""Turn images and answers into tensors, token for token and patch for patch as serving sends them to the model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class TrainingExample:
     answer: str
 
 
-def patches(pictures: Sequence[npt.NDArray[np.uint8]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """What transformers' Qwen2-VL image processor makes of pictures whose sides are multiples of 28.
+def cut_patches(pictures: Sequence[npt.NDArray[np.uint8]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cut pictures into patches as transformers' Qwen2-VL image processor does; sides are multiples of 28.
 
     Shapes: [patches, 1176] and [pictures, 3] (time, rows, columns in patches).
     """
@@ -49,14 +49,14 @@ def patches(pictures: Sequence[npt.NDArray[np.uint8]]) -> tuple[torch.Tensor, to
 
 
 def _cut(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Patches in the order of the merged tokens: [patches, 3, 14, 14]."""
+    """Cut patches in the order of the merged tokens, [patches, 3, 14, 14]."""
     rows, columns = picture.shape[0] // TOKEN_PX, picture.shape[1] // TOKEN_PX
     cells = picture.reshape(rows, MERGE, PATCH_PX, columns, MERGE, PATCH_PX, 3)
     return cells.transpose(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3, PATCH_PX, PATCH_PX)
 
 
 class Collator:
-    """Pads rows to one batch; labels and weights fall on the answers alone."""
+    """Pads examples to one batch; only answers have labels and weights."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokenizer = tokenizer
@@ -66,8 +66,8 @@ class Collator:
         self._answer = lru_cache(maxsize=4096)(self._encode_answer)
 
     def __call__(self, rows: Sequence[TrainingExample]) -> Batch:
-        """The batch: input_ids, attention_mask, labels, weights, mm_token_type_ids, pixel_values, image_grid_thw."""
-        pairs = [(self.prompt(row.query), self._answer(row.answer)) for row in rows]
+        """Build a batch, with input_ids, labels and weights of [rows, longest], pixel_values and image_grid_thw."""
+        pairs = [(self.encode_prompt(row.query), self._answer(row.answer)) for row in rows]
         longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
         input_ids = torch.full((len(rows), longest), int(self._tokenizer.pad_token_id))
         attention_mask = torch.zeros_like(input_ids)
@@ -77,27 +77,27 @@ class Collator:
             input_ids[number, :end] = torch.tensor([*prompt, *answer])
             attention_mask[number, :end] = 1
             labels[number, len(prompt) : end] = torch.tensor(answer)
-        pixel_values, grids = patches([np.asarray(image) for row in rows for image in row.query.images])
+        pixel_values, grids = cut_patches([np.asarray(image) for row in rows for image in row.query.images])
         return {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "labels": labels,
-            "weights": self._weights(labels),
+            "weights": self._weigh(labels),
             "mm_token_type_ids": (input_ids == self._image).long(),
             "pixel_values": pixel_values,
             "image_grid_thw": grids,
         }
 
-    def prompts(self, queries: Sequence[Query]) -> Batch:
-        """Queries alone, to be answered: padded on the left, so that answers begin at one place."""
-        rows = [self.prompt(query) for query in queries]
+    def collate_prompts(self, queries: Sequence[Query]) -> Batch:
+        """Build a batch of queries without answers, padded on the left, so that all answers begin at one place."""
+        rows = [self.encode_prompt(query) for query in queries]
         longest = max(map(len, rows))
         input_ids = torch.full((len(rows), longest), int(self._tokenizer.pad_token_id))
         attention_mask = torch.zeros_like(input_ids)
         for number, row in enumerate(rows):
             input_ids[number, longest - len(row) :] = torch.tensor(row)
             attention_mask[number, longest - len(row) :] = 1
-        pixel_values, grids = patches([np.asarray(image) for query in queries for image in query.images])
+        pixel_values, grids = cut_patches([np.asarray(image) for query in queries for image in query.images])
         return {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -106,29 +106,31 @@ class Collator:
             "image_grid_thw": grids,
         }
 
-    def prompt(self, query: Query) -> list[int]:
-        """A query's tokens as the engine sees them, up to where the answer begins."""
-        text = self._chat(query.instructions, tuple(p if isinstance(p, str) else None for p in query.content))
+    def encode_prompt(self, query: Query) -> list[int]:
+        """Encode a query as the engine does, up to where the answer begins."""
+        text = self._render_chat(query.instructions, tuple(p if isinstance(p, str) else None for p in query.content))
         tokens: list[int] = []
         sizes = iter(query.images)
         for token in self._encode(text):
-            tokens += [token] * (_image_tokens(next(sizes)) if token == self._image else 1)
+            tokens += [token] * (_count_image_tokens(next(sizes)) if token == self._image else 1)
         return tokens
 
-    def _chat(self, instructions: str, parts: tuple[str | None, ...]) -> str:
+    def _render_chat(self, instructions: str, parts: tuple[str | None, ...]) -> str:
         blank = Image.new("RGB", (TOKEN_PX, TOKEN_PX))
         query = Query(instructions, tuple(part if part is not None else blank for part in parts), "", "", 0)
-        return str(self._tokenizer.apply_chat_template(prompts.build_chat(query), tokenize=False, add_generation_prompt=True))
+        return str(
+            self._tokenizer.apply_chat_template(prompts.build_chat(query), tokenize=False, add_generation_prompt=True)
+        )
 
     def _encode_text(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _encode_answer(self, text: str) -> tuple[int, ...]:
-        """Special tokens that an annotator quotes are spelled out: the one that ends the answer is ours."""
+        """Encode an answer with its end token; special tokens inside the text are encoded letter by letter."""
         tokens = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return (*tokens, self._end)
 
-    def _weights(self, labels: torch.Tensor) -> torch.Tensor:
+    def _weigh(self, labels: torch.Tensor) -> torch.Tensor:
         weights = (labels != IGNORED).float()
         weights[torch.isin(labels, self._verdicts)] = VERDICT_WEIGHT
         weights[torch.isin(labels, self._coordinates)] = COORDINATE_WEIGHT
@@ -143,5 +145,5 @@ class Collator:
         return torch.tensor([self._encode(str(number))[0] for number in tokens.COORDINATES])
 
 
-def _image_tokens(image: Image.Image) -> int:
+def _count_image_tokens(image: Image.Image) -> int:
     return (image.width // TOKEN_PX) * (image.height // TOKEN_PX)

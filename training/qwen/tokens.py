@@ -1,4 +1,4 @@
-"""Qwen2.5-VL's special tokens, and the tokens that coordinates have on our grid."""
+"""Name Qwen2.5-VL's special tokens, and the tokens of coordinates on our grid."""
 
 END_OF_TEXT, IM_START, IM_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"

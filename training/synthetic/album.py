@@ -1,6 +1,6 @@
-"""Scenes as the model sees them: each one's view and crops, made by the product's own functions, kept on disk.
+"""Cache scenes on disk as the model sees them: views and crops, made by the functions that serving uses.
 
-Invariant: a shard's name says everything that its content depends on, and a shard is whole or absent.
+Invariant: a shard's name holds everything on which its content depends, and a shard is whole or absent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from pipeline import geometry, images
 from pipeline.verdict import BoundingBox, Verdict
+from training.common.parallel import run_parallel
 from training.common.progress import Progress
-from training.common.spread import run_parallel
 from training.synthetic import scenes
 from training.synthetic.scenes import Detail, Scene
 
-VERSION = 2  # of what a shard holds; raise it when scenes or crops change
+VERSION = 2  # of the content of shards; raise it when scenes or crops change
 SHARD_SCENES = 25
 VIEW_PIXELS = 140 * 140
 CROPS_PER_DETAIL = 2
@@ -29,7 +29,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """Pixels that a model sees, the part of the scene they show, and the detail they are about, if any."""
+    """Pixels that a model sees, the window of the scene that they show, and the detail that fills it, if any."""
 
     pixels: Pixels
     window: BoundingBox
@@ -38,7 +38,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """One scene: its view, crops around each detail (as imprecise as a model's boxes), and one crop beside them."""
+    """One scene: its view, crops around each detail (as imprecise as a model's boxes), and one random crop."""
 
     label: Verdict
     details: tuple[Detail, ...]
@@ -47,28 +47,28 @@ class Page:
     stray: Picture
 
 
-def page(seed: int) -> Page:
-    """The page of the scene with this seed."""
-    scene = scenes.make(seed)
+def build_page(seed: int) -> Page:
+    """Draw the scene of this seed and cut its view and crops."""
+    scene = scenes.draw_scene(seed)
     rng = np.random.default_rng([seed, VERSION])
     view = images.build_view(scene.image, VIEW_PIXELS)
     whole = BoundingBox(0, 0, *scene.image.size_px)
     crops = tuple(
         tuple(_crop(scene, _jitter(rng, detail.box)) for _ in range(CROPS_PER_DETAIL)) for detail in scene.details
     )
-    stray = _crop(scene, random_box(rng, scene.image.size_px))
+    stray = _crop(scene, draw_random_box(rng, scene.image.size_px))
     return Page(scene.label, scene.details, Picture(np.asarray(view), whole, None), crops, stray)
 
 
-def random_box(rng: np.random.Generator, size: geometry.Size) -> BoundingBox:
-    """A box of a detail's size anywhere in the image."""
+def draw_random_box(rng: np.random.Generator, size: geometry.Size) -> BoundingBox:
+    """Draw a box of a detail's size anywhere in the image."""
     width, height = (min(int(side), limit) for side, limit in zip(rng.integers(72, 129, 2), size, strict=True))
     x, y = int(rng.integers(0, size[0] - width + 1)), int(rng.integers(0, size[1] - height + 1))
     return BoundingBox(x, y, x + width, y + height)
 
 
 def _jitter(rng: np.random.Generator, box: BoundingBox) -> BoundingBox:
-    """Each edge moved by a normal share of the side: from nearly exact to as far off as a model's box."""
+    """Move each edge by a normal share of the side: from nearly exact to as imprecise as a model's box."""
     spread = rng.uniform(0, MAX_JITTER)
     off = rng.normal(0, spread, 4) * (box.width_px, box.height_px, box.width_px, box.height_px)
     moved = tuple(float(edge + step) for edge, step in zip(box.corners, off, strict=True))
@@ -81,23 +81,23 @@ def _jitter(rng: np.random.Generator, box: BoundingBox) -> BoundingBox:
 def _crop(scene: Scene, box: BoundingBox) -> Picture:
     window = geometry.find_crop_window(box, scene.image.size_px)
     pixels = np.asarray(images.crop(scene.image, box, VIEW_PIXELS).pixels)
-    number = shown_in(window, scene.boxes)
+    number = find_subject(window, scene.boxes)
     return Picture(pixels, window, None if number is None else scene.details[number])
 
 
-def shown_in(window: BoundingBox, boxes: Sequence[BoundingBox]) -> int | None:
-    """Which of `boxes` a crop of `window` is about: the one that covers most of it, if that is three tenths."""
-    covered = [_shared_px(window, box) for box in boxes]
+def find_subject(window: BoundingBox, boxes: Sequence[BoundingBox]) -> int | None:
+    """Return the number of the box that covers most of a crop, or None if it covers less than three tenths."""
+    covered = [_measure_overlap(window, box) for box in boxes]
     most = max(range(len(boxes)), key=covered.__getitem__, default=None)
     return None if most is None or covered[most] < SHOWS_DETAIL * window.area_px else most
 
 
-def _shared_px(a: BoundingBox, b: BoundingBox) -> int:
+def _measure_overlap(a: BoundingBox, b: BoundingBox) -> int:
     return max(0, min(a.x2, b.x2) - max(a.x1, b.x1)) * max(0, min(a.y2, b.y2) - max(a.y1, b.y1))
 
 
-def load(cache: Path, *, first_seed: int, count: int, workers: int, title: str = "scenes") -> list[Page]:
-    """`count` pages from `first_seed` on; what the cache lacks is made by `workers` processes and kept."""
+def load_pages(cache: Path, *, first_seed: int, count: int, workers: int, title: str = "scenes") -> list[Page]:
+    """Load `count` pages from `first_seed` on; `workers` processes draw and store the missing ones."""
     cache.mkdir(parents=True, exist_ok=True)
     starts = range(first_seed, first_seed + count, SHARD_SCENES)
     jobs = [(cache / f"scenes-v{VERSION}-{start}-{SHARD_SCENES}.npz", start) for start in starts]
@@ -105,38 +105,38 @@ def load(cache: Path, *, first_seed: int, count: int, workers: int, title: str =
     progress = Progress(title, len(jobs))
     progress.show(len(jobs) - len(missing))
     if missing:
-        kept = len(jobs) - len(missing)
-        run_parallel(_make_shard, missing, workers, after_each=lambda done: progress.show(kept + done))
+        cached = len(jobs) - len(missing)
+        run_parallel(_make_shard, missing, workers, after_each=lambda done: progress.show(cached + done))
     return [page for path, _ in jobs for page in _read_shard(path)][:count]
 
 
 def _make_shard(job: tuple[Path, int]) -> None:
     path, first_seed = job
-    pages = [page(seed) for seed in range(first_seed, first_seed + SHARD_SCENES)]
+    pages = [build_page(seed) for seed in range(first_seed, first_seed + SHARD_SCENES)]
     unfinished = path.with_name(f"{path.name}.part")
     with unfinished.open("wb") as stream:
-        np.savez(stream, **_pack(pages))
+        np.savez(stream, allow_pickle=False, **_pack(pages))
     unfinished.replace(path)
 
 
 def _pack(pages: Sequence[Page]) -> dict[str, npt.NDArray[np.generic]]:
-    """Flat arrays: one row a scene, a detail, and a crop; crops' pixels end to end."""
+    """Pack pages into flat arrays: one row for each scene, detail and crop; the pixels of crops end to end."""
     kinds, artifacts = list(scenes.Kind), list(scenes.Artifact)
     details: list[list[int]] = []
     crops: list[list[int]] = []
     pixels: list[Pixels] = []
-    for number, one in enumerate(pages):
-        for detail in one.details:
+    for number, page in enumerate(pages):
+        for detail in page.details:
             artifact = -1 if detail.artifact is None else artifacts.index(detail.artifact)
             details.append([number, *detail.box.corners, kinds.index(detail.kind), artifact])
-        for group, pictures in [*enumerate(one.crops), (-1, (one.stray,))]:
+        for group, pictures in [*enumerate(page.crops), (-1, (page.stray,))]:
             for picture in pictures:
-                about = -1 if picture.detail is None else one.details.index(picture.detail)
+                about = -1 if picture.detail is None else page.details.index(picture.detail)
                 crops.append([number, group, about, *picture.window.corners, *picture.pixels.shape[:2]])
                 pixels.append(picture.pixels.reshape(-1))
     return {
-        "generated": np.array([one.label is Verdict.GENERATED for one in pages]),
-        "views": np.stack([one.view.pixels for one in pages]),
+        "generated": np.array([page.label is Verdict.GENERATED for page in pages]),
+        "views": np.stack([page.view.pixels for page in pages]),
         "details": np.array(details, np.int32),
         "crops": np.array(crops, np.int32),
         "pixels": np.concatenate(pixels),
@@ -149,8 +149,8 @@ def _read_shard(path: Path) -> Iterator[Page]:
     kinds, artifacts = list(scenes.Kind), list(scenes.Artifact)
     details: list[list[Detail]] = [[] for _ in arrays["views"]]
     for number, x1, y1, x2, y2, kind, artifact in arrays["details"].tolist():
-        shown = None if artifact < 0 else artifacts[artifact]
-        details[number].append(Detail(BoundingBox(x1, y1, x2, y2), kinds[kind], shown))
+        kind_of_artifact = None if artifact < 0 else artifacts[artifact]
+        details[number].append(Detail(BoundingBox(x1, y1, x2, y2), kinds[kind], kind_of_artifact))
     groups: list[dict[int, list[Picture]]] = [{} for _ in arrays["views"]]
     start = 0
     for number, group, about, x1, y1, x2, y2, height, width in arrays["crops"].tolist():

@@ -1,4 +1,4 @@
-"""What a generator leaves behind in detail: three artifacts, each applied to the brightness of a region.
+"""Apply artifacts of generative models to the brightness of a region.
 
 Shapes: patches are [height, width], in gray levels around zero.
 """
@@ -11,16 +11,17 @@ Floats = npt.NDArray[np.float32]
 MIDDLE_GRAY = 128
 
 
-def checkerboard(rng: np.random.Generator, patch: Floats) -> Floats:
-    """Residue of up-sampling: cells of 2 or 3 px, a period of 4 to 6."""
+def add_checkerboard(rng: np.random.Generator, patch: Floats) -> Floats:
+    """Add the residue of up-sampling: cells of 2 or 3 px, a period of 4 to 6."""
     down, across = np.indices(patch.shape)
     cell = int(rng.integers(2, 4))
     sign = ((across // cell + down // cell) % 2 * 2 - 1).astype(np.float32)
-    return patch + sign * np.float32(rng.uniform(11, 18))
+    checkered: Floats = patch + sign * np.float32(rng.uniform(11, 18))
+    return checkered
 
 
-def smoothed(rng: np.random.Generator, patch: Floats) -> Floats:
-    """Fine detail blurred away, coarse contrast kept, and ringing of 5 px along the border."""
+def smooth_detail(rng: np.random.Generator, patch: Floats) -> Floats:
+    """Blur fine detail, keep coarse contrast, and add ringing of 5 px along the border."""
     height, width = patch.shape
     blur = ImageFilter.GaussianBlur(rng.uniform(1.8, 2.4))
     levels = np.clip(patch + MIDDLE_GRAY, 0, 255).astype(np.uint8)
@@ -29,11 +30,12 @@ def smoothed(rng: np.random.Generator, patch: Floats) -> Floats:
     down, across = np.indices((height, width)).astype(np.float32)
     depth = np.minimum(np.minimum(across, width - 1 - across), np.minimum(down, height - 1 - down))
     ringing = np.cos(depth * np.float32(2 * np.pi / 5)) * np.exp(-depth / 7)
-    return soft + ringing * np.float32(rng.uniform(14, 22))
+    smooth: Floats = soft + ringing * np.float32(rng.uniform(14, 22))
+    return smooth
 
 
-def tiles(rng: np.random.Generator, patch: Floats) -> Floats:
-    """One tile of 11 to 15 px repeated over the region, with a bright and a dark line at each seam."""
+def repeat_tile(rng: np.random.Generator, patch: Floats) -> Floats:
+    """Repeat one tile of 11 to 15 px over the region, with a bright and a dark line at each seam."""
     height, width = patch.shape
     side = int(rng.integers(11, 16))
     y, x = int(rng.integers(0, height - side)), int(rng.integers(0, width - side))
@@ -44,4 +46,5 @@ def tiles(rng: np.random.Generator, patch: Floats) -> Floats:
     seam = ((across % side == 0) | (down % side == 0)).astype(np.float32)
     seam -= (across % side == 1) | (down % side == 1)
     step = np.float32(rng.choice([-1, 1]) * rng.uniform(16, 26))
-    return repeated * 0.75 + patch * 0.25 + seam * step
+    tiled: Floats = repeated * 0.75 + patch * 0.25 + seam * step
+    return tiled

@@ -1,9 +1,9 @@
-"""Real photographs with the scenes' artifacts planted where they have detail, so that textures are ones nobody drew.
+"""Inject the artifacts of scenes into real photographs where they have detail, so that textures are natural.
 
-Each frame of a photograph gives a pair: as it is (real), and with one artifact in each of its regions (generated). The
-views of both are the same but for what rounding leaves (a third of a gray level, a few beside pixels that are black or
-white), and no tone is planted: who judges the view alone says the same of both and is right once, which is chance. All
-that is drawn is drawn from the frame's own pixels: a photograph gives the same pairs wherever it lies.
+Each frame of a photograph gives a pair: unchanged (real), and with one artifact in each of its regions (generated). The
+views of both are equal except for rounding (a third of a gray level, a few levels beside pixels that are black or
+white), and no tone is injected: a classifier of the view alone gives both the same verdict and is at chance. The random
+generator is seeded from the frame's own pixels: a photograph gives the same pairs wherever its file lies.
 Shapes: brightness and changes of it are [height, width], pixels [height, width, 3], in gray levels.
 """
 
@@ -18,22 +18,22 @@ from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.synthetic import scenes
 from training.synthetic.scenes import SIDE_PX, Artifact, Floats
 
-VERSION = 1  # of what a photograph gives; raise it when pairs change
+VERSION = 1  # of the pairs; raise it when they change
 LEAST_SIDE_PX = 384
-"""enlarged by a third at most: more would blur what a real frame is known by"""
+"""shorter sides would be enlarged by more than a third, which blurs natural detail"""
 MOST_FRAMES = 9
-"""the middle and its eight neighbours: one large photograph must not outweigh all others"""
+"""the middle and its eight neighbours, so that one large photograph does not outweigh the others"""
 LEAST_DETAIL = 3.0
-"""gray levels that the view does not show: without them there is nothing to smooth or to repeat"""
+"""gray levels that the view does not show; without them there is nothing to smooth or to repeat"""
 LEAST_CHANGE = 5.0
-"""gray levels in each region: pixels that are all black or white have no room for an artifact"""
+"""gray levels in each region; pixels that are all black or white leave no room for an artifact"""
 DRAWN_BOXES = 64
 ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Planted:
-    """A frame with its truth; `artifacts` has one for each box, or None for each where the frame is real."""
+class InjectedFrame:
+    """A frame with its truth; `artifacts` has one item for each box, which is None in a real frame."""
 
     image: RgbImage
     label: Verdict
@@ -42,30 +42,32 @@ class Planted:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """What a crop of each box shows, in words."""
+        """A description of what a crop of each box shows."""
         return tuple(f"texture with {scenes.SHOWN[artifact]}" for artifact in self.artifacts)
 
     @property
     def scan_explanation(self) -> str:
         """The reference explanation of Query 1."""
-        return f"The view tells nothing; check {', '.join(f'texture {scenes.place(box)}' for box in self.boxes)}."
+        return (
+            f"The view tells nothing; check {', '.join(f'texture {scenes.describe_place(box)}' for box in self.boxes)}."
+        )
 
     @property
     def check_explanation(self) -> str:
         """The reference explanation of Query 2."""
-        return scenes.tell_crops(self.shown)
+        return scenes.describe_crops(self.shown)
 
 
-Pair = tuple[Planted, Planted]
+Pair = tuple[InjectedFrame, InjectedFrame]
 
 
-def pairs(photograph: RgbImage) -> list[Pair]:
-    """Real and generated, of every frame that artifacts can be planted in; none of a photograph that is too small."""
-    return [pair for frame in frames(photograph) if (pair := plant(frame))]
+def build_pairs(photograph: RgbImage) -> list[Pair]:
+    """Build a pair, real and generated, of each frame that has room for artifacts; none of too small a photograph."""
+    return [pair for frame in cut_frames(photograph) if (pair := inject_artifacts(frame))]
 
 
-def frames(photograph: RgbImage) -> list[RgbImage]:
-    """Squares of a scene's size: the middle one and those beside it, the nearest first, none over another."""
+def cut_frames(photograph: RgbImage) -> list[RgbImage]:
+    """Cut squares of a scene's size: the middle one and its neighbours, the nearest first, without overlap."""
     pixels = photograph.pixels
     short = min(pixels.size)
     if short < LEAST_SIDE_PX:
@@ -73,77 +75,79 @@ def frames(photograph: RgbImage) -> list[RgbImage]:
     if short < SIDE_PX:
         width, height = (round(side * SIDE_PX / short) for side in pixels.size)
         pixels = pixels.resize((width, height), Image.Resampling.BICUBIC)
-    across, down = (_tiles(side) for side in pixels.size)
+    across, down = (_count_tiles(side) for side in pixels.size)
     ordered = sorted(product(down, across), key=lambda tile: (max(abs(tile[0]), abs(tile[1])), tile))
     middle_x, middle_y = ((side - SIDE_PX) // 2 for side in pixels.size)
     corners = [(middle_x + column * SIDE_PX, middle_y + row * SIDE_PX) for row, column in ordered[:MOST_FRAMES]]
     return [RgbImage(pixels.crop((x, y, x + SIDE_PX, y + SIDE_PX)), photograph.format) for x, y in corners]
 
 
-def _tiles(side_px: int) -> range:
-    """Which whole tiles fit in a row whose tile 0 lies in the middle."""
+def _count_tiles(side_px: int) -> range:
+    """Return the numbers of the whole tiles in a row whose tile 0 lies in the middle."""
     beside = (side_px - SIDE_PX) // 2 // SIDE_PX
     return range(-beside, beside + 1)
 
 
-def plant(frame: RgbImage) -> Pair | None:
-    """The frame as it is, and with an artifact in each of its regions; None where it has no detail or no room."""
+def inject_artifacts(frame: RgbImage) -> Pair | None:
+    """Return the frame unchanged and with an artifact in each of its regions; None if it has no detail or no room."""
     rng = np.random.default_rng([int(images.digest_pixels(frame.pixels)[:16], 16), VERSION])
     pixels = np.asarray(frame.pixels, np.float32)
-    boxes = detailed(rng, pixels.mean(2))
+    boxes = find_detailed_boxes(rng, pixels.mean(2))
     if not boxes:
         return None
     artifacts = tuple(list(Artifact)[rng.integers(0, len(Artifact))] for _ in boxes)
-    change = hidden_change(rng, pixels, boxes, artifacts)
-    planted = Image.fromarray(np.clip(np.rint(pixels + change[..., None]), 0, 255).astype(np.uint8))
-    changed = (np.asarray(planted, np.float32) - pixels).mean(2)
-    if min(float(changed[_within(box)].std()) for box in boxes) < LEAST_CHANGE:
+    change = compute_hidden_change(rng, pixels, boxes, artifacts)
+    injected = Image.fromarray(np.clip(np.rint(pixels + change[..., None]), 0, 255).astype(np.uint8))
+    changed = (np.asarray(injected, np.float32) - pixels).mean(2)
+    if min(float(changed[_slice(box)].std()) for box in boxes) < LEAST_CHANGE:
         return None
     return (
-        Planted(frame, Verdict.REAL, boxes, (None,) * len(boxes)),
-        Planted(RgbImage(planted, frame.format), Verdict.GENERATED, boxes, artifacts),
+        InjectedFrame(frame, Verdict.REAL, boxes, (None,) * len(boxes)),
+        InjectedFrame(RgbImage(injected, frame.format), Verdict.GENERATED, boxes, artifacts),
     )
 
 
-def detailed(rng: np.random.Generator, brightness: Floats) -> tuple[BoundingBox, ...]:
-    """One to three boxes of a detail's size that keep their distance, from top to bottom.
+def find_detailed_boxes(rng: np.random.Generator, brightness: Floats) -> tuple[BoundingBox, ...]:
+    """Find one to three boxes of a detail's size at a distance from each other, from top to bottom.
 
-    Of boxes drawn anywhere, those with most detail are taken: the root mean square, within the box, of what the view
-    does not show of the brightness (`scenes.beyond_view`), which is what artifacts act on.
+    Of randomly drawn boxes, those with most detail are chosen. Detail is the root mean square, within the box, of the
+    brightness that the view does not show (`scenes.hide_from_view`); artifacts act on it.
     """
-    unseen = scenes.beyond_view(brightness) ** 2
+    unseen = scenes.hide_from_view(brightness) ** 2
     wanted = int(rng.integers(1, scenes.MAX_REGIONS + 1))
     drawn = [scenes.draw_box(rng) for _ in range(DRAWN_BOXES)]
-    by_detail = sorted(((float(np.sqrt(unseen[_within(box)].mean())), box) for box in drawn), key=lambda one: -one[0])
+    by_detail = sorted(
+        ((float(np.sqrt(unseen[_slice(box)].mean())), box) for box in drawn), key=lambda ranked: -ranked[0]
+    )
     chosen: list[BoundingBox] = []
     for detail, box in by_detail:
         if len(chosen) == wanted or detail < LEAST_DETAIL:
             break
-        if not any(scenes.near(box, other) for other in chosen):
+        if not any(scenes.are_near(box, other) for other in chosen):
             chosen.append(box)
     return tuple(sorted(chosen, key=lambda box: (box.y1, box.x1)))
 
 
-def hidden_change(
+def compute_hidden_change(
     rng: np.random.Generator, pixels: Floats, boxes: tuple[BoundingBox, ...], artifacts: tuple[Artifact, ...]
 ) -> Floats:
-    """What the artifacts change in brightness, without what the view would show of it.
+    """Compute the artifacts' change of brightness, without what the view would show of it.
 
-    Real pixels may be black or white, where a change is cut off and the view would see what is left. So it is fitted
-    to the room that pixels have and taken out of the view again, in turn: both hold after a few rounds.
+    Where real pixels are black or white a change is clipped, and the view would show the rest. So the change is clipped
+    to the range of the pixels and hidden from the view in turn; after a few rounds both conditions hold.
     """
     brightness = pixels.mean(2)
     change = np.zeros_like(brightness)
     for box, artifact in zip(boxes, artifacts, strict=True):
-        here = _within(box)
+        here = _slice(box)
         patch = brightness[here] - brightness[here].mean()
         change[here] = scenes.TRAINED.artifacts[artifact](rng, patch) - patch
     darkest, brightest = pixels.min(2), pixels.max(2)
-    change = scenes.beyond_view(change)
+    change = scenes.hide_from_view(change)
     for _ in range(ROUNDS):
-        change = scenes.beyond_view(np.clip(change, -darkest, 255 - brightest))
+        change = scenes.hide_from_view(np.clip(change, -darkest, 255 - brightest))
     return change
 
 
-def _within(box: BoundingBox) -> tuple[slice, slice]:
+def _slice(box: BoundingBox) -> tuple[slice, slice]:
     return slice(box.y1, box.y2), slice(box.x1, box.x2)

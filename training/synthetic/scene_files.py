@@ -1,18 +1,18 @@
-"""Scenes as files: a labeled set of PNG images, drawn where it is not on disk yet."""
+"""Write scenes as a labeled set of PNG files."""
 
 from functools import partial
 from pathlib import Path
 
 from pipeline import images
+from training.common.parallel import run_parallel
 from training.common.progress import Progress
-from training.common.spread import run_parallel
 from training.dataset.labeled_image import Explanations, LabeledImage
 from training.dataset.manifest import NAME, write_manifest
 from training.synthetic import album, scenes
 
 
 def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) -> Path:
-    """`count` scenes as lossless PNG files with their manifest, whose path is returned; it is written last."""
+    """Draw `count` scenes and write them as a set; return the path of the manifest, which is written last."""
     directory.mkdir(parents=True, exist_ok=True)
     seeds = range(first_seed, first_seed + count)
     progress = Progress("scenes", count)
@@ -21,7 +21,7 @@ def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) 
 
 
 def cache_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> Path:
-    """A directory of scenes as files, drawn where they are not there yet; the manifest comes last."""
+    """Return a directory with a set of scenes, which are drawn unless the cache has them."""
     directory = cache / f"scene-files-v{album.VERSION}-{first_seed}-{count}"
     if not (directory / NAME).exists():
         write_scenes(directory, count=count, first_seed=first_seed, workers=workers)
@@ -29,7 +29,7 @@ def cache_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> P
 
 
 def write_scene(directory: Path, seed: int) -> LabeledImage:
-    scene = scenes.make(seed)
+    scene = scenes.draw_scene(seed)
     file = f"scene-{seed:07d}.png"
     (directory / file).write_bytes(images.encode_png(scene.image.pixels))
     explanations = Explanations(

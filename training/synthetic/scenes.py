@@ -1,9 +1,9 @@
-"""Procedural scenes whose truth is known: plain ground, decoys, and detail regions that only a close look can judge.
+"""Draw procedural scenes whose truth is known: plain ground, decoys, and detail regions that only a crop reveals.
 
-A generated scene carries one artifact in each of its regions. What the 140 x 140 view that Query 1 sees would show of
-an artifact is taken out of it again (`beyond_view`), so a crop shows it and the view does not. What the view does show
-is the tone: the saturation of a scene is drawn from one of two normals that lie `TONE_CUE` standard deviations apart,
-which bounds what any judge of the view alone can reach (see `training.evaluation.metrics.view_bound`).
+A generated scene has one artifact in each of its regions. `hide_from_view` removes from an artifact what the 140 x 140
+view of Query 1 would show of it, so a crop shows it and the view does not. The view does show the tone: the saturation
+of a scene is drawn from one of two normal distributions `TONE_CUE` standard deviations apart, which bounds the accuracy
+of any classifier of the view alone (see `training.evaluation.metrics.view_bound`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ REGION_SIDE_PX = (72, 129)
 MAX_REGIONS = 3
 GRAIN = (2.5, 4.5)
 HELD_OUT_SEED = 9_000_000
-"""the first of the seeds whose scenes no training draws"""
+"""first of the seeds whose scenes no training draws"""
 
 Floats = npt.NDArray[np.float32]
 Paint = Callable[[np.random.Generator, Floats], Floats]
@@ -46,11 +46,15 @@ class Artifact(StrEnum):
     TILES = "tiles"
 
 
-_TEXTURES = {Kind.FABRIC: textures.fabric, Kind.FOLIAGE: textures.foliage, Kind.LETTERING: textures.lettering}
+_TEXTURES = {
+    Kind.FABRIC: textures.draw_fabric,
+    Kind.FOLIAGE: textures.draw_foliage,
+    Kind.LETTERING: textures.draw_lettering,
+}
 _ARTIFACTS = {
-    Artifact.CHECKERBOARD: artifacts.checkerboard,
-    Artifact.SMOOTHED: artifacts.smoothed,
-    Artifact.TILES: artifacts.tiles,
+    Artifact.CHECKERBOARD: artifacts.add_checkerboard,
+    Artifact.SMOOTHED: artifacts.smooth_detail,
+    Artifact.TILES: artifacts.repeat_tile,
 }
 SHOWN = {
     Artifact.CHECKERBOARD: "a checkerboard residue",
@@ -62,7 +66,7 @@ SHOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A region worth a closer look; `artifact` is None exactly in a real scene."""
+    """A region worth zooming in; `artifact` is None exactly in a real scene."""
 
     box: BoundingBox
     kind: Kind
@@ -70,17 +74,17 @@ class Detail:
 
     @property
     def shown(self) -> str:
-        """What a crop of it shows, in words."""
+        """A description of what a crop of it shows."""
         return f"{self.kind} with {SHOWN[self.artifact]}"
 
     @property
     def place(self) -> str:
-        """Where it lies in the image, in words."""
-        return place(self.box)
+        """A description of where it lies in the image."""
+        return describe_place(self.box)
 
 
-def place(box: BoundingBox) -> str:
-    """Where a box lies in a scene, in words."""
+def describe_place(box: BoundingBox) -> str:
+    """Describe where a box lies in a scene."""
     across = (box.x1 + box.x2) / 2 / SIDE_PX
     down = (box.y1 + box.y2) / 2 / SIDE_PX
     row = "upper" if down < 0.4 else "lower" if down > 0.6 else "middle"
@@ -102,38 +106,38 @@ class Scene:
         return tuple(detail.box for detail in self.details)
 
 
-def _ground(rng: np.random.Generator) -> Floats:
+def _paint_ground(rng: np.random.Generator) -> Floats:
     top, bottom = rng.uniform(70, 200, 3), rng.uniform(60, 180, 3)
     down = np.linspace(0, 1, SIDE_PX, dtype=np.float32)[:, None, None]
     horizon, sharpness = rng.uniform(0.35, 0.7), rng.uniform(8, 40)
     mix = 1 / (1 + np.exp(-(down - horizon) * sharpness))
     canvas = np.broadcast_to(top * (1 - mix) + bottom * mix, (SIDE_PX, SIDE_PX, 3)).astype(np.float32)
     shape = (SIDE_PX, SIDE_PX)
-    clouds = textures.smooth_noise(rng, 6, shape, 10) + textures.smooth_noise(rng, 40, shape, 3)
+    clouds = textures.draw_smooth_noise(rng, 6, shape, 10) + textures.draw_smooth_noise(rng, 40, shape, 3)
     return canvas + clouds[..., None]
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What scenes are painted on, and what stands for each artifact in generated ones."""
+    """How scenes look: their ground, and the painter of each artifact in generated ones."""
 
     ground: Callable[[np.random.Generator], Floats]
     artifacts: Mapping[Artifact, Paint]
 
 
-TRAINED = Style(_ground, _ARTIFACTS)
-"""what every scene that a model is trained on looks like"""
+TRAINED = Style(_paint_ground, _ARTIFACTS)
+"""style of every scene that a model is trained on"""
 
 
-def make(seed: int, style: Style = TRAINED) -> Scene:
-    """The scene of this seed: even seeds are real, odd ones generated."""
+def draw_scene(seed: int, style: Style = TRAINED) -> Scene:
+    """Draw the scene of this seed: even seeds are real, odd ones generated."""
     rng = np.random.default_rng(seed)
     label = Verdict.GENERATED if seed % 2 else Verdict.REAL
     canvas = style.ground(rng)
     for _ in range(rng.integers(0, 4)):
         _paint_decoy(rng, canvas)
     details = tuple(_draw_details(rng, label))
-    canvas += beyond_view(_paint_details(rng, canvas, details, style))[..., None]
+    canvas += hide_from_view(_paint_details(rng, canvas, details, style))[..., None]
     tone = draw_tone(rng, label)
     gray = canvas.mean(2, keepdims=True)
     canvas = gray + (canvas - gray) * np.clip(1 + TONE_GAIN * tone, *TONE_LIMITS)
@@ -143,30 +147,30 @@ def make(seed: int, style: Style = TRAINED) -> Scene:
 
 
 def draw_tone(rng: np.random.Generator, label: Verdict) -> float:
-    """The cue that a view may use: N(+d'/2, 1) for generated scenes, N(-d'/2, 1) for real ones."""
+    """Draw the cue that a view shows: N(+d'/2, 1) for generated scenes, N(-d'/2, 1) for real ones."""
     return float(rng.normal(TONE_CUE / 2 if label is Verdict.GENERATED else -TONE_CUE / 2, 1))
 
 
 def explain_scan(label: Verdict, details: tuple[Detail, ...]) -> str:
-    """The reference explanation of Query 1."""
+    """Return the reference explanation of Query 1."""
     tone = "too vivid" if label is Verdict.GENERATED else "balanced"
     return f"The tone looks {tone}; check {', '.join(f'{detail.kind} {detail.place}' for detail in details)}."
 
 
 def explain_check(seen: tuple[Detail | None, ...]) -> str:
-    """The reference explanation of Query 2 for crops of these details; None is a crop of plain ground."""
-    return tell_crops([detail.shown if detail else None for detail in seen])
+    """Return the reference explanation of Query 2 for crops of these details; None is a crop of plain ground."""
+    return describe_crops([detail.shown if detail else None for detail in seen])
 
 
-def tell_crops(shown: Sequence[str | None]) -> str:
-    """One sentence a crop, from the words of `Detail.shown`."""
+def describe_crops(shown: Sequence[str | None]) -> str:
+    """Describe each crop in one sentence, from the words of `Detail.shown`."""
     if not shown:
         return "No crop to check."
     return " ".join(f"Crop {n}: {words or 'plain ground'}." for n, words in enumerate(shown, start=1))
 
 
 def _paint_decoy(rng: np.random.Generator, canvas: Floats) -> None:
-    """A plain, softly shaded rectangle or ellipse: never worth a closer look."""
+    """Paint a plain, softly shaded rectangle or ellipse, which is never worth zooming in."""
     width, height = (int(side) for side in rng.integers(50, 150, 2))
     x, y = int(rng.integers(0, SIDE_PX - width)), int(rng.integers(0, SIDE_PX - height))
     color = rng.uniform(50, 210, 3)
@@ -176,11 +180,11 @@ def _paint_decoy(rng: np.random.Generator, canvas: Floats) -> None:
     patch[:] = patch * (1 - cover) + (color + 18 * across - 12 * down) * cover
 
 
-def beyond_view(change: Floats) -> Floats:
-    """`change` to a scene's brightness without what the view shows of it: the view stays the same, a crop differs.
+def hide_from_view(change: Floats) -> Floats:
+    """Remove from a change of brightness what the view shows of it: the view stays the same, a crop differs.
 
-    What is taken out is what the view's own sampling keeps, brought back to full size. Four rounds leave about half
-    a gray level in the region, less than the grain there; untreated, tiles would move the view by fourteen.
+    Each round subtracts what the view's sampling keeps, enlarged to full size. After four rounds the view of a region
+    changes by about half a gray level, less than the grain there; untreated, tiles would change it by fourteen.
     """
     for _ in range(4):
         change = change - textures.enlarge(textures.enlarge(change, (VIEW_SIDE_PX, VIEW_SIDE_PX)), change.shape)
@@ -188,14 +192,14 @@ def beyond_view(change: Floats) -> Floats:
 
 
 def _draw_details(rng: np.random.Generator, label: Verdict) -> list[Detail]:
-    """One to three regions that keep their distance, listed from top to bottom as answers list them."""
+    """Draw one to three regions at a distance from each other, from top to bottom as answers list them."""
     details: list[Detail] = []
     wanted = int(rng.integers(1, MAX_REGIONS + 1))
     for _ in range(60):
         if len(details) == wanted:
             break
         box = draw_box(rng)
-        if any(near(box, other.box) for other in details):
+        if any(are_near(box, other.box) for other in details):
             continue
         kind = list(Kind)[rng.integers(0, len(Kind))]
         artifact = list(Artifact)[rng.integers(0, len(Artifact))] if label is Verdict.GENERATED else None
@@ -204,15 +208,15 @@ def _draw_details(rng: np.random.Generator, label: Verdict) -> list[Detail]:
 
 
 def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Detail, ...], style: Style) -> Floats:
-    """Paints them all without artifacts; what the artifacts would change in brightness is returned."""
+    """Paint all details without artifacts, and return the change of brightness that the artifacts make."""
     change = np.zeros((SIDE_PX, SIDE_PX), np.float32)
     for detail in details:
         box = detail.box
         here = (slice(box.y1, box.y2), slice(box.x1, box.x2))
-        color = _distinct_color(rng, canvas[here].mean((0, 1)))
+        color = _draw_distinct_color(rng, canvas[here].mean((0, 1)))
         shape = (box.height_px, box.width_px)
         weave = _TEXTURES[detail.kind](rng, shape) * np.float32(rng.uniform(18, 30))
-        brightness = weave + textures.smooth_noise(rng, 4, shape, 6)
+        brightness = weave + textures.draw_smooth_noise(rng, 4, shape, 6)
         canvas[here] = color + brightness[..., None]
         if detail.artifact:
             change[here] = style.artifacts[detail.artifact](rng, brightness) - brightness
@@ -220,20 +224,20 @@ def _paint_details(rng: np.random.Generator, canvas: Floats, details: tuple[Deta
 
 
 def draw_box(rng: np.random.Generator) -> BoundingBox:
-    """A box of a detail's size inside a scene."""
+    """Draw a box of a detail's size inside a scene."""
     width, height = (int(side) for side in rng.integers(*REGION_SIDE_PX, 2))
     x = int(rng.integers(BORDER_PX, SIDE_PX - width - BORDER_PX))
     y = int(rng.integers(BORDER_PX, SIDE_PX - height - BORDER_PX))
     return BoundingBox(x, y, x + width, y + height)
 
 
-def near(a: BoundingBox, b: BoundingBox) -> bool:
-    """Whether two details would lie closer than they may."""
+def are_near(a: BoundingBox, b: BoundingBox) -> bool:
+    """Return whether two details would lie closer than allowed."""
     apart = a.x1 >= b.x2 + GAP_PX or b.x1 >= a.x2 + GAP_PX or a.y1 >= b.y2 + GAP_PX or b.y1 >= a.y2 + GAP_PX
     return not apart
 
 
-def _distinct_color(rng: np.random.Generator, ground: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def _draw_distinct_color(rng: np.random.Generator, ground: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     for _ in range(20):
         color = rng.uniform(60, 200, 3)
         if np.abs(color - ground).max() > 45:

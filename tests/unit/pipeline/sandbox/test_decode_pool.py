@@ -177,7 +177,9 @@ async def test_a_child_sees_no_credentials(pool: MakePool, children: Children, m
 
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:
-    program = "from pipeline.sandbox.decode_pool import DecodePool; DecodePool(max_pixels=9); print(flush=True); input()"
+    program = (
+        "from pipeline.sandbox.decode_pool import DecodePool; DecodePool(max_pixels=9); print(flush=True); input()"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import psutil
@@ -12,17 +12,21 @@ from tests.support.builders import build_noise, encode_image
 SMALL = encode_image(build_noise(), "PNG")
 SHORT_S = 5.0
 """a deadline to wait for, and long enough for a small image on a busy machine"""
+FindChild = Callable[[], psutil.Process]
 
 
 @pytest.fixture
-def decoder() -> Iterator[Decoder]:
+def find_child() -> FindChild:
+    """Find the one process that the test started."""
+    before = set(psutil.Process().children())
+    return lambda: next(child for child in psutil.Process().children() if child not in before)
+
+
+@pytest.fixture
+def decoder(find_child: FindChild) -> Iterator[Decoder]:
     opened = Decoder(max_pixels=100_000_000, memory_limit_mib=256, deadline_s=SHORT_S)
     yield opened
     opened.close()
-
-
-def find_child() -> psutil.Process:
-    return next(child for child in psutil.Process().children() if "pipeline.sandbox.decoding_child" in child.cmdline())
 
 
 def test_pixels_come_back_as_they_are(decoder: Decoder) -> None:
@@ -31,7 +35,7 @@ def test_pixels_come_back_as_they_are(decoder: Decoder) -> None:
     assert (np.asarray(image.pixels) == np.asarray(build_noise())).all()
 
 
-def test_errors_cross_the_process_and_the_child_stays(decoder: Decoder) -> None:
+def test_errors_cross_the_process_and_the_child_stays(decoder: Decoder, find_child: FindChild) -> None:
     before = decoder.decode(SMALL), find_child()
     with pytest.raises(ImageRefused, match="JPEG"):
         decoder.decode(b"hello")
@@ -42,7 +46,7 @@ def test_errors_cross_the_process_and_the_child_stays(decoder: Decoder) -> None:
     assert find_child() == before[1]
 
 
-def test_a_stuck_child_is_killed_and_replaced(decoder: Decoder) -> None:
+def test_a_stuck_child_is_killed_and_replaced(decoder: Decoder, find_child: FindChild) -> None:
     decoder.decode(SMALL)
     stuck = find_child()
     stuck.suspend()
@@ -52,7 +56,7 @@ def test_a_stuck_child_is_killed_and_replaced(decoder: Decoder) -> None:
     assert decoder.decode(SMALL).size_px == (64, 48)
 
 
-def test_an_image_does_not_pay_for_a_child_that_died_before(decoder: Decoder) -> None:
+def test_an_image_does_not_pay_for_a_child_that_died_before(decoder: Decoder, find_child: FindChild) -> None:
     decoder.decode(SMALL)
     child = find_child()
     child.kill()

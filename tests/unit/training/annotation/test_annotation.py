@@ -8,25 +8,25 @@ from pipeline import parse, prompts
 from pipeline.errors import AnswerUnreadable
 from pipeline.verdict import BoundingBox, Verdict
 from training.annotation import annotation
-from training.annotation.annotation import Grounded
+from training.annotation.annotation import GroundedBox
 
 PICTURE = Image.new("RGB", (504, 504), "gray")
 
 
 def test_the_label_is_told() -> None:
-    assert "made by a generative model" in annotation.explain(PICTURE, Verdict.GENERATED).text
-    assert "real photograph" in annotation.explain(PICTURE, Verdict.REAL).text
+    assert "made by a generative model" in annotation.build_explanation_question(PICTURE, Verdict.GENERATED).text
+    assert "real photograph" in annotation.build_explanation_question(PICTURE, Verdict.REAL).text
 
 
 def test_grounding_says_what_boxes_are_counted_in() -> None:
-    told = annotation.ground(PICTURE, Verdict.REAL, "The {cup} shines.", "pixels").text
+    told = annotation.build_grounding_question(PICTURE, Verdict.REAL, "The {cup} shines.", "pixels").text
     assert "The {cup} shines." in told
     assert "pixels of this image of 504 x 504" in told
-    assert "thousandths" in annotation.ground(PICTURE, Verdict.REAL, "It shines.", "thousand").text
+    assert "thousandths" in annotation.build_grounding_question(PICTURE, Verdict.REAL, "It shines.", "thousand").text
 
 
 def test_purification_marks_the_box_and_leaves_the_picture_alone() -> None:
-    asked = annotation.purify(PICTURE, BoundingBox(10, 20, 110, 220))
+    asked = annotation.build_purification_question(PICTURE, BoundingBox(10, 20, 110, 220))
     assert "[10,20,110,220]" in asked.text
     changed = np.argwhere(np.asarray(asked.picture) != np.asarray(PICTURE))
     assert changed.min(0)[:2].tolist() == [20, 10]
@@ -48,7 +48,7 @@ def test_purification_marks_the_box_and_leaves_the_picture_alone() -> None:
     ],
 )
 def test_an_explanation_becomes_a_line_that_a_model_can_be_trained_on(text: str, read: str) -> None:
-    explanation = annotation.read_explanation(text)
+    explanation = annotation.parse_explanation(text)
     assert explanation == read
     answer = prompts.render_check(Verdict.REAL, explanation)
     assert parse.parse_local_check(answer) == (Verdict.REAL, explanation)
@@ -56,8 +56,8 @@ def test_an_explanation_becomes_a_line_that_a_model_can_be_trained_on(text: str,
 
 
 def test_what_people_say_may_be_short() -> None:
-    assert annotation.plain(" six <b>fingers</b>\n") == "six fingers"
-    assert annotation.plain("") == ""
+    assert annotation.reduce_prose(" six <b>fingers</b>\n") == "six fingers"
+    assert annotation.reduce_prose("") == ""
 
 
 @pytest.mark.parametrize(
@@ -76,23 +76,23 @@ def test_what_people_say_may_be_short() -> None:
 )
 def test_what_explains_nothing_is_unreadable(text: str) -> None:
     with pytest.raises(AnswerUnreadable):
-        annotation.read_explanation(text)
+        annotation.parse_explanation(text)
 
 
 @pytest.mark.parametrize(
     ("text", "boxes"),
     [
-        ('[{"bbox_2d": [1, 2, 30, 40], "label": "a hand"}]', [Grounded((1, 2, 30, 40), "a hand")]),
-        ('```json\n[{"bbox_2d": [1.5, 2, 3, 4]}]\n```', [Grounded((1.5, 2, 3, 4), "")]),
+        ('[{"bbox_2d": [1, 2, 30, 40], "label": "a hand"}]', [GroundedBox((1, 2, 30, 40), "a hand")]),
+        ('```json\n[{"bbox_2d": [1.5, 2, 3, 4]}]\n```', [GroundedBox((1.5, 2, 3, 4), "")]),
         ("[]", []),
         ("```json\n[ ]\n```", []),
-        ("<boxes>[1,2,3,4][5,6,7,8]</boxes>", [Grounded((1, 2, 3, 4), ""), Grounded((5, 6, 7, 8), "")]),
-        ('[{"bbox_2d": [1, 2, 3, 4], "label": "cut sh', [Grounded((1, 2, 3, 4), "")]),
-        ('[{"bbox_2d": [-5, 2, 3, 4], "label": null}]', [Grounded((-5, 2, 3, 4), "")]),
+        ("<boxes>[1,2,3,4][5,6,7,8]</boxes>", [GroundedBox((1, 2, 3, 4), ""), GroundedBox((5, 6, 7, 8), "")]),
+        ('[{"bbox_2d": [1, 2, 3, 4], "label": "cut sh', [GroundedBox((1, 2, 3, 4), "")]),
+        ('[{"bbox_2d": [-5, 2, 3, 4], "label": null}]', [GroundedBox((-5, 2, 3, 4), "")]),
     ],
 )
-def test_boxes_are_read_as_models_write_them(text: str, boxes: list[Grounded]) -> None:
-    assert annotation.read_boxes(text) == boxes
+def test_boxes_are_read_as_models_write_them(text: str, boxes: list[GroundedBox]) -> None:
+    assert annotation.parse_boxes(text) == boxes
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_boxes_are_read_as_models_write_them(text: str, boxes: list[Grounded]) -
 )
 def test_an_answer_without_boxes_is_unreadable(text: str) -> None:
     with pytest.raises(AnswerUnreadable):
-        annotation.read_boxes(text)
+        annotation.parse_boxes(text)
 
 
 @pytest.mark.parametrize(("text", "yes"), [("Yes.", True), (" **no**, a part", False), ("YES", True), ("No", False)])
 def test_yes_and_no(text: str, yes: bool) -> None:
-    assert annotation.read_yes_no(text) is yes
+    assert annotation.parse_yes_no(text) is yes
 
 
 @pytest.mark.parametrize("text", ["", "Perhaps", "Yesterday", "Nothing", "It does: yes"])
 def test_neither_yes_nor_no(text: str) -> None:
     with pytest.raises(AnswerUnreadable):
-        annotation.read_yes_no(text)
+        annotation.parse_yes_no(text)

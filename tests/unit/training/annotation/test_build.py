@@ -11,7 +11,7 @@ from pipeline.verdict import Verdict
 from tests.support.builders import build_noise, encode_image
 from tests.support.labeled_images import build_image
 from training.annotation import build as magnifake
-from training.annotation.build import Plan
+from training.annotation.build import BuildPlan
 from training.dataset import frame, left_out, manifest
 from training.dataset.duplicates import Fingerprint
 from training.dataset.frame import FramedImage
@@ -19,7 +19,7 @@ from training.dataset.labeled_image import LabeledImage
 from training.dataset.left_out import LeftOut
 
 
-def plan(tmp_path: Path, **fields: object) -> Plan:
+def plan(tmp_path: Path, **fields: object) -> BuildPlan:
     plain = {
         "source": tmp_path / "in",
         "out": tmp_path / "out",
@@ -32,7 +32,7 @@ def plan(tmp_path: Path, **fields: object) -> Plan:
         "workers": 1,
         "concurrency": 2,
     }
-    return Plan(**(plain | fields))  # type: ignore[arg-type]
+    return BuildPlan(**(plain | fields))  # type: ignore[arg-type]
 
 
 def framed(name: str, label: Verdict, sha256: str) -> FramedImage:

@@ -18,7 +18,7 @@ def widths_px(chart: Image.Image, label: Verdict) -> list[int]:
 
 
 def test_bars_are_as_long_as_counts_are_large() -> None:
-    chart = charts.bars("Boxes", {Verdict.REAL: {"1": 40, "2": 20}, Verdict.GENERATED: {"1": 0, "2": 40, "3": 10}})
+    chart = charts.draw_bars("Boxes", {Verdict.REAL: {"1": 40, "2": 20}, Verdict.GENERATED: {"1": 0, "2": 40, "3": 10}})
     (full, half), (own_full, quarter) = widths_px(chart, Verdict.REAL), widths_px(chart, Verdict.GENERATED)
     assert abs(full / half - 2) < 0.05
     assert abs(own_full / quarter - 4) < 0.2
@@ -26,7 +26,7 @@ def test_bars_are_as_long_as_counts_are_large() -> None:
 
 
 def test_nothing_to_count_is_a_chart_too() -> None:
-    assert charts.bars("Keywords", {label: {} for label in Verdict}).width == charts.WIDTH_PX
+    assert charts.draw_bars("Keywords", {label: {} for label in Verdict}).width == charts.WIDTH_PX
 
 
 def test_a_gallery_shows_each_image_with_its_boxes(tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ def test_a_gallery_shows_each_image_with_its_boxes(tmp_path: Path) -> None:
     for one in shown:
         (tmp_path / one.file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / one.file).write_bytes(frame.encode_frame(Image.new("RGB", (512, 512), (10, 90, 200))))
-    picture = charts.gallery(tmp_path, "Real images", shown)
+    picture = charts.draw_gallery(tmp_path, "Real images", shown)
     pixels = np.asarray(picture)
     assert (pixels == (10, 90, 200)).all(2).sum() > 3 * charts.TILE_PX**2
     assert (pixels == REGION).all(2).sum() > 4 * 500
-    assert charts.gallery(tmp_path, "None", []).height < picture.height
+    assert charts.draw_gallery(tmp_path, "None", []).height < picture.height

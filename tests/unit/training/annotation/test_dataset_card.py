@@ -34,8 +34,8 @@ def built(tmp_path: Path) -> Built:
 
 
 def test_the_page_tells_what_was_built_and_what_was_not(tmp_path: Path, built: Built) -> None:
-    card = dataset_card.of(tmp_path, built)
-    dataset_card.write(tmp_path, card, built.images)
+    card = dataset_card.build_dataset_card(tmp_path, built)
+    dataset_card.write_dataset_card(tmp_path, card, built.images)
     page = (tmp_path / "README.md").read_text()
     for line in (
         "| share with a box | 100.0% | 100.0% | 100.0% | 99.5% |",
@@ -58,8 +58,8 @@ def test_the_page_tells_what_was_built_and_what_was_not(tmp_path: Path, built: B
 
 
 def test_the_same_figures_are_there_for_machines(tmp_path: Path, built: Built) -> None:
-    card = dataset_card.of(tmp_path, built)
-    dataset_card.write(tmp_path, card, built.images)
+    card = dataset_card.build_dataset_card(tmp_path, built)
+    dataset_card.write_dataset_card(tmp_path, card, built.images)
     read = json.loads((tmp_path / "card.json").read_text())
     assert read["figures"]["whole"]["images"] == 40
     assert read["figures"]["by_split"]["train"] == {"real": 20, "generated": 20}
@@ -73,12 +73,12 @@ def test_files_that_tell_the_classes_apart_are_refused(tmp_path: Path, built: Bu
         if one.label is Verdict.GENERATED:
             with (tmp_path / one.file).open("ab") as stream:
                 stream.write(b"\0")
-    card = dataset_card.of(tmp_path, built)
+    card = dataset_card.build_dataset_card(tmp_path, built)
     with pytest.raises(InternalFault, match="length_bytes most of all"):
         card.refuse_leak()
 
 
 def test_groups_of_both_classes_are_pointed_out(tmp_path: Path, built: Built) -> None:
     joined = [build_image(n, group="g") if n < 2 else one for n, one in enumerate(built.images)]
-    card = dataset_card.of(tmp_path, Built(joined, [], Counter()))
+    card = dataset_card.build_dataset_card(tmp_path, Built(joined, [], Counter()))
     assert "1 groups hold both classes" in dataset_card.render("set", card)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from training.annotation.journal import Journal, key_of
+from training.annotation.journal import Journal, build_key
 
 
 def test_answers_are_there_after_a_restart(tmp_path: Path) -> None:
@@ -33,5 +33,5 @@ def test_an_answer_is_kept_before_the_journal_is_closed(tmp_path: Path) -> None:
 
 
 def test_keys_know_where_a_part_ends() -> None:
-    assert key_of("ab", "c") != key_of("a", "bc")
-    assert key_of("ab", "c") == key_of("ab", "c")
+    assert build_key("ab", "c") != build_key("a", "bc")
+    assert build_key("ab", "c") == build_key("ab", "c")

@@ -26,14 +26,14 @@ SIZE = (512, 512)
     ],
 )
 def test_each_box_has_its_fate(corners: geometry.Corners, box: BoundingBox | None, fate: Fate | None) -> None:
-    kept, fates = purification.by_geometry([(corners, "a cup")], SIZE)
+    kept, fates = purification.drop_by_geometry([(corners, "a cup")], SIZE)
     assert kept == ([Region(box, "a cup")] if box else [])
     assert dict(fates) == ({fate: 1} if fate else {})
 
 
 def test_repeats_are_merged_into_the_first() -> None:
     named = [((10, 20, 110, 220), "a cup"), ((11, 20, 110, 220), "the cup"), ((10, 20, 60, 220), "its ear")]
-    kept, fates = purification.by_geometry([((float(a), b, c, d), shown) for (a, b, c, d), shown in named], SIZE)
+    kept, fates = purification.drop_by_geometry([((float(a), b, c, d), shown) for (a, b, c, d), shown in named], SIZE)
     assert [region.shown for region in kept] == ["a cup", "its ear"]
     assert dict(fates) == {Fate.REPEATED: 1}
 
@@ -43,7 +43,7 @@ coordinates = st.floats(-2000, 2000)
 
 @given(st.lists(st.tuples(coordinates, coordinates, coordinates, coordinates), max_size=12))
 def test_every_box_is_kept_or_counted(drawn: list[geometry.Corners]) -> None:
-    kept, fates = purification.by_geometry([(corners, "") for corners in drawn], SIZE)
+    kept, fates = purification.drop_by_geometry([(corners, "") for corners in drawn], SIZE)
     gone = sum(n for fate, n in fates.items() if fate is not Fate.CLIPPED)
     assert len(kept) + gone == len(drawn)
     assert all(region.box.area_px <= 512 * 256 for region in kept)

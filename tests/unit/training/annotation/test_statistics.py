@@ -8,7 +8,7 @@ from training.dataset.labeled_image import Split
 
 def test_the_paper_s_figures() -> None:
     half = (0, 0, 512, 256)
-    figures = statistics.of(
+    figures = statistics.compute_statistics(
         [
             build_image(0, boxes=[half, (0, 0, 51, 51)]),
             build_image(2, boxes=[], explanation=""),
@@ -29,16 +29,18 @@ def test_the_paper_s_figures() -> None:
 
 
 def test_an_empty_set_has_no_figures() -> None:
-    figures = statistics.of([])
+    figures = statistics.compute_statistics([])
     assert (figures.whole.images, figures.whole.with_box, figures.whole.area_median) == (0, 0.0, None)
 
 
 def test_keywords_count_explanations_not_words() -> None:
-    counts = statistics.keywords(["Shadows and shadow, the glass", "A shadow on the texture", "its glass is gas"])
+    counts = statistics.count_keywords(["Shadows and shadow, the glass", "A shadow on the texture", "its glass is gas"])
     assert dict(counts) == {"shadow": 2, "glass": 2, "texture": 1, "gas": 1}
 
 
 def test_both_classes_count_the_same_words() -> None:
-    figures = statistics.of([build_image(0, explanation="odd shadows"), build_image(1, explanation="odd hands")])
+    figures = statistics.compute_statistics(
+        [build_image(0, explanation="odd shadows"), build_image(1, explanation="odd hands")]
+    )
     assert figures.by_label[Verdict.REAL].keywords == {"odd": 1, "shadow": 1, "hand": 0}
     assert figures.by_label[Verdict.GENERATED].keywords == {"odd": 1, "shadow": 0, "hand": 1}

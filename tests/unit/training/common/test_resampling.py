@@ -9,48 +9,50 @@ from training.common.resampling import Metric
 
 def test_the_interval_of_a_share_has_the_width_of_a_binomial() -> None:
     values = np.array([1.0, 0.0] * 200)
-    figure = resampling.bootstrap_mean(values)
+    figure = resampling.estimate_mean(values)
     assert figure.low is not None
     assert figure.high is not None
     assert figure.low < 0.5 < figure.high
     assert figure.high - figure.low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 400), rel=0.1)
-    assert resampling.bootstrap_mean(values) == figure
+    assert resampling.estimate_mean(values) == figure
 
 
 def test_weights_say_what_copies_of_the_images_would() -> None:
     rng = np.random.default_rng(resampling.SEED)
     values = np.random.default_rng(5).normal(size=37)
     copies = [values[rng.integers(0, 37, 37)].mean() for _ in range(resampling.RESAMPLES)]
-    figure = resampling.bootstrap_mean(values)
+    figure = resampling.estimate_mean(values)
     assert (figure.low, figure.high) == pytest.approx(tuple(np.quantile(copies, [0.025, 0.975])))
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(50.0)
-    whole = resampling.bootstrap_mean(values)
+    whole = resampling.estimate_mean(values)
     monkeypatch.setattr(resampling, "BLOCK_WEIGHTS", 333)
-    assert resampling.bootstrap_mean(values) == whole
+    assert resampling.estimate_mean(values) == whole
 
 
 def test_a_difference_is_paired() -> None:
     one = np.random.default_rng(1).normal(size=100)
     other = one - 0.25
     drop = resampling.subtract_paired(resampling.build_mean(one), resampling.build_mean(other))
-    figure = resampling.bootstrap_metric(drop, images=100)
+    figure = resampling.estimate_metric(drop, images=100)
     assert (figure.value, figure.low, figure.high) == pytest.approx((0.25, 0.25, 0.25))
 
 
 def test_a_mean_among_some_is_over_them_alone() -> None:
-    figure = resampling.bootstrap_mean(np.array([1.0, 0.0, 1.0, 0.0]), among=np.array([1.0, 0.0, 1.0, 0.0]))
+    figure = resampling.estimate_mean(np.array([1.0, 0.0, 1.0, 0.0]), among=np.array([1.0, 0.0, 1.0, 0.0]))
     assert figure == Metric(1.0, 1.0, 1.0, 2)
 
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_nobody_qualifies(count: int) -> None:
-    figure = resampling.bootstrap_mean(np.ones(count), among=np.zeros(count))
+    figure = resampling.estimate_mean(np.ones(count), among=np.zeros(count))
     assert figure == Metric(None, None, None, 0)
     assert str(figure) == "none to judge"
-    assert resampling.convert_to_json({"c_acc": figure}) == {"c_acc": {"value": None, "low": None, "high": None, "n": 0}}
+    assert resampling.convert_to_json({"c_acc": figure}) == {
+        "c_acc": {"value": None, "low": None, "high": None, "n": 0}
+    }
 
 
 def test_a_figure_without_an_interval_is_its_value() -> None:
@@ -64,7 +66,7 @@ def test_a_difference_over_images_of_their_own_has_the_spread_of_both() -> None:
     rng = np.random.default_rng(2)
     one, other = rng.normal(1, 1, 300), rng.normal(0, 2, 200)
     drop = resampling.subtract_unpaired(resampling.build_mean(one), resampling.build_mean(other), first=300)
-    figure = resampling.bootstrap_metric(drop, images=500)
+    figure = resampling.estimate_metric(drop, images=500)
     assert figure.value == pytest.approx(one.mean() - other.mean())
     assert figure.low is not None
     assert figure.high is not None

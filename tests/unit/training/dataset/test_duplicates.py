@@ -31,13 +31,13 @@ def reencoded(pixels: Image.Image) -> Image.Image:
     ],
 )
 def test_what_changes_little_stays_in_its_group(change: Callable[[Image.Image], Image.Image]) -> None:
-    pictures = [scenes.make(seed).image.pixels for seed in range(4)]
+    pictures = [scenes.draw_scene(seed).image.pixels for seed in range(4)]
     found = duplicates.group_duplicates([of(one) for one in (*pictures, change(pictures[2]))], [""] * 5)
     assert found == [0, 1, 2, 3, 2]
 
 
 def test_images_of_one_origin_are_one_group_and_groups_join() -> None:
-    a, b, c, d = (of(scenes.make(seed).image.pixels) for seed in range(4))
+    a, b, c, d = (of(scenes.draw_scene(seed).image.pixels) for seed in range(4))
     assert duplicates.group_duplicates([a, b, c, d, b], ["", "reel", "", "reel", "other"]) == [0, 1, 2, 1, 1]
     assert duplicates.group_duplicates([a, b, c, d], ["", "x", "x", ""]) == [0, 1, 1, 3]
     assert duplicates.group_duplicates([], []) == []
@@ -45,6 +45,6 @@ def test_images_of_one_origin_are_one_group_and_groups_join() -> None:
 
 def test_distance_counts_bits() -> None:
     assert duplicates.count_differing_bits("f0", "0f") == 8
-    own = of(scenes.make(1).image.pixels)
+    own = of(scenes.draw_scene(1).image.pixels)
     assert duplicates.count_differing_bits(own.upright, own.upright) == 0
     assert len(own.upright) == 64

@@ -34,7 +34,7 @@ def test_files_of_any_origin_come_out_alike_but_for_the_picture(tmp_path: Path) 
     for number, data in enumerate(sources):
         framed = bring(tmp_path, data, f"{number}.bin")
         assert isinstance(framed, FramedImage)
-        said.append(format_leak.of_file(tmp_path / "out" / locate_frame(framed.provenance.sha256)))
+        said.append(format_leak.read_file_features(tmp_path / "out" / locate_frame(framed.provenance.sha256)))
     assert said[0] == said[1] == said[2]
     assert (said[0]["width_px"], said[0]["height_px"]) == (512, 512)
 

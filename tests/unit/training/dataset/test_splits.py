@@ -41,7 +41,11 @@ def test_both_classes_have_their_shares_in_each_split() -> None:
 
 def test_the_smallest_set_that_is_allowed_fills_every_split() -> None:
     own = [build_member(n, list(Verdict)[n % 2], n) for n in range(40)]
-    assert Counter(image.split for image in splits.assign_splits(own, seed=3)) == {Split.TRAIN: 32, Split.VALIDATION: 4, Split.TEST: 4}
+    assert Counter(image.split for image in splits.assign_splits(own, seed=3)) == {
+        Split.TRAIN: 32,
+        Split.VALIDATION: 4,
+        Split.TEST: 4,
+    }
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 9])

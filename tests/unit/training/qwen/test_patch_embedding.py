@@ -7,8 +7,8 @@ from training.tiny_model import architecture
 
 
 def test_embedding_by_product_is_the_same_embedding(tokenizer: PreTrainedTokenizerFast, pages: list[Page]) -> None:
-    model = architecture.build(tokenizer, 0)
-    values, _ = tensors.patches([pages[0].view.pixels])
+    model = architecture.build_tiny_model(tokenizer, 0)
+    values, _ = tensors.cut_patches([pages[0].view.pixels])
     convolved = model.model.visual.patch_embed(values)
     patch_embedding.embed_by_product(model)
     assert torch.allclose(model.model.visual.patch_embed(values), convolved, atol=1e-4)

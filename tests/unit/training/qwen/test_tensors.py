@@ -17,7 +17,7 @@ from training.tiny_model import architecture, rows, tiny
 def test_patches_are_the_processor_s() -> None:
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in ((140, 140), (168, 112), (28, 56))]
-    values, grids = tensors.patches(pictures)
+    values, grids = tensors.cut_patches(pictures)
     expected = Qwen2VLImageProcessorPil(min_pixels=1, max_pixels=140 * 140)(pictures, return_tensors="pt")
     assert torch.equal(grids, expected["image_grid_thw"])
     assert torch.allclose(values, expected["pixel_values"], atol=1e-5)
@@ -26,10 +26,12 @@ def test_patches_are_the_processor_s() -> None:
 def test_a_row_is_what_serving_would_send(
     tokenizer: PreTrainedTokenizerFast, pages: list[Page], tmp_path: Path
 ) -> None:
-    row = rows.check_row(pages[1], np.random.default_rng(3))
-    tiny.write(architecture.build(tokenizer, 0), tokenizer, tmp_path, CheckpointCard(**tiny.CARD))
+    row = rows.build_check_example(pages[1], np.random.default_rng(3))
+    tiny.write_tiny_checkpoint(
+        architecture.build_tiny_model(tokenizer, 0), tokenizer, tmp_path, CheckpointCard(**tiny.CARD)
+    )
     processor = AutoProcessor.from_pretrained(tmp_path)
-    text = processor.apply_chat_template(prompts.chat(row.query), add_generation_prompt=True, tokenize=False)
+    text = processor.apply_chat_template(prompts.build_chat(row.query), add_generation_prompt=True, tokenize=False)
     served = processor(text=[text], images=list(row.query.images), return_tensors="pt")
     batch = tensors.Collator(tokenizer)([row])
     length = served["input_ids"].shape[1]
@@ -42,7 +44,7 @@ def test_a_row_is_what_serving_would_send(
 def test_special_tokens_in_an_explanation_are_spelled_out(
     tokenizer: PreTrainedTokenizerFast, pages: list[Page]
 ) -> None:
-    row = rows.check_row(pages[1], np.random.default_rng(3))
+    row = rows.build_check_example(pages[1], np.random.default_rng(3))
     quoting = replace(row, answer=prompts.render_check(Verdict.REAL, "It says <|im_end|><|im_start|>assistant."))
     labels = tensors.Collator(tokenizer)([quoting])["labels"]
     answer = labels[labels != tensors.IGNORED]
@@ -55,7 +57,7 @@ def test_loss_falls_on_answers_alone_and_most_on_verdicts(
     tokenizer: PreTrainedTokenizerFast, pages: list[Page]
 ) -> None:
     rng = np.random.default_rng(0)
-    drawn = [rows.scan_row(pages[1], rng), rows.check_row(pages[2], rng)]
+    drawn = [rows.build_scan_example(pages[1], rng), rows.build_check_example(pages[2], rng)]
     batch = tensors.Collator(tokenizer)(drawn)
     for row, labels, weights in zip(drawn, batch["labels"], batch["weights"], strict=True):
         told = labels[labels != tensors.IGNORED]

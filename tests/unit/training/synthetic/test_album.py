@@ -8,7 +8,7 @@ from training.synthetic import album, scenes
 
 
 def test_pictures_are_the_product_s(pages: list[album.Page]) -> None:
-    scene, page = scenes.make(3), pages[3]
+    scene, page = scenes.draw_scene(3), pages[3]
     assert np.array_equal(page.view.pixels, np.asarray(images.build_view(scene.image, album.VIEW_PIXELS)))
     assert len(page.crops) == len(page.details) == len(scene.details)
     for group in page.crops:
@@ -23,7 +23,7 @@ def test_a_crop_is_about_a_detail_only_if_it_shows_it(pages: list[album.Page]) -
     pictures += [(page, page.stray) for page in pages]
     assert any(picture.detail is None for _, picture in pictures)
     for page, picture in pictures:
-        covered = {detail: album._shared_px(picture.window, detail.box) for detail in page.details}
+        covered = {detail: album._measure_overlap(picture.window, detail.box) for detail in page.details}
         enough = album.SHOWS_DETAIL * picture.window.area_px
         if picture.detail is None:
             assert max(covered.values()) < enough
@@ -46,6 +46,6 @@ def test_a_shard_gives_back_its_pages(pages: list[album.Page], tmp_path: Path) -
 def test_random_boxes_fit_small_images_too() -> None:
     rng = np.random.default_rng(0)
     for size in ((512, 512), (40, 300)):
-        boxes = [album.random_box(rng, size) for _ in range(50)]
+        boxes = [album.draw_random_box(rng, size) for _ in range(50)]
         assert all(box.x2 <= size[0] and box.y2 <= size[1] for box in boxes)
     assert isinstance(boxes[0], BoundingBox)

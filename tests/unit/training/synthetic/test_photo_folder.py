@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_file_gives_pairs_or_a_reason(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     left_out: list[LeftOut] = []
-    read = list(photo_folder.read(folder, 100, 2, left_out))
+    read = list(photo_folder.read_photographs(folder, 100, 2, left_out))
     assert {one.name.partition(".")[0] for one in read} <= {"field", "stairs", "trip/camera", "trip/again"}
     assert [len(one.pairs) for one in read] == [1, 1, 1]
     assert {one.name: one.reason for one in left_out if one.reason != photo_folder.TWICE} == {
@@ -48,7 +48,7 @@ def test_every_file_gives_pairs_or_a_reason(folder: Path, capsys: pytest.Capture
 
 
 def test_of_many_the_same_ones_are_drawn_each_time(folder: Path) -> None:
-    first, second = ([one.name for one in photo_folder.read(folder, 4, 1, [])] for _ in range(2))
+    first, second = ([one.name for one in photo_folder.read_photographs(folder, 4, 1, [])] for _ in range(2))
     assert first == second
     assert len(first) == 2
 
@@ -58,13 +58,13 @@ def test_a_large_photograph_gives_no_more_pairs_than_are_wanted(tmp_path: Path) 
     for number, name in enumerate(NAMES):
         wide.paste(taken(name), (512 * number, 0))
     wide.save(tmp_path / "wide.png")
-    assert len(photographs.pairs(photograph(wide))) == 3
-    (one,) = photo_folder.read(tmp_path, 5, 1, [])
+    assert len(photographs.build_pairs(photograph(wide))) == 3
+    (one,) = photo_folder.read_photographs(tmp_path, 5, 1, [])
     assert len(one.pairs) == 2
 
 
 def test_the_set_on_disk_is_read_like_any_other(folder: Path, tmp_path: Path) -> None:
-    path = photo_folder.write(tmp_path / "set", folder, 100, 1)
+    path = photo_folder.write_photographs(tmp_path / "set", folder, 100, 1)
     assert path == tmp_path / "set" / manifest.NAME
     entries = list(manifest.read_manifest(tmp_path / "set"))
     assert [entry.label for entry in entries] == [Verdict.REAL, Verdict.GENERATED] * 3
@@ -78,7 +78,11 @@ def test_the_set_on_disk_is_read_like_any_other(folder: Path, tmp_path: Path) ->
         kept, planted = (
             images.decode((tmp_path / "set" / one.file).read_bytes(), max_pixels=10**6) for one in (real, generated)
         )
-        assert images.digest_pixels(kept.pixels) == images.digest_pixels(source.pixels) != images.digest_pixels(planted.pixels)
+        assert (
+            images.digest_pixels(kept.pixels)
+            == images.digest_pixels(source.pixels)
+            != images.digest_pixels(planted.pixels)
+        )
     assert {one.name for one in read_left_out(tmp_path / "set")} > {"small.png", "night.png", "broken.png", "notes.txt"}
 
 
@@ -86,7 +90,7 @@ def test_names_of_any_bytes_are_told_and_kept(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     taken("aero").save(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
     (tmp_path / "in" / os.fsdecode(b"caf\xe9.txt")).write_text("closed")
-    photo_folder.write(tmp_path / "out", tmp_path / "in", 2, 1)
+    photo_folder.write_photographs(tmp_path / "out", tmp_path / "in", 2, 1)
     assert {entry.origin for entry in manifest.read_manifest(tmp_path / "out")} == {"caf?.png"}
     assert [one.name for one in read_left_out(tmp_path / "out")] in ([], ["caf?.txt"])
 
@@ -96,8 +100,10 @@ def test_a_folder_of_which_nothing_can_be_used_is_refused_with_the_counts(
 ) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("none")
-    with pytest.raises(BadSettings, match=r"nothing to plant in below .*\(files left out: 2 image_refused\)"):
-        list(photo_folder.read(tmp_path, 4, 1, []))
+    with pytest.raises(
+        BadSettings, match=r"nothing to inject artifacts into below .*\(files left out: 2 image_refused\)"
+    ):
+        list(photo_folder.read_photographs(tmp_path, 4, 1, []))
     assert capsys.readouterr().err.count("left out a.txt: image_refused") == 1
     with pytest.raises(BadSettings, match=r"files left out: none\)"):
-        list(photo_folder.read(tmp_path / "gone", 4, 1, []))
+        list(photo_folder.read_photographs(tmp_path / "gone", 4, 1, []))

@@ -7,14 +7,14 @@ from pipeline import images
 from pipeline.verdict import Verdict
 from tests.support.photographs import NAMES, photograph, taken, tinted
 from training.synthetic import photographs, scenes
-from training.synthetic.photographs import Pair, Planted
+from training.synthetic.photographs import InjectedFrame, Pair
 from training.synthetic.scenes import SIDE_PX, Artifact
 
 TEXTURES = {**{name: taken(name) for name in NAMES}, "tinted": tinted()}
 
 
 def pair_of(pixels: Image.Image) -> Pair:
-    (pair,) = photographs.pairs(photograph(pixels))
+    (pair,) = photographs.build_pairs(photograph(pixels))
     return pair
 
 
@@ -22,7 +22,7 @@ def levels(pixels: Image.Image) -> npt.NDArray[np.float64]:
     return np.asarray(pixels, np.float64)
 
 
-def change(real: Planted, generated: Planted) -> npt.NDArray[np.float64]:
+def change(real: InjectedFrame, generated: InjectedFrame) -> npt.NDArray[np.float64]:
     return (levels(generated.image.pixels) - levels(real.image.pixels)).mean(2)
 
 
@@ -76,20 +76,20 @@ def test_regions_are_where_the_detail_is_and_keep_their_distance() -> None:
         counts.add(len(boxes))
         assert all(box.y2 > 240 for box in boxes)
         assert max(max(box.corners) for box in boxes) <= SIDE_PX - scenes.BORDER_PX
-        assert not any(scenes.near(a, b) for number, a in enumerate(boxes) for b in boxes[:number])
+        assert not any(scenes.are_near(a, b) for number, a in enumerate(boxes) for b in boxes[:number])
         assert list(boxes) == sorted(boxes, key=lambda box: (box.y1, box.x1))
     assert counts == {1, 2, 3}
 
 
 def test_without_detail_there_is_nothing_to_plant_in() -> None:
-    assert photographs.pairs(photograph(Image.new("RGB", (600, 600), "white"))) == []
+    assert photographs.build_pairs(photograph(Image.new("RGB", (600, 600), "white"))) == []
     soft = Image.radial_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB")
-    assert photographs.pairs(photograph(soft)) == []
+    assert photographs.build_pairs(photograph(soft)) == []
 
 
 def test_without_room_between_black_and_white_an_artifact_would_not_show() -> None:
     ink = taken("ascent").point(lambda level: 255 * (level > 100))
-    assert photographs.pairs(photograph(ink)) == []
+    assert photographs.build_pairs(photograph(ink)) == []
 
 
 @pytest.mark.parametrize(
@@ -106,21 +106,21 @@ def test_without_room_between_black_and_white_an_artifact_would_not_show() -> No
     ],
 )
 def test_large_photographs_give_the_middle_and_what_lies_beside_it(size: tuple[int, int], frames: int) -> None:
-    cut = photographs.frames(photograph(Image.new("RGB", size)))
+    cut = photographs.cut_frames(photograph(Image.new("RGB", size)))
     assert [frame.size_px for frame in cut] == [(SIDE_PX, SIDE_PX)] * frames
 
 
 def test_frames_do_not_overlap_and_begin_in_the_middle() -> None:
     width, height = 5 * SIDE_PX + 8, SIDE_PX
     across = np.broadcast_to(np.arange(width) // 16, (height, width)).astype(np.uint8)
-    cut = photographs.frames(photograph(Image.fromarray(across).convert("RGB")))
+    cut = photographs.cut_frames(photograph(Image.fromarray(across).convert("RGB")))
     starts = [int(np.asarray(frame.pixels)[0, 8, 0]) for frame in cut]
     middle = (width - SIDE_PX) // 2
     assert starts == [(middle + step * SIDE_PX + 8) // 16 for step in (0, -1, 1, -2, 2)]
 
 
 def test_a_small_photograph_is_enlarged_to_a_frame() -> None:
-    (frame,) = photographs.frames(photograph(taken("camera").resize((400, 440))))
+    (frame,) = photographs.cut_frames(photograph(taken("camera").resize((400, 440))))
     assert np.abs(levels(frame.pixels) - levels(taken("camera").resize((512, 563)).crop((0, 25, 512, 537)))).mean() < 8
 
 
@@ -130,4 +130,4 @@ def test_the_truth_is_told_in_words_that_no_scene_has() -> None:
     assert generated.check_explanation.count("Crop") == len(generated.boxes)
     assert scenes.SHOWN[generated.artifacts[0]] in generated.check_explanation
     assert real.scan_explanation == generated.scan_explanation
-    assert scenes.place(real.boxes[0]) in real.scan_explanation
+    assert scenes.describe_place(real.boxes[0]) in real.scan_explanation

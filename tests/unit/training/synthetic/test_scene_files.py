@@ -9,7 +9,7 @@ from training.synthetic import scene_files, scenes
 
 def test_a_scene_is_written_with_its_truth(tmp_path: Path) -> None:
     image = scene_files.write_scene(tmp_path, 5)
-    scene = scenes.make(5)
+    scene = scenes.draw_scene(5)
     manifest.write_manifest(tmp_path, [image])
     (read,) = manifest.read_manifest(tmp_path)
     assert read == image

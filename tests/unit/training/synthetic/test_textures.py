@@ -4,7 +4,7 @@ import pytest
 from training.synthetic import textures
 
 
-@pytest.mark.parametrize("texture", [textures.fabric, textures.foliage, textures.lettering])
+@pytest.mark.parametrize("texture", [textures.draw_fabric, textures.draw_foliage, textures.draw_lettering])
 def test_textures_have_unit_scale_and_follow_their_seed(texture: textures.Texture) -> None:
     one, again = (texture(np.random.default_rng(4), (90, 120)) for _ in range(2))
     assert one.shape == (90, 120)
@@ -15,5 +15,5 @@ def test_textures_have_unit_scale_and_follow_their_seed(texture: textures.Textur
 
 
 def test_smooth_noise_varies_slowly() -> None:
-    noise = textures.smooth_noise(np.random.default_rng(0), 4, (100, 100), 10)
+    noise = textures.draw_smooth_noise(np.random.default_rng(0), 4, (100, 100), 10)
     assert np.abs(np.diff(noise, axis=0)).max() < np.ptp(noise) / 10

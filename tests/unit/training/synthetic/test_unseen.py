@@ -21,7 +21,7 @@ def test_an_unseen_artifact_is_plain_in_a_crop_and_gone_from_the_view(
     here = (slice(box.y1, box.y2), slice(box.x1, box.x2))
     change = np.zeros((512, 512), np.float32)
     change[here] = paint(rng, weave) - weave
-    hidden = scenes.beyond_view(change)
+    hidden = scenes.hide_from_view(change)
     share = (box.area_px / 512**2) ** 0.5
     assert textures.enlarge(hidden, (140, 140)).std() / share < 0.7
     assert hidden[here].std() > 2.5
@@ -32,15 +32,15 @@ def test_an_unseen_artifact_is_plain_in_a_crop_and_gone_from_the_view(
 
 @pytest.mark.parametrize("name", unseen.UNSEEN)
 def test_an_unseen_scene_differs_from_a_trained_one_in_its_style_alone(name: str) -> None:
-    seen, other = scenes.make(9), scenes.make(9, unseen.UNSEEN[name])
+    seen, other = scenes.draw_scene(9), scenes.draw_scene(9, unseen.UNSEEN[name])
     assert other.label is seen.label
     assert images.digest_pixels(other.image.pixels) != images.digest_pixels(seen.image.pixels)
-    again = scenes.make(9, pickle.loads(pickle.dumps(unseen.UNSEEN[name])))  # noqa: S301 - as other processes get it
+    again = scenes.draw_scene(9, pickle.loads(pickle.dumps(unseen.UNSEEN[name])))  # noqa: S301 - as other processes get it
     assert images.digest_pixels(again.image.pixels) == images.digest_pixels(other.image.pixels)
 
 
 def test_a_real_scene_has_no_artifact_to_exchange() -> None:
-    seen, other = scenes.make(8), scenes.make(8, unseen.UNSEEN["unseen_artifacts"])
+    seen, other = scenes.draw_scene(8), scenes.draw_scene(8, unseen.UNSEEN["unseen_artifacts"])
     assert images.digest_pixels(seen.image.pixels) == images.digest_pixels(other.image.pixels)
-    ground = scenes.make(8, unseen.UNSEEN["unseen_grounds"])
+    ground = scenes.draw_scene(8, unseen.UNSEEN["unseen_grounds"])
     assert images.digest_pixels(seen.image.pixels) != images.digest_pixels(ground.image.pixels)

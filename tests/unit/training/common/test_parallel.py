@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.common.spread import run_parallel
+from training.common.parallel import run_parallel
 
 
 def ignore(done: int) -> None:

@@ -1,0 +1,43 @@
+"""Run jobs in parallel processes. An interrupt waits for the running jobs, so a job should take under a second."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def run_parallel(
+    work: Callable[[Job], Result], jobs: Iterable[Job], workers: int, *, after_each: Callable[[int], None]
+) -> list[Result]:
+    """Return the results in the order of `jobs`; the main thread calls it, and new processes must import `work`.
+
+    `after_each` gets the number of finished jobs.
+    """
+    results: list[Result] = []
+    # Spawned, not forked: the parent may hold threads by now.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    try:
+        with _block_interrupts():
+            futures = [pool.submit(work, job) for job in jobs]
+        for future in futures:
+            results.append(future.result())
+            after_each(len(results))
+    finally:
+        # Not terminated: a process that dies while it sends a result can leave its reader waiting for ever.
+        pool.shutdown(cancel_futures=True)
+    return results
+
+
+@contextmanager
+def _block_interrupts() -> Iterator[None]:
+    """Start processes inside this context: they never get Ctrl-C, and this process gets it after the context."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
