@@ -6,7 +6,8 @@
 `seaweedfs` (S3ForTests): `.endpoint_url`, `.region`, `.access_key`, `.secret_key`, `.bucket(name)` makes a new bucket
     and returns its name; `.client` is a boto3 client; `.credentials` (AWS_* for monkeypatch.setenv); `.environment`.
 `versitygw` (VersityGw): `.s3` is an S3ForTests; `.topic` receives its notifications, those of all tests.
-    A test that needs a topic for itself starts its own: `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
+    A test that needs a topic for itself starts its own:
+    `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
 
 `vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
     `pytest.mark.asyncio(loop_scope="session")`, and their file stands in `ENGINE_FILES` of tests/support/scheduling.py.

@@ -43,7 +43,10 @@ class Decoder:
         self._child = self._start()
 
     def decode(self, data: bytes) -> RgbImage:
-        """Raises: ImageRefused, ImageTooLarge, ImageUndecodable; InternalFault if the process does not start."""
+        """Decode in the child process; replace it if it dies.
+
+        Raises: ImageRefused, ImageTooLarge, ImageUndecodable; InternalFault if the process does not start.
+        """
         try:
             if self._child.process.poll() is not None:
                 self._replace()  # it died while idle: this image is not the cause
@@ -97,7 +100,10 @@ class _Child:
         self._ready = False
 
     def decode(self, data: bytes, deadline_s: float) -> RgbImage | PoisonError:
-        """Raises: OSError (also as TimeoutError), ValueError, KeyError if the child has to be replaced."""
+        """Send the image to the child and return its answer.
+
+        Raises: OSError (also as TimeoutError), ValueError, KeyError if the child has to be replaced.
+        """
         if not self._ready:
             self._await_start()
         self._socket.settimeout(deadline_s)

@@ -251,7 +251,9 @@ def test_a_rolling_restart_of_three_workers_loses_nothing_and_leaves_no_gap(site
 
 def _partitions_taken(workers: Iterable[WorkerProcess]) -> int:
     """From workers that were running on; whoever stops has answered and committed everything."""
-    return sum(len(line.get(how, ())) for worker in workers for line in worker.read_log() for how in ("revoked", "lost"))
+    return sum(
+        len(line.get(how, ())) for worker in workers for line in worker.read_log() for how in ("revoked", "lost")
+    )
 
 
 def _moves(worker: WorkerProcess, kind: str) -> list[int]:

@@ -155,7 +155,10 @@ class VisionChat:
         return completion.choices[0].message.content
 
     async def _request_body(self, question: Question, *, warm: bool) -> bytes:
-        """Raises: InferenceTimeout, RateLimited, EndpointUnavailable, GenerationFailed, BadSettings."""
+        """Return the body of the endpoint's answer.
+
+        Raises: InferenceTimeout, RateLimited, EndpointUnavailable, GenerationFailed, BadSettings.
+        """
         import openai
 
         endpoint = self._endpoint

@@ -17,7 +17,7 @@ from tests.support.servers.openai_server import ENDING_S, ChatRequest, OpenAiSer
 from tests.support.servers.services import eventually
 from training.__main__ import main
 from training.annotation import build as magnifake
-from training.annotation.build import Built, Plan
+from training.annotation.build import BuildPlan, Built
 from training.annotation.endpoint import GIVE_UP_AFTER, Endpoint, Question, VisionChat
 from training.annotation.journal import Journal
 from training.dataset import left_out
@@ -46,7 +46,7 @@ def endpoint(server: OpenAiServer, **fields: object) -> Endpoint:
 
 @pytest.fixture(scope="module")
 def drawn() -> list[scenes.Scene]:
-    return [scenes.make(scenes.HELD_OUT_SEED + number) for number in range(COUNT)]
+    return [scenes.draw_scene(scenes.HELD_OUT_SEED + number) for number in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def source(tmp_path: Path, drawn: list[scenes.Scene]) -> Path:
     return tmp_path / "in"
 
 
-def plan(source: Path, server: OpenAiServer, **fields: object) -> Plan:
+def plan(source: Path, server: OpenAiServer, **fields: object) -> BuildPlan:
     plain = {
         "source": source,
         "out": source.parent / "out",
@@ -77,7 +77,7 @@ def plan(source: Path, server: OpenAiServer, **fields: object) -> Plan:
         "workers": 2,
         "concurrency": 4,
     }
-    return Plan(**(plain | fields))  # type: ignore[arg-type]
+    return BuildPlan(**(plain | fields))  # type: ignore[arg-type]
 
 
 def number_of(image: LabeledImage) -> int:
@@ -100,7 +100,7 @@ def test_the_scenes_truth_comes_back_and_what_was_planted_goes(
         assert one.shown == [detail.shown for detail in drawn[number_of(one)].details]
         assert one.require_provenance().annotated_by == "wise and Qwen2.5-VL"
     assert min(overlaps) > 0.9
-    assert built.fates == oracle.planted(range(COUNT))
+    assert built.fates == oracle.expect_fates(range(COUNT))
     assert built.left_out == []
 
 
@@ -158,7 +158,7 @@ def spoiled(oracle: SceneOracle, spoil: Callable[[int, ChatRequest], Reply | Non
     """The oracle's answers but for the scenes and questions that `spoil` has its own for."""
 
     def answer(asked: ChatRequest) -> Reply:
-        return spoil(oracle.scene(asked), asked) or oracle.answer(asked)
+        return spoil(oracle.recognize_scene(asked), asked) or oracle.answer(asked)
 
     return answer
 
@@ -206,11 +206,13 @@ def test_a_box_about_which_nobody_answers_stays_and_is_counted(
     source: Path, drawn: list[scenes.Scene], oracle: SceneOracle
 ) -> None:
     built = built_with(
-        source, oracle, lambda n, asked: build_answer("Hm.") if n == 1 and asked.text.startswith("The red frame") else None
+        source,
+        oracle,
+        lambda n, asked: build_answer("Hm.") if n == 1 and asked.text.startswith("The red frame") else None,
     )
     (one,) = [one for one in built.images if number_of(one) == 1]
     assert len(one.boxes) == len(drawn[1].boxes) == built.fates.pop(next(f for f in built.fates if "not answered" in f))
-    assert built.fates == oracle.planted(range(COUNT))
+    assert built.fates == oracle.expect_fates(range(COUNT))
 
 
 def test_too_few_images_left_by_an_endpoint_are_refused_with_the_reasons(source: Path, oracle: SceneOracle) -> None:
@@ -230,7 +232,7 @@ def test_the_command_builds_by_its_settings_and_tells_no_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    with OpenAiServer(lambda asked: build_refusal(429) if oracle.scene(asked) == 1 else oracle.answer(asked)) as server:
+    with OpenAiServer(lambda asked: build_refusal(429) if oracle.recognize_scene(asked) == 1 else oracle.answer(asked)) as server:
         for role in ("EXPLAIN", "GROUND"):
             monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_URL", server.url)
             monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_MODEL", role.lower())

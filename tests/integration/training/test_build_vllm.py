@@ -91,7 +91,11 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
 @pytest.mark.parametrize(
     ("fields", "question", "error"),
     [
-        ({"key": SecretStr("sk-other")}, annotation.build_purification_question(VIEW, BoundingBox(1, 1, 90, 90)), BadSettings),
+        (
+            {"key": SecretStr("sk-other")},
+            annotation.build_purification_question(VIEW, BoundingBox(1, 1, 90, 90)),
+            BadSettings,
+        ),
         ({"model": "gpt-4o"}, annotation.build_purification_question(VIEW, BoundingBox(1, 1, 90, 90)), BadSettings),
         ({}, Question("Too much is asked for.", VIEW, 100_000), GenerationFailed),
         ({}, Question("Too little is allowed.", VIEW, 1), AnswerUnreadable),

@@ -1,5 +1,4 @@
-"""Secrets are planted wherever a worker meets one, a day with all kinds of trouble is lived through, and then
-everything that was told to anyone is searched for them.
+"""No secret leaves a worker: after all kinds of trouble, whatever it wrote is searched for the injected ones.
 
 A dead letter holds the sender's record byte for byte, so that it can be replayed: what the sender wrote into it is
 looked for in everything but that.
