@@ -232,7 +232,11 @@ def test_the_command_builds_by_its_settings_and_tells_no_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    with OpenAiServer(lambda asked: build_refusal(429) if oracle.recognize_scene(asked) == 1 else oracle.answer(asked)) as server:
+
+    def refuse_scene_1(asked: ChatRequest) -> Reply:
+        return build_refusal(429) if oracle.recognize_scene(asked) == 1 else oracle.answer(asked)
+
+    with OpenAiServer(refuse_scene_1) as server:
         for role in ("EXPLAIN", "GROUND"):
             monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_URL", server.url)
             monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_MODEL", role.lower())

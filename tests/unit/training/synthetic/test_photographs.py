@@ -5,16 +5,16 @@ from PIL import Image
 
 from pipeline import images
 from pipeline.verdict import Verdict
-from tests.support.photographs import NAMES, photograph, taken, tinted
+from tests.support.photographs import NAMES, build_photograph, load_photograph, load_tinted
 from training.synthetic import photographs, scenes
 from training.synthetic.photographs import InjectedFrame, Pair
 from training.synthetic.scenes import SIDE_PX, Artifact
 
-TEXTURES = {**{name: taken(name) for name in NAMES}, "tinted": tinted()}
+TEXTURES = {**{name: load_photograph(name) for name in NAMES}, "tinted": load_tinted()}
 
 
 def pair_of(pixels: Image.Image) -> Pair:
-    (pair,) = photographs.build_pairs(photograph(pixels))
+    (pair,) = photographs.build_pairs(build_photograph(pixels))
     return pair
 
 
@@ -59,8 +59,8 @@ def test_a_real_frame_is_the_photograph_and_both_have_its_boxes() -> None:
 
 def test_a_frame_gives_the_same_pair_wherever_it_lies() -> None:
     wide = Image.new("RGB", (3 * SIDE_PX + 200, SIDE_PX), "gray")
-    wide.paste(taken("aero"), (100 + 2 * SIDE_PX, 0))
-    alone, within = pair_of(taken("aero")), pair_of(wide)
+    wide.paste(load_photograph("aero"), (100 + 2 * SIDE_PX, 0))
+    alone, within = pair_of(load_photograph("aero")), pair_of(wide)
     for one, other in zip(alone, within, strict=True):
         assert images.digest_pixels(one.image.pixels) == images.digest_pixels(other.image.pixels)
         assert (one.boxes, one.artifacts) == (other.boxes, other.artifacts)
@@ -71,7 +71,7 @@ def test_regions_are_where_the_detail_is_and_keep_their_distance() -> None:
     counts = set()
     for turn in range(8):
         half = Image.new("RGB", (SIDE_PX, SIDE_PX), (turn, 90, 90))
-        half.paste(taken("ascent").crop((0, 0, SIDE_PX, 300)), (0, 212))
+        half.paste(load_photograph("ascent").crop((0, 0, SIDE_PX, 300)), (0, 212))
         boxes = pair_of(half)[0].boxes
         counts.add(len(boxes))
         assert all(box.y2 > 240 for box in boxes)
@@ -82,14 +82,14 @@ def test_regions_are_where_the_detail_is_and_keep_their_distance() -> None:
 
 
 def test_without_detail_there_is_nothing_to_plant_in() -> None:
-    assert photographs.build_pairs(photograph(Image.new("RGB", (600, 600), "white"))) == []
+    assert photographs.build_pairs(build_photograph(Image.new("RGB", (600, 600), "white"))) == []
     soft = Image.radial_gradient("L").resize((SIDE_PX, SIDE_PX)).convert("RGB")
-    assert photographs.build_pairs(photograph(soft)) == []
+    assert photographs.build_pairs(build_photograph(soft)) == []
 
 
 def test_without_room_between_black_and_white_an_artifact_would_not_show() -> None:
-    ink = taken("ascent").point(lambda level: 255 * (level > 100))
-    assert photographs.build_pairs(photograph(ink)) == []
+    ink = load_photograph("ascent").point(lambda level: 255 * (level > 100))
+    assert photographs.build_pairs(build_photograph(ink)) == []
 
 
 @pytest.mark.parametrize(
@@ -106,22 +106,23 @@ def test_without_room_between_black_and_white_an_artifact_would_not_show() -> No
     ],
 )
 def test_large_photographs_give_the_middle_and_what_lies_beside_it(size: tuple[int, int], frames: int) -> None:
-    cut = photographs.cut_frames(photograph(Image.new("RGB", size)))
+    cut = photographs.cut_frames(build_photograph(Image.new("RGB", size)))
     assert [frame.size_px for frame in cut] == [(SIDE_PX, SIDE_PX)] * frames
 
 
 def test_frames_do_not_overlap_and_begin_in_the_middle() -> None:
     width, height = 5 * SIDE_PX + 8, SIDE_PX
     across = np.broadcast_to(np.arange(width) // 16, (height, width)).astype(np.uint8)
-    cut = photographs.cut_frames(photograph(Image.fromarray(across).convert("RGB")))
+    cut = photographs.cut_frames(build_photograph(Image.fromarray(across).convert("RGB")))
     starts = [int(np.asarray(frame.pixels)[0, 8, 0]) for frame in cut]
     middle = (width - SIDE_PX) // 2
     assert starts == [(middle + step * SIDE_PX + 8) // 16 for step in (0, -1, 1, -2, 2)]
 
 
 def test_a_small_photograph_is_enlarged_to_a_frame() -> None:
-    (frame,) = photographs.cut_frames(photograph(taken("camera").resize((400, 440))))
-    assert np.abs(levels(frame.pixels) - levels(taken("camera").resize((512, 563)).crop((0, 25, 512, 537)))).mean() < 8
+    (frame,) = photographs.cut_frames(build_photograph(load_photograph("camera").resize((400, 440))))
+    expected = load_photograph("camera").resize((512, 563)).crop((0, 25, 512, 537))
+    assert np.abs(levels(frame.pixels) - levels(expected)).mean() < 8
 
 
 def test_the_truth_is_told_in_words_that_no_scene_has() -> None:
