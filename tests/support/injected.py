@@ -1,4 +1,4 @@
-"""Finds injected secrets in texts, also encoded ones; pure."""
+"""Find injected secrets in texts, also encoded ones; pure."""
 
 import base64
 import json
@@ -7,14 +7,14 @@ from urllib.parse import quote, quote_plus
 
 
 def list_forms(secret: str) -> set[bytes]:
-    """As it is, quoted for a URL, escaped for JSON, in hex, and in base64 wherever in a longer text it may stand."""
+    """List a secret's forms: plain, quoted for a URL, escaped for JSON, in hex, and in base64 inside longer texts."""
     raw = secret.encode()
     plain = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], raw.hex()}
-    return {form.encode() for form in plain} | _in_base64(raw)
+    return {form.encode() for form in plain} | _list_base64_forms(raw)
 
 
 def find_leaks(secrets: Mapping[str, str], places: Mapping[str, bytes]) -> list[str]:
-    """One line for each secret and place it is found in."""
+    """Return one line for each secret and each place where it is found."""
     return [
         f"{name} in {place}"
         for name, secret in secrets.items()
@@ -23,8 +23,8 @@ def find_leaks(secrets: Mapping[str, str], places: Mapping[str, bytes]) -> list[
     ]
 
 
-def _in_base64(raw: bytes) -> set[bytes]:
-    """What all base64 texts that hold these bytes have in common, for each place where the bytes may begin."""
+def _list_base64_forms(raw: bytes) -> set[bytes]:
+    """List what all base64 texts with these bytes have in common, for each place where the bytes may begin."""
     found = set()
     for before in range(3):
         shifted = base64.b64encode(bytes(before) + raw)

@@ -1,4 +1,4 @@
-"""What perfect models would answer about scenes, and what sloppy ones mix in: planted boxes that have to go again."""
+"""Answer questions about scenes as perfect models would, with injected boxes that purification has to drop."""
 
 import json
 import re
@@ -18,7 +18,7 @@ WHOLE = (0.0, 0.0, float(SIDE_PX), float(SIDE_PX))
 
 
 class SceneOracle:
-    """Knows a scene again by its perceptual hash. `planted` counts, for each scene, what must become of its boxes."""
+    """Recognizes a scene by its perceptual hash. `expect_fates` counts what must become of the injected boxes."""
 
     def __init__(self, scenes: Sequence[Scene]) -> None:
         self._scenes = scenes
@@ -26,25 +26,27 @@ class SceneOracle:
             duplicates.compute_fingerprint(frame.apply_codec_chain(scene.image.pixels)) for scene in scenes
         ]
 
-    def scene(self, asked: ChatRequest) -> int:
+    def recognize_scene(self, asked: ChatRequest) -> int:
         own = duplicates.compute_fingerprint(asked.picture).upright
         return min(range(len(self._known)), key=lambda n: duplicates.count_differing_bits(own, self._known[n].upright))
 
     def answer(self, asked: ChatRequest) -> Reply:
-        number = self.scene(asked)
+        number = self.recognize_scene(asked)
         if asked.text.startswith("This image"):
-            return build_answer(self.explanation(number))
+            return build_answer(self.explain(number))
         if asked.text.startswith("The red frame"):
             return build_answer("Yes." if self._encloses_object(number, asked) else "No, it is a detail.")
         scale = asked.picture.width / SIDE_PX
-        named = [{"bbox_2d": [round(x * scale) for x in box], "label": shown} for box, shown in self._named(number)]
+        named = [
+            {"bbox_2d": [round(x * scale) for x in box], "label": shown} for box, shown in self._list_boxes(number)
+        ]
         return build_answer(f"```json\n{json.dumps(named)}\n```")
 
-    def explanation(self, number: int) -> str:
+    def explain(self, number: int) -> str:
         parts = (f"{detail.shown} in the {detail.place}" for detail in self._scenes[number].details)
         return f"One looks closely and sees {', then '.join(parts)}."
 
-    def planted(self, numbers: Sequence[int]) -> Counter[Fate]:
+    def expect_fates(self, numbers: Sequence[int]) -> Counter[Fate]:
         fates: Counter[Fate] = Counter()
         for number in numbers:
             fates.update([Fate.OVER_HALF] if number % 2 == 0 else [])
@@ -52,7 +54,7 @@ class SceneOracle:
             fates.update([Fate.PRIMARY_OBJECT] if number % 5 == 0 else [])
         return fates
 
-    def _named(self, number: int) -> list[tuple[geometry.Corners, str]]:
+    def _list_boxes(self, number: int) -> list[tuple[geometry.Corners, str]]:
         details = self._scenes[number].details
         named: list[tuple[geometry.Corners, str]] = [(detail.box.corners, detail.shown) for detail in details]
         first = details[0].box
@@ -63,18 +65,18 @@ class SceneOracle:
             named.append(((first.x2, first.y1, first.x1, first.y2), "inverted"))
             named.append(((600, 600, 700, 700), "beyond the image"))
         if number % 5 == 0:
-            named.append((_object_around(first).corners, "the object"))
+            named.append((_grow_to_object(first).corners, "the object"))
         return named
 
     def _encloses_object(self, number: int, asked: ChatRequest) -> bool:
-        """A box is the object's, unless it fits one detail."""
+        """Return whether the box is the object's: any box is that does not fit one detail."""
         x1, y1, x2, y2 = map(int, re.findall(r"\d+", asked.text)[:4])
         scale = SIDE_PX / asked.picture.width
         box = BoundingBox(*(round(x * scale) for x in (x1, y1, x2, y2)))
         return all(geometry.iou(box, truth) < 0.7 for truth in self._scenes[number].boxes)
 
 
-def _object_around(box: BoundingBox) -> BoundingBox:
+def _grow_to_object(box: BoundingBox) -> BoundingBox:
     grown = (box.x1 - OBJECT_MARGIN_PX, box.y1 - OBJECT_MARGIN_PX, box.x2 + OBJECT_MARGIN_PX, box.y2 + OBJECT_MARGIN_PX)
     inside = geometry.clip(grown, (SIDE_PX, SIDE_PX))
     assert inside is not None

@@ -84,7 +84,7 @@ def number_of(image: LabeledImage) -> int:
     return int(Path(image.require_provenance().source_file).stem)
 
 
-def test_the_scenes_truth_comes_back_and_what_was_planted_goes(
+def test_the_scenes_truth_comes_back_and_injected_boxes_go(
     source: Path, drawn: list[scenes.Scene], oracle: SceneOracle
 ) -> None:
     with OpenAiServer(oracle.answer) as server:
@@ -96,7 +96,7 @@ def test_the_scenes_truth_comes_back_and_what_was_planted_goes(
         truth = drawn[number_of(one)].boxes
         assert len(one.boxes) == len(truth)
         overlaps += [geometry.iou(box, own) for box, own in zip(one.regions, truth, strict=True)]
-        assert one.explanation == oracle.explanation(number_of(one))
+        assert one.explanation == oracle.explain(number_of(one))
         assert one.shown == [detail.shown for detail in drawn[number_of(one)].details]
         assert one.require_provenance().annotated_by == "wise and Qwen2.5-VL"
     assert min(overlaps) > 0.9

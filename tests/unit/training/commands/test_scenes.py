@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.photographs import taken
+from tests.support.photographs import load_photograph
 from training.__main__ import main
 
 
@@ -16,9 +16,9 @@ def test_scenes_are_written_where_asked(tmp_path: Path, capsys: pytest.CaptureFi
     ]
 
 
-def test_artifacts_are_planted_in_photographs_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_artifacts_are_injected_into_photographs_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").mkdir()
-    taken("aero").save(tmp_path / "mine" / "field.png")
+    load_photograph("aero").save(tmp_path / "mine" / "field.png")
     out = tmp_path / "out"
     assert main(["scenes", "--photographs", str(tmp_path / "mine"), "--count", "2", "--out", str(out)]) == 0
     printed = capsys.readouterr()

@@ -7,7 +7,7 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from tests.support.photographs import NAMES, photograph, taken, tinted
+from tests.support.photographs import NAMES, build_photograph, load_photograph, load_tinted
 from training.dataset import manifest
 from training.dataset.left_out import LeftOut, read_left_out
 from training.synthetic import photo_folder, photographs
@@ -18,11 +18,11 @@ def folder(tmp_path: Path) -> Path:
     """Three photographs, one of them below another folder and once more in another format; and four others."""
     place = tmp_path / "photographs"
     (place / "trip").mkdir(parents=True)
-    taken("aero").save(place / "field.png")
-    tinted().save(place / "stairs.png")
-    taken("camera").save(place / "trip" / "camera.bmp")
-    taken("camera").save(place / "trip" / "again.png")
-    taken("camera").crop((0, 0, 300, 500)).save(place / "small.png")
+    load_photograph("aero").save(place / "field.png")
+    load_tinted().save(place / "stairs.png")
+    load_photograph("camera").save(place / "trip" / "camera.bmp")
+    load_photograph("camera").save(place / "trip" / "again.png")
+    load_photograph("camera").crop((0, 0, 300, 500)).save(place / "small.png")
     Image.new("RGB", (700, 700), "navy").save(place / "night.png")
     (place / "broken.png").write_bytes((place / "field.png").read_bytes()[:9000])
     (place / "notes.txt").write_text("Our trip")
@@ -56,9 +56,9 @@ def test_of_many_the_same_ones_are_drawn_each_time(folder: Path) -> None:
 def test_a_large_photograph_gives_no_more_pairs_than_are_wanted(tmp_path: Path) -> None:
     wide = Image.new("RGB", (3 * 512, 512))
     for number, name in enumerate(NAMES):
-        wide.paste(taken(name), (512 * number, 0))
+        wide.paste(load_photograph(name), (512 * number, 0))
     wide.save(tmp_path / "wide.png")
-    assert len(photographs.build_pairs(photograph(wide))) == 3
+    assert len(photographs.build_pairs(build_photograph(wide))) == 3
     (one,) = photo_folder.read_photographs(tmp_path, 5, 1, [])
     assert len(one.pairs) == 2
 
@@ -75,20 +75,20 @@ def test_the_set_on_disk_is_read_like_any_other(folder: Path, tmp_path: Path) ->
             generated.explanations and generated.explanations.check
         )
         source = images.decode((folder / real.origin).read_bytes(), max_pixels=10**6)
-        kept, planted = (
+        unchanged, injected = (
             images.decode((tmp_path / "set" / one.file).read_bytes(), max_pixels=10**6) for one in (real, generated)
         )
         assert (
-            images.digest_pixels(kept.pixels)
+            images.digest_pixels(unchanged.pixels)
             == images.digest_pixels(source.pixels)
-            != images.digest_pixels(planted.pixels)
+            != images.digest_pixels(injected.pixels)
         )
     assert {one.name for one in read_left_out(tmp_path / "set")} > {"small.png", "night.png", "broken.png", "notes.txt"}
 
 
 def test_names_of_any_bytes_are_told_and_kept(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    taken("aero").save(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
+    load_photograph("aero").save(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
     (tmp_path / "in" / os.fsdecode(b"caf\xe9.txt")).write_text("closed")
     photo_folder.write_photographs(tmp_path / "out", tmp_path / "in", 2, 1)
     assert {entry.origin for entry in manifest.read_manifest(tmp_path / "out")} == {"caf?.png"}

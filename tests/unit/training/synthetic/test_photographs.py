@@ -39,7 +39,7 @@ def test_an_artifact_is_plain_in_each_region_and_gone_from_the_view(name: str) -
 
 
 @pytest.mark.parametrize("name", TEXTURES)
-def test_what_is_planted_lies_beyond_what_the_view_can_hold(name: str) -> None:
+def test_injected_artifacts_lie_beyond_what_the_view_can_hold(name: str) -> None:
     power = np.abs(np.fft.fft2(change(*pair_of(TEXTURES[name])))) ** 2
     cycles = np.abs(np.fft.fftfreq(SIDE_PX))
     nyquist = scenes.VIEW_SIDE_PX / SIDE_PX / 2
