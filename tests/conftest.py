@@ -1,10 +1,10 @@
 """Fixtures for all kinds of tests: real services, started when a test first asks, one of each per worker of pytest.
 
-`kafka` (KafkaForTests): `.bootstrap_servers`; `.topic(name, partitions=, max_message_bytes=)` and
-    `.dead_letter_topic(name)` make a new topic and return its name; `.records(topic)` returns all that is in it;
+`kafka` (KafkaForTests): `.bootstrap_servers`; `.create_topic(name, partitions=, max_message_bytes=)` and
+    `.create_dead_letter_topic(name)` return the name of a new topic; `.read_records(topic)` returns all that is in it;
     `.send(topic, *values, key=, headers=, partition=)`; `.environment`; `.broker`.
-`seaweedfs` (S3ForTests): `.endpoint_url`, `.region`, `.access_key`, `.secret_key`, `.bucket(name)` makes a new bucket
-    and returns its name; `.client` is a boto3 client; `.credentials` (AWS_* for monkeypatch.setenv); `.environment`.
+`seaweedfs` (S3ForTests): `.endpoint_url`, `.region`, `.access_key`, `.secret_key`, `.create_bucket(name)` returns the
+    name of a new bucket; `.client` is a boto3 client; `.credentials` (AWS_* for monkeypatch.setenv); `.environment`.
 `versitygw` (VersityGw): `.s3` is an S3ForTests; `.topic` receives its notifications, those of all tests.
     A test that needs a topic for itself starts its own:
     `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.

@@ -56,7 +56,7 @@ def test_who_is_refused_by_kafka_says_which_setting_to_look_at(
             site = Site(secured_kafka.kafka, seaweedfs, tmp_path, settings=settings)
             tried.append((name, site, stack.enter_context(site.build_worker(*REAL))))
         for name, site, worker in tried:
-            code, log = worker.ended(120), worker.log.read_text()
+            code, log = worker.wait_until_ended(120), worker.log.read_text()
             (sentence,) = [line for line in log.splitlines() if line.startswith("zoomin run: ")]
             assert code == 1, log
             assert f"{name}" in sentence

@@ -1,17 +1,13 @@
 """`zoomin-train evaluate --photographs` on the real engine: the view hides what is injected."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 
 from pipeline.vllm.engine import VllmEngine
-from tests.support.paths import MODEL
 from tests.support.photographs import NAMES, load_photograph, load_tinted
-from training.commands import evaluate as command
-from training.evaluation import evaluate, summary
+from training.evaluation import evaluate, jobs, summary
 from training.evaluation.metrics import Prediction
-from training.settings import TrainSettings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
@@ -20,20 +16,17 @@ async def test_a_checkpoint_is_tried_on_real_textures_with_the_drop(vllm_engine:
     for name in NAMES:
         load_photograph(name).save(tmp_path / f"{name}.png")
     load_tinted().save(tmp_path / "tinted.png")
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    asked = parser.parse_args([str(MODEL), "--count", "8", "--photographs", str(tmp_path)])
-    judged: dict[str, list[Prediction]] = {}
-    for drawn, passes in command.jobs(asked, TrainSettings(workers=2)):
-        judged |= await evaluate.predict(drawn, vllm_engine, concurrency=8, passes=passes)
-    predictions = judged[summary.PHOTOGRAPHS]
+    by_pass: dict[str, list[Prediction]] = {}
+    for drawn, passes in jobs.collect_jobs(None, 8, perturbed=False, photographs=tmp_path, workers=2):
+        by_pass |= await evaluate.predict(drawn, vllm_engine, concurrency=8, passes=passes)
+    predictions = by_pass[summary.PHOTOGRAPHS]
     verdicts = [
         (real.scan_verdict, generated.scan_verdict)
         for real, generated in zip(predictions[::2], predictions[1::2], strict=True)
     ]
     assert sum(real is generated for real, generated in verdicts) >= 3  # of four: a view may differ by a rounded level
     assert all(prediction.parsed for prediction in predictions)
-    metrics = summary.summarize_passes(judged)
+    metrics = summary.summarize_passes(by_pass)
     assert metrics["acc_photographs"].n == 8
     table = summary.format_metrics(metrics)
     assert "\nAcc, photographs " in table
