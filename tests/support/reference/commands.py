@@ -29,7 +29,8 @@ def build_commands_page() -> str:
             example = getattr(module, "EXAMPLE", "")
             epilog = f"example:\n  {example}" if example else str(parser.epilog or "")
             parts += [f"## {program} {verb}\n", f"{module.HELP[0].upper()}{module.HELP[1:]}.\n"]
-            parts += [table(("argument", "meaning"), describe_arguments(parser))]
+            arguments = list(describe_arguments(parser))
+            parts += [table(("argument", "meaning"), arguments)] if arguments else []
             parts += [f"```text\n{epilog}\n```\n"] if epilog else []
     return join(parts)
 
