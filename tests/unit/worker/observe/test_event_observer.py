@@ -24,7 +24,7 @@ def read_metric(metrics: Metrics, name: str, **labels: str) -> float:
 
 
 def test_an_acknowledged_verdict_is_counted_with_its_age(observer: EventObserver, metrics: Metrics) -> None:
-    observer.count_verdict(build_verdict(scan="real", check="generated"), RECORD)
+    observer.count_verdict(build_verdict(scan="real", check="generated", zoomed=[(0, 0, 9, 9)]), RECORD)
     labels = {"verdict": "generated", "status": "complete", "corrected": "true", "uncertain": "false"}
     assert read_metric(metrics, "zoomin_verdicts_total", **labels) == 1
     assert read_metric(metrics, "zoomin_events_total", outcome="verdict") == 1
