@@ -1,4 +1,4 @@
-# Everything starts here: `make demo`, `make test`. The environment is made on first use and kept until its pins change.
+# The first call of a target makes the environment; a change of its pins makes it again.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,88 +8,88 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILE = $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
 	--generate-hashes --custom-compile-command "make lock" --quiet
-# Several processes share the machine: one thread each, and none that spins.
+# Several processes share the machine: each has one thread, and none spins.
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export HF_HUB_OFFLINE := 1
 
 .PHONY: help
-help: ## what can be made
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: $(READY) ## the main job on real Kafka, S3 and vLLM, all local, ending in a page of evidence
+demo: $(READY) ## run the main job on a local Kafka, S3 and vLLM, and write a page of evidence
 	$(BIN)/zoomin demo $(ARGS)
 
 .PHONY: up
-up: $(READY) ## the local Kafka and S3 alone, in the foreground
+up: $(READY) ## start the local Kafka and S3 alone, in the foreground
 	$(BIN)/zoomin up $(ARGS)
 
 WORKERS ?= 2
 .PHONY: unit
-unit: check ## after a change of code: lint, types and unit tests, in three minutes (ARGS= for pytest)
+unit: check ## check lint and types and run the unit tests, in three minutes (ARGS= for pytest)
 	$(BIN)/pytest -n $(WORKERS) tests/unit $(ARGS)
 
-# Each of the two workers takes a file of tests at a time (tests/support/scheduling.py); ARGS="-n 0 ..." is without them.
-# A part of the tests has no coverage to show: ARGS leaves that out.
+# Each worker takes a file of tests at a time (tests/support/scheduling.py); ARGS="-n 0 ..." runs without workers.
+# With ARGS, coverage is not measured: a part of the tests does not reach its floor.
 .PHONY: test
-test: check ## everything: lint, types, all tests, coverage (CI=true: nothing is skipped; ARGS= for pytest, WORKERS=)
+test: check ## check lint, types, all tests and their coverage (CI=true: nothing is skipped; ARGS= for pytest, WORKERS=)
 	rm -rf build/coverage
 	$(if $(ARGS),$(BIN)/pytest,$(BIN)/coverage run -m pytest) -n $(WORKERS) --times $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.support.coverage_by_room)
 
 .PHONY: check
-check: $(READY) ## lint and types
+check: $(READY) ## check lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(READY) ## speed and memory, side by side, into build/bench.json
+bench: $(READY) ## measure speed and memory side by side, into build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
 EVENTS ?= 1000
 KILLS ?= 4
 DELIVERY ?= at_least_once
 .PHONY: chaos
-chaos: $(READY) ## faults on real processes, judged by the topics, into build/chaos.json (EVENTS= KILLS= DELIVERY= SEED=)
+chaos: $(READY) ## inject faults into real processes and check the topics, into build/chaos.json (EVENTS= KILLS= DELIVERY= SEED=)
 	$(BIN)/python -m tests.chaos --events $(EVENTS) --kills $(KILLS) --delivery $(DELIVERY) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: hostile
-hostile: $(READY) ## hostile images, events and answers through a worker, a million strings through the parsers, into build/hostile.json (SEED=)
+hostile: $(READY) ## send hostile images, events and answers through a worker, into build/hostile.json (SEED=)
 	$(BIN)/python -m tests.hostile $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 MODEL ?= models/zoomin-tiny
 COUNT ?= 200
 .PHONY: overlay
-overlay: $(READY) ## verdicts that text drawn over images changes, for any checkpoint (MODEL= COUNT=)
+overlay: $(READY) ## count the verdicts that text drawn over images changes (MODEL= COUNT=)
 	$(BIN)/zoomin-train overlay $(MODEL) --count $(COUNT) $(ARGS)
 
 .PHONY: train-tiny
-train-tiny: $(READY) ## the tiny model from nothing to its end, into build/zoomin-tiny; goes on where it stopped (SEED= OUT=)
+train-tiny: $(READY) ## train the tiny model from nothing, into build/zoomin-tiny; an interrupted run resumes (SEED= OUT=)
 	$(BIN)/zoomin-train tiny --to-the-end --seed $(or $(SEED),0) --out $(or $(OUT),build/zoomin-tiny) $(ARGS)
 
 .PHONY: schemas
-schemas: $(READY) ## docs/schemas/ anew from pipeline/wire/messages.py
+schemas: $(READY) ## write docs/schemas/ from pipeline/wire/messages.py
 	$(BIN)/python -m pipeline.wire.schemas
 
 .PHONY: docs
-docs: $(READY) ## docs/reference/ anew from the code
+docs: $(READY) ## write docs/reference/ from the code
 	$(BIN)/python -m tests.support.reference
 
 .PHONY: licenses
-licenses: $(READY) ## the licenses of what we ship
+licenses: $(READY) ## list the licenses of the packages in the image
 	$(BIN)/python infra/licenses.py
 
 .PHONY: lock
-lock: $(READY) ## the pinned sets anew from pyproject.toml
+lock: $(READY) ## pin the packages of pyproject.toml again
 	$(COMPILE) --extra cpu --extra local --extra train --group dev --output-file requirements/cpu.txt
 	$(COMPILE) --extra gpu --extra train --output-file requirements/gpu.txt
 	$(COMPILE) --extra cpu --output-file requirements/serve-cpu.txt
 	$(COMPILE) --extra gpu --output-file requirements/serve-gpu.txt
 
 .PHONY: clean
-clean: ## the environment and what was built; ~/.cache/zoomin stays
+clean: ## delete the environment and build/; ~/.cache/zoomin stays
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements/cpu.txt pyproject.toml
