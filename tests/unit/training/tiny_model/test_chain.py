@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,10 @@ class Commands:
     """`zoomin-train` without its work: each command leaves the directory that it would; the verb `fails` does not."""
 
     fails: str = ""
-    asked: list[list[str]] = field(default_factory=list)
+    calls: list[list[str]] = field(default_factory=list)
 
     def __call__(self, arguments: list[str]) -> int:
-        self.asked.append(arguments)
+        self.calls.append(arguments)
         if arguments[0] == self.fails:
             return 7
         if arguments[0] == "calibrate":
@@ -40,60 +40,66 @@ class Commands:
 
     @property
     def verbs(self) -> list[str]:
-        return [one[0] for one in self.asked]
+        return [call[0] for call in self.calls]
 
 
-def way(tmp_path: Path, start: Checkpoint | None = None) -> Chain:
+def build_chain(tmp_path: Path, start: Checkpoint | None = None) -> Chain:
     return Chain(work=tmp_path / "work", seed=3, minutes=5, sizes=chain.STANDARD, start=start)
 
 
 def test_each_stage_starts_from_the_one_before(tmp_path: Path) -> None:
-    commands, made = Commands(), way(tmp_path)
-    assert made.run_stages(commands) == 0
+    commands, stage_chain = Commands(), build_chain(tmp_path)
+    assert stage_chain.run_stages(commands) == 0
     assert commands.verbs == ["tiny", "grpo", "grpo", "calibrate"]
-    tiny, first, second, calibrate = commands.asked
+    tiny, first, second, calibrate = commands.calls
     assert tiny[1:5] == ["--seed", "3", "--minutes", "5"]
-    assert first[1:4] == [str(made.locate_stage("sft")), "--stage", "1"]
-    assert second[1:4] == [str(made.locate_stage("grpo_1")), "--stage", "2"]
+    assert first[1:4] == [str(stage_chain.locate_stage("sft")), "--stage", "1"]
+    assert second[1:4] == [str(stage_chain.locate_stage("grpo_1")), "--stage", "2"]
     for grpo in (first, second):
         assert {"tiny", "3", "20"} < set(grpo), "profile, seed and minutes"
         assert grpo[grpo.index("--refused") + 1] == f"{grpo[grpo.index('--out') + 1]}-refused"
     assert calibrate[2:] == ["--count", "1000"]
-    assert made.read_checkpoint("calibrated").card.calibration == Calibration(bias=1)
-    assert made.read_checkpoint("grpo_2").card.calibration is None, "what was trained stays as it was trained"
+    assert stage_chain.read_checkpoint("calibrated").card.calibration == Calibration(bias=1)
+    assert stage_chain.read_checkpoint("grpo_2").card.calibration is None, "what was trained stays as it was trained"
 
 
 @pytest.mark.parametrize("verb", ["tiny", "grpo", "calibrate"])
 def test_a_chain_that_failed_goes_on_at_its_stage(verb: str, tmp_path: Path) -> None:
     failing, commands = Commands(fails=verb), Commands()
-    assert way(tmp_path).run_stages(failing) == 7
-    assert way(tmp_path).run_stages(commands) == 0
+    assert build_chain(tmp_path).run_stages(failing) == 7
+    assert build_chain(tmp_path).run_stages(commands) == 0
     whole = ["tiny", "grpo", "grpo", "calibrate"]
     assert commands.verbs == whole[whole.index(verb) :]
     again = Commands()
-    assert way(tmp_path).run_stages(again) == 0
-    assert again.asked == [], "what is finished is not done again"
+    assert build_chain(tmp_path).run_stages(again) == 0
+    assert again.calls == [], "what is finished is not done again"
 
 
 def test_half_a_directory_is_not_finished(tmp_path: Path) -> None:
-    made = way(tmp_path)
-    made.run_stages(Commands())
-    (made.locate_stage("grpo_2") / "config.json").unlink()
-    (made.locate_stage("sft") / CARD_NAME).unlink()
+    stage_chain = build_chain(tmp_path)
+    stage_chain.run_stages(Commands())
+    (stage_chain.locate_stage("grpo_2") / "config.json").unlink()
+    (stage_chain.locate_stage("sft") / CARD_NAME).unlink()
     commands = Commands()
-    made.run_stages(commands)
-    assert [one[0] for one in commands.asked] == ["tiny", "grpo"]
-    assert "--stage 2" in " ".join(commands.asked[1])
+    stage_chain.run_stages(commands)
+    assert [call[0] for call in commands.calls] == ["tiny", "grpo"]
+    assert "--stage 2" in " ".join(commands.calls[1])
 
 
 def test_a_start_is_the_first_stage_without_what_was_measured_and_fitted(tmp_path: Path) -> None:
     card = CheckpointCard(box_frame="thousand", calibration=Calibration(bias=2), metrics={"acc": 1}, trained_on="set")
     start = checkpoint(tmp_path / "start", b"fine-tuned", card)
     (start.path / "README.md").write_text("figures of old")
-    commands, made = Commands(), way(tmp_path, start)
-    assert made.run_stages(commands) == 0
+    commands, stage_chain = Commands(), build_chain(tmp_path, start)
+    assert stage_chain.run_stages(commands) == 0
     assert commands.verbs == ["grpo", "grpo", "calibrate"]
-    adopted = made.read_checkpoint("sft")
+    adopted = stage_chain.read_checkpoint("sft")
     assert adopted.card == CheckpointCard(box_frame="thousand", trained_on="set")
     assert (adopted.path / "model.safetensors").read_bytes() == b"fine-tuned"
     assert not (adopted.path / "README.md").exists()
+
+
+def test_the_run_file_is_for_training_from_nothing(tmp_path: Path) -> None:
+    commands = Commands()
+    replace(build_chain(tmp_path), config=Path("tiny.yaml")).run_stages(commands)
+    assert [arguments[-2:] == ["--config", "tiny.yaml"] for arguments in commands.calls] == [True, False, False, False]

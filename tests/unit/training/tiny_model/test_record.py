@@ -20,19 +20,19 @@ UNCERTAIN = CheckpointCard(calibration=Calibration(temperature=2.0), uncertain_b
 
 
 @pytest.fixture
-def way(tmp_path: Path) -> Chain:
+def stage_chain(tmp_path: Path) -> Chain:
     """Stage 1 was kept, stage 2 was not."""
-    made = Chain(work=tmp_path, seed=2, minutes=30, sizes=chain.TRIAL, start=None)
+    built = Chain(work=tmp_path, seed=2, minutes=30, sizes=chain.TRIAL, start=None)
     for stage, weights in (("sft", b"one"), ("grpo_1", b"two"), ("grpo_2", b"two")):
-        checkpoint(made.locate_stage(stage), weights)
-    checkpoint(made.locate_stage("calibrated"), b"two", UNCERTAIN)
+        checkpoint(built.locate_stage(stage), weights)
+    checkpoint(built.locate_stage("calibrated"), b"two", UNCERTAIN)
     better, worse = (dataclasses.replace(START, step=20, iou_f1=iou_f1) for iou_f1 in (0.7, 0.6))
     for stage, trained in (("grpo_1", better), ("grpo_2", worse)):
-        (made.locate_stage(stage) / "grpo").mkdir()
+        (built.locate_stage(stage) / "grpo").mkdir()
         looked = [START, trained]
         lines = "".join(json.dumps(dataclasses.asdict(one)) + "\n" for one in looked)
-        (made.locate_stage(stage) / "grpo" / "validations.jsonl").write_text(lines)
-    return made
+        (built.locate_stage(stage) / "grpo" / "validations.jsonl").write_text(lines)
+    return built
 
 
 def answers(right: int) -> list[Prediction]:
@@ -53,46 +53,46 @@ def answers(right: int) -> list[Prediction]:
     ]
 
 
-class Judge:
+class Predictor:
     def __init__(self) -> None:
-        self.asked: list[tuple[bytes, set[str]]] = []
+        self.calls: list[tuple[bytes, set[str]]] = []
 
     def __call__(
-        self, judged: Checkpoint, jobs: list[tuple[list[Sample], Mapping[str, Pass]]]
+        self, checkpoint: Checkpoint, jobs: list[tuple[list[Sample], Mapping[str, Pass]]]
     ) -> tuple[dict[str, list[Prediction]], str]:
-        weights = (judged.path / "model.safetensors").read_bytes()
+        weights = (checkpoint.path / "model.safetensors").read_bytes()
         names = set(jobs[0][1])
-        self.asked.append((weights, names))
-        said = [one.recalibrate(judged.card) for one in answers(16 if weights == b"one" else 18)]
-        return dict.fromkeys(names, said), "engine 0"
+        self.calls.append((weights, names))
+        predictions = [one.recalibrate(checkpoint.card) for one in answers(16 if weights == b"one" else 18)]
+        return dict.fromkeys(names, predictions), "engine 0"
 
 
-def test_each_weights_are_judged_once_and_not_again(way: Chain) -> None:
-    judge = Judge()
-    said, engine = record.predict_stages(way, list, judge)
-    assert judge.asked == [(b"one", {"own"}), (b"two", {"own", "random", "annotated"})]
+def test_each_weights_are_judged_once_and_not_again(stage_chain: Chain) -> None:
+    predictor = Predictor()
+    predictions, engine = record.predict_stages(stage_chain, list, predictor)
+    assert predictor.calls == [(b"one", {"own"}), (b"two", {"own", "random", "annotated"})]
     assert engine == "engine 0"
-    assert said["grpo_1"] == said["grpo_2"]
-    assert said["grpo_2"].keys() == {"own", "random", "annotated"}
-    assert said["sft"].keys() == {"own"}
-    assert [one.uncertain for one in said["calibrated"]["own"]][-2:] == [True, True], "under its own card"
-    assert record.predict_stages(way, list, judge) == (said, engine)
-    assert len(judge.asked) == 2
+    assert predictions["grpo_1"] == predictions["grpo_2"]
+    assert predictions["grpo_2"].keys() == {"own", "random", "annotated"}
+    assert predictions["sft"].keys() == {"own"}
+    assert [one.uncertain for one in predictions["calibrated"]["own"]][-2:] == [True, True], "under its own card"
+    assert record.predict_stages(stage_chain, list, predictor) == (predictions, engine)
+    assert len(predictor.calls) == 2
 
 
-def test_what_was_refused_is_measured_too_and_stays_out_of_the_model(way: Chain) -> None:
-    checkpoint(way.locate_refused("grpo_2"), b"one")
-    said, _ = record.predict_stages(way, list, Judge())
-    assert said["grpo_2-refused"].keys() == {"own"}
-    _, first, second, _ = record.build_record(way, said, commit="abc").stages
+def test_what_was_refused_is_measured_too_and_stays_out_of_the_model(stage_chain: Chain) -> None:
+    checkpoint(stage_chain.locate_refused("grpo_2"), b"one")
+    predictions, _ = record.predict_stages(stage_chain, list, Predictor())
+    assert predictions["grpo_2-refused"].keys() == {"own"}
+    _, first, second, _ = record.build_record(stage_chain, predictions, commit="abc").stages
     assert (second.kept, second.added["acc"].value) == (False, -0.1)
     assert second.figures == first.figures
 
 
-def test_a_record_says_what_each_stage_added_and_why_not(way: Chain) -> None:
-    made = record.build_record(way, record.predict_stages(way, list, Judge())[0], commit="abc")
-    assert (made.seed, made.commit, made.images) == (2, "abc", 20)
-    sft, first, second, calibrated = made.stages
+def test_a_record_says_what_each_stage_added_and_why_not(stage_chain: Chain) -> None:
+    built = record.build_record(stage_chain, record.predict_stages(stage_chain, list, Predictor())[0], commit="abc")
+    assert (built.seed, built.commit, built.images) == (2, "abc", 20)
+    sft, first, second, calibrated = built.stages
     assert (sft.kept, first.kept, second.kept) == (True, True, False)
     assert (sft.figures["acc"].value, sft.added) == (0.8, {})
     assert (first.figures["acc"].value, first.added["acc"].value) == (0.9, 0.1)
