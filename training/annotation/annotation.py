@@ -63,7 +63,7 @@ class GroundedBox:
     """A box as a model gave it, in the model's frame, with a description of its content."""
 
     corners: geometry.Corners
-    shown: str
+    description: str
 
 
 def build_explanation_question(picture: Image.Image, label: Verdict) -> Question:

@@ -21,7 +21,7 @@ from training.dataset import frame
 from training.dataset.frame import FRAME_PX, FramedImage
 from training.dataset.left_out import LeftOut
 
-SOURCE = "the source"
+THE_SOURCE = "the source"
 NOBODY = "nobody"
 FRAME_SIZE = (FRAME_PX, FRAME_PX)
 THOUSAND = (1000, 1000)
@@ -58,7 +58,7 @@ class Annotator:
             explanation, explained_by = await self._explain(framed)
             step = "grounding"
             regions, fates, grounded_by = await self._ground(framed, explanation)
-            if grounded_by != SOURCE and regions:
+            if grounded_by != THE_SOURCE and regions:
                 step = "purification"
                 regions = await self._drop_objects(await self._view(framed), regions, fates)
         except (TransientError, OutageError) as error:
@@ -73,7 +73,7 @@ class Annotator:
     async def _explain(self, framed: FramedImage) -> tuple[str, str]:
         explanation = annotation.reduce_prose(framed.image.explanation)
         if explanation:
-            return explanation, SOURCE
+            return explanation, THE_SOURCE
         if self._explainer is None:
             return "", NOBODY
         question = annotation.build_explanation_question(await self._view(framed), framed.image.label)
@@ -83,14 +83,14 @@ class Annotator:
         if framed.image.boxes:
             descriptions = framed.image.shown or [""] * len(framed.image.boxes)
             moved = [frame.map_to_frame(corners, framed.provenance.source_size_px) for corners in framed.image.boxes]
-            return *purification.drop_by_geometry(list(zip(moved, descriptions, strict=False)), FRAME_SIZE), SOURCE
+            return *purification.drop_by_geometry(list(zip(moved, descriptions, strict=False)), FRAME_SIZE), THE_SOURCE
         if self._grounder is None or not explanation:
             return [], Counter(), NOBODY
         view = await self._view(framed)
         question = annotation.build_grounding_question(view, framed.image.label, explanation, self._box_frame)
         grounded = await self._grounder.ask(question, annotation.parse_boxes)
         seen = view.size if self._box_frame == "pixels" else THOUSAND
-        named = [(geometry.rescale(g.corners, from_size=seen, to_size=FRAME_SIZE), g.shown) for g in grounded]
+        named = [(geometry.rescale(g.corners, from_size=seen, to_size=FRAME_SIZE), g.description) for g in grounded]
         return *purification.drop_by_geometry(named, FRAME_SIZE), self._grounder.model
 
     async def _drop_objects(self, view: Image.Image, regions: list[Region], fates: Counter[Fate]) -> list[Region]:

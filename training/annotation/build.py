@@ -228,7 +228,7 @@ def _build_image(framed: FramedImage, annotated: Annotation, group: str) -> Labe
         file=locate_frame(framed.provenance.sha256),
         label=framed.image.label,
         boxes=[region.box.corners for region in annotated.regions],
-        shown=[region.shown for region in annotated.regions],
+        shown=[region.description for region in annotated.regions],
         explanations=Explanations(scan=explanation, check=explanation) if explanation else None,
         source=framed.image.source,
         provenance=framed.provenance.model_copy(update={"group": group, "annotated_by": annotated.by}),

@@ -29,7 +29,7 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Region:
     box: BoundingBox
-    shown: str
+    description: str
 
 
 def drop_by_geometry(

@@ -162,11 +162,11 @@ def explain_check(seen: tuple[Detail | None, ...]) -> str:
     return describe_crops([detail.shown if detail else None for detail in seen])
 
 
-def describe_crops(shown: Sequence[str | None]) -> str:
+def describe_crops(descriptions: Sequence[str | None]) -> str:
     """Describe each crop in one sentence, from the words of `Detail.shown`."""
-    if not shown:
+    if not descriptions:
         return "No crop to check."
-    return " ".join(f"Crop {n}: {words or 'plain ground'}." for n, words in enumerate(shown, start=1))
+    return " ".join(f"Crop {n}: {words or 'plain ground'}." for n, words in enumerate(descriptions, start=1))
 
 
 def _paint_decoy(rng: np.random.Generator, canvas: Floats) -> None:

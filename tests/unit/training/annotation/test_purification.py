@@ -34,7 +34,7 @@ def test_each_box_has_its_fate(corners: geometry.Corners, box: BoundingBox | Non
 def test_repeats_are_merged_into_the_first() -> None:
     named = [((10, 20, 110, 220), "a cup"), ((11, 20, 110, 220), "the cup"), ((10, 20, 60, 220), "its ear")]
     kept, fates = purification.drop_by_geometry([((float(a), b, c, d), shown) for (a, b, c, d), shown in named], SIZE)
-    assert [region.shown for region in kept] == ["a cup", "its ear"]
+    assert [region.description for region in kept] == ["a cup", "its ear"]
     assert dict(fates) == {Fate.REPEATED: 1}
 
 
