@@ -24,7 +24,7 @@ TEXT_METRICS: Mapping[str, TextMetric] = {
 }
 
 PHOTOGRAPHS = "photographs"
-PLANTED = "Photographs with planted artifacts"
+INJECTED_TITLE = "Photographs with planted artifacts"
 OTHER_SETS = {
     "jpeg_80": "JPEG 80",
     "jpeg_30": "JPEG 30",

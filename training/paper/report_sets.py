@@ -54,7 +54,7 @@ def collect_sets(options: SetOptions, workers: int) -> ReportSets:
     others, counts = _collect_benchmarks(options, workers)
     if options.photographs:
         frames = samples.load_photographs(options.photographs, options.count, workers)
-        others |= {summary.PHOTOGRAPHS: (summary.PLANTED, frames)}
+        others |= {summary.PHOTOGRAPHS: (summary.INJECTED_TITLE, frames)}
     if options.data:
         own = samples.read_samples(options.data, options.count)
         is_built = manifest.is_built(list(manifest.read_manifest(options.data)))
