@@ -16,7 +16,7 @@ def test_scenes_are_written_where_asked(tmp_path: Path, capsys: pytest.CaptureFi
     ]
 
 
-def test_artifacts_are_injected_into_photographs_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_artifacts_are_injected_into_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").mkdir()
     load_photograph("aero").save(tmp_path / "mine" / "field.png")
     out = tmp_path / "out"
