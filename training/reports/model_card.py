@@ -24,16 +24,16 @@ A Qwen2.5-VL of {parameters:.1f} million parameters, trained from nothing on pro
 of ZoomIn at work on any machine; it knows nothing about photographs and must not judge them.
 
 Query 1 sees a 140 x 140 view and names regions; Query 2 adds those regions, cut from the full-size image. A generated
-scene betrays itself by its tone, which overlaps with that of real ones (d' = {cue}), and by artifacts in its regions,
-which are too fine for the view. A judge of the view alone can be right in at most Phi(d'/2) = {bound:.3f} of all
-scenes: `view_bound` in training/evaluation/metrics.py derives it.
+scene differs from real ones by its tone, whose distributions overlap (d' = {cue}), and by artifacts in its regions,
+which are too fine for the view. A classifier that sees the view alone can be right in at most
+Phi(d'/2) = {bound:.3f} of all scenes: `view_bound` in training/evaluation/metrics.py derives it.
 
-## Figures
+## Metrics
 
 {count} held-out scenes (seeds from {first_seed:,} on), through the product's own `inspect` in {engine}; the interval is
 a 95 % bootstrap.
 
-| figure | value | 95 % interval | images |
+| metric | value | 95 % interval | images |
 |---|---|---|---|
 {rows}
 
@@ -46,12 +46,12 @@ Byte-level BPE over the queries and answers, coordinates 0 to 1000 in steps of 2
 that starts as a two-dimensional DCT, each channel whitened; a vision warm-up on dense targets; then supervised
 fine-tuning by TRL on both queries, with verdicts weighted 4 and coordinates 1.5.
 {stages}
-`zoomin.json` says how the checkpoint wants to be asked.
+`zoomin.json` is the checkpoint card: box frame, sizes, calibration, uncertain range and these metrics.
 """
 
 STAGES = """
-Then GRPO on boxes (stage 1) and on verdict and words (stage 2), each kept only if its weights did better on the scenes
-that choose; then temperature, bias and the uncertain range, fitted to scenes of their own.
+Then GRPO on boxes (stage 1) and on verdict and words (stage 2), each kept only if its weights did better on the
+validation scenes; then temperature, bias and the uncertain range, fitted to scenes of their own.
 
 ## What each stage added
 

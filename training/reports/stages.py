@@ -89,9 +89,9 @@ def render_stages(result: SeedResult) -> str:
 
 def _render_lines(stages: Mapping[str, Stage], result: SeedResult) -> Iterator[str]:
     tuned = [stage for name, stage in stages.items() if name != "calibrated"]
-    yield f"The same {result.images:,} held-out scenes for all, which chose nothing; what a stage added is paired, with"
+    yield f"The same {result.images:,} held-out scenes for all, used for no choice; what a stage added is paired, with"
     yield "a 95 % bootstrap interval. Of a stage that was not kept, it is what its last weights would have added.\n"
-    yield "| figure | " + " | ".join(_render_head(stage, first=stage is tuned[0]) for stage in tuned) + " |"
+    yield "| metric | " + " | ".join(_render_head(stage, first=stage is tuned[0]) for stage in tuned) + " |"
     yield "|---" * (1 + len(tuned)) + "|"
     for name in ANSWERS:
         cells = [_format_metric(tuned[0].figures[name]), *(_render_gain(stage, name) for stage in tuned[1:])]
@@ -128,9 +128,9 @@ def _format_with(metric: Metric, form: str) -> str:
 def _render_choice(stage: Stage) -> Iterator[str]:
     """Render the choice of weights: the start and each set of weights on the validation scenes."""
     why = "its best weights" if stage.kept else "none of its weights and left the model as it was"
-    yield f"\n{TITLES[stage.name]} kept {why}. On the scenes that choose, which are none of the above:\n"
+    yield f"\n{TITLES[stage.name]} kept {why}. On the validation scenes, which are none of the above:\n"
     yield (
-        "| figure | "
+        "| metric | "
         + " | ".join(f"step {weights.step}" if weights.step else "start" for weights in stage.looked)
         + " |"
     )
@@ -141,7 +141,7 @@ def _render_choice(stage: Stage) -> Iterator[str]:
 
 
 def _render_calibration(before: Stage, after: Stage) -> Iterator[str]:
-    yield "\n| figure | before calibration | after |\n|---|---|---|"
+    yield "\n| metric | before calibration | after |\n|---|---|---|"
     for name in PROBABILITIES:
         yield f"| {MEANINGS[name]} | {_format_metric(before.figures[name])} | {_format_metric(after.figures[name])} |"
     yield f"| negative log-likelihood, less by (paired) | | {_format_with(after.added[FALLS], '{:+.4f}')} |"

@@ -52,14 +52,14 @@ def test_a_record_that_cannot_be_read_is_named_and_left_alone(tmp_path: Path) ->
 
 def test_the_card_tells_what_was_added_and_what_was_refused() -> None:
     text = stages.render_stages(record().model_copy(update={"seeds": [0, 1]}))
-    assert "| figure | fine-tuning | GRPO stage 1 added | GRPO stage 2 added |\n|---|---|---|---|\n" in text
+    assert "| metric | fine-tuning | GRPO stage 1 added | GRPO stage 2 added |\n|---|---|---|---|\n" in text
     row = "| Acc: verdict after Query 2 | 0.900 (0.850 to 0.950) | not kept | -0.012 (-0.030 to +0.010) |"
     assert row in text.splitlines()
     measured = record().stages[1].model_copy(update={"added": MORE})
     text_of_both = stages.render_stages(record().model_copy(update={"stages": [record().stages[0], measured]}))
     assert "| -0.012 (-0.030 to +0.010), not kept |" in text_of_both
     refused = text[text.index("GRPO stage 1 kept none") : text.index("GRPO stage 2 kept its best")]
-    assert "| figure | start | step 20 |\n|---|---|---|\n" in refused
+    assert "| metric | start | step 20 |\n|---|---|---|\n" in refused
     assert "| Acc: verdict after Query 2 | 0.910 | 0.880 |" in refused
     assert "| not kept because |  | Acc fell; IoU f1 did not rise |" in refused
     assert "| marked uncertain | 0.900 (0.850 to 0.950) | 0.900 (0.850 to 0.950) |" in text
