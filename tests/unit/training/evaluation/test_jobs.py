@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from tests.support.photographs import taken
+from tests.support.photographs import load_photograph
 from training.evaluation import evaluate, jobs, summary
 from training.synthetic import unseen
 
 
 def test_photographs_are_a_set_of_their_own_beside_the_own_one(tmp_path: Path) -> None:
-    taken("ascent").save(tmp_path / "stairs.png")
+    load_photograph("ascent").save(tmp_path / "stairs.png")
     (own, passes), (frames, others) = jobs.collect_jobs(None, 2, perturbed=False, photographs=tmp_path, workers=1)
     assert list(passes) == ["own", "random", "annotated"]
     assert list(others) == [summary.PHOTOGRAPHS]

@@ -6,7 +6,7 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import Verdict
-from tests.support.photographs import taken
+from tests.support.photographs import load_photograph
 from training.dataset import manifest
 from training.dataset.labeled_image import Split
 from training.evaluation import samples
@@ -29,7 +29,7 @@ def test_held_out_scenes_come_in_the_order_of_their_seeds_and_in_a_style() -> No
 
 
 def test_photographs_are_judged_in_pairs_that_share_their_boxes(tmp_path: Path) -> None:
-    taken("camera").save(tmp_path / "a.png")
+    load_photograph("camera").save(tmp_path / "a.png")
     real, generated = samples.load_photographs(tmp_path, 9, 1)
     assert (real.label, generated.label) == (Verdict.REAL, Verdict.GENERATED)
     assert real.annotated == generated.annotated

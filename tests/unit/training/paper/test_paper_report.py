@@ -10,7 +10,7 @@ from pipeline.engine import Query
 from pipeline.errors import GenerationFailed
 from tests.support.engines import DigestEngine
 from tests.support.paths import MODEL
-from tests.support.photographs import taken
+from tests.support.photographs import load_photograph
 from training.evaluation import samples
 from training.paper import ablation_results, paper_report, table_1
 from training.paper.measurements import Measurements, measure_checkpoint
@@ -98,7 +98,7 @@ async def test_a_checkpoint_that_never_answers_has_its_report_too(tmp_path: Path
 
 async def test_photographs_are_a_set_of_table_2_with_their_drop(tmp_path: Path) -> None:
     (tmp_path / "trip").mkdir()
-    taken("camera").save(tmp_path / "trip" / "camera.png")
+    load_photograph("camera").save(tmp_path / "trip" / "camera.png")
     sets = collect_sets(SetOptions(None, 2, tmp_path / "trip", {}, 1, None), workers=1)
     found = await measure(sets)
     numbers = paper_report.build_report(Checkpoint.read(MODEL), sets, found, {}, machine="a machine")

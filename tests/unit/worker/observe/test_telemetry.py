@@ -16,7 +16,7 @@ from worker.observe import telemetry
 from worker.observe.telemetry import Metrics, Tracing
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-SOURCE = Path(telemetry.__file__).parent
+SOURCE = Path(telemetry.__file__).parents[1]
 
 
 def test_the_trace_of_the_record_goes_on() -> None:
