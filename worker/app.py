@@ -11,14 +11,8 @@ from functools import partial
 from pipeline.checkpoint import Checkpoint
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.wire.urls import Addressing
-from worker.common.settings import (
-    KafkaSettings,
-    SamplingSettings,
-    Settings,
-    build_worker_name,
-    list_stray_names,
-    suggest_name,
-)
+from worker.common.sections import KafkaSettings, SamplingSettings
+from worker.common.settings import Settings, build_worker_name, list_stray_names, suggest_name
 from worker.handler import EventHandler, VerdictOrigin
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.exactly_once import ExactlyOnce

@@ -14,7 +14,7 @@ from typing import Protocol
 from pipeline.errors import DeadLetterFlood
 from pipeline.wire.record import RawRecord
 from worker.breaker import Breaker
-from worker.common.settings import FlowSettings
+from worker.common.sections import FlowSettings
 from worker.handler import Outcome
 from worker.kafka.poll_result import PollResult
 from worker.ledger import OffsetLedger, Position

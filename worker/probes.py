@@ -2,7 +2,7 @@
 
 import time
 
-from worker.common.settings import TelemetrySettings
+from worker.common.sections import TelemetrySettings
 from worker.loop import WorkerLoop
 from worker.observe.health import HealthServer
 from worker.observe.telemetry import Metrics

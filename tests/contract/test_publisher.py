@@ -13,7 +13,7 @@ from tests.support.builders import build_record
 from tests.support.fakes_kafka import FakeBroker
 from tests.support.servers.services import KafkaForTests
 from tests.support.verdicts import build_verdict
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.outgoing import OutgoingMessage
 from worker.kafka.publisher import KafkaPublisher

@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from pipeline.wire.record import Headers, RawRecord
 from tests.support.fakes_kafka import FakeBroker
 from tests.support.servers.services import KafkaForTests
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.poll_result import Partitions, PollResult
 from worker.kafka.source import KafkaSource
 from worker.ledger import OffsetLedger, Position

@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import ImageChanged, ImageMissing, ImageTooLarge, StoreDenied, StoreUnavailable
 from pipeline.wire.events import ImageRef
 from tests.support.fakes import FakeLabelBucket, FakeS3, FakeStore
-from worker.common.settings import StoreSettings
+from worker.common.sections import StoreSettings
 from worker.storage.buckets import create_bucket, list_bucket
 from worker.storage.image_store import ImageStore
 from worker.storage.label_bucket import LabelBucket

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.fakes_kafka import DEAD_LETTER_TOPIC, VERDICT_TOPIC, FakeBroker, FakeSource
 from tests.support.servers.services import KafkaForTests, eventually
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.exactly_once import Transactions
 from worker.kafka.outgoing import OutgoingMessage
 from worker.kafka.poll_result import Membership

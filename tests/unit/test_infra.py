@@ -20,7 +20,7 @@ from tests.support.builders import build_record
 from tests.support.paths import ROOT
 from tests.support.verdicts import build_verdict
 from tests.unit.test_docker import TARGETS, read_pins
-from worker.common import settings
+from worker.common import sections, settings
 from worker.kafka.outgoing import Headers, build_dead_letter_message, build_verdict_message
 from worker.local.jars import KAFKA_VERSION
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
@@ -56,12 +56,12 @@ class TestCompose:
         assert "-s3.port=8333" in SERVICES["s3"]["command"]
         (models,) = SERVICES["worker"]["volumes"]
         assert models == "../models:/models:ro"
-        assert f"/{settings.EngineSettings().model}" == environment["ZOOMIN_ENGINE__MODEL"]
+        assert f"/{sections.EngineSettings().model}" == environment["ZOOMIN_ENGINE__MODEL"]
 
     def test_its_topics_are_made_and_dead_letters_have_room_for_our_headers(self) -> None:
         made = dict(re.findall(r"--topic (\S+) .*max\.message\.bytes=([0-9]+)", "".join(SERVICES["topics"]["command"])))
         environment = SERVICES["worker"]["environment"]
-        kafka = settings.KafkaSettings()
+        kafka = sections.KafkaSettings()
         assert {environment[f"ZOOMIN_KAFKA__{topic}_TOPIC"] for topic in ("INPUT", "VERDICT", "DEAD_LETTER")} == set(
             made
         )
@@ -79,7 +79,7 @@ class TestCompose:
         published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
         assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
         assert not any("network_mode" in service for service in SERVICES.values())
-        http_port = settings.TelemetrySettings().http_port
+        http_port = sections.TelemetrySettings().http_port
         assert published["worker"] == [f"127.0.0.1:{http_port}:{http_port}"]
         (kafka,) = published["kafka"]
         assert f"HOST://{kafka.rpartition(':')[0]}" in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
@@ -94,12 +94,12 @@ class TestCompose:
 
     def test_stopping_leaves_time_to_drain(self) -> None:
         grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
-        assert grace_s >= settings.FlowSettings().drain_timeout_s + 30
+        assert grace_s >= sections.FlowSettings().drain_timeout_s + 30
 
 
 class TestAsyncApi:
     def test_channels_are_our_topics(self) -> None:
-        kafka = settings.KafkaSettings()
+        kafka = sections.KafkaSettings()
         addresses = [channel["address"] for channel in ASYNCAPI["channels"].values()]
         assert addresses == [kafka.input_topic, kafka.verdict_topic, kafka.dead_letter_topic]
         assert ASYNCAPI["asyncapi"] == "3.0.0"

@@ -12,7 +12,7 @@ from kafka import errors as kafka_errors
 from kafka.producer.future import FutureRecordMetadata
 
 from pipeline.errors import BrokerUnavailable, TopicMissing
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.client import build_connection_error, connect, to_ms
 from worker.kafka.workarounds import close_producer
 

@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 
 from pipeline.errors import FatalError, TopicMissing
 from pipeline.wire.record import RawRecord
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.client import build_connection_error, connect, to_ms
 from worker.kafka.consumer import build_raw_record
 from worker.kafka.workarounds import accept_invalid_header_keys

@@ -25,7 +25,8 @@ from pipeline.verdict import RgbImage
 from pipeline.wire.messages import NAMESPACE, JudgedImage, RecordRef, VerdictEvent, build_verdict_event
 from worker.cli.evidence_cards import build_file_name
 from worker.cli.terminal import build_console, escape_unprintable, print_verdict_details
-from worker.common.settings import EngineSettings, Settings, build_worker_name
+from worker.common.sections import EngineSettings
+from worker.common.settings import Settings, build_worker_name
 from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine
 

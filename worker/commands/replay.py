@@ -13,7 +13,8 @@ from worker.cli.dead_letters import DeadLetter, ReplayDecision, count_replays, d
 from worker.cli.sending import RateLimiter, Sender, parse_rate
 from worker.cli.stream import BEGINNING, TopicReader, parse_time, silence_kafka_logging
 from worker.cli.terminal import build_console, escape_unprintable
-from worker.common.settings import KafkaSettings, Settings
+from worker.common.sections import KafkaSettings
+from worker.common.settings import Settings
 from worker.kafka.outgoing import EVENT_ID_HEADER
 
 NAME = "replay"

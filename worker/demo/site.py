@@ -8,7 +8,8 @@ from kafka import errors as kafka_errors
 from kafka.admin import NewTopic
 
 from pipeline.errors import TopicMissing
-from worker.common.settings import KafkaSettings, Settings, override_settings
+from worker.common.sections import KafkaSettings
+from worker.common.settings import Settings, override_settings
 from worker.kafka.client import build_connection_error, open_admin_client
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
 from worker.local.server import Notify

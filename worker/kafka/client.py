@@ -15,7 +15,7 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, TopicMissing
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.workarounds import close_all_sockets, keep_bytes_before_close
 
 Client = TypeVar("Client")

@@ -15,7 +15,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 
 from pipeline.errors import BrokerUnavailable, FatalError
 from pipeline.wire.record import RawRecord
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, to_ms
 from worker.kafka.poll_result import Membership, Partitions, PollResult
 from worker.kafka.workarounds import (

@@ -15,7 +15,7 @@ from kafka import errors as kafka_errors
 
 from pipeline.errors import BrokerUnavailable, FatalError
 from pipeline.wire.record import RawRecord
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.client import build_delivery_error, check_writable, connect, read_message_limits, to_ms
 from worker.kafka.outgoing import MessageBuilder
 from worker.kafka.workarounds import close_producer

@@ -7,7 +7,7 @@ from typing import Protocol
 from pipeline.errors import InternalFault, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.outgoing import MessageBuilder, OutgoingMessage, build_dead_letter_message, build_verdict_message
 
 

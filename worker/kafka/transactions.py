@@ -14,7 +14,7 @@ from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, Topic
 from kafka import errors as kafka_errors
 
 from pipeline.errors import BrokerUnavailable, FatalError
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, read_message_limits, to_ms
 from worker.kafka.confined import ConfinedThread
 from worker.kafka.outgoing import OutgoingMessage

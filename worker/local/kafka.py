@@ -11,7 +11,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
 from pipeline.errors import LocalStackFailed
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect
 from worker.local.jars import fetch_kafka_jars
 from worker.local.server import LocalServer, Notify

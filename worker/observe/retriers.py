@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipeline.errors import ZoomInError
 from worker.common.retry import Retrier, RetryPolicy
-from worker.common.settings import RetrySettings
+from worker.common.sections import RetrySettings
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
 

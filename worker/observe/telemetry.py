@@ -22,7 +22,8 @@ from structlog.typing import EventDict
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.errors import ZoomInError
 from pipeline.wire.record import RawRecord
-from worker.common.settings import TelemetrySettings, is_tracing_enabled
+from worker.common.sections import TelemetrySettings
+from worker.common.settings import is_tracing_enabled
 
 # Log events: snake case, past tense.
 WORKER_STARTED = "worker_started"

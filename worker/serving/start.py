@@ -6,7 +6,7 @@ from pipeline import prompts
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.vllm.abandonable import run_in_abandonable_thread
 from pipeline.wire.messages import ModelRef
-from worker.common.settings import EngineSettings
+from worker.common.sections import EngineSettings
 from worker.serving.supervisor import Engine
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from pipeline.storage import buckets
 from pipeline.storage.buckets import ListedObject
 from pipeline.storage.errors import translate_errors
-from worker.common.settings import StoreSettings
+from worker.common.sections import StoreSettings
 from worker.storage.client import open_store_client
 
 if TYPE_CHECKING:

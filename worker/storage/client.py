@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pipeline.storage.client import S3Connection, open_client
-from worker.common.settings import StoreSettings
+from worker.common.sections import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,7 +12,7 @@ from pipeline.storage.buckets import find_bucket_problem
 from pipeline.storage.errors import translate_errors
 from pipeline.wire.events import ImageRef
 from pipeline.wire.urls import redact_text
-from worker.common.settings import StoreSettings
+from worker.common.sections import StoreSettings
 from worker.storage.blocking_calls import BlockingCalls
 from worker.storage.client import open_store_client
 

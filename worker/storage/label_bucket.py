@@ -4,7 +4,7 @@ from functools import partial
 
 from pipeline.errors import ImageChanged
 from pipeline.storage.errors import translate_errors
-from worker.common.settings import StoreSettings
+from worker.common.sections import StoreSettings
 from worker.storage.blocking_calls import BlockingCalls
 from worker.storage.client import open_store_client
 

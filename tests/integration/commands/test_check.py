@@ -6,7 +6,8 @@ from tests.support.paths import MODEL
 from tests.support.processes.commands import run_command
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from worker.commands import check
-from worker.common.settings import EngineSettings, KafkaSettings, Settings, StoreSettings
+from worker.common.sections import EngineSettings, KafkaSettings, StoreSettings
+from worker.common.settings import Settings
 
 
 @pytest.fixture

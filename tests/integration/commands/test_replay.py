@@ -9,7 +9,8 @@ from pipeline.wire.record import RawRecord
 from tests.support.processes.commands import run_command
 from tests.support.verdicts import build_verdict
 from worker.commands import replay
-from worker.common.settings import KafkaSettings, Settings
+from worker.common.sections import KafkaSettings
+from worker.common.settings import Settings
 from worker.kafka.outgoing import build_dead_letter_message, build_verdict_message
 
 

@@ -15,7 +15,8 @@ from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
 from tests.support.processes.commands import run_command
 from worker.commands import submit
-from worker.common.settings import KafkaSettings, Settings, StoreSettings
+from worker.common.sections import KafkaSettings, StoreSettings
+from worker.common.settings import Settings
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from pipeline.images import encode_png
 from tests.support.processes.commands import run_command
 from tests.support.verdicts import build_verdict
 from worker.commands import tail
-from worker.common.settings import KafkaSettings, Settings, StoreSettings
+from worker.common.sections import KafkaSettings, StoreSettings
+from worker.common.settings import Settings
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.support.builders import build_record
 from tests.support.servers.services import KafkaForTests, eventually
 from tests.support.verdicts import build_verdict
 from worker.common.retry import Retrier, RetryPolicy
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka import delivery as delivery_module
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.publisher import KafkaPublisher

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 
 from pipeline.errors import BadSettings, FatalError, TopicMissing
 from tests.support.servers.services import KafkaForTests, eventually
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka import client as kafka_client
 from worker.kafka.poll_result import PollResult
 from worker.kafka.source import KafkaSource

@@ -12,7 +12,7 @@ from pipeline.errors import BrokerUnavailable, FatalError
 from tests.contract.test_transactions import await_membership, build_message
 from tests.integration.kafka.test_publisher_outages import shrink
 from tests.support.servers.services import KafkaForTests, eventually
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.source import KafkaSource
 from worker.kafka.transactions import KafkaTransactions
 from worker.local.kafka import KafkaBroker

@@ -26,7 +26,7 @@ from kafka.record.default_records import DefaultRecordBatch
 from pipeline.errors import FatalError
 from pipeline.wire.record import RawRecord
 from tests.support.servers.services import KafkaForTests, eventually
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka import client as kafka_client
 from worker.kafka import workarounds
 from worker.kafka.poll_result import PollResult

@@ -2,7 +2,8 @@ import pytest
 
 from pipeline.errors import TopicMissing
 from tests.support.servers.services import KafkaForTests, S3ForTests
-from worker.common.settings import KafkaSettings, Settings, StoreSettings
+from worker.common.sections import KafkaSettings, StoreSettings
+from worker.common.settings import Settings
 from worker.demo import site as demo_site
 from worker.kafka.client import read_message_limits
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES

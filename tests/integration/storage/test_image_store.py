@@ -20,7 +20,7 @@ from pipeline.errors import (
     ZoomInError,
 )
 from pipeline.wire.events import ImageRef
-from worker.common.settings import StoreSettings
+from worker.common.sections import StoreSettings
 from worker.storage.image_store import ImageStore
 
 IMAGE = ImageRef("photos", "a.jpg")

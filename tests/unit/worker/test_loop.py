@@ -6,7 +6,7 @@ import pytest
 from pipeline.errors import DeadLetterFlood, EngineDead
 from pipeline.wire.record import RawRecord
 from tests.support.fakes_kafka import FakeBroker, FakeSource
-from worker.common.settings import FlowSettings
+from worker.common.sections import FlowSettings
 from worker.handler import Outcome
 from worker.loop import LAG_CHECK_S, STALLED_AFTER_S, WorkerLoop
 from worker.observe.telemetry import Metrics

@@ -10,7 +10,7 @@ from pipeline.engine import Query
 from pipeline.errors import EngineDead
 from tests.support.engines import DigestEngine
 from worker.common.retry import Retrier, RetryPolicy
-from worker.common.settings import FlowSettings
+from worker.common.sections import FlowSettings
 from worker.loop import WorkerLoop
 from worker.observe.telemetry import Metrics
 from worker.probes import check_liveness, check_readiness

@@ -11,7 +11,8 @@ from pipeline.wire.messages import VerdictEvent
 from tests.support.engines import DigestEngine
 from worker.cli.terminal import build_console
 from worker.commands.inspect import inspect_files, redirect_stderr
-from worker.common.settings import EngineSettings, Settings, StoreSettings
+from worker.common.sections import EngineSettings, StoreSettings
+from worker.common.settings import Settings
 
 
 @pytest.fixture

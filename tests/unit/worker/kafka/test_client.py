@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 
 from pipeline.errors import BadSettings
 from tests.support.servers.certificates import Authority
-from worker.common.settings import KafkaSettings
+from worker.common.sections import KafkaSettings
 from worker.kafka.client import build_client_options, build_connection_error, connect
 
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import BrokerUnavailable, FatalError
 from pipeline.wire.record import RawRecord
 from tests.support.fakes_kafka import VERDICT_TOPIC, FakeBroker, FakeSource, FakeTransactions
-from worker.common.settings import FlowSettings
+from worker.common.sections import FlowSettings
 from worker.handler import Outcome
 from worker.kafka.exactly_once import ExactlyOnce
 from worker.kafka.outgoing import OutgoingMessage

@@ -1,7 +1,7 @@
 from structlog.testing import capture_logs
 
 from pipeline.errors import GenerationFailed, StoreUnavailable
-from worker.common.settings import RetrySettings
+from worker.common.sections import RetrySettings
 from worker.observe import telemetry
 from worker.observe.retriers import Retriers
 from worker.observe.telemetry import Metrics

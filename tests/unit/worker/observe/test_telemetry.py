@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from pipeline.errors import MalformedEvent
 from tests.support.builders import build_record
 from tests.support.servers.collector import run_collector
-from worker.common.settings import TelemetrySettings
+from worker.common.sections import TelemetrySettings
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics, Tracing
 

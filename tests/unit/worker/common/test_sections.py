@@ -1,0 +1,34 @@
+import pytest
+from pydantic import ValidationError
+
+from worker.common.sections import KafkaSettings, SamplingSettings, Section, StoreSettings
+from worker.common.settings import Settings
+
+
+def test_every_field_says_what_it_means() -> None:
+    for info in Settings.model_fields.values():
+        section = info.annotation
+        assert isinstance(section, type)
+        assert issubclass(section, Section)
+        assert not [name for name, field in section.model_fields.items() if not field.description]
+
+
+@pytest.mark.parametrize("mechanism", [None, "PLAIN"])
+def test_sasl_needs_mechanism_user_and_password(mechanism: str | None) -> None:
+    with pytest.raises(ValidationError, match="needs"):
+        KafkaSettings.model_validate({"security_protocol": "SASL_SSL", "sasl_mechanism": mechanism})
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://s3.example", "s3.example", "https://me:secret@s3.example"])
+def test_an_endpoint_is_http_without_credentials(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match=r"must start with http|not in the address"):
+        StoreSettings(endpoint_url=endpoint)
+
+
+def test_a_list_of_names_is_separated_by_commas_and_blanks_do_not_count() -> None:
+    assert StoreSettings.model_validate({"buckets": "a, b,,"}).buckets == {"a", "b"}
+
+
+def test_a_fraction_is_at_most_one() -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        SamplingSettings(control_fraction=1.5)

@@ -1,0 +1,162 @@
+"""Sections of the settings: each field with its default, its bounds, and its meaning below it."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Names = Annotated[frozenset[str], NoDecode]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class KafkaSettings(Section):
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """host:port of one or more brokers, comma-separated"""
+    group_id: str = "zoomin"
+    """consumer group; also the prefix of transactional ids"""
+    input_topic: str = "zoomin.images"
+    """image events in"""
+    verdict_topic: str = "zoomin.verdicts"
+    """verdicts out"""
+    dead_letter_topic: str = "zoomin.images.dlt"
+    """records that cannot be judged, byte for byte; takes messages 64 KiB larger than the input topic"""
+    delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
+    """what a crash may do to a verdict: repeat it with the same verdict_id; or nothing, for read_committed readers"""
+    transactional_id: str | None = None
+    """one per process slot, for exactly_once; unset: group id and a random part"""
+    commit_interval_s: Seconds = 1.0
+    """between two commits; with exactly_once, between two transactions: verdicts become visible that much later"""
+    session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 10.0
+    """a silent worker loses its partitions after this long"""
+    max_poll_interval_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
+    """a worker that does not poll loses its partitions after this long"""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """SSL: TLS; SASL_*: with user and password"""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """with SASL_*"""
+    sasl_username: str | None = None
+    """with SASL_*"""
+    sasl_password: SecretStr | None = None
+    """with SASL_*"""
+    ssl_cafile: Path | None = None
+    """PEM file of a private CA; unset: the CAs of the system"""
+    ssl_certfile: Path | None = None
+    """PEM file of the client certificate, if the broker asks for one"""
+    ssl_keyfile: Path | None = None
+    """PEM file of its key, without a password"""
+
+    @model_validator(mode="after")
+    def _check_sasl(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (
+            self.sasl_mechanism and self.sasl_username and self.sasl_password
+        ):
+            raise ValueError("security_protocol SASL_* needs sasl_mechanism, sasl_username and sasl_password")
+        return self
+
+
+class StoreSettings(Section):
+    endpoint_url: str | None = None
+    """of an S3 that is not AWS; unset: AWS itself"""
+    region: str = "us-east-1"
+    """region of the S3"""
+    buckets: Names = frozenset()
+    """allow-list, comma-separated: an event that names another bucket is dead-lettered without a request"""
+    max_image_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 32 * 1024 * 1024
+    """a larger object is dead-lettered as image_too_large"""
+    max_image_pixels: Annotated[int, Field(ge=4096, le=1_000_000_000)] = 50_000_000
+    """a larger image is dead-lettered as image_too_large"""
+    total_timeout_s: Seconds = 30.0
+    """deadline of one fetch, first byte to last"""
+
+    @field_validator("buckets", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return _split_commas(value)
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _check_endpoint(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        if value and "@" in value:
+            raise ValueError("credentials come by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, not in the address")
+        return value.rstrip("/") if value else None
+
+
+class EngineSettings(Section):
+    model: Path = Path("models/zoomin-tiny")
+    """directory of a Qwen2.5-VL checkpoint"""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: bfloat16 on a GPU, float32 on a CPU"""
+    max_model_len: Annotated[int, Field(ge=512, le=131_072)] = 4096
+    """tokens of prompt and answer together"""
+    max_num_seqs: Annotated[int, Field(ge=1, le=4096)] = 32
+    """queries that the engine works on at once"""
+    tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] = 1
+    """GPUs that one model is spread over"""
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """share of the memory of each GPU that the engine takes"""
+    query_timeout_s: Seconds = 120.0
+    """deadline of one query"""
+    restarts: Annotated[int, Field(ge=0, le=100)] = 3
+    """restarts of a dead engine within an hour before the worker gives up; below 2, poison cannot be told apart"""
+
+
+class FlowSettings(Section):
+    max_in_flight: Annotated[int, Field(ge=1, le=4096)] = 48
+    """events worked on at once; 1.5 times max_num_seqs keeps the engine full"""
+    max_pixels_in_flight: Annotated[int, Field(ge=1_000_000)] = 200_000_000
+    """decoded pixels held at once, 3 bytes each"""
+    max_span: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """from the last commit to the newest read offset of a partition: what a crash repeats at most"""
+    drain_timeout_s: Seconds = 30.0
+    """from SIGTERM to exit"""
+
+
+class RetrySettings(Section):
+    attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    """tries of a step that had bad luck"""
+    patience_s: Seconds = 60.0
+    """how long an event may be refused while others are served"""
+    max_wait_s: Seconds = 15.0
+    """longest pause between two tries"""
+
+
+class SamplingSettings(Section):
+    bucket: str = ""
+    """labeling bucket; empty: off"""
+    low_confidence_below: Fraction = 0.75
+    """confidence below which a verdict counts as low_confidence"""
+    corrected_fraction: Fraction = 1.0
+    """of verdicts that Query 2 corrected, and of those without a region"""
+    low_confidence_fraction: Fraction = 1.0
+    """of verdicts that are low_confidence or uncertain"""
+    control_fraction: Fraction = 0.01
+    """of all verdicts, so that the labeled set can be weighted back to the stream"""
+    blind_fraction: Fraction = 0.2
+    """of the cases, shown to reviewers without pre-annotation"""
+    salt: SecretStr = SecretStr("zoomin")
+    """key of the sampling hash: keeps senders from choosing what is sampled"""
+
+
+class TelemetrySettings(Section):
+    http_host: str = "127.0.0.1"
+    """address of /livez, /readyz and /metrics"""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 9464
+    """0: any free port, printed in the log"""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """least severe log lines that are written"""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """auto: console on a terminal, JSON elsewhere"""
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return frozenset(part.strip() for part in value.split(",") if part.strip())
+    return value
