@@ -33,10 +33,7 @@ def parse_global_scan(text: str, *, truncated: bool = False) -> tuple[Verdict, l
 
 
 def parse_local_check(text: str, *, truncated: bool = False) -> tuple[Verdict, str]:
-    """Return the verdict and the explanation of Query 2.
-
-    Raises: AnswerUnreadable.
-    """
+    """Return the verdict and the explanation of Query 2. Raises: AnswerUnreadable."""
     match = _match(_CHECK, text, truncated)
     return Verdict(match["verdict"].lower()), _read_explanation(match)
 

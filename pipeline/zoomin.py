@@ -52,10 +52,7 @@ async def inspect(
 
 
 async def run_global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
-    """Ask Query 1 and parse its answer.
-
-    Raises: AnswerUnreadable and the engine's errors.
-    """
+    """Ask Query 1 and parse its answer. Raises: AnswerUnreadable and the engine's errors."""
     query = prompts.build_global_scan(view, engine.card.box_frame)
     answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.parse_global_scan)
     regions = place_boxes(numbers, frame=engine.card.box_frame, view=view.size, image=image.size_px)
@@ -67,10 +64,7 @@ def _cut_crops(image: RgbImage, boxes: Sequence[BoundingBox], max_pixels: int) -
 
 
 async def run_local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
-    """Ask Query 2 and parse its answer.
-
-    Raises: AnswerUnreadable and the engine's errors.
-    """
+    """Ask Query 2 and parse its answer. Raises: AnswerUnreadable and the engine's errors."""
     query = prompts.build_local_check(view, [crop.pixels for crop in crops], engine.card.box_frame)
     answer, (verdict, explanation) = await _ask(engine, query, parse.parse_local_check)
     return LocalCheck(verdict, answer.p_generated, explanation, answer.truncated)

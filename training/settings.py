@@ -64,10 +64,7 @@ class TrainSettings(BaseSettings):
 
 
 def load() -> TrainSettings:
-    """Read the settings from the environment.
-
-    Raises: BadSettings with every bad name and field in one message.
-    """
+    """Read the settings from the environment. Raises: BadSettings with every bad name and field in one message."""
     known = sorted(field.upper() for field in TrainSettings.model_fields)
     names = sorted(name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX))
     problems = [f"{PREFIX}{name} is not a setting; {_suggest(name, known)}" for name in names if name not in known]

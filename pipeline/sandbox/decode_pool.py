@@ -30,10 +30,7 @@ class DecodePool:
             self._idle.put(decoder)
 
     async def decode(self, data: bytes) -> RgbImage:
-        """Decode in one of the processes.
-
-        Raises: ImageRefused, ImageTooLarge, ImageUndecodable, InternalFault.
-        """
+        """Decode in one of the processes. Raises: ImageRefused, ImageTooLarge, ImageUndecodable, InternalFault."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, data)
 
     def close(self) -> None:

@@ -120,10 +120,7 @@ def parse_boxes(text: str) -> list[GroundedBox]:
 
 
 def parse_yes_no(text: str) -> bool:
-    """Return whether the answer begins with yes.
-
-    Raises: AnswerUnreadable.
-    """
+    """Return whether the answer begins with yes. Raises: AnswerUnreadable."""
     match = _YES_NO.match(text)
     if match is None:
         raise AnswerUnreadable(f"neither yes nor no: {text[:60]!r}")
@@ -140,10 +137,7 @@ def _parse_list(text: str) -> list[GroundedBox] | None:
 
 
 def _convert_corners(numbers: object) -> geometry.Corners:
-    """Convert four numbers to corners.
-
-    Raises: ValueError, TypeError for anything but four finite numbers.
-    """
+    """Convert four numbers to corners. Raises: ValueError, TypeError for anything but four finite numbers."""
     x1, y1, x2, y2 = (float(number) for number in numbers)  # type: ignore[attr-defined]
     if not all(abs(number) < 1e6 for number in (x1, y1, x2, y2)):
         raise ValueError("a number beyond all bounds")

@@ -49,10 +49,7 @@ class Annotator:
         self._box_frame = box_frame
 
     async def annotate(self, framed: FramedImage) -> Annotation | LeftOut:
-        """Annotate a framed image, or return why it is left out.
-
-        Raises: BadSettings, EndpointDead.
-        """
+        """Annotate a framed image, or return why it is left out. Raises: BadSettings, EndpointDead."""
         step = "explanation"
         try:
             explanation, explained_by = await self._explain(framed)

@@ -101,10 +101,7 @@ def frame_all(plan: BuildPlan) -> tuple[list[FramedImage], list[LeftOut]]:
 
 
 def _refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
-    """Refuse a build that needs an endpoint which is not set.
-
-    Raises: BadSettings.
-    """
+    """Refuse a build that needs an endpoint which is not set. Raises: BadSettings."""
     if plan.labels_only:
         return
     unexplained = sum(not image.explanation for image in images)
@@ -140,10 +137,7 @@ def drop_repeats(framed: Sequence[FramedImage]) -> tuple[list[FramedImage], list
 
 
 def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOut]) -> None:
-    """Refuse a set that is too small or too one-sided to train on.
-
-    Raises: BadSettings with the counts.
-    """
+    """Refuse a set that is too small or too one-sided to train on. Raises: BadSettings with the counts."""
     by_label = ", ".join(f"{counts[label]} {label}" for label in Verdict)
     by_reason = "; ".join(f"{n} {reason}" for reason, n in count_reasons(left_out).items())
     note = f" (left out: {by_reason or 'none'})"

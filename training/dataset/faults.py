@@ -46,19 +46,13 @@ def open_checked(directory: Path, entries: Sequence[LabeledImage]) -> Iterator[t
 
 
 def refuse_unfit(directory: Path, entries: Sequence[LabeledImage]) -> None:
-    """Refuse a set that is too one-sided to train on or holds unusable images.
-
-    Raises: BadSettings.
-    """
+    """Refuse a set that is too one-sided to train on or holds unusable images. Raises: BadSettings."""
     refuse_one_sided(Counter(entry.label for entry in entries))
     refuse_unusable(directory, entries)
 
 
 def refuse_unusable(directory: Path, entries: Sequence[LabeledImage]) -> None:
-    """Refuse a set with unusable images; a built set has none and is not read again.
-
-    Raises: BadSettings.
-    """
+    """Refuse a set with unusable images; a built set has none and is not read again. Raises: BadSettings."""
     if not manifest.is_built(entries):
         for _ in open_checked(directory, entries):
             pass
@@ -115,10 +109,7 @@ def format_faults(found: Sequence[LeftOut]) -> str:
 
 
 def refuse_one_sided(labels: Counter[Verdict], note: str = "") -> None:
-    """Refuse a set of which one class has less than its least share.
-
-    Raises: BadSettings with the counts.
-    """
+    """Refuse a set of which one class has less than its least share. Raises: BadSettings with the counts."""
     if min(labels[label] for label in Verdict) < LEAST_SHARE * labels.total():
         counts = ", ".join(f"{labels[label]} {label}" for label in Verdict)
         raise BadSettings(

@@ -14,10 +14,7 @@ ROWS_AT_ONCE = 1024
 
 
 def read_old_manifest(directory: Path) -> Iterator[LabeledImage]:
-    """Yield the images in the order of their rows.
-
-    Raises: BadSettings if the file is broken.
-    """
+    """Yield the images in the order of their rows. Raises: BadSettings if the file is broken."""
     import pyarrow.parquet
 
     path = directory / NAME

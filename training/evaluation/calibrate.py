@@ -45,10 +45,7 @@ def split_in_halves(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sampl
 
 
 def refuse_too_few(labels: Sequence[Verdict], what: str) -> None:
-    """Refuse too few images of a label to fit to or to check on.
-
-    Raises: BadSettings with the counts.
-    """
+    """Refuse too few images of a label to fit to or to check on. Raises: BadSettings with the counts."""
     counts = Counter(labels)
     if min(counts[label] for label in Verdict) < MIN_PER_LABEL:
         found = " and ".join(f"{counts[label]} {label}" for label in Verdict)

@@ -29,10 +29,7 @@ REWARDS = ("format", "iou", "verdict", "bleu")
 
 
 def parse_weights(text: str) -> Weights:
-    """Read `stage_rewards` as the command line writes it: `iou=1,verdict=0.25`.
-
-    Raises: ValueError.
-    """
+    """Read `stage_rewards` as the command line writes it: `iou=1,verdict=0.25`. Raises: ValueError."""
     pairs = [pair.partition("=") for pair in text.split(",")]
     return tuple((name.strip(), float(weight)) for name, _, weight in pairs)
 

@@ -91,10 +91,7 @@ class AttentionMap:
 
 
 async def scan_samples(samples: Sequence[Sample], engine: VisionEngine) -> list[ScannedSample]:
-    """Ask Query 1 of each sample; an unreadable answer is left out.
-
-    Raises: EngineDead.
-    """
+    """Ask Query 1 of each sample; an unreadable answer is left out. Raises: EngineDead."""
     scanned = []
     for sample in samples:
         view = images.build_view(sample.image, engine.card.scan_max_pixels)

@@ -146,10 +146,7 @@ async def draw_examples(
 
 
 async def draw_pairs(samples: Sequence[Sample], a: ComparedModel, b: ComparedModel) -> list[CardPair]:
-    """Ask both engines once more for images on which A and B differ, and draw both cards.
-
-    Raises: EngineDead.
-    """
+    """Ask both engines once more for images on which A and B differ, and draw both cards. Raises: EngineDead."""
     drawn = []
     for name, numbers in pick_differing(a.predictions, b.predictions, PAIRS).items():
         for number in numbers:

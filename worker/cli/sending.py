@@ -97,10 +97,7 @@ class Sender(Generic[Label]):
         headers: Sequence[tuple[str, bytes]] = (),
         label: Label,
     ) -> None:
-        """Send a record; block while `MAX_OPEN` records are unacknowledged.
-
-        Raises: TopicMissing, BrokerUnavailable.
-        """
+        """Send a record; block while `MAX_OPEN` records are unacknowledged. Raises: TopicMissing, BrokerUnavailable."""
         self._check_topic(topic)
         if len(self._unacknowledged) >= MAX_OPEN:
             self._await_acknowledgement(self._unacknowledged[0][0])
@@ -122,10 +119,7 @@ class Sender(Generic[Label]):
         return labels
 
     def finish(self) -> list[Label]:
-        """Wait until all records are acknowledged, and return the remaining labels.
-
-        Raises: BrokerUnavailable.
-        """
+        """Wait until all records are acknowledged, and return the remaining labels. Raises: BrokerUnavailable."""
         if self._unacknowledged:
             self._await_acknowledgement(self._unacknowledged[-1][0])
         return self.take_acknowledged()

@@ -75,10 +75,7 @@ def _prepare(stack: LocalStack) -> dict[str, str]:
 
 
 def _list_images(directory: Path) -> list[Path]:
-    """List the image files below `directory`.
-
-    Raises: BadSettings if there are none.
-    """
+    """List the image files below `directory`. Raises: BadSettings if there are none."""
     images = sorted(path for path in directory.rglob("*") if (guess_type(path)[0] or "").startswith("image/"))
     if not images:
         raise BadSettings(f"--images: no image files below {directory}; `zoomin-train scenes` draws some")

@@ -49,10 +49,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment.
-
-    Raises: BadSettings with every bad name and field in one message.
-    """
+    """Read the settings from the environment. Raises: BadSettings with every bad name and field in one message."""
     problems = [_describe_unknown(name) for name in _list_unknown_names(os.environ)]
     settings = None
     try:

@@ -42,10 +42,7 @@ class Scene:
 
 
 def draw_scenes(demo: Demo, count: int) -> list[Scene]:
-    """Draw held-out scenes by `zoomin-train`, with the seeds of its evaluation.
-
-    Raises: FatalError.
-    """
+    """Draw held-out scenes by `zoomin-train`, with the seeds of its evaluation. Raises: FatalError."""
     demo.notify(f"Drawing {count} held-out scenes")
     directory, run = demo.directory / "scenes", uuid.uuid4().hex[:8]
     command = ["training", "scenes", "--count", str(count), "--out", str(directory)]

@@ -74,10 +74,7 @@ def create_missing(settings: Settings) -> None:
 
 
 def check_site(settings: Settings) -> None:
-    """Check that the topics of the demo and its bucket exist.
-
-    Raises: FatalError.
-    """
+    """Check that the topics of the demo and its bucket exist. Raises: FatalError."""
     missing = [f"topic {topic}" for topic in _list_missing_topics(settings.kafka)]
     problem = asyncio.run(_find_bucket_problem(settings))
     missing += [f"bucket {BUCKET} ({problem})"] if problem else []

@@ -221,10 +221,7 @@ def check_writable(settings: KafkaSettings, topic: str) -> None:
 
 @contextmanager
 def open_admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
-    """Open an admin client for a `with` block.
-
-    Raises: what `connect` raises.
-    """
+    """Open an admin client for a `with` block. Raises: what `connect` raises."""
     admin = connect(KafkaAdminClient, settings)
     try:
         yield admin

@@ -39,10 +39,7 @@ class Consumer:
     """Every method runs on one thread; the listener runs on the client's own."""
 
     def __init__(self, settings: KafkaSettings, *, lost: Partitions = frozenset()) -> None:
-        """Report the partitions `lost` of an abandoned consumer with the next poll.
-
-        Raises: KafkaError.
-        """
+        """Report the partitions `lost` of an abandoned consumer with the next poll. Raises: KafkaError."""
         accept_invalid_header_keys()
         self._settings = settings
         self._rebalances: deque[tuple[str, Partitions]] = deque([("lost", lost)] if lost else [])

@@ -104,10 +104,7 @@ class ExactlyOnce:
     async def deliver(
         self, topic: str, record: RawRecord, build_message: MessageBuilder, *, acknowledged: Callable[[], None]
     ) -> None:
-        """Keep the message until the commit that passes `record`.
-
-        Raises: what `build_message` raises.
-        """
+        """Keep the message until the commit that passes `record`. Raises: what `build_message` raises."""
         pending = _PendingMessage(topic, build_message(self._transactions.limit_bytes[topic]), acknowledged)
         self._pending[record.partition][record.offset].append(pending)
 

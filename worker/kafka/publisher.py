@@ -40,10 +40,7 @@ class KafkaPublisher:
         traceparent: str | None = None,
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
-        """Publish the verdict.
-
-        Raises: BrokerUnavailable; InternalFault for a verdict larger than its topic takes.
-        """
+        """Publish the verdict. Raises: BrokerUnavailable; InternalFault for a verdict larger than its topic takes."""
         topic = self._settings.verdict_topic
 
         def build_message(limit_bytes: int) -> OutgoingMessage:
@@ -63,10 +60,7 @@ class KafkaPublisher:
         traceparent: str | None = None,
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
-        """Publish the record with the error as a dead letter.
-
-        Raises: BrokerUnavailable.
-        """
+        """Publish the record with the error as a dead letter. Raises: BrokerUnavailable."""
 
         def build_message(limit_bytes: int) -> OutgoingMessage:
             return build_dead_letter_message(

@@ -30,10 +30,7 @@ class KafkaSource:
         await self._thread.run(lambda: check_topics(self._settings))
 
     async def start(self) -> None:
-        """Create the consumer; it joins the group with the first poll.
-
-        Raises: what `check` raises.
-        """
+        """Create the consumer; it joins the group with the first poll. Raises: what `check` raises."""
         await self.check()
 
         def join() -> None:

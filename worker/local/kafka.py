@@ -93,10 +93,7 @@ class KafkaBroker:
                 raise self.server.build_error(f"Kafka's storage could not be formatted ({error})") from error
 
     def wait_until_ready(self) -> None:
-        """Wait until the broker answers.
-
-        Raises: LocalStackFailed.
-        """
+        """Wait until the broker answers. Raises: LocalStackFailed."""
         self.server.wait_until(self._is_ready, port="client")
 
     def start(self) -> Self:
@@ -113,10 +110,7 @@ class KafkaBroker:
     def create_topics(
         self, names: Iterable[str], *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES
     ) -> None:
-        """Create the topics that do not exist yet.
-
-        Raises: LocalStackFailed.
-        """
+        """Create the topics that do not exist yet. Raises: LocalStackFailed."""
         configs = {"max.message.bytes": str(max_message_bytes)}
         try:
             with closing(self._connect_admin()) as admin:

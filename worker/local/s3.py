@@ -54,10 +54,7 @@ class SeaweedFs:
         return f"http://127.0.0.1:{self.server.ports['s3.port']}"
 
     def launch(self, *extra_options: str) -> None:
-        """Start the process and return before it answers.
-
-        Raises: LocalStackFailed.
-        """
+        """Start the process and return before it answers. Raises: LocalStackFailed."""
         home = self.server.directory
         (home / "data").mkdir(exist_ok=True)
         (home / "master.toml").write_text(_MASTER_TOML)  # read from the working directory
@@ -86,10 +83,7 @@ class SeaweedFs:
         )
 
     def wait_until_ready(self) -> None:
-        """Wait until the server answers.
-
-        Raises: LocalStackFailed.
-        """
+        """Wait until the server answers. Raises: LocalStackFailed."""
         self.server.wait_until(self._is_ready, port="s3.port")
 
     def start(self) -> Self:
@@ -108,10 +102,7 @@ class SeaweedFs:
         return build_s3_client(self.endpoint_url, self.access_key, self.secret_key)
 
     def create_buckets(self, names: Iterable[str]) -> None:
-        """Create the buckets that do not exist yet.
-
-        Raises: LocalStackFailed.
-        """
+        """Create the buckets that do not exist yet. Raises: LocalStackFailed."""
         client = self.build_client()
         try:
             existing = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}

@@ -54,10 +54,7 @@ class LocalServer:
         return self._process
 
     def launch(self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
-        """Start the process and return before it answers.
-
-        Raises: LocalStackFailed.
-        """
+        """Start the process and return before it answers. Raises: LocalStackFailed."""
         for port in self.ports.values():
             if not _is_free(port):
                 raise LocalStackFailed(f"{self.name} cannot start: port {port} is in use (by another `zoomin up`?)")
@@ -71,10 +68,7 @@ class LocalServer:
         )
 
     def wait_until(self, is_ready: Callable[[], bool], *, port: str) -> None:
-        """Wait until the port is open and a client's call succeeds.
-
-        Raises: LocalStackFailed.
-        """
+        """Wait until the port is open and a client's call succeeds. Raises: LocalStackFailed."""
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while not (_is_listening(self.ports[port]) and is_ready()):  # clients log each refused connection
             code = self.process.returncode
@@ -125,10 +119,7 @@ def _choose_ports(file: Path, names: Sequence[str], fixed: Mapping[str, int]) ->
 
 
 def find_free_port() -> int:
-    """Find a port on loopback that is free and was not chosen before in this process.
-
-    Raises: LocalStackFailed.
-    """
+    """Find a port on loopback that is free and was not chosen before in this process. Raises: LocalStackFailed."""
     candidates = (random.choice(_PORTS) for _ in range(len(_PORTS)))
     port = next((port for port in candidates if port not in _RESERVED and _is_free(port)), None)
     if port is None:

@@ -80,10 +80,7 @@ class LocalStack:
         self.kafka.create_topics(names, partitions=partitions, max_message_bytes=max_message_bytes)
 
     def create_buckets(self, names: Iterable[str]) -> None:
-        """Create the buckets that do not exist yet; `build_environment` names them all.
-
-        Raises: LocalStackFailed.
-        """
+        """Create the buckets that do not exist yet; `build_environment` names them all. Raises: LocalStackFailed."""
         names = list(names)
         self.seaweedfs.create_buckets(names)
         self._buckets += names

@@ -68,10 +68,7 @@ class Supervisor:
         self._suspects: WeakSet[asyncio.Task[object]] = WeakSet()
 
     async def start(self) -> None:
-        """Start the first engine.
-
-        Raises: EngineDead, BadSettings.
-        """
+        """Start the first engine. Raises: EngineDead, BadSettings."""
         self._engine = await self._start_within_deadline()
         telemetry.get_logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version)
 
@@ -163,10 +160,7 @@ class Supervisor:
             self._restart.add_done_callback(_retrieve_exception)
 
     async def _await_restart(self) -> None:
-        """Wait until no restart is running.
-
-        Raises: EngineDead when it has failed for good.
-        """
+        """Wait until no restart is running. Raises: EngineDead when it has failed for good."""
         restart = None
         while restart is not self._restart:  # the new engine may die before this query is asked
             restart = self._restart

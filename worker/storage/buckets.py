@@ -25,10 +25,7 @@ def list_bucket(settings: StoreSettings, bucket: str, prefix: str, *, after: str
 
 
 def create_bucket(settings: StoreSettings, bucket: str) -> None:
-    """Create the bucket unless it exists already and we may use it.
-
-    Raises: AccessDenied, StoreUnavailable.
-    """
+    """Create the bucket unless it exists already and we may use it. Raises: AccessDenied, StoreUnavailable."""
     request: CreateBucketRequestTypeDef = {"Bucket": bucket}
     if settings.endpoint_url is None and settings.region != "us-east-1":  # AWS refuses its default region by name
         region = cast("BucketLocationConstraintType", settings.region)

@@ -27,10 +27,7 @@ class LabelBucket:
         await self._calls.run(partial(self._put_image, key, png))
 
     async def put_case(self, key: str, body: bytes) -> None:
-        """Write a case unless it is there already.
-
-        Raises: as `put_image`.
-        """
+        """Write a case unless it is there already. Raises: as `put_image`."""
         await self._calls.run(partial(self._put_case, key, body))
 
     def close(self) -> None:
