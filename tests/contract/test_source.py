@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import Protocol
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from pipeline.wire.record import Headers, RawRecord
 from tests.support.fakes_kafka import FakeBroker
 from tests.support.servers.services import KafkaForTests
 from worker.common.sections import KafkaSettings
+from worker.kafka.consumer import build_raw_record
 from worker.kafka.poll_result import Partitions, PollResult
 from worker.kafka.source import KafkaSource
 from worker.ledger import OffsetLedger, Position
@@ -336,3 +338,8 @@ async def test_deleted_offsets_are_counted_as_skipped(topic: Topic, join: Join) 
     await second.read(3)
     assert second.list_values(0) == [b"7", b"8", b"9"]
     assert sum(poll_result.skipped for poll_result in second.poll_results) == 5
+
+
+def test_a_record_of_the_oldest_format_has_no_timestamp() -> None:
+    record = SimpleNamespace(topic="t", partition=0, offset=1, timestamp=None, key=None, value=b"{}", headers=[])
+    assert build_raw_record(record).timestamp_ms == -1

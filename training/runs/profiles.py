@@ -15,7 +15,7 @@ from training.runs.run_file import NO_FILE, RunFile
 
 ProfileName = Literal["paper", "production", "tiny"]
 Reporter = Literal["none", "wandb", "tensorboard"]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
 Amount = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

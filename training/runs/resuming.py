@@ -87,6 +87,8 @@ def translate_write_errors(subject: str, remaining: str) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
+            raise  # an error of a device or of another process has a type of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainingFailed(
             f"{subject} could not be written ({reason}); {remaining}; make room and run it again"

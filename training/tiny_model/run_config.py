@@ -29,7 +29,7 @@ class TinyRun(BaseModel):
 
     model_config = _STRICT
     seed: int = Field(default=0, ge=0, le=60, description="scenes of higher numbers are held out")
-    minutes: float = Field(default=30.0, gt=0, description="of fine-tuning, at most")
+    minutes: float = Field(default=30.0, gt=0, allow_inf_nan=True, description="of fine-tuning, at most")
     scenes: int = Field(default=4000, ge=1, le=50_000, description="that the model learns from")
     warm_up_steps: int = Field(default=800, ge=1, description="of the vision tower, at most")
     sft_steps: int = Field(default=1800, ge=1, description="of fine-tuning, at most")

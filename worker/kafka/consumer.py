@@ -191,11 +191,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the client 
 
 
 def build_raw_record(record: ConsumerRecord) -> RawRecord:
+    """Convert the client's record; -1 is Kafka's own timestamp for "unknown", which the oldest format leaves out."""
     return RawRecord(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        timestamp_ms=record.timestamp,
+        timestamp_ms=-1 if record.timestamp is None else record.timestamp,
         key=record.key,
         value=record.value,
         headers=tuple(record.headers),

@@ -57,3 +57,8 @@ def test_a_write_that_fails_is_one_sentence(tmp_path: Path) -> None:
     with raised as failed, resuming.translate_write_errors("it", "that stays"):
         torch.save({}, tmp_path / "nowhere" / "file")
     assert "\n" not in failed.value.detail
+
+
+def test_an_error_of_a_device_while_writing_keeps_its_own_words() -> None:
+    with pytest.raises(torch.OutOfMemoryError), resuming.translate_write_errors("it", "that stays"):
+        raise torch.OutOfMemoryError("no memory")

@@ -41,6 +41,7 @@ def test_the_file_may_name_its_profile(tmp_path: Path) -> None:
         ("learnin_rate: 1", "learnin_rate is not a value of this run; did you mean learning_rate?"),
         ("zzz: 1", "zzz is not a value of this run; choose one of trained"),
         ("rows: 0", "rows is 0; it must be 1 or more"),
+        ("rows: true", "rows is True; it must be a whole number"),
         ("epochs: 0", "epochs is 0; it must be more than 0"),
         ("warm_up_fraction: 1.5", "warm_up_fraction is 1.5; it must be 1 or less"),
         ("rows: many", "rows is many; it must be a whole number"),

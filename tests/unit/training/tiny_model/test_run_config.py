@@ -21,6 +21,7 @@ def test_a_run_file_comes_before_defaults_and_flags_before_it(tmp_path: Path) ->
     [
         ("scnes: 40", "scnes is not a value of this run; did you mean scenes?"),
         ("scenes: 0", "scenes is 0; it must be 1 or more"),
+        ("minutes: .nan", "minutes is nan"),
         ("mix: {scan: 4}", "mix.scan is not a value of this run"),
     ],
 )
@@ -39,3 +40,7 @@ def test_runs_of_other_values_have_working_directories_of_their_own() -> None:
     assert (name(), name(seed=3, minutes=1)) == ("tiny-0", "tiny-3")
     assert name(scenes=40).startswith("tiny-0-")
     assert name(scenes=40) != name(scenes=41)
+
+
+def test_a_run_may_have_no_limit_of_time() -> None:
+    assert resolve_tiny_run({"minutes": float("inf")}).minutes == float("inf")
