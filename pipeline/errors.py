@@ -146,3 +146,7 @@ class DeadLetterFlood(FatalError):
 
 class LocalStackFailed(FatalError):
     """The local broker or S3 could not be downloaded or did not start."""
+
+
+DECODING_ERRORS = (ImageRefused, ImageTooLarge, ImageUndecodable)
+"""the errors that `pipeline.images.decode` raises; a decoder process reports them by their codes"""

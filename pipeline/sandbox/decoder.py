@@ -14,7 +14,7 @@ import sys
 
 from PIL import Image
 
-from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, InternalFault, PoisonError
+from pipeline.errors import DECODING_ERRORS, ImageUndecodable, InternalFault, PoisonError
 from pipeline.sandbox.decoding_child import MEBI, READY
 from pipeline.verdict import RgbImage
 
@@ -25,7 +25,7 @@ BYTES_PER_PIXEL = 32  # the file's pixels, with transparency, over white, turned
 # By default glibc returns each image buffer to the kernel and requests it again: half of a small image's decoding time.
 HEAP_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(4 * MEBI), "MALLOC_TRIM_THRESHOLD_": str(REUSED_MEMORY_BYTES)}
 
-_ERRORS = {error("").code: error for error in (ImageRefused, ImageTooLarge, ImageUndecodable)}
+_ERRORS_BY_CODE = {error("").code: error for error in DECODING_ERRORS}
 
 
 class Decoder:
@@ -45,7 +45,7 @@ class Decoder:
     def decode(self, data: bytes) -> RgbImage:
         """Decode in the child process; replace it if it dies.
 
-        Raises: ImageRefused, ImageTooLarge, ImageUndecodable; InternalFault if the process does not start.
+        Raises: one of DECODING_ERRORS; InternalFault if the process does not start.
         """
         try:
             if self._child.process.poll() is not None:
@@ -111,7 +111,7 @@ class _Child:
         self._socket.send(str(len(data)).encode())
         answer = json.loads(self._receive())
         if "error" in answer:
-            return _ERRORS[answer["error"]](answer["detail"])
+            return _ERRORS_BY_CODE[answer["error"]](answer["detail"])
         size = answer["width"], answer["height"]
         packed = os.pread(self._memory, size[0] * size[1] * 3, 0)
         if len(packed) > REUSED_MEMORY_BYTES:

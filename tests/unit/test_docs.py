@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import Metric
 
 from pipeline import errors
+from pipeline.wire import messages
 from pipeline.wire.messages import VerdictEvent
 from tests.support.paths import ROOT
 from tests.support.reference.events import MEANINGS
@@ -146,8 +147,13 @@ def test_every_page_of_the_reference_is_generated() -> None:
 
 
 def test_every_meaning_belongs_to_a_field() -> None:
-    page = PAGES["events.md"]()
-    assert not [name for name in MEANINGS if f"| `{name}` |" not in page]
+    fields = {message.__name__: set(message.model_fields) for message in messages.Message.__subclasses__()}
+    assert not [name for name, meanings in MEANINGS.items() if not set(meanings) <= fields.get(name, set())]
+
+
+def test_a_verdict_of_one_query_or_of_annotators_is_not_the_final_one() -> None:
+    meanings = [MEANINGS[name]["verdict"] for name in ("VerdictEvent", "ScanEvidence", "CheckEvidence", "Label")]
+    assert len(set(meanings)) == 4
 
 
 def test_the_index_names_every_page() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline import geometry
-from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable
+from pipeline.errors import DECODING_ERRORS, ImageTooLarge
 from pipeline.sandbox.decoder import Decoder
 from pipeline.verdict import RgbImage
 from training.dataset import duplicates
@@ -79,7 +79,7 @@ def open_untrusted(path: Path, name: str, *, least_side_px: int) -> tuple[bytes,
         return LeftOut(name, UNREADABLE, error.strerror or "cannot be read")
     try:
         decoded = _get_decoder().decode(data)
-    except (ImageRefused, ImageTooLarge, ImageUndecodable) as error:
+    except DECODING_ERRORS as error:
         return LeftOut(name, error.code, error.detail)
     if min(decoded.size_px) < least_side_px:
         return LeftOut(name, TOO_SMALL, f"{decoded.size_px[0]} x {decoded.size_px[1]} px")

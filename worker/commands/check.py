@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from rich.text import Text
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import StoreUnavailable, ZoomInError
 from worker.cli.stream import silence_kafka_logging
-from worker.common.settings import Settings, build_environment_name
+from worker.common.settings import Settings, build_environment_name, list_stray_names, suggest_name
 from worker.kafka.client import check_headroom, check_topics
 from worker.storage.image_store import ImageStore
 
@@ -37,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    _warn_of_stray_names()
     settings: Settings = args.settings()
     checks = asyncio.run(_check_connections(settings)) if args.connect else []
     if args.json:
@@ -44,6 +46,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_report(settings, checks)
     return 0 if all(check.passed for check in checks) else 1
+
+
+def _warn_of_stray_names() -> None:
+    for name in list_stray_names():
+        suggestion = suggest_name(name)
+        hint = f"; did you mean {suggestion}?" if suggestion else ""
+        print(f"zoomin check: warning: {name} is not a setting and is ignored{hint}", file=sys.stderr)
 
 
 def _print_report(settings: Settings, checks: list[Check]) -> None:

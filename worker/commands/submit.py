@@ -25,7 +25,7 @@ from worker.common.settings import Settings
 from worker.storage.buckets import list_bucket
 
 NAME = "submit"
-HELP = "send an event for every image below a prefix, or for every URL on stdin"
+HELP = "send an event for every object below a prefix, or for every URL on stdin"
 SAVE_INTERVAL_S = 1.0
 PROGRESS_INTERVAL_S = 10.0
 

@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from pipeline.errors import BadSettings
 from pipeline.vllm.runtime import build_process_environment
@@ -55,7 +56,10 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        problems += [_describe_problem(e["loc"], e["msg"]) for e in error.errors() if e["type"] != "extra_forbidden"]
+        problems += [_describe_problem(e) for e in error.errors() if e["type"] != "extra_forbidden"]
+    except SettingsError as error:  # a section's own name has a value that is not JSON
+        problems += [_describe_section(s) for s in Settings.model_fields if _build_section_name(s) in os.environ]
+        problems = problems or [str(error)]
     if problems or settings is None:
         raise BadSettings("; ".join(problems))
     return settings
@@ -63,7 +67,8 @@ def load_settings() -> Settings:
 
 def list_stray_names() -> list[str]:
     """List ZOOMIN_* names that are no settings and hold no `__`: Kubernetes injects such for a Service of our name."""
-    return sorted(n for n in os.environ if n.startswith(PREFIX) and "__" not in n and not n.startswith(TRAINING_PREFIX))
+    strays = (n for n in os.environ if n.startswith(PREFIX) and "__" not in n and not n.startswith(TRAINING_PREFIX))
+    return sorted(set(strays) - {_build_section_name(section) for section in Settings.model_fields})
 
 
 def suggest_name(name: str) -> str | None:
@@ -74,7 +79,7 @@ def suggest_name(name: str) -> str | None:
 
 
 def build_environment_name(section: str, field: str) -> str:
-    return f"{PREFIX}{section}__{field}".upper()
+    return f"{_build_section_name(section)}__{field}".upper()
 
 
 def is_broker_named() -> bool:
@@ -114,6 +119,10 @@ def apply_process_environment() -> None:
         os.environ.setdefault(name, value)
 
 
+def _build_section_name(section: str) -> str:
+    return f"{PREFIX}{section}".upper()
+
+
 def _list_names() -> set[str]:
     return {
         build_environment_name(section, field)
@@ -138,8 +147,15 @@ def _describe_unknown(name: str) -> str:
     return f"{name} is not a setting; {hint}"
 
 
-def _describe_problem(location: tuple[int | str, ...], message: str) -> str:
-    text = message.removeprefix("Value error, ")
+def _describe_problem(problem: ErrorDetails) -> str:
+    location, text = problem["loc"], problem["msg"].removeprefix("Value error, ")
+    if len(location) == 1 and problem["type"] == "model_type":
+        return _describe_section(str(location[0]))
     if len(location) < 2:
         return text
     return f"{build_environment_name(str(location[0]), str(location[1]))}: {text}"
+
+
+def _describe_section(section: str) -> str:
+    example = build_environment_name(section, _list_fields(Settings.model_fields[section].annotation)[0])
+    return f"{_build_section_name(section)} is a section and takes no value; set a field of it, for example {example}"

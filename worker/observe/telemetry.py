@@ -79,12 +79,19 @@ class Metrics:
             registry=r,
         )
         self.in_flight = Gauge("zoomin_in_flight", "Events being worked on.", registry=r)
-        self.span = Gauge("zoomin_span", "Largest distance from oldest open to newest read offset.", registry=r)
+        self.span = Gauge(
+            "zoomin_span", "Largest distance from last commit to newest read offset of a partition.", registry=r
+        )
         self.lag = Gauge("zoomin_lag_records", "Records behind the end of a partition.", ["partition"], registry=r)
         self.paused = Gauge("zoomin_paused", "Partitions held back because slots or span are full.", registry=r)
         self.retries = Counter("zoomin_retries", "Tries after the first.", ["dependency"], registry=r)
         self.outage = Gauge("zoomin_outage", "1 while a dependency serves nobody.", ["dependency"], registry=r)
-        self.label_cases = Counter("zoomin_label_cases", "Cases put into the labeling bucket.", ["reason"], registry=r)
+        self.label_cases = Counter(
+            "zoomin_label_cases",
+            "Cases put into the labeling bucket, each counted once for each of its reasons.",
+            ["reason"],
+            registry=r,
+        )
         self.label_failures = Counter(
             "zoomin_label_write_failures", "Cases let go because the labeling bucket failed.", registry=r
         )

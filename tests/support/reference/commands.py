@@ -42,6 +42,8 @@ def describe_arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, s
         metavar = action.metavar if isinstance(action.metavar, str) else ""
         if action.choices is not None:
             metavar = metavar or "{" + ",".join(str(choice) for choice in action.choices) + "}"
+        elif action.option_strings and action.nargs != 0:
+            metavar = metavar or action.dest.upper()
         many = " ..." if action.nargs in ("+", "*") else ""
         names = " / ".join(action.option_strings) or metavar or action.dest
         value = f" {metavar}" if action.option_strings and metavar else ""

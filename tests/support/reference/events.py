@@ -10,38 +10,62 @@ from tests.support.paths import ROOT
 from tests.support.reference.markdown import NOTE, describe_type, join, table, wrap
 
 READ_BY_US = "image-event.json"
-# The schemas describe only what a type does not say; these are the meanings of the fields of a verdict and of a case.
+# The schemas describe only what a type does not say; these are the meanings of the fields, by type.
 MEANINGS = {
-    "verdict_id": "one judgement: the same for a repeat by the same model, another for a later model",
-    "event_id": "what readers deduplicate on",
-    "record": "the Kafka record that the event came in",
-    "image": "the object that was judged",
-    "source": "as the sender gave it",
-    "attributes": "as the sender gave them",
-    "verdict": "the final verdict",
-    "p_generated": "probability that the image is generated, calibrated where the checkpoint card says how",
-    "p_generated_raw": "the same, not calibrated",
-    "confidence": "probability of the verdict that was chosen",
-    "uncertain": "`p_generated` lies in the uncertain range of the checkpoint card",
-    "status": "`ungrounded`: no region to zoom into; `degraded`: the answer to Query 2 could not be read",
-    "corrected": "the verdict of Query 2 differs from that of Query 1",
-    "scan": "the answer to Query 1",
-    "check": "the answer to Query 2; null where the status is `degraded`",
-    "model": "the checkpoint that judged",
-    "timing_s": "seconds in each stage",
-    "worker": "the process that judged",
-    "decided_at": "when the verdict was built",
-    "case_id": "equals the `verdict_id`",
-    "reasons": "why the case was drawn: `low_confidence`, `corrected`, `degraded`, `ungrounded`, `control`",
-    "inclusion_probability": "probability by which the case was drawn",
-    "blind": "annotators see no pre-annotation",
-    "verdict_event": "the whole verdict",
-    "state": "always `pending` when the worker writes it",
-    "explanation": "the model's own words",
-    "truncated": "the token limit cut the explanation",
-    "regions": "the places that Query 1 named",
-    "zoomed": "Query 2 saw this region enlarged",
-    "crop_sha256": "digest of the enlarged crop",
+    "VerdictEvent": {
+        "verdict_id": "one judgement: the same for a repeat by the same model, another for a later model",
+        "event_id": "what readers deduplicate on",
+        "record": "the Kafka record that the event came in",
+        "image": "the object that was judged",
+        "source": "as the sender gave it",
+        "attributes": "as the sender gave them",
+        "verdict": "the final verdict",
+        "p_generated": "probability that the image is generated, calibrated where the checkpoint card says how",
+        "p_generated_raw": "the same, not calibrated",
+        "confidence": "probability of the verdict that was chosen",
+        "uncertain": "`p_generated` lies in the uncertain range of the checkpoint card",
+        "status": "`ungrounded`: no region to zoom into; `degraded`: the answer to Query 2 could not be read",
+        "corrected": "the verdict of Query 2 differs from that of Query 1",
+        "scan": "the answer to Query 1",
+        "check": "the answer to Query 2; null where the status is `degraded`",
+        "model": "the checkpoint that judged",
+        "timing_s": "seconds in each stage",
+        "worker": "the process that judged",
+        "decided_at": "when the verdict was built",
+    },
+    "ScanEvidence": {
+        "verdict": "the verdict of Query 1",
+        "p_generated": "the probability after Query 1, calibrated where the checkpoint card says how",
+        "explanation": "the model's own words",
+        "truncated": "the token limit cut the explanation",
+        "regions": "the places that Query 1 named",
+    },
+    "CheckEvidence": {
+        "verdict": "the verdict of Query 2",
+        "p_generated": "the probability after Query 2, calibrated where the checkpoint card says how",
+        "explanation": "the model's own words",
+        "truncated": "the token limit cut the explanation",
+    },
+    "ZoomRegion": {
+        "zoomed": "Query 2 saw this region enlarged",
+        "crop_sha256": "digest of the enlarged crop",
+    },
+    "LabelCase": {
+        "case_id": "equals the `verdict_id`",
+        "event_id": "the id of the event that was judged",
+        "image": "the image to label",
+        "reasons": "why the case was drawn: `low_confidence`, `corrected`, `degraded`, `ungrounded`, `control`",
+        "inclusion_probability": "probability by which the case was drawn",
+        "blind": "annotators see no pre-annotation",
+        "verdict_event": "the whole verdict",
+        "state": "always `pending` when the worker writes it",
+        "label": "the annotators' conclusion",
+    },
+    "Label": {
+        "verdict": "the annotators' verdict",
+        "boxes": "the regions that the annotators marked",
+        "explanation": "the annotators' own words",
+    },
 }
 
 
@@ -99,7 +123,7 @@ def describe_messages() -> Iterator[str]:
         remark = "" if file == READ_BY_US else " Every field is present; one that has no value is null."
         yield f"## {document['title']}\n"
         yield wrap(f"[`{file}`](../schemas/{file}). {document.get('description', '')}{remark}")
-        yield describe_fields(document, is_read=file == READ_BY_US)
+        yield describe_fields(document["title"], document, is_read=file == READ_BY_US)
         for name, definition in document.get("$defs", {}).items():
             if name not in described:
                 described.add(name)
@@ -111,19 +135,20 @@ def describe_definition(name: str, definition: Mapping[str, Any]) -> Iterator[st
     if "description" in definition:
         yield wrap(definition["description"])
     if "properties" in definition:
-        yield describe_fields(definition, is_read=False)
+        yield describe_fields(name, definition, is_read=False)
     else:
         yield f"One of {describe_type(definition)}.\n"
 
 
-def describe_fields(schema: Mapping[str, Any], *, is_read: bool) -> str:
+def describe_fields(message: str, schema: Mapping[str, Any], *, is_read: bool) -> str:
+    meanings = MEANINGS.get(message, {})
     required = schema.get("required", ()) if is_read else ()
     rows = (
         (
             f"`{name}`",
             describe_type(field),
             "yes" if name in required else "",
-            field.get("description", "") or ("" if is_read else MEANINGS.get(name, "")),
+            field.get("description", "") or meanings.get(name, ""),
         )
         for name, field in schema["properties"].items()
     )

@@ -20,8 +20,9 @@ def build_settings_page() -> str:
         wrap(
             "The worker and its commands read `ZOOMIN_<SECTION>__<FIELD>`, training reads `ZOOMIN_TRAIN_<FIELD>`. "
             "`zoomin check` prints the resolved values. An unknown name or a value outside its bounds ends the start "
-            "with exit code 2 and a message that names every bad field. Credentials for S3 come by boto3's own chain "
-            "(`AWS_*`); traces follow the `OTEL_*` names."
+            "with exit code 2 and a message that names every bad field. A name without `__` is only a warning, by "
+            "`zoomin check` and in the log of `zoomin run`, because Kubernetes injects such names. Credentials for S3 "
+            "come by boto3's own chain (`AWS_*`); traces follow the `OTEL_*` names."
         ),
     ]
     for section, field in worker_settings.Settings.model_fields.items():

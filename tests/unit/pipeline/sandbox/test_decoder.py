@@ -1,17 +1,29 @@
+import ast
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
-from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable
+from pipeline import errors, images
+from pipeline.errors import DECODING_ERRORS, ImageRefused, ImageTooLarge, ImageUndecodable, PoisonError
 from pipeline.sandbox.decoder import Decoder
 from tests.support.builders import build_noise, encode_image
 
 SMALL = encode_image(build_noise(), "PNG")
 SHORT_S = 5.0
 """a deadline to wait for, and long enough for a small image on a busy machine"""
+DECODE_TO_AN_ERROR = """
+from pipeline import errors, images
+
+def decode(data, *, max_pixels):
+    raise getattr(errors, data.decode())("as asked")
+
+images.decode = decode
+"""
+"""Python runs it at the start of the child: the bytes of an image are then the class name of an error"""
 FindChild = Callable[[], psutil.Process]
 
 
@@ -44,6 +56,28 @@ def test_errors_cross_the_process_and_the_child_stays(decoder: Decoder, find_chi
     with pytest.raises(ImageTooLarge, match="memory"):
         decoder.decode(encode_image(Image.new("L", (9000, 9000)), "PNG"))
     assert find_child() == before[1]
+
+
+def find_raised_errors(source: str) -> set[type[PoisonError]]:
+    """Return the classes below PoisonError that the source names after `raise`."""
+    raised = [node.exc for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Raise)]
+    names = {call.func.id for call in raised if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
+    classes = {getattr(errors, name, None) for name in names}
+    return {error for error in classes if isinstance(error, type) and issubclass(error, PoisonError)}
+
+
+def test_every_error_of_decoding_crosses_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised = find_raised_errors(Path(images.__file__).read_text())
+    assert raised == set(DECODING_ERRORS)
+    (tmp_path / "sitecustomize.py").write_text(DECODE_TO_AN_ERROR)
+    monkeypatch.syspath_prepend(tmp_path)
+    decoder = Decoder(max_pixels=1_000_000)
+    try:
+        for error in raised:
+            with pytest.raises(error, match="as asked"):
+                decoder.decode(error.__name__.encode())
+    finally:
+        decoder.close()
 
 
 def test_a_stuck_child_is_killed_and_replaced(decoder: Decoder, find_child: FindChild) -> None:

@@ -47,6 +47,14 @@ def test_a_mistyped_name_is_told_the_setting_that_was_meant(
     assert caught.value.detail.startswith(f"{name} is not a setting; {hint}")
 
 
+@pytest.mark.parametrize("value", ["3", "many"])
+def test_a_section_with_a_value_is_named_with_a_field_to_set(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("ZOOMIN_FLOW", value)
+    with pytest.raises(BadSettings, match=r"^ZOOMIN_FLOW is a section and takes no value; .* ZOOMIN_FLOW__[A-Z_]+$"):
+        settings.load_settings()
+    assert settings.list_stray_names() == []
+
+
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [("ZOOMIN_KAFKA_GROUP_ID", "ZOOMIN_KAFKA__GROUP_ID"), ("ZOOMIN_SERVICE_PORT", None), ("ZOOMIN_PORT", None)],
