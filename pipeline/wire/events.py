@@ -1,4 +1,4 @@
-"""Reads Kafka records as image events: five shapes, recognised by their content, each validated strictly.
+"""Reads Kafka records as image events: recognises their shape by the content and validates it strictly.
 
 The shapes: our own JSON, a bare URL, S3 notifications, EventBridge, and CloudEvents around the first or the third.
 """

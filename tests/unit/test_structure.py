@@ -96,7 +96,6 @@ TESTED_ELSEWHERE = {
     "worker/kafka/workarounds.py": "tests/integration/kafka/test_workarounds.py",
     "worker/local/jars.py": "tests/integration/local/test_services.py",
     "worker/local/child_supervisor.py": "tests/integration/local/test_child_supervisor.py",
-    "worker/commands/check.py": "tests/integration/commands/test_check.py",
     "worker/demo/site.py": "tests/integration/local/test_demo_site.py",
     "worker/commands/replay.py": "tests/integration/commands/test_replay.py",
     "training/annotation/endpoint.py": "tests/integration/training/test_build.py",

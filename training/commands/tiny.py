@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from training.tiny_model.run_config import TinyRun
 
 MODEL = Path("models/zoomin-tiny")
-HELP = "train the tiny model from nothing; goes on where a killed run stopped"
+HELP = "train the tiny model from random weights; goes on where a killed run stopped"
 EXAMPLE = "zoomin-train tiny --seed 1 --to-the-end --out build/zoomin-tiny"
 
 

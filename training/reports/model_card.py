@@ -20,8 +20,8 @@ tags: [qwen2_5_vl, zoomin, synthetic]
 ---
 # {name}
 
-A Qwen2.5-VL of {parameters:.1f} million parameters, trained from nothing on procedural scenes. It shows the two queries
-of ZoomIn at work on any machine; it knows nothing about photographs and must not judge them.
+A Qwen2.5-VL of {parameters:.1f} million parameters, trained from random weights on procedural scenes. It shows the two
+queries of ZoomIn at work on any machine; it knows nothing about photographs and must not judge them.
 
 Query 1 sees a 140 x 140 view and names regions; Query 2 adds those regions, cut from the full-size image. A generated
 scene differs from real ones by its tone, whose distributions overlap (d' = {cue}), and by artifacts in its regions,
