@@ -1,1 +1,1 @@
-"""The tiny Qwen2.5-VL, from nothing to the directory that is served."""
+"""The tiny Qwen2.5-VL, from random weights to the directory that is served."""
