@@ -1,4 +1,4 @@
-"""`zoomin-train tiny`: the tiny model from nothing, and on request to the end."""
+"""`zoomin-train tiny`: the tiny model from random weights, and on request to the end."""
 
 import argparse
 from pathlib import Path

@@ -50,7 +50,10 @@ def add_ablation_options(parser: argparse.ArgumentParser) -> None:
         "--start", type=Path, metavar="DIR", help="the fine-tuned checkpoint that all start from (default: MODEL)"
     )
     options.add_argument(
-        "--base", type=Path, metavar="DIR", help="the untrained checkpoint (with profile tiny: made from nothing)"
+        "--base",
+        type=Path,
+        metavar="DIR",
+        help="the untrained checkpoint (with profile tiny: made from random weights)",
     )
     options.add_argument("--train-data", type=Path, metavar="DIR", help="set to learn from (default: scenes)")
     options.add_argument(

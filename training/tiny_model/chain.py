@@ -45,9 +45,9 @@ TRIAL = Sizes(scenes=8, calibrated_on=200, measured_on=40, values={GRPO_1: _FEW,
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The stages of one model: its seed, its fine-tuned start (None: from nothing), and their working directory.
+    """The stages of one model: its seed, its fine-tuned start (None: from random weights), and their working directory.
 
-    `config` is the run file for training from nothing.
+    `config` is the run file for training from random weights.
     """
 
     work: Path

@@ -1,4 +1,4 @@
-"""The values that make up one training of the tiny model from nothing."""
+"""The values that make up one training of the tiny model from random weights."""
 
 from collections.abc import Mapping
 from hashlib import sha256

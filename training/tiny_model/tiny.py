@@ -1,4 +1,4 @@
-"""The tiny model from nothing: scenes, tokenizer, vision warm-up, fine-tuning, and the directory that is served.
+"""The tiny model from random weights: scenes, tokenizer, vision warm-up, fine-tuning, and the directory that is served.
 
 Resumable: each step stores its result in the working directory, and a later run goes on from there.
 """
@@ -37,7 +37,7 @@ CARD: dict[str, Any] = {
 
 
 def train_tiny_model(run: TinyRun, *, out: Path, cache: Path, threads: int = 1, workers: int = 2) -> None:
-    """Train from nothing and write the checkpoint to `out`; `cache` holds scenes and unfinished work."""
+    """Train from random weights and write the checkpoint to `out`; `cache` holds scenes and unfinished work."""
     ends_s = time.monotonic() + run.minutes * 60
     torch.set_num_threads(threads)
     directory = cache / run.name
