@@ -1,6 +1,6 @@
 """A worker, Kafka behind TLS with passwords or client certificates, and S3 behind TLS; all certificates made here."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from tests.support.builders import build_noise, encode_image
 from tests.support.processes.worker_process import REAL, STANDIN
 from tests.support.servers.certificates import Authority
 from tests.support.servers.secured import SecuredKafka, SecuredS3
-from tests.support.servers.services import KafkaForTests, S3ForTests
+from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
 from tests.support.site import Site
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -104,11 +104,21 @@ def test_an_s3_whose_authority_is_unknown_ends_the_start(
 
 
 def _state(kafka: KafkaForTests, site: Site) -> str:
+    """Return the state of the site's group; a broker that has had no group yet first makes the topic for them."""
     from kafka import KafkaAdminClient
+    from kafka.errors import CoordinatorNotAvailableError
 
     group = site.environment["ZOOMIN_KAFKA__GROUP_ID"]
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    states: list[str] = []
+
+    def is_known() -> bool:
+        with suppress(CoordinatorNotAvailableError):
+            states.append(str(admin.describe_groups([group])[group]["group_state"]))
+        return bool(states)
+
     try:
-        return str(admin.describe_groups([group])[group]["group_state"])
+        assert eventually(is_known)
+        return states[0]
     finally:
         admin.close()
