@@ -16,7 +16,7 @@ def chaos(*options: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
 def test_nothing_is_lost_in_a_short_round(delivery: str, tmp_path: Path) -> None:
     figures = tmp_path / "chaos.json"

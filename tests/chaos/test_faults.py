@@ -25,7 +25,7 @@ from worker.local.s3 import SeaweedFs, render_identities
 from worker.observe import telemetry
 from worker.sampling.label_sampler import PAUSE_AFTER_FAILURE_S
 
-pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(1200)]
 
 SLOTS = 8
 SOON_S = 60.0

@@ -17,7 +17,7 @@ from tests.support.servers.cluster import NODES, KafkaCluster
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
 
-pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.timeout(600)]
 
 EVENTS = 300
 OVER_S = 40.0

@@ -12,7 +12,7 @@ from pipeline.zoomin import inspect
 from tests.support.builders import build_noise
 from tests.support.engines import DigestEngine
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(params=["stand-in", "vllm"])

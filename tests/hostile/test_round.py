@@ -11,7 +11,7 @@ from tests.support.site import Site
 EVERY = 12
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_answer_is_the_one_it_has_to_be(kafka: KafkaForTests, seaweedfs: S3ForTests, tmp_path: Path) -> None:
     report = hostile.run(Site(kafka, seaweedfs, tmp_path), seed=1, every=EVERY, say=print)
     assert report.surprises == []

@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) -> None:
     model = copytree(MODEL, tmp_path / "models" / "zoomin-tiny")
     options = ["--train", "verdict_only", "--train-data", data, "--steps", "1", "--prompts", "2", "--generations", "4"]

@@ -20,7 +20,7 @@ from training.annotation.journal import Journal
 from training.evaluation import metrics
 from training.synthetic import scenes
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 COUNT = 24
 VIEW = Image.new("RGB", (504, 504), "gray")
 

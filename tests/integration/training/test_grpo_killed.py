@@ -52,7 +52,7 @@ def kill_after(checkpoint: Path, arguments: list[str]) -> None:
         run.wait()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_a_killed_run_goes_on_from_its_last_checkpoint(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

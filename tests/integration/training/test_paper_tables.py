@@ -10,7 +10,7 @@ from training.paper import attention_map, measurements, paper_report
 from training.paper.report_sets import ReportSets
 from training.synthetic import scenes
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 IMAGES = 32
 

@@ -9,7 +9,7 @@ from tests.support.photographs import NAMES, load_photograph, load_tinted
 from training.evaluation import evaluate, jobs, summary
 from training.evaluation.metrics import Prediction
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 
 async def test_a_checkpoint_is_tried_on_real_textures_with_the_drop(vllm_engine: VllmEngine, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.support.training_runs import TIMEOUT_S, TrainingGround, read_log, wai
 from training.__main__ import main
 
 pytestmark = [
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(1200),
     pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
 ]
 HALTING = """

@@ -69,7 +69,7 @@ def log(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +99,7 @@ def test_two_processes_shard_save_die_and_go_on_to_what_one_process_learns(
     assert all(torch.allclose(sharded[name].float(), single[name].float(), atol=2e-3) for name in single)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("command", "trained"),
     [(WHOLE, "lora"), (SHARDED, "lora"), (SHARDED, "all")],

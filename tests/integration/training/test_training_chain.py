@@ -20,7 +20,7 @@ def zoomin_train(*arguments: str) -> str:
     return done.stderr
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)  # several engine starts, beside another worker's
 def test_from_fine_tuning_to_a_calibrated_and_measured_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

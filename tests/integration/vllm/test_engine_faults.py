@@ -18,7 +18,7 @@ from tests.support.processes.worker_process import STANDIN, WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
 from tests.support.site import Site, decode_headers
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 HEALTHY = 40
 BAD = build_noise(seed=666)
 DIGEST = images.digest_pixels(images.build_view(RgbImage(BAD, "png"), Checkpoint.read(MODEL).card.scan_max_pixels))

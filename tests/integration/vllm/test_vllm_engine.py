@@ -12,7 +12,7 @@ from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.vllm.engine import BLOCK_TOKENS, VllmEngine
 from tests.support.builders import build_noise
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 
 def build_queries(engine: VllmEngine, seed: int):  # type: ignore[no-untyped-def]

@@ -34,7 +34,7 @@ def planted() -> str:
     return f"a/{uuid4().hex}+"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_no_secret_is_told_to_anyone(secured_kafka: SecuredKafka, seaweedfs: S3ForTests, tmp_path: Path) -> None:
     names = ("wrong password", "wrong secret key", "session token", "salt", "trace token", "misspelt trace token")
     ours = {name: planted() for name in names}

@@ -69,7 +69,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path / "model.safetensors")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_both_stages_train_and_leave_a_checkpoint(directory: Path, tmp_path: Path) -> None:
     first = build_run(directory, tmp_path / "one", stage=1, learning_rate=1e-3, beta=0.01)
     grpo_run.run_grpo(first)
@@ -146,7 +146,7 @@ def test_what_was_refused_can_be_measured(directory: Path, tmp_path: Path) -> No
         grpo_run.run_grpo(run)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(directory: Path, tmp_path: Path) -> None:
     rewards = (("format", 1.0), ("verdict", 1.0), ("bleu", 1.0))
     changes = {"box_source": "none", "scan_fraction": 0.0, "stage_rewards": rewards, "learning_rate": 1e-2}

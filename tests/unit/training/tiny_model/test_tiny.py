@@ -14,7 +14,7 @@ def test_what_a_run_is_trained_on_has_a_digest() -> None:
     assert TinyRun(seed=60).first_scene + TinyRun().scenes < 7_000_000
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_run_ends_with_a_checkpoint_and_is_not_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = TinyRun(scenes=4, warm_up_steps=2, sft_steps=3, mix=Mix(scans=2, checks=1))
     tiny.train_tiny_model(run, out=tmp_path / "model", cache=tmp_path / "cache", workers=1)
