@@ -27,7 +27,7 @@ up: $(READY) ## start the local Kafka and S3 alone, in the foreground
 
 WORKERS ?= 2
 .PHONY: unit
-unit: check ## check lint and types and run the unit tests, in three minutes (ARGS= for pytest)
+unit: check ## check lint and types and run the unit tests (ARGS= for pytest)
 	$(BIN)/pytest -n $(WORKERS) tests/unit $(ARGS)
 
 # Each worker takes a file of tests at a time (tests/support/scheduling.py); ARGS="-n 0 ..." runs without workers.
