@@ -14,7 +14,7 @@ from pipeline.checkpoint import CheckpointCard
 from training.synthetic import scene_files
 from training.tiny_model import architecture, tiny, vocabulary
 
-TIMEOUT_S = 240.0  # two processes that import all of training, on a busy machine
+TIMEOUT_S = 600.0  # two processes that import all of training, on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
