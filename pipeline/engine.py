@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from PIL import Image
-
 from pipeline.checkpoint import CheckpointCard
+from pipeline.verdict import ModelImage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,13 +15,13 @@ class Query:
     """
 
     instructions: str
-    content: tuple[str | Image.Image, ...]
+    content: tuple[str | ModelImage, ...]
     answer_start: str
     grammar: str
     max_tokens: int
 
     @property
-    def images(self) -> tuple[Image.Image, ...]:
+    def images(self) -> tuple[ModelImage, ...]:
         return tuple(part for part in self.content if not isinstance(part, str))
 
 

@@ -9,9 +9,7 @@ from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, UnidentifiedI
 
 from pipeline import geometry
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, ZoomInError
-from pipeline.verdict import BoundingBox, Crop, RgbImage
-
-View = Image.Image
+from pipeline.verdict import BoundingBox, Crop, ModelImage, RgbImage
 
 # Taken from their plugins: importing these keeps Pillow from loading all its plugins.
 FORMATS = (
@@ -60,17 +58,20 @@ def decode(data: bytes, *, max_pixels: int) -> RgbImage:
             raise ImageUndecodable(f"cannot be decoded: {type(error).__name__}: {str(error)[:200]}") from error
 
 
-def build_view(image: RgbImage, max_pixels: int) -> View:
+def build_view(image: RgbImage, max_pixels: int) -> ModelImage:
     """Resize the whole image to the size that the model sees; vLLM does not resize it again."""
-    return _resize(image.pixels, geometry.fit(image.size_px, max_pixels))
+    return build_model_image(_resize(image.pixels, geometry.fit(image.size_px, max_pixels)))
 
 
 def crop(image: RgbImage, box: BoundingBox, max_pixels: int) -> Crop:
     """Cut `box` with its margin from the full-size image and scale it to the pixel budget."""
     window = geometry.find_crop_window(box, image.size_px)
     cut = image.pixels.crop(window.corners)
-    pixels = _resize(cut, geometry.fit(cut.size, max_pixels, enlarge=True))
-    return Crop(box, pixels, digest_pixels(pixels))
+    return Crop(box, build_model_image(_resize(cut, geometry.fit(cut.size, max_pixels, enlarge=True))))
+
+
+def build_model_image(pixels: Image.Image) -> ModelImage:
+    return ModelImage(pixels, digest_pixels(pixels))
 
 
 def digest_pixels(pixels: Image.Image) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.checkpoint import PROMPT_VERSION, BoxFrame
 from pipeline.engine import Query
-from pipeline.verdict import Verdict
+from pipeline.verdict import ModelImage, Verdict
 
 __all__ = [
     "PROMPT_VERSION",
@@ -45,21 +45,21 @@ SCAN_GRAMMAR = rf"(real|generated)</verdict><boxes>({_BOX})*</boxes>{_EXPLANATIO
 CHECK_GRAMMAR = rf"(real|generated)</verdict>{_EXPLANATION}"
 
 
-def build_global_scan(view: Image.Image, frame: BoxFrame) -> Query:
+def build_global_scan(view: ModelImage, frame: BoxFrame) -> Query:
     """Build Query 1: it asks for verdict, suspicious boxes and explanation from the whole image."""
     return _build_query(frame, [view, "Query 1: scan the image."], SCAN_GRAMMAR)
 
 
-def build_local_check(view: Image.Image, crops: Sequence[Image.Image], frame: BoxFrame) -> Query:
+def build_local_check(view: ModelImage, crops: Sequence[ModelImage], frame: BoxFrame) -> Query:
     """Build Query 2: it asks for the final verdict and explanation from the image and its captioned crops."""
-    captioned: list[str | Image.Image] = [view]
+    captioned: list[str | ModelImage] = [view]
     for number, crop in enumerate(crops, start=1):
         captioned += [f"Crop {number}:", crop]
     task = "Query 2: check the crops." if crops else "Query 2: check the image; it has no crops."
     return _build_query(frame, [*captioned, task], CHECK_GRAMMAR)
 
 
-def _build_query(frame: BoxFrame, content: list[str | Image.Image], grammar: str) -> Query:
+def _build_query(frame: BoxFrame, content: list[str | ModelImage], grammar: str) -> Query:
     instructions = INSTRUCTIONS.format(unit=UNITS[frame])
     return Query(instructions, tuple(content), ANSWER_START, grammar, MAX_ANSWER_TOKENS)
 
@@ -73,7 +73,7 @@ def build_chat(query: Query) -> list[dict[str, Any]]:
 
 def compute_fingerprint(frame: BoxFrame) -> str:
     """Return the sha256 of all text in the prompts of this version."""
-    pixel = Image.new("RGB", (1, 1))
+    pixel = ModelImage(Image.new("RGB", (1, 1)), "")
     queries = [
         build_global_scan(pixel, frame),
         build_local_check(pixel, [pixel], frame),

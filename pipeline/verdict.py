@@ -1,6 +1,6 @@
 """Defines the terms of the domain as types: regions, crops, the two answers and the verdict about one image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from PIL import Image
@@ -67,13 +67,24 @@ class RgbImage:
         return self.pixels.size
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class ModelImage:
+    """An RGB image in the size that the model sees; two are equal if their `sha256`, of size and RGB bytes, is."""
+
+    pixels: Image.Image = field(compare=False, repr=False)
+    sha256: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.pixels.size
+
+
+@dataclass(frozen=True, slots=True)
 class Crop:
-    """A region's pixels, cut with a margin from the full-size image and scaled to the crop budget."""
+    """A region, cut with a margin from the full-size image and scaled to the crop budget."""
 
     box: BoundingBox
-    pixels: Image.Image
-    sha256: str
+    image: ModelImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pipeline import geometry, images, parse, prompts
 from pipeline.checkpoint import BoxFrame
 from pipeline.engine import Answer, Query, VisionEngine
 from pipeline.errors import AnswerUnreadable, TransientError
-from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, RgbImage
+from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, ModelImage, RgbImage
 
 THOUSAND = (1000, 1000)
 TEMPERATURES = (0.0, 0.5, 0.9)  # greedy first; after an unreadable answer the query is repeated at a higher temperature
@@ -51,7 +51,7 @@ async def inspect(
     return Inspection(scan, crops, check)
 
 
-async def run_global_scan(image: RgbImage, view: images.View, engine: VisionEngine) -> GlobalScan:
+async def run_global_scan(image: RgbImage, view: ModelImage, engine: VisionEngine) -> GlobalScan:
     """Ask Query 1 and parse its answer. Raises: AnswerUnreadable and the engine's errors."""
     query = prompts.build_global_scan(view, engine.card.box_frame)
     answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.parse_global_scan)
@@ -63,9 +63,9 @@ def _cut_crops(image: RgbImage, boxes: Sequence[BoundingBox], max_pixels: int) -
     return tuple(images.crop(image, box, max_pixels) for box in boxes)
 
 
-async def run_local_check(view: images.View, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
+async def run_local_check(view: ModelImage, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:
     """Ask Query 2 and parse its answer. Raises: AnswerUnreadable and the engine's errors."""
-    query = prompts.build_local_check(view, [crop.pixels for crop in crops], engine.card.box_frame)
+    query = prompts.build_local_check(view, [crop.image for crop in crops], engine.card.box_frame)
     answer, (verdict, explanation) = await _ask(engine, query, parse.parse_local_check)
     return LocalCheck(verdict, answer.p_generated, explanation, answer.truncated)
 

@@ -103,10 +103,10 @@ class VllmEngine:
         """
         prompt: dict[str, object] = {
             "prompt_token_ids": self._renderer.render_prompt(query),
-            "multi_modal_data": {"image": list(query.images)},
+            "multi_modal_data": {"image": [image.pixels for image in query.images]},
         }
         if self._options.reuse:  # else no names: with its caches off, vLLM recognises no image a second time
-            prompt["multi_modal_uuids"] = {"image": [images.digest_pixels(image) for image in query.images]}
+            prompt["multi_modal_uuids"] = {"image": [image.sha256 for image in query.images]}
         params = self._build_sampling_params(query, temperature)
         # After a cancelled query vLLM may assume that the core holds pixels which never arrived. It then ends the
         # request without an answer and sends the pixels with the next request, so a second try succeeds.
@@ -182,8 +182,11 @@ class VllmEngine:
 
     async def _warm_up(self) -> None:
         # The two queries have different shapes: grammars compile and caches fill before the first event.
-        view = Image.new("RGB", geometry.fit((512, 512), self.card.scan_max_pixels), "gray")
-        crop = Image.new("RGB", geometry.fit((100, 100), self.card.crop_max_pixels, enlarge=True), "gray")
+        sizes = (
+            geometry.fit((512, 512), self.card.scan_max_pixels),
+            geometry.fit((100, 100), self.card.crop_max_pixels, enlarge=True),
+        )
+        view, crop = (images.build_model_image(Image.new("RGB", size, "gray")) for size in sizes)
         frame = self.card.box_frame
         for query in (prompts.build_global_scan(view, frame), prompts.build_local_check(view, [crop], frame)):
             await self.ask(query)

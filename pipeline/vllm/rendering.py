@@ -3,7 +3,7 @@
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
-from pipeline import geometry, prompts
+from pipeline import geometry, images, prompts
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.confidence import VerdictTokens
 from pipeline.engine import Query
@@ -45,7 +45,7 @@ class Renderer:
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _check_context_length(self, card: CheckpointCard) -> None:
-        pixel = Image.new("RGB", (1, 1))
+        pixel = images.build_model_image(Image.new("RGB", (1, 1)))
         query = prompts.build_local_check(pixel, [pixel] * card.max_crops, card.box_frame)
         pads = _count_view_tokens(card.scan_max_pixels) + card.max_crops * _count_view_tokens(card.crop_max_pixels)
         needed = len(self.render_prompt(query)) + pads + query.max_tokens

@@ -159,7 +159,7 @@ def build_verdict_event(
 
 def _build_scan_evidence(inspection: Inspection, p_generated: float) -> ScanEvidence:
     scan = inspection.scan
-    crops: dict[BoundingBox, str] = {crop.box: crop.sha256 for crop in inspection.crops}
+    crops: dict[BoundingBox, str] = {crop.box: crop.image.sha256 for crop in inspection.crops}
     regions = [ZoomRegion(box=box.corners, zoomed=box in crops, crop_sha256=crops.get(box)) for box in scan.regions]
     return ScanEvidence(
         verdict=scan.verdict,

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from PIL import Image
 
 from pipeline import geometry, parse, prompts
 from pipeline.engine import VisionEngine
-from pipeline.verdict import RgbImage, Status
+from pipeline.images import build_model_image
+from pipeline.verdict import ModelImage, RgbImage, Status
 from pipeline.zoomin import inspect
 from tests.support.builders import build_noise
 from tests.support.engines import DigestEngine
@@ -20,8 +20,8 @@ def engine(request: pytest.FixtureRequest) -> VisionEngine:
     return DigestEngine() if request.param == "stand-in" else request.getfixturevalue("vllm_engine")
 
 
-def build_view(engine: VisionEngine, seed: int = 0) -> Image.Image:
-    return build_noise(*geometry.fit((512, 512), engine.card.scan_max_pixels), seed=seed)
+def build_view(engine: VisionEngine, seed: int = 0) -> ModelImage:
+    return build_model_image(build_noise(*geometry.fit((512, 512), engine.card.scan_max_pixels), seed=seed))
 
 
 async def test_answers_follow_the_grammar_and_carry_a_probability(engine: VisionEngine) -> None:

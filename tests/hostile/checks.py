@@ -160,7 +160,7 @@ def _find_difference(answer: VerdictEvent, content: bytes, expected: Picture, ca
     if expected.tolerance != 0:
         return None
     inspection = asyncio.run(inspect(RgbImage(pixels, expected.format), DigestEngine(card)))
-    crops = [crop.sha256 for crop in inspection.crops]
+    crops = [crop.image.sha256 for crop in inspection.crops]
     judged = [region.crop_sha256 for region in answer.scan.regions if region.zoomed]
     same = (crops, inspection.scan.explanation) == (judged, answer.scan.explanation)
     return None if same else "other pixels were judged"

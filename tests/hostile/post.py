@@ -59,7 +59,7 @@ class Post:
     def answer(self, number: int, entry: HostileAnswer) -> Send:
         """Its picture is of a color of its own, by which the engine knows what to say."""
         pixels = Image.new("RGB", (SIDE_PX, SIDE_PX), (number % 256, number // 256, 77))
-        seen = images.digest_pixels(images.build_view(RgbImage(pixels, "png"), self._card.scan_max_pixels))
+        seen = images.build_view(RgbImage(pixels, "png"), self._card.scan_max_pixels).sha256
         said: dict[str, dict[str, object]] = {"scan": {"text": FINE_SCAN}, "check": {"text": FINE_CHECK}}
         self.script[seen] = said | {entry.query: {"text": entry.text, "truncated": entry.truncated}}
         url = self._site.upload(f"answer-{number}.png", images.encode_png(pixels))

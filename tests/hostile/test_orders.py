@@ -145,7 +145,7 @@ def test_the_event_carries_the_order_and_its_verdict_gives_it_back(checkpoint: C
 def test_no_text_of_ours_holds_a_special_token_and_the_prompt_holds_those_of_the_template_alone(
     renderer: Renderer, checkpoint: Checkpoint
 ) -> None:
-    crops = [Image.new("RGB", (28, 28))] * checkpoint.card.max_crops
+    crops = [images.build_model_image(Image.new("RGB", (28, 28)))] * checkpoint.card.max_crops
     queries = [prompts.build_global_scan(crops[0], checkpoint.card.box_frame)]
     queries += [
         prompts.build_local_check(crops[0], crops[:n], checkpoint.card.box_frame) for n in range(len(crops) + 1)
@@ -165,7 +165,7 @@ def test_what_the_first_answer_says_does_not_reach_the_second_prompt(
 ) -> None:
     quoted = order.replace("<", "(")  # the grammar has no "<" in explanations
     listening = Listening(renderer)
-    view = images.digest_pixels(images.build_view(RgbImage(PIXELS, "png"), checkpoint.card.scan_max_pixels))
+    view = images.build_view(RgbImage(PIXELS, "png"), checkpoint.card.scan_max_pixels).sha256
     told = {
         "scan": Answer(
             prompts.render_scan(Verdict.GENERATED, [(100, 100, 400, 400), (500, 100, 800, 400)], quoted), 1.0

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 
-from pipeline import images, prompts
+from pipeline import prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.errors import EngineDead, InferenceTimeout
@@ -43,7 +43,7 @@ class DigestEngine:
         self.query_count += 1
         if self._before is not None:
             await self._before(query)
-        digest = images.digest_pixels(query.images[0])
+        digest = query.images[0].sha256
         query_name = "scan" if query.grammar == prompts.SCAN_GRAMMAR else "check"
         scripted = self._script.get(digest, {}).get(query_name)
         if scripted is not None:
@@ -77,7 +77,7 @@ class EngineFaults:
         self._died = asyncio.Event()
 
     async def __call__(self, query: Query) -> None:
-        digest = images.digest_pixels(query.images[0])
+        digest = query.images[0].sha256
         if digest in self._deadly:
             self._died.set()
             await asyncio.sleep(0)  # as in vLLM, earlier queries fail first

@@ -117,4 +117,4 @@ class Annotator:
 
 def _view(path: Path) -> Image.Image:
     with Image.open(path) as image:
-        return images.build_view(RgbImage(image.convert("RGB"), "png"), FRAME_PX * FRAME_PX)
+        return images.build_view(RgbImage(image.convert("RGB"), "png"), FRAME_PX * FRAME_PX).pixels

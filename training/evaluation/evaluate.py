@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline import geometry, images
+from pipeline import geometry
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query, VisionEngine
 from pipeline.errors import TransientError
@@ -37,7 +37,7 @@ class CachingEngine:
         return self._engine.card
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        content = (part if isinstance(part, str) else images.digest_pixels(part) for part in query.content)
+        content = (part if isinstance(part, str) else part.sha256 for part in query.content)
         key = (str(temperature), query.instructions, *content)
         if key not in self._answers:
             self._answers[key] = asyncio.create_task(self._engine.ask(query, temperature=temperature))

@@ -145,7 +145,7 @@ def build_grpo_dataset(prompts: Sequence[Prompt], card: CheckpointCard, numbers:
         rendered = [render(number) for number in rows["number"]]
         return {
             "prompt": [query_prompts.build_chat(prompt.query) for prompt in rendered],
-            "images": [list(prompt.query.images) for prompt in rendered],
+            "images": [[image.pixels for image in prompt.query.images] for prompt in rendered],
             "rendered": rendered,
         }
 

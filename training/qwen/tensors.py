@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
-from pipeline import prompts
+from pipeline import images, prompts
 from pipeline.engine import Query
-from pipeline.verdict import Verdict
+from pipeline.verdict import ModelImage, Verdict
 from training.qwen import tokens
 
 PATCH_PX = 14
@@ -77,7 +77,7 @@ class Collator:
             input_ids[number, :end] = torch.tensor([*prompt, *answer])
             attention_mask[number, :end] = 1
             labels[number, len(prompt) : end] = torch.tensor(answer)
-        pixel_values, grids = cut_patches([np.asarray(image) for row in rows for image in row.query.images])
+        pixel_values, grids = cut_patches([np.asarray(image.pixels) for row in rows for image in row.query.images])
         return {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -97,7 +97,7 @@ class Collator:
         for number, row in enumerate(rows):
             input_ids[number, longest - len(row) :] = torch.tensor(row)
             attention_mask[number, longest - len(row) :] = 1
-        pixel_values, grids = cut_patches([np.asarray(image) for query in queries for image in query.images])
+        pixel_values, grids = cut_patches([np.asarray(image.pixels) for query in queries for image in query.images])
         return {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -110,13 +110,13 @@ class Collator:
         """Encode a query as the engine does, up to where the answer begins."""
         text = self._render_chat(query.instructions, tuple(p if isinstance(p, str) else None for p in query.content))
         tokens: list[int] = []
-        sizes = iter(query.images)
+        seen_images = iter(query.images)
         for token in self._encode(text):
-            tokens += [token] * (_count_image_tokens(next(sizes)) if token == self._image else 1)
+            tokens += [token] * (_count_image_tokens(next(seen_images)) if token == self._image else 1)
         return tokens
 
     def _render_chat(self, instructions: str, parts: tuple[str | None, ...]) -> str:
-        blank = Image.new("RGB", (TOKEN_PX, TOKEN_PX))
+        blank = images.build_model_image(Image.new("RGB", (TOKEN_PX, TOKEN_PX)))
         query = Query(instructions, tuple(part if part is not None else blank for part in parts), "", "", 0)
         return str(
             self._tokenizer.apply_chat_template(prompts.build_chat(query), tokenize=False, add_generation_prompt=True)
@@ -145,5 +145,6 @@ class Collator:
         return torch.tensor([self._encode(str(number))[0] for number in tokens.COORDINATES])
 
 
-def _count_image_tokens(image: Image.Image) -> int:
-    return (image.width // TOKEN_PX) * (image.height // TOKEN_PX)
+def _count_image_tokens(image: ModelImage) -> int:
+    width, height = image.size
+    return (width // TOKEN_PX) * (height // TOKEN_PX)

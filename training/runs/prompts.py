@@ -67,7 +67,7 @@ def render_prompt(prompt: Prompt, card: CheckpointCard) -> RenderedPrompt:
     if prompt.crops is None:
         query = prompts.build_global_scan(view, card.box_frame)
     else:
-        crops = [images.crop(image, box, card.crop_max_pixels).pixels for box in prompt.crops]
+        crops = [images.crop(image, box, card.crop_max_pixels).image for box in prompt.crops]
         query = prompts.build_local_check(view, crops, card.box_frame)
     return RenderedPrompt(prompt, query, card, image.size_px)
 

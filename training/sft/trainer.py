@@ -70,7 +70,7 @@ def build_sft_dataset(prompts: Sequence[Prompt], card: CheckpointCard, box_grid:
             "completion": [
                 [{"role": "assistant", "content": [{"type": "text", "text": example.answer}]}] for example in examples
             ],
-            "images": [list(example.query.images) for example in examples],
+            "images": [[image.pixels for image in example.query.images] for example in examples],
             "number": batch["number"],
         }
 

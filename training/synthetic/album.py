@@ -57,7 +57,7 @@ def build_page(seed: int) -> Page:
         tuple(_crop(scene, _jitter(rng, detail.box)) for _ in range(CROPS_PER_DETAIL)) for detail in scene.details
     )
     stray = _crop(scene, draw_random_box(rng, scene.image.size_px))
-    return Page(scene.label, scene.details, Picture(np.asarray(view), whole, None), crops, stray)
+    return Page(scene.label, scene.details, Picture(np.asarray(view.pixels), whole, None), crops, stray)
 
 
 def draw_random_box(rng: np.random.Generator, size: geometry.Size) -> BoundingBox:
@@ -80,7 +80,7 @@ def _jitter(rng: np.random.Generator, box: BoundingBox) -> BoundingBox:
 
 def _crop(scene: Scene, box: BoundingBox) -> Picture:
     window = geometry.find_crop_window(box, scene.image.size_px)
-    pixels = np.asarray(images.crop(scene.image, box, VIEW_PIXELS).pixels)
+    pixels = np.asarray(images.crop(scene.image, box, VIEW_PIXELS).image.pixels)
     number = find_subject(window, scene.boxes)
     return Picture(pixels, window, None if number is None else scene.details[number])
 

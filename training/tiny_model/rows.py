@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline import prompts
-from pipeline.verdict import BoundingBox
+from pipeline import images, prompts
+from pipeline.verdict import BoundingBox, ModelImage
 from training.qwen.tensors import TrainingExample
 from training.synthetic import scenes
 from training.synthetic.album import Page, Picture
@@ -40,16 +40,20 @@ def build_scan_example(page: Page, rng: np.random.Generator) -> TrainingExample:
     view, details = mirror_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
     boxes = [vocabulary.round_to_grid(detail.box) for detail in details]
     answer = prompts.render_scan(page.label, boxes, scenes.explain_scan(page.label, details))
-    return TrainingExample(prompts.build_global_scan(Image.fromarray(view), "thousand"), answer)
+    return TrainingExample(prompts.build_global_scan(_build_model_image(view), "thousand"), answer)
 
 
 def build_check_example(page: Page, rng: np.random.Generator) -> TrainingExample:
     """Build Query 2 on crops like those at a model's boxes: imprecise, some missing, some beside every detail."""
     view, _ = mirror_view(page, across=rng.random() < 0.5, down=rng.random() < 0.5)
     pictures = _choose_crops(page, rng)
-    crops = [Image.fromarray(flip_randomly(picture.pixels, rng)) for picture in pictures]
+    crops = [_build_model_image(flip_randomly(picture.pixels, rng)) for picture in pictures]
     answer = prompts.render_check(page.label, scenes.explain_check(tuple(picture.detail for picture in pictures)))
-    return TrainingExample(prompts.build_local_check(Image.fromarray(view), crops, "thousand"), answer)
+    return TrainingExample(prompts.build_local_check(_build_model_image(view), crops, "thousand"), answer)
+
+
+def _build_model_image(pixels: Pixels) -> ModelImage:
+    return images.build_model_image(Image.fromarray(pixels))
 
 
 def mirror_view(page: Page, *, across: bool, down: bool) -> tuple[Pixels, tuple[Detail, ...]]:

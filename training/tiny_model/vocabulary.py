@@ -11,7 +11,7 @@ from PIL import Image
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from pipeline import prompts
+from pipeline import images, prompts
 from pipeline.verdict import BoundingBox, Verdict
 from training.qwen.tokens import (
     COORDINATES,
@@ -78,7 +78,7 @@ def train_tokenizer() -> PreTrainedTokenizerFast:
 
 def _generate_corpus() -> Iterator[str]:
     """Yield each sentence of queries and reference answers often enough for every word to become a token."""
-    blank = Image.new("RGB", (28, 28))
+    blank = images.build_model_image(Image.new("RGB", (28, 28)))
     queries = [prompts.build_global_scan(blank, "thousand")]
     queries += [prompts.build_local_check(blank, [blank] * crops, "thousand") for crops in range(9)]
     texts = [part for query in queries for part in (query.instructions, *query.content) if isinstance(part, str)]

@@ -4,11 +4,13 @@ import asyncio
 import dataclasses
 import threading
 from collections.abc import AsyncIterator
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
 from pipeline import geometry, prompts
 from pipeline.errors import EngineDead, InferenceTimeout
+from pipeline.images import build_model_image
 from pipeline.vllm.engine import BLOCK_TOKENS, VllmEngine
 from tests.support.builders import build_noise
 
@@ -17,10 +19,9 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 def build_queries(engine: VllmEngine, seed: int):  # type: ignore[no-untyped-def]
     card = engine.card
-    view = build_noise(*geometry.fit((512, 512), card.scan_max_pixels), seed=seed)
-    crops = [
-        build_noise(*geometry.fit((100, 80), card.crop_max_pixels, enlarge=True), seed=seed + 1000 + i) for i in (0, 1)
-    ]
+    view = build_model_image(build_noise(*geometry.fit((512, 512), card.scan_max_pixels), seed=seed))
+    size = geometry.fit((100, 80), card.crop_max_pixels, enlarge=True)
+    crops = [build_model_image(build_noise(*size, seed=seed + 1000 + number)) for number in (0, 1)]
     return prompts.build_global_scan(view, card.box_frame), prompts.build_local_check(view, crops, card.box_frame)
 
 
@@ -34,6 +35,12 @@ async def test_query_2_reuses_every_whole_block_of_the_shared_prefix(vllm_engine
     pads = width * height // geometry.PATCH_MULTIPLE_PX**2 - 1  # one placeholder becomes this many more tokens
     assert second.cached_tokens == (shared + pads) // BLOCK_TOKENS * BLOCK_TOKENS
     assert first.prompt_tokens == len(ids[0]) + pads
+
+
+async def test_the_core_is_spawned_where_vllm_is_free_to_fork(vllm_engine: VllmEngine) -> None:
+    (core,) = vllm_engine._llm.engine_core.resources.engine_manager.processes
+    assert core.is_alive()
+    assert isinstance(core, SpawnProcess)
 
 
 async def test_probabilities_are_those_of_the_verdict(vllm_engine: VllmEngine) -> None:

@@ -11,6 +11,7 @@ from typing import Self
 from PIL import Image
 
 from pipeline import prompts
+from pipeline.images import build_model_image
 from pipeline.vllm.runtime import build_process_environment
 from tests.support.paths import MODEL
 from worker.local.server import LocalServer
@@ -61,7 +62,7 @@ class VllmServer(LocalServer):
 
 def render_template() -> str:
     """Render a chat template that replaces every prompt by Query 1 on the same image, with the start of the answer."""
-    query = prompts.build_global_scan(Image.new("RGB", (28, 28)), "thousand")
+    query = prompts.build_global_scan(build_model_image(Image.new("RGB", (28, 28))), "thousand")
     image = "<|vision_start|><|image_pad|><|vision_end|>"
     prompt = "".join(part if isinstance(part, str) else image for part in query.content)
     turns = (("system", query.instructions), ("user", prompt))

@@ -1,4 +1,3 @@
-from pipeline import images
 from pipeline.engine import Answer, Query
 from tests.bench import asked_again
 from tests.bench.job import EvaluationJob
@@ -16,7 +15,7 @@ class Forgetful(DigestEngine):
         self.runs.append([])
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        self.runs[-1].append((query.grammar, *map(images.digest_pixels, query.images)))
+        self.runs[-1].append((query.grammar, *(image.sha256 for image in query.images)))
         return await super().ask(query, temperature=temperature)
 
 

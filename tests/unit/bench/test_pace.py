@@ -2,9 +2,10 @@ import pytest
 from PIL import Image
 
 from pipeline import prompts
+from pipeline.images import build_model_image
 from tests.support.engines import Pace
 
-QUERY = prompts.build_global_scan(Image.new("RGB", (28, 28)), "pixels")
+QUERY = prompts.build_global_scan(build_model_image(Image.new("RGB", (28, 28))), "pixels")
 
 
 async def ends(pace_at: float, *, concurrency: int, arrivals: list[float]) -> list[float]:

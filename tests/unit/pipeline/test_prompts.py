@@ -3,9 +3,10 @@ from PIL import Image
 
 from pipeline import prompts
 from pipeline.checkpoint import BoxFrame
+from pipeline.images import build_model_image
 
-VIEW = Image.new("RGB", (56, 56))
-CROPS = [Image.new("RGB", (28 * n, 56)) for n in (2, 3)]
+VIEW = build_model_image(Image.new("RGB", (56, 56)))
+CROPS = [build_model_image(Image.new("RGB", (28 * n, 56))) for n in (2, 3)]
 
 
 def list_blocks_to_first_image(messages: list[dict[str, object]]) -> list[object]:

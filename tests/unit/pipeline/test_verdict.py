@@ -1,10 +1,10 @@
 import pytest
 from PIL import Image
 
-from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, Status, Verdict
+from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, ModelImage, Status, Verdict
 
 BOX = BoundingBox(1, 2, 11, 22)
-CROP = Crop(BOX, Image.new("RGB", (28, 28)), "0" * 64)
+CROP = Crop(BOX, ModelImage(Image.new("RGB", (28, 28)), "0" * 64))
 CHECK = LocalCheck(Verdict.GENERATED, 0.9, "why")
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 from pipeline import prompts
 from pipeline.engine import Query
 from pipeline.errors import EngineDead
+from pipeline.images import build_model_image
 from tests.support.engines import DigestEngine
 from worker.common.retry import Retrier, RetryPolicy
 from worker.common.sections import FlowSettings
@@ -43,15 +44,19 @@ async def test_livez_fails_for_an_engine_that_is_gone_and_for_a_loop_that_does_n
     await supervisor.start()
     assert check_liveness(loop, supervisor) is None
     with pytest.raises(EngineDead):
-        await supervisor.ask(prompts.build_global_scan(Image.new("RGB", (56, 56)), "pixels"))
+        await supervisor.ask(prompts.build_global_scan(build_model_image(Image.new("RGB", (56, 56))), "pixels"))
     assert check_liveness(loop, supervisor) == "the engine is dead"
     loop.turned_at = -math.inf
     assert check_liveness(loop, supervisor) == "the loop has not turned for inf s"
 
 
-async def test_readyz_waits_for_the_engine_and_then_for_partitions(loop: WorkerLoop, supervisor: Supervisor) -> None:
+async def test_readyz_needs_an_engine_that_serves_and_a_membership_that_lasts(
+    loop: WorkerLoop, supervisor: Supervisor
+) -> None:
     assert check_readiness(loop, supervisor) == "the engine is not ready"
     await supervisor.start()
-    assert check_readiness(loop, supervisor) == "no partitions assigned yet"
-    loop.assigned = True
+    assert check_readiness(loop, supervisor) == "not a member of the consumer group"
+    loop.joined = True
     assert check_readiness(loop, supervisor) is None
+    loop.joined = False
+    assert check_readiness(loop, supervisor) == "not a member of the consumer group"

@@ -9,10 +9,11 @@ from pipeline import prompts
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.engine import Query
 from pipeline.errors import BadSettings
+from pipeline.images import build_model_image
 from pipeline.vllm.rendering import Renderer
 from tests.support.paths import MODEL
 
-VIEW = Image.new("RGB", (140, 140))
+VIEW = build_model_image(Image.new("RGB", (140, 140)))
 
 
 def build_queries(crops: int = 2) -> tuple[Query, Query]:

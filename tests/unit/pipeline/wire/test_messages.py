@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard, Scaling
-from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, Status, Verdict
+from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, ModelImage, Status, Verdict
 from pipeline.wire.messages import (
     JudgedImage,
     LabelCase,
@@ -21,7 +21,7 @@ from pipeline.wire.messages import (
 )
 
 ZOOMED, IDLE = BoundingBox(96, 40, 210, 150), BoundingBox(0, 0, 5, 5)
-CROP = Crop(ZOOMED, Image.new("RGB", (28, 28)), "c" * 64)
+CROP = Crop(ZOOMED, ModelImage(Image.new("RGB", (28, 28)), "c" * 64))
 SCAN = GlobalScan(Verdict.REAL, 0.41, (ZOOMED, IDLE), "first look")
 CHECK = LocalCheck(Verdict.GENERATED, 0.9, "second look", truncated=True)
 WHOLE = Inspection(SCAN, (CROP,), CHECK)

@@ -60,7 +60,9 @@ class RedFinder:
         if self.mute:
             return Answer("<verdict>no", 0.5)
         red = any(
-            np.asarray(crop)[70, 70].tolist() == list(FLAW) for crop in query.images[1:] if crop.size == (140, 140)
+            np.asarray(crop.pixels)[70, 70].tolist() == list(FLAW)
+            for crop in query.images[1:]
+            if crop.size == (140, 140)
         )
         return Answer(prompts.render_check(Verdict.GENERATED if red else Verdict.REAL, "Seen."), 0.8)
 

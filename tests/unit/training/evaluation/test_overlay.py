@@ -39,7 +39,7 @@ class Obedient:
         self._mute = mute
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        view = np.asarray(query.images[0])
+        view = np.asarray(query.images[0].pixels)
         number = int(view[0, 0, 0]) - 100
         lettered = view.max() > 180
         truth = list(Verdict)[number % 2]

@@ -87,7 +87,7 @@ def test_the_picture_is_warm_where_the_map_is(checkpoint: Checkpoint) -> None:
         build_scanned(0, checkpoint).sample.label,
         (),
     )
-    query = prompts.build_global_scan(black.image.pixels, "thousand")
+    query = prompts.build_global_scan(images.build_view(black.image, 140 * 140), "thousand")
     grid = np.zeros((5, 5), np.float32)
     grid[0, 4] = 1
     drawn = attention_map.draw_map(AttentionMap(ScannedSample(black, query, "", ()), "boxes", grid))
@@ -108,5 +108,5 @@ async def test_query_1_is_asked_and_its_boxes_placed() -> None:
 async def test_an_unreadable_answer_is_left_out() -> None:
     wide = Sample(0, images.decode(images.encode_png(Image.new("RGB", (280, 280))), max_pixels=10**6), Verdict.REAL, ())
     view = images.build_view(wide.image, 512 * 512)
-    engine = DigestEngine(script={images.digest_pixels(view): {"scan": Answer("no", 0.5)}})
+    engine = DigestEngine(script={view.sha256: {"scan": Answer("no", 0.5)}})
     assert await attention_map.scan_samples([wide], engine) == []

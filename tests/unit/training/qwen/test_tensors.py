@@ -32,7 +32,7 @@ def test_a_row_is_what_serving_would_send(
     )
     processor = AutoProcessor.from_pretrained(tmp_path)
     text = processor.apply_chat_template(prompts.build_chat(row.query), add_generation_prompt=True, tokenize=False)
-    served = processor(text=[text], images=list(row.query.images), return_tensors="pt")
+    served = processor(text=[text], images=[image.pixels for image in row.query.images], return_tensors="pt")
     batch = tensors.Collator(tokenizer)([row])
     length = served["input_ids"].shape[1]
     assert torch.equal(batch["input_ids"][:, :length], served["input_ids"])

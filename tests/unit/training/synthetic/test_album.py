@@ -9,7 +9,7 @@ from training.synthetic import album, scenes
 
 def test_pictures_are_the_product_s(pages: list[album.Page]) -> None:
     scene, page = scenes.draw_scene(3), pages[3]
-    assert np.array_equal(page.view.pixels, np.asarray(images.build_view(scene.image, album.VIEW_PIXELS)))
+    assert np.array_equal(page.view.pixels, np.asarray(images.build_view(scene.image, album.VIEW_PIXELS).pixels))
     assert len(page.crops) == len(page.details) == len(scene.details)
     for group in page.crops:
         for picture in group:

@@ -32,7 +32,7 @@ def test_an_artifact_is_plain_in_each_region_and_gone_from_the_view(name: str) -
     changed = change(real, generated)
     for box in generated.boxes:
         assert changed[box.y1 : box.y2, box.x1 : box.x2].std() > 5
-    views = [levels(images.build_view(one.image, 140 * 140)) for one in (real, generated)]
+    views = [levels(images.build_view(one.image, 140 * 140).pixels) for one in (real, generated)]
     assert views[0].shape == (140, 140, 3)
     assert np.sqrt(((views[1] - views[0]) ** 2).mean()) < 0.3  # gray levels: what rounding to whole ones leaves
     assert np.abs(views[1] - views[0]).max() <= 5

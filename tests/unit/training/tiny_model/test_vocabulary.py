@@ -6,10 +6,11 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline import prompts
 from pipeline.confidence import VerdictTokens
+from pipeline.images import build_model_image
 from pipeline.verdict import BoundingBox
 from training.tiny_model import vocabulary
 
-VIEW = Image.new("RGB", (140, 140))
+VIEW = build_model_image(Image.new("RGB", (140, 140)))
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:

@@ -9,6 +9,7 @@ from PIL import Image
 from pipeline import prompts
 from pipeline.engine import Query
 from pipeline.errors import EngineDead, EnginePoison, GenerationFailed, InferenceTimeout
+from pipeline.images import build_model_image
 from tests.support.engines import DigestEngine
 from worker.common.retry import Retrier, RetryPolicy
 from worker.observe.telemetry import Metrics
@@ -19,11 +20,11 @@ POISON = (1, 2, 3)
 
 
 def query(color: object = "gray") -> Query:
-    return prompts.build_global_scan(Image.new("RGB", (56, 56), color), "pixels")  # type: ignore[arg-type]
+    return prompts.build_global_scan(build_model_image(Image.new("RGB", (56, 56), color)), "pixels")  # type: ignore[arg-type]
 
 
 def color_of(asked: Query) -> object:
-    return asked.images[0].getpixel((0, 0))
+    return asked.images[0].pixels.getpixel((0, 0))
 
 
 async def no_sleep(_seconds: float) -> None:
