@@ -20,11 +20,11 @@ from worker.kafka.poll_result import PollResult
 from worker.ledger import OffsetLedger, Position
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
+from worker.stall_watch import StallWatch
 
 POLL_S = 0.1
 COMPLETION_WAIT_S = 0.5
 LAG_CHECK_S = 5.0
-STALLED_AFTER_S = 30.0
 
 
 class Source(Protocol):
@@ -67,10 +67,10 @@ class WorkerLoop:
         self._surplus: deque[tuple[RawRecord, Position]] = deque()
         self._assignment: frozenset[int] = frozenset()
         self._paused: frozenset[int] = frozenset()
-        self._progress_at: dict[int, float] = {}
+        self._stall_watch = StallWatch()
         self._committed_at = self._checked_at = clock()
         self.turned_at = clock()
-        self.assigned = False
+        self.joined = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then until everything in flight is answered or the drain deadline has passed.
@@ -116,7 +116,7 @@ class WorkerLoop:
         await self._apply_rebalance(result)
         self._metrics.skipped.inc(result.skipped)
         for record in result.records:
-            self._progress_at[record.partition] = self._clock()
+            self._stall_watch.reset(record.partition)
             self._surplus.append((record, self._ledger.begin(record.partition, record.offset)))
         for partition, position in result.positions.items():
             self._ledger.skip_gaps(partition, position)
@@ -128,12 +128,14 @@ class WorkerLoop:
         for partition in result.assigned:
             first = next((record.offset for record in result.records if record.partition == partition), None)
             self._ledger.assign(partition, result.positions.get(partition) if first is None else first)
-            self._progress_at[partition] = self._clock()
         if gone or result.assigned:
             self._metrics.rebalances.inc()
             self._log_rebalance(result)
+        for partition in gone:
+            self._stall_watch.reset(partition)
+            self._metrics.lag.remove(str(partition))
         self._assignment = result.assignment
-        self.assigned = self.assigned or bool(result.assignment)
+        self.joined = result.membership is not None
 
     def _log_rebalance(self, result: PollResult) -> None:
         if result.lost:
@@ -182,14 +184,11 @@ class WorkerLoop:
         """Measure the lag; rebuild the consumer if a partition has records and a free slot and brings none."""
         self._checked_at = self._clock()
         lag = await self._source.measure_lag()
-        for partition, records in lag.items():
-            self._metrics.lag.labels(str(partition)).set(records)
-        stalled = [
-            partition
-            for partition in self._assignment - self._paused
-            if lag.get(partition, 0) > 0 and self._clock() - self._progress_at[partition] > STALLED_AFTER_S
-        ]
-        if stalled and self._free_slots:
+        for partition in self._assignment & lag.keys():
+            self._metrics.lag.labels(str(partition)).set(lag[partition])
+        readable = self._assignment - self._paused if self._free_slots else frozenset()
+        stalled = self._stall_watch.look(readable, lag, self._clock())
+        if stalled:
             telemetry.get_logger().error(telemetry.CONSUMER_STALLED, partitions=stalled)
             await self._source.rebuild()  # its next poll reports all partitions as lost
 

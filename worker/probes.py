@@ -1,4 +1,4 @@
-"""Conditions of /livez and /readyz: the loop turns, the engine lives and serves, partitions are assigned."""
+"""Conditions of /livez and /readyz: the loop turns, the engine lives and serves, the group has us as a member."""
 
 import time
 
@@ -32,7 +32,10 @@ def check_liveness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
 
 
 def check_readiness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
-    """Return the reason why the worker judges nothing yet; None when all is well."""
+    """Return the reason why the worker judges nothing now; None when all is well.
+
+    A member without partitions is ready: replicas above the number of partitions must finish a rolling update.
+    """
     if not supervisor.ready:
         return "the engine is not ready"
-    return None if loop.assigned else "no partitions assigned yet"
+    return None if loop.joined else "not a member of the consumer group"

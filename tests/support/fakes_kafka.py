@@ -128,7 +128,7 @@ class FakeSource:
         await asyncio.sleep(0)
         lost, self._lost = self._lost, frozenset()
         if self._broker.down:
-            return PollResult([], frozenset(), frozenset(), lost, self.assignment, dict(self._positions))
+            return self._build_result([], lost=lost)
         revoked = self._give_up(committable)
         assigned = self._broker.assign_free(self)
         for partition in assigned:
@@ -137,7 +137,18 @@ class FakeSource:
         records: list[RawRecord] = []
         for partition in sorted(self.assignment - paused, key=lambda p: self._count_unread(p), reverse=True):
             records += self._take(partition, max_records - len(records))
-        membership = Membership("zoomin", self._broker.generation, f"member-{id(self)}")
+        return self._build_result(records, assigned=assigned, revoked=revoked, lost=lost, skipped=skipped)
+
+    def _build_result(
+        self,
+        records: list[RawRecord],
+        *,
+        assigned: Partitions = frozenset(),
+        revoked: Partitions = frozenset(),
+        lost: Partitions = frozenset(),
+        skipped: int = 0,
+    ) -> PollResult:
+        membership = None if lost else Membership("zoomin", self._broker.generation, f"member-{id(self)}")
         return PollResult(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped, membership)
 
     async def fetch_committed(self, partitions: Partitions) -> dict[int, int]:

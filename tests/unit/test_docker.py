@@ -144,7 +144,7 @@ def test_its_variables_are_settings_and_keep_it_offline() -> None:
 def test_the_health_check_follows_livez(problem: str | None, status: int) -> None:
     check = read_exec_form(join_stages("cpu"), "HEALTHCHECK")
     assert check[0] == "python"
-    live, ready = (lambda: problem), (lambda: "no partitions assigned yet")
+    live, ready = (lambda: problem), (lambda: "not a member of the consumer group")
     with HealthServer("127.0.0.1", 0, live=live, ready=ready, registry=CollectorRegistry()) as server:
         environment = os.environ | {"ZOOMIN_TELEMETRY__HTTP_PORT": str(server.port)}
         checked = subprocess.run([sys.executable, *check[1:]], env=environment, timeout=60)

@@ -8,8 +8,9 @@ from pipeline.wire.record import RawRecord
 from tests.support.fakes_kafka import FakeBroker, FakeSource
 from worker.common.sections import FlowSettings
 from worker.handler import Outcome
-from worker.loop import LAG_CHECK_S, STALLED_AFTER_S, WorkerLoop
+from worker.loop import LAG_CHECK_S, WorkerLoop
 from worker.observe.telemetry import Metrics
+from worker.stall_watch import STALLED_AFTER_S
 
 VERDICT = Outcome((None,))
 HANGS_S = 60.0
@@ -285,26 +286,109 @@ async def test_what_retention_deleted_is_counted(broker: FakeBroker, running: St
     assert loop.metric("zoomin_offsets_skipped_total") == 2
 
 
+class Silent(FakeSource):
+    """Hands out nothing until it is rebuilt: the client's pause bug seen from outside."""
+
+    async def poll(self, **asked):  # type: ignore[no-untyped-def, override]
+        silenced = frozenset(self._positions) if not self.rebuilt else frozenset()
+        return await super().poll(**{**asked, "paused": asked["paused"] | silenced})
+
+
+async def wait_for_looks(clock: Clock, seconds: float) -> None:
+    """Let this time pass in steps shorter than the time between two looks at the lag."""
+    for _ in range(round(seconds / LAG_CHECK_S * 2)):
+        before = clock.now
+        clock.now += LAG_CHECK_S / 2
+        await until(lambda before=before: clock.now > before + LAG_CHECK_S / 2 + 0.5)  # type: ignore[misc]
+
+
 async def test_a_partition_that_could_go_on_and_does_not_gets_a_new_consumer(
     broker: FakeBroker, clock: Clock, running: Start
 ) -> None:
-    class Silent(FakeSource):
-        """Hands out nothing until it is rebuilt: the client's pause bug seen from outside."""
-
-        async def poll(self, **asked):  # type: ignore[no-untyped-def, override]
-            silenced = frozenset(self._positions) if not self.rebuilt else frozenset()
-            return await super().poll(**{**asked, "paused": asked["paused"] | silenced})
-
     source, handler = Silent(broker), AtOnce()
     loop = await running(handler, source)
-    await until(lambda: loop.loop.assigned)
+    await until(lambda: loop.loop.joined)
     broker.send(b"a")
-    before = clock.now
-    await until(lambda: clock.now > before + 2 * LAG_CHECK_S)
+    await wait_for_looks(clock, STALLED_AFTER_S - 2 * LAG_CHECK_S)
     assert source.rebuilt == 0
-    clock.now += STALLED_AFTER_S
+    await wait_for_looks(clock, 3 * LAG_CHECK_S)
     await until(lambda: source.rebuilt == 1)
     await until(lambda: len(handler.handled) == 1)
+    await wait_for_looks(clock, 3 * LAG_CHECK_S)
+    assert source.rebuilt == 1
+
+
+async def test_a_record_on_a_partition_that_was_quiet_for_long_is_no_stall(
+    broker: FakeBroker, clock: Clock, running: Start
+) -> None:
+    class Late(FakeSource):
+        """Sees a record at the first look at the lag that a later poll brings: it was sent between the two."""
+
+        async def measure_lag(self) -> dict[int, int]:
+            if clock.now > STALLED_AFTER_S + LAG_CHECK_S and not broker.log[0]:
+                broker.send(b"a")
+            return await super().measure_lag()
+
+    source, handler = Late(broker), AtOnce()
+    loop = await running(handler, source)
+    await until(lambda: loop.loop.joined)
+    await wait_for_looks(clock, STALLED_AFTER_S + 3 * LAG_CHECK_S)
+    await until(lambda: len(handler.handled) == 1)
+    assert source.rebuilt == 0
+
+
+async def test_a_partition_that_goes_on_after_a_long_pause_is_no_stall(
+    broker: FakeBroker, clock: Clock, running: Start
+) -> None:
+    broker.send(b"a", b"b", b"c")
+    handler, source = Handler(), broker.build_source()
+    await running(handler, source, max_in_flight=1)
+    await until(lambda: handler.open)
+    clock.now += STALLED_AFTER_S + LAG_CHECK_S
+    for offset in range(3):
+        handler.finish(0, offset)
+        clock.now += LAG_CHECK_S  # the next turn looks at the lag at once
+        await until(lambda offset=offset: len(handler.handled) == min(3, offset + 2))  # type: ignore[misc]
+    await until(lambda: not handler.open)
+    assert source.rebuilt == 0
+
+
+async def test_a_member_without_partitions_has_joined_and_one_that_was_thrown_out_has_not(
+    broker: FakeBroker, running: Start
+) -> None:
+    class Observed(FakeSource):
+        async def poll(self, **asked):  # type: ignore[no-untyped-def, override]
+            joined.append(third.joined)
+            return await super().poll(**asked)
+
+    joined: list[bool] = []
+    for _ in range(2):
+        await running(AtOnce())
+    source = Observed(broker)
+    third = (await running(AtOnce(), source)).loop
+    await until(lambda: third.joined)
+    assert source.assignment == frozenset()
+    source.lose()  # an expulsion, which for it is the loss of nothing
+    broker.down = True
+    source._lost = frozenset({0})
+    joined.clear()
+    await until(lambda: False in joined)
+    await until(lambda: joined[-1])
+
+
+async def test_the_lag_of_a_partition_that_left_is_gone(broker: FakeBroker, clock: Clock, running: Start) -> None:
+    def list_lags(loop: Running) -> set[str]:
+        return {sample.labels["partition"] for family in loop.metrics.lag.collect() for sample in family.samples}
+
+    first = await running(AtOnce())
+    await until(lambda: first.loop.joined)
+    await wait_for_looks(clock, LAG_CHECK_S)
+    await until(lambda: list_lags(first) == {"0", "1"})
+    second = await running(AtOnce())
+    await until(lambda: len(list_lags(first)) == 1)
+    await wait_for_looks(clock, LAG_CHECK_S)
+    await until(lambda: len(list_lags(second)) == 1)
+    assert list_lags(first) | list_lags(second) == {"0", "1"}
 
 
 async def test_an_outage_of_the_broker_is_waited_out(broker: FakeBroker, clock: Clock, running: Start) -> None:
