@@ -130,10 +130,12 @@ async def vllm_engine() -> "AsyncIterator[VllmEngine]":
     apply_process_environment()  # before vLLM is imported
     from pipeline.checkpoint import Checkpoint
     from pipeline.vllm.engine import EngineOptions, VllmEngine
+    from tests.support.gpu_build import choose_start_method_as_on_gpus
     from tests.support.paths import MODEL
 
     with warnings.catch_warnings():  # torch and vLLM warn while they are imported
         warnings.simplefilter("ignore")
+        choose_start_method_as_on_gpus()
         engine = await VllmEngine.start(Checkpoint.read(MODEL), EngineOptions(max_num_seqs=16))
     yield engine
     await engine.close()

@@ -78,8 +78,7 @@ def load() -> TrainSettings:
 
 
 def apply_process_environment(threads: int) -> None:
-    for name, value in build_process_environment(threads).items():
-        os.environ.setdefault(name, value)
+    os.environ.update(build_process_environment(threads, os.environ))
 
 
 def _suggest(name: str, known: list[str]) -> str:

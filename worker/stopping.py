@@ -1,6 +1,7 @@
 """Stop by signals: the first one drains the worker, the second one ends it at once."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 
@@ -20,7 +21,15 @@ def stop_on_signals() -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, request_stop)
+    os.register_at_fork(after_in_child=_reset_signals)
     return stop
+
+
+def _reset_signals() -> None:
+    """Give signals their default effect; a forked child would otherwise report its own to the parent's loop."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 async def finish_before(stop: asyncio.Event, starting: Coroutine[None, None, None]) -> bool:

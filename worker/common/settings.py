@@ -115,8 +115,7 @@ def override_settings(environment: Mapping[str, str], *, without: Iterable[str] 
 
 def apply_process_environment() -> None:
     """Reserve half the cores for the engine: brokers, decoders and our own loop share the rest."""
-    for name, value in build_process_environment(max(1, (os.cpu_count() or 2) // 2)).items():
-        os.environ.setdefault(name, value)
+    os.environ.update(build_process_environment(max(1, (os.cpu_count() or 2) // 2), os.environ))
 
 
 def _build_section_name(section: str) -> str:

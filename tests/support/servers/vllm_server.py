@@ -42,7 +42,8 @@ class VllmServer(LocalServer):
         place = ("--host", "127.0.0.1", "--port", str(self.ports["http"]), "--api-key", KEY)
         program = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
         self.launch(
-            (*program, *model, *place, "--chat-template", self.template), env=os.environ | build_process_environment(1)
+            (*program, *model, *place, "--chat-template", self.template),
+            env=os.environ | build_process_environment(1, {}),
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_healthy():

@@ -1,12 +1,39 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from worker.stopping import finish_before, stop_on_signals
+
+FORKING = """
+import asyncio, os, signal
+from worker.stopping import stop_on_signals
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    return child
+
+async def run():
+    stop = stop_on_signals()
+    child = await asyncio.to_thread(fork)
+    os.kill(child, signal.{number})
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    was_stopped = stop.is_set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await stop.wait()
+    print(os.WTERMSIG(status), was_stopped)
+
+asyncio.run(run())
+"""
+"""A thread forks as vLLM's start does; the child shares the descriptor that wakes the parent's loop."""
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -31,6 +58,13 @@ async def test_the_first_signal_asks_and_the_second_cancels(number: signal.Signa
     with pytest.raises(asyncio.CancelledError):
         await running
     assert stops[0].is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_a_forked_child_ends_the_child_and_does_not_ask_the_parent_to_stop(number: signal.Signals) -> None:
+    program = (sys.executable, "-c", FORKING.format(number=number.name))
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == f"{number.value} False"
 
 
 async def test_a_start_that_ends_first_is_done() -> None:
