@@ -33,6 +33,7 @@ def build_verdict(
     source: str | None = "web",
     uncertain: bool = False,
     offset: int = 0,
+    timestamp_ms: int = 0,
     decided_at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
 ) -> VerdictEvent:
     """Build a consistent verdict event: corrected if `check` differs from `scan`, degraded if it is None."""
@@ -45,7 +46,7 @@ def build_verdict(
     return VerdictEvent(
         verdict_id=f"verdict-of-{event_id}",
         event_id=event_id,
-        record=RecordRef(topic="zoomin.images", partition=0, offset=offset, timestamp_ms=0),
+        record=RecordRef(topic="zoomin.images", partition=0, offset=offset, timestamp_ms=timestamp_ms),
         image=JudgedImage(
             bucket=bucket,
             key=key,

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from pipeline.verdict import Status, Verdict
 from pipeline.wire.messages import CheckEvidence, ScanEvidence, VerdictEvent
+from worker.common.record_time import read_record_time
 
 COLOR = {Verdict.REAL: "green", Verdict.GENERATED: "dark_orange"}
 INDENT = " " * 10
@@ -108,8 +109,10 @@ def _format_regions(event: VerdictEvent) -> str:
 
 
 def _measure_latency_s(event: VerdictEvent) -> float:
-    """Return the time from the record's timestamp to the verdict."""
-    return max(0.0, event.decided_at.timestamp() - event.record.timestamp_ms / 1000)
+    """Return the time from the record's timestamp, or from its arrival if that is not plausible, to the verdict."""
+    decided_at = event.decided_at.timestamp()
+    written_at = read_record_time(event.record.timestamp_ms, now_s=decided_at)
+    return event.timing_s.get("total", 0.0) if written_at is None else max(0.0, decided_at - written_at)
 
 
 def _format_url(event: VerdictEvent) -> str:

@@ -1,15 +1,35 @@
-"""Observation of events: spans, metrics and the one log line of each outcome."""
+"""Observation of events: spans, metrics and the one log line of each outcome.
 
+Invariant: no report raises. It follows an answer that Kafka has; an error would repeat the answer or end the worker.
+"""
+
+import functools
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from typing import ParamSpec
 
 from pipeline.errors import InternalFault, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
+from worker.common.record_time import read_record_time
 from worker.observe import telemetry
 from worker.observe.stopwatch import Stopwatch
 from worker.observe.telemetry import Metrics, Tracing
+
+Parameters = ParamSpec("Parameters")
+
+
+def _contain_errors(report: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    @functools.wraps(report)
+    def contained(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            report(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - any error of ours, see the invariant
+            with suppress(Exception):  # the log itself may be what fails
+                telemetry.get_logger().exception(telemetry.REPORT_FAILED, report=report.__name__)
+
+    return contained
 
 
 class EventObserver:
@@ -35,20 +55,25 @@ class EventObserver:
         return self._tracing.read_traceparent()
 
     def start_stopwatch(self, record: RawRecord) -> Stopwatch:
-        return Stopwatch(self._metrics, self._tracing, self._clock, queued_s=self._compute_age_s(record))
+        return Stopwatch(self._metrics, self._tracing, self._clock, queued_s=self._compute_age_s(record) or 0.0)
 
+    @_contain_errors
     def report_ignored(self, record: RawRecord) -> None:
         self._metrics.events.labels("ignored").inc()
         telemetry.get_logger().debug(telemetry.RECORD_IGNORED, partition=record.partition, offset=record.offset)
 
+    @_contain_errors
     def count_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:
         """Count a verdict that Kafka has acknowledged."""
         self._metrics.events.labels("verdict").inc()
-        self._metrics.event_seconds.observe(self._compute_age_s(record))
+        age_s = self._compute_age_s(record)
+        if age_s is not None:
+            self._metrics.event_seconds.observe(age_s)
         self._metrics.verdicts.labels(
             verdict.verdict, verdict.status, _format_flag(verdict.corrected), _format_flag(verdict.uncertain)
         ).inc()
 
+    @_contain_errors
     def log_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:
         telemetry.get_logger().info(
             telemetry.EVENT_JUDGED,
@@ -65,11 +90,13 @@ class EventObserver:
             revision=verdict.model.revision,
         )
 
+    @_contain_errors
     def count_dead_letter(self, error: ZoomInError) -> None:
         """Count a dead letter that Kafka has acknowledged."""
         self._metrics.events.labels("dead_letter").inc()
         self._metrics.dead_letters.labels(error.code).inc()
 
+    @_contain_errors
     def log_dead_letter(self, record: RawRecord, error: ZoomInError, event_id: str | None) -> None:
         telemetry.get_logger().warning(
             telemetry.EVENT_DEAD_LETTERED,
@@ -83,8 +110,10 @@ class EventObserver:
             exc_info=error.__cause__ if isinstance(error, InternalFault) else None,
         )
 
-    def _compute_age_s(self, record: RawRecord) -> float:
-        return max(0.0, self._now() - record.timestamp_ms / 1000)
+    def _compute_age_s(self, record: RawRecord) -> float | None:
+        now_s = self._now()
+        written_at = read_record_time(record.timestamp_ms, now_s=now_s)
+        return None if written_at is None else max(0.0, now_s - written_at)
 
 
 def _format_flag(value: bool) -> str:

@@ -5,6 +5,7 @@ While the bucket fails, one case in ten seconds is tried and the others are coun
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from pipeline import images
 from pipeline.errors import ZoomInError
 from pipeline.verdict import RgbImage
 from pipeline.wire.messages import LabelCase, LabelImage, VerdictEvent
+from worker.common.record_time import read_record_time
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
 from worker.sampling.decision import Sample, SamplingPolicy, decide
@@ -43,33 +45,54 @@ class LabelSampler:
         self._closed_until = -float("inf")
 
     async def offer(self, verdict: VerdictEvent, image: RgbImage) -> Sample | None:
-        """Draw a sample and write its case; return the sample even if it could not be written."""
-        sample = decide(verdict, self._policy)
-        if sample is None:
-            return None
+        """Draw a sample and write its case; return the sample even if it could not be written.
+
+        It never raises: the verdict is published, so an error may neither end the worker nor repeat it.
+        """
+        sample = None
+        try:
+            sample = decide(verdict, self._policy)
+            if sample is not None:
+                await self._offer(verdict, image, sample)
+        except Exception as error:  # noqa: BLE001 - any error of ours is counted as a failure of its label
+            self._count_failure(verdict, f"{type(error).__name__}: {error}", error)
+        return sample
+
+    async def _offer(self, verdict: VerdictEvent, image: RgbImage, sample: Sample) -> None:
         if self._clock() < self._closed_until:
             self._metrics.label_failures.inc()
-            return sample
+            return
         try:
             async with asyncio.timeout(self._write_timeout_s):
                 await self._write(verdict, image, sample)
         except (TimeoutError, ZoomInError) as error:
             self._closed_until = self._clock() + PAUSE_AFTER_FAILURE_S
-            self._metrics.label_failures.inc()
-            detail = str(error) or f"not written within {self._write_timeout_s:g} s"
-            telemetry.get_logger().warning(telemetry.LABEL_WRITE_FAILED, detail=detail, verdict_id=verdict.verdict_id)
-            return sample
+            self._count_failure(verdict, str(error) or f"not written within {self._write_timeout_s:g} s")
+            return
         for reason in sample.reasons:
             self._metrics.label_cases.labels(reason).inc()
-        return sample
+
+    def _count_failure(self, verdict: VerdictEvent, detail: str, fault: Exception | None = None) -> None:
+        self._metrics.label_failures.inc()
+        with suppress(Exception):  # the log itself may be what fails
+            telemetry.get_logger().warning(
+                telemetry.LABEL_WRITE_FAILED, detail=detail, verdict_id=verdict.verdict_id, exc_info=fault
+            )
 
     async def _write(self, verdict: VerdictEvent, image: RgbImage, sample: Sample) -> None:
         png = await asyncio.to_thread(images.encode_png, image.pixels)
         image_key = f"images/{verdict.image.sha256}.png"
         await self._bucket.put_image(image_key, png)
         case = _build_case(verdict, image_key, sample)
-        day = datetime.fromtimestamp(verdict.record.timestamp_ms / 1000, UTC)
-        await self._bucket.put_case(f"cases/{day:%Y/%m/%d}/{case.case_id}.json", case.model_dump_json().encode())
+        await self._bucket.put_case(_build_case_key(verdict), case.model_dump_json().encode())
+
+
+def _build_case_key(verdict: VerdictEvent) -> str:
+    """Name the case by the day of its record, or by that of its verdict if the record's timestamp cannot be right."""
+    decided_s = verdict.decided_at.timestamp()
+    written_s = read_record_time(verdict.record.timestamp_ms, now_s=decided_s)
+    day = datetime.fromtimestamp(decided_s if written_s is None else written_s, UTC)
+    return f"cases/{day:%Y/%m/%d}/{verdict.verdict_id}.json"
 
 
 def _build_case(verdict: VerdictEvent, image_key: str, sample: Sample) -> LabelCase:

@@ -1,4 +1,5 @@
 import pytest
+import structlog
 
 from pipeline.errors import ImageMissing
 from tests.support.builders import build_record
@@ -6,7 +7,9 @@ from tests.support.verdicts import build_verdict
 from worker.observe.event_observer import EventObserver
 from worker.observe.telemetry import Metrics, Tracing
 
-RECORD = build_record({}, timestamp_ms=1_000)
+NOW_S = 1_700_000_000.0
+RECORD = build_record({}, timestamp_ms=1_699_999_996_000)
+ODD_TIMESTAMPS_MS = [-1, 0, -(2**63), 1_700_000_000, 1_700_000_000_000_000, 1_700_000_100_000, 2**63 - 1]
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def observer(metrics: Metrics) -> EventObserver:
-    return EventObserver(metrics, Tracing("worker", "group"), clock=lambda: 0.0, now=lambda: 5.0)
+    return EventObserver(metrics, Tracing("worker", "group"), clock=lambda: 0.0, now=lambda: NOW_S)
 
 
 def read_metric(metrics: Metrics, name: str, **labels: str) -> float:
@@ -44,3 +47,22 @@ def test_an_ignored_record_is_counted(observer: EventObserver, metrics: Metrics)
 
 def test_the_queue_counts_in_the_time_of_an_event(observer: EventObserver) -> None:
     assert observer.start_stopwatch(RECORD).read_timing_s() == {"queued": 4.0, "total": 4.0}
+
+
+@pytest.mark.parametrize("timestamp_ms", ODD_TIMESTAMPS_MS)
+def test_an_odd_timestamp_spoils_no_time(observer: EventObserver, metrics: Metrics, timestamp_ms: int) -> None:
+    record = build_record({}, timestamp_ms=timestamp_ms)
+    observer.count_verdict(build_verdict(), record)
+    assert read_metric(metrics, "zoomin_events_total", outcome="verdict") == 1
+    assert read_metric(metrics, "zoomin_event_seconds_count") == 0
+    assert observer.start_stopwatch(record).read_timing_s() == {"queued": 0.0, "total": 0.0}
+
+
+def test_no_report_raises(metrics: Metrics) -> None:
+    def fail() -> float:
+        raise MemoryError
+
+    observer = EventObserver(metrics, Tracing("worker", "group"), now=fail)
+    with structlog.testing.capture_logs() as lines:
+        observer.count_verdict(build_verdict(), RECORD)
+    assert [(line["event"], line["report"]) for line in lines] == [("report_failed", "count_verdict")]

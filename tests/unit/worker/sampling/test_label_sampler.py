@@ -1,6 +1,11 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import date
+
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import StoreUnavailable
 from pipeline.verdict import RgbImage
@@ -38,12 +43,12 @@ def count(metrics: Metrics, name: str, **labels: str) -> float:
 
 async def test_the_image_comes_first_and_the_case_points_at_it() -> None:
     bucket, metrics = MemoryBucket(), Metrics()
-    verdict = build_verdict(zoomed=[(0, 0, 9, 9)])
+    verdict = build_verdict(zoomed=[(0, 0, 9, 9)], timestamp_ms=1_764_633_599_999)
     labels = LabelSampler(bucket, EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
     await labels.offer(verdict, IMAGE)
     image_key, case_key = bucket.written
     assert image_key == f"images/{verdict.image.sha256}.png"
-    assert case_key == f"cases/1970/01/01/{verdict.verdict_id}.json"
+    assert case_key == f"cases/2025/12/01/{verdict.verdict_id}.json"
     case = json.loads(bucket.written[case_key])
     assert case["image"]["object_key"] == image_key
     assert case["state"] == "pending"
@@ -80,3 +85,28 @@ async def test_a_bucket_that_hangs_is_left_after_the_deadline() -> None:
     labels = LabelSampler(Hanging(), EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=0.01)
     await labels.offer(build_verdict(), IMAGE)
     assert count(metrics, "zoomin_label_write_failures_total") == 1
+
+
+@given(timestamp_ms=st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 0, 1_764_633_600_000_000, 10**18]))
+async def test_any_timestamp_names_a_day(timestamp_ms: int) -> None:
+    bucket = MemoryBucket()
+    labels = LabelSampler(bucket, EVERYTHING, metrics=Metrics(), clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
+    await labels.offer(build_verdict(timestamp_ms=timestamp_ms), IMAGE)
+    _, case_key = bucket.written
+    _, *day, _ = case_key.split("/")
+    assert date(2011, 1, 1) <= date(*map(int, day)) <= date(2026, 1, 1)
+
+
+async def test_an_error_that_nobody_foresaw_is_counted_and_does_not_leave_the_sampler() -> None:
+    class Surprising(MemoryBucket):
+        async def put_case(self, key: str, body: bytes) -> None:
+            raise MemoryError("while it was encoded")
+
+    metrics = Metrics()
+    labels = LabelSampler(Surprising(), EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
+    with structlog.testing.capture_logs() as lines:
+        assert await labels.offer(build_verdict(), IMAGE)
+    assert count(metrics, "zoomin_label_write_failures_total") == 1
+    assert [(line["event"], line["detail"]) for line in lines] == [
+        ("label_write_failed", "MemoryError: while it was encoded")
+    ]
