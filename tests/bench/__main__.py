@@ -10,19 +10,25 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from tests.bench import delivery, engines, evaluation, gpu, machine, memory, own, reuse
+from tests.bench import delivery, engines, evaluation, gpu, machine, memory, own, photographs, reuse
 from tests.bench.engine_host import EngineHost, engine_host
 from tests.bench.ground import BenchFailed, Ground
 from tests.bench.job import SEQUENCES
 from tests.bench.metrics import format_metrics
-from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK, WITHOUT_PICTURES
+from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK
 from tests.bench.progress import Progress
 from tests.bench.report import Report
 from tests.bench.session import Session
 from tests.support.paths import MODEL
 from tests.support.processes.worker_process import REAL
 
-ALONE = {"own": own.measure, "gpu": gpu.measure, "delivery": delivery.measure, "memory": memory.measure}
+ALONE = {
+    "own": own.measure,
+    "photographs": photographs.measure,
+    "gpu": gpu.measure,
+    "delivery": delivery.measure,
+    "memory": memory.measure,
+}
 """parts without an engine"""
 ENGINES = {"reusing": (ON_ENGINES, ()), "forgetting": ({"reuse"}, ("--no-reuse",))}
 """which parts want each, and how it starts"""
@@ -50,6 +56,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer samples: minutes instead of twenty")
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=MODEL, help="directory of a checkpoint")
+    parser.add_argument("--beside", type=Path, help="another checkout, whose worker is measured in turns (own code)")
     parser.add_argument("--profile", type=Path, help="directory for cProfile's statistics of the workers' main thread")
     return parser.parse_args()
 
@@ -75,9 +82,9 @@ def _run(options: argparse.Namespace) -> None:
             for name, (wanted, how) in ENGINES.items()
             if wanted & set(parts)
         }
-        pictures = plan.pictures if set(parts) - WITHOUT_PICTURES else 0
-        ground = stack.enter_context(Ground(checkpoint.path, pictures=pictures, say=progress.say))
-        session = Session(ground, checkpoint, plan, progress, Report(), options.profile)
+        ground = Ground(checkpoint.path, pictures=plan.count_pictures(parts), say=progress.say)
+        stack.enter_context(ground)
+        session = Session(ground, checkpoint, plan, progress, Report(), options.profile, options.beside)
         _measure(session, parts, hosts, stack)
         session.report.write(options.json, machine=described)
     print(format_metrics(session.report.metrics))

@@ -70,6 +70,11 @@ class Ground:
             raise BenchFailed(f"{numbers.stop} pictures wanted, {self._count} uploaded")
         return [f"s3://{self.bucket}/{_key(number)}" for number in numbers]
 
+    def upload(self, key: str, data: bytes) -> str:
+        """Put an object beside the pictures; where it is, as an event."""
+        self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=data)
+        return f"s3://{self.bucket}/{key}"
+
     def _furnish(self) -> None:
         self.kafka = KafkaForTests(self._stack.kafka)
         weed = self._stack.seaweedfs
@@ -79,7 +84,7 @@ class Ground:
         pictures = Pictures()
 
         def upload(number: int) -> None:
-            self.s3.client.put_object(Bucket=self.bucket, Key=_key(number), Body=pictures.jpeg(number))
+            self.upload(_key(number), pictures.jpeg(number))
 
         with ThreadPoolExecutor(UPLOADERS) as pool:
             for _ in pool.map(upload, range(self._count)):

@@ -1,36 +1,17 @@
 """(a) Our own code between Kafka and Kafka, with an engine that answers at once: ceiling and cost."""
 
-import time
-
-from PIL import Image
-
-from pipeline import geometry, images
-from pipeline.checkpoint import Checkpoint
-from tests.bench.session import Session
-from tests.support.processes.worker_process import STANDIN
+from tests.bench import versions
+from tests.bench.session import IN_FLIGHT, Session, Window
 
 
 def measure(session: Session) -> None:
-    windows = []
-    with session.pipeline("own", *STANDIN) as pipeline:
-        pipeline.ready()
-        for number, urls in enumerate(session.slices(session.plan.own_events), start=1):
-            session.progress.say(f"own: {len(urls)} events, {number} of {session.plan.repeats}")
-            windows.append(pipeline.judge(urls))
-    ours = [sum(ms for part, ms in window.cpu_ms_per_image.items() if part.startswith("worker")) for window in windows]
-    session.report.add("own_events_per_s", [window.rate_per_s for window in windows])
-    session.report.add("own_cpu_ms_per_event", ours)
-    session.report.detail("own_cpu_ms_per_event", [window.cpu_ms_per_image for window in windows])
-    session.report.detail("own_stage_ms", [window.stage_ms for window in windows])
-    session.report.detail(
-        "own_standin_engine_ms_per_event", [{"digests": _digests_ms(session.checkpoint)} for _ in windows]
-    )
+    slices = session.slices(session.plan.own_events)
+    with versions.start_workers(session, "own") as pipelines:
+        windows = versions.judge_in_turns(session, pipelines, slices, "own", ends=IN_FLIGHT)
+    versions.report(session, "own_events_per_s", versions.read_windows(windows, lambda window: window.rate_per_s))
+    versions.report(session, "own_cpu_ms_per_event", versions.read_windows(windows, _read_whole_worker_ms))
+    versions.report_details(session, windows, cpu_ms="own_cpu_ms_per_event", stage_ms="own_stage_ms")
 
 
-def _digests_ms(checkpoint: Checkpoint) -> float:
-    """What the stand-in engine itself costs an event: it digests the view in both queries."""
-    view = Image.new("RGB", geometry.fit((512, 512), checkpoint.card.scan_max_pixels))
-    began, rounds = time.process_time(), 50
-    for _ in range(rounds):
-        images.digest_pixels(view)
-    return 2 * 1000 * (time.process_time() - began) / rounds
+def _read_whole_worker_ms(window: Window) -> float:
+    return sum(ms for part, ms in window.cpu_ms_per_image.items() if part.startswith("worker"))

@@ -1,11 +1,16 @@
 """The size of a run: all measurements, or just enough for a first look. Every part has three repeats or more."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-PARTS = ("own", "gpu", "delivery", "memory", "engine", "plain", "reuse", "evaluation")
+PARTS = ("own", "photographs", "gpu", "delivery", "memory", "engine", "plain", "reuse", "evaluation")
 ON_ENGINES = frozenset({"engine", "plain", "reuse", "evaluation"})
 WITHOUT_PICTURES = frozenset({"reuse", "evaluation"})
 """parts whose images the engines draw themselves"""
+
+
+PICTURES = 400
+"""of any part: for warming up, and for windows that are a little longer than planned"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,9 @@ class Plan:
 
     repeats: int
     own_events: int
+    photographs: int
+    large_photographs: int
+    held_photographs: int
     pace_s: float
     memory_events: tuple[int, int, int]
     engine_images: int
@@ -23,15 +31,24 @@ class Plan:
     evaluated_images: int
     estimates_s: dict[str, float]
 
-    @property
-    def pictures(self) -> int:
-        """How many different ones a worker may meet."""
-        return max(self.memory_events[-1], 400 + self.repeats * max(self.own_events, int(60 * self.pace_s)))
+    def count_pictures(self, parts: Collection[str]) -> int:
+        """How many different scenes of 512 px a worker may meet in these parts."""
+        wanted = [PICTURES] if set(parts) - WITHOUT_PICTURES else [0]
+        if "memory" in parts:
+            wanted.append(self.memory_events[-1])
+        if {"own", "gpu", "delivery"} & set(parts):
+            wanted.append(PICTURES + self.repeats * max(self.own_events, int(60 * self.pace_s)))
+        if {"engine", "plain"} & set(parts):
+            wanted.append(PICTURES + self.repeats * (self.engine_images + self.plain_images))
+        return max(wanted)
 
 
 FULL = Plan(
     repeats=3,
     own_events=900,
+    photographs=96,
+    large_photographs=12,
+    held_photographs=256,
     pace_s=20,
     memory_events=(500, 2000, 5000),
     engine_images=120,
@@ -42,6 +59,7 @@ FULL = Plan(
     estimates_s={
         "prepare": 180,
         "own": 60,
+        "photographs": 240,
         "gpu": 150,
         "delivery": 240,
         "memory": 300,
@@ -54,6 +72,9 @@ FULL = Plan(
 QUICK = Plan(
     repeats=3,
     own_events=200,
+    photographs=48,
+    large_photographs=8,
+    held_photographs=160,
     pace_s=4,
     memory_events=(100, 200, 400),
     engine_images=64,
@@ -64,6 +85,7 @@ QUICK = Plan(
     estimates_s={
         "prepare": 80,
         "own": 15,
+        "photographs": 130,
         "gpu": 40,
         "delivery": 60,
         "memory": 30,

@@ -13,6 +13,7 @@ from tests.bench.plan import Plan
 from tests.bench.processes import CpuMeter, ending
 from tests.bench.progress import Progress
 from tests.bench.report import Report
+from tests.support.paths import ROOT
 from tests.support.processes.worker_process import WorkerProcess
 
 CONCURRENCY = 32
@@ -50,14 +51,17 @@ class Pipeline:
         self.worker.wait_until_started()
         self.site.judge(self.warming, timeout_s=300)
 
-    def judge(self, urls: list[str]) -> Window:
-        """Sends these and measures until all are answered; start and run-out are left out of the rate."""
+    def judge(self, urls: list[str], *, ends: int | None = None) -> Window:
+        """Sends these and measures until all are answered.
+
+        Start and run-out are left out of the rate: `ends` completions each, else as many as may be in flight.
+        """
         before = stages.read(self.worker.get("/metrics"))
         self.meter.start()
         times_s = self.site.judge(urls, timeout_s=60 + len(urls) / SLOWEST_PER_S)
         cpu_s = self.meter.seconds()
         stage_ms = stages.means_ms(before, stages.read(self.worker.get("/metrics")))
-        return Window(len(urls), compute_steady_rate(times_s, ends=self.in_flight), cpu_s, stage_ms)
+        return Window(len(urls), compute_steady_rate(times_s, ends=ends or self.in_flight), cpu_s, stage_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,17 @@ class Session:
     progress: Progress
     report: Report
     profile: Path | None
+    beside: Path | None
+    """another checkout, to compare with"""
 
     @contextmanager
-    def pipeline(self, name: str, *command: str, in_flight: int = IN_FLIGHT, **settings: str) -> Iterator[Pipeline]:
+    def pipeline(
+        self, name: str, *command: str, in_flight: int = IN_FLIGHT, code: Path = ROOT, **settings: str
+    ) -> Iterator[Pipeline]:
         """A worker that is starting; stopped, and its whole process tree gone, afterwards."""
         site = self.ground.site(name, FLOW__MAX_IN_FLIGHT=str(in_flight), **settings)
         profiler = () if self.profile is None else ("cProfile", "-o", str(self.profile / f"{name}.prof"), "-m")
-        with site, site.build_worker(*profiler, *command) as worker, ending(worker.pid):
+        with site, site.build_worker(*profiler, *command, code=code) as worker, ending(worker.pid):
             meter = CpuMeter({"worker": worker.pid, **self.ground.servers})
             yield Pipeline(site, worker, in_flight, meter, self.ground.urls(range(WARM_UP_EVENTS)))
             worker.stop()

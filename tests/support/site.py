@@ -9,7 +9,7 @@ from pathlib import Path
 from kafka.consumer.fetcher import ConsumerRecord
 
 from pipeline.wire.messages import VerdictEvent
-from tests.support.paths import MODEL
+from tests.support.paths import MODEL, ROOT
 from tests.support.processes.worker_process import WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests
 
@@ -48,8 +48,9 @@ class Site:
         """The environment for commands of the command line: that of this process plus the settings of this pipeline."""
         return {**os.environ, **self.environment}
 
-    def build_worker(self, *command: str) -> WorkerProcess:
-        return WorkerProcess(command, self.environment, self.directory)
+    def build_worker(self, *command: str, code: Path = ROOT) -> WorkerProcess:
+        """Start a worker on the code of this checkout."""
+        return WorkerProcess(command, self.environment, self.directory, code=code)
 
     def upload(self, key: str, data: bytes) -> str:
         """Upload an object and return its s3:// URL."""

@@ -21,9 +21,11 @@ ANSWER_S = 30
 
 
 class WorkerProcess:
-    """`command` is the module to run and its arguments; the log goes to `directory`."""
+    """`command` is the module to run and its arguments; the log goes to `directory`. `code` is a checkout."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, *, code: Path = ROOT
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory / f"worker-{time.monotonic_ns()}.log"
         settings = {"ZOOMIN_TELEMETRY__LOG_FORMAT": "json", "ZOOMIN_TELEMETRY__HTTP_PORT": "0", **environment}
@@ -33,7 +35,7 @@ class WorkerProcess:
                 stdout=stream,
                 stderr=stream,
                 env={**os.environ, **settings},
-                cwd=ROOT,
+                cwd=code,  # modules are looked for there first
             )
 
     @property

@@ -1,4 +1,6 @@
-from tests.bench.plan import FULL, PARTS, QUICK
+import pytest
+
+from tests.bench.plan import FULL, PARTS, QUICK, Plan
 from tests.bench.progress import Progress
 
 
@@ -28,7 +30,14 @@ def test_a_part_that_takes_longer_than_thought_counts_as_nearly_done() -> None:
 
 
 def test_both_plans_repeat_every_part_three_times_within_their_time() -> None:
-    for plan, minutes in ((FULL, 25), (QUICK, 6)):
+    for plan, minutes in ((FULL, 30), (QUICK, 9)):
         assert plan.repeats >= 3
         assert set(plan.estimates_s) == {"prepare", *PARTS}
         assert sum(plan.estimates_s.values()) <= 60 * minutes
+
+
+@pytest.mark.parametrize("plan", [FULL, QUICK])
+def test_a_part_alone_gets_only_the_pictures_that_it_meets(plan: Plan) -> None:
+    assert plan.count_pictures(["reuse"]) == 0
+    assert plan.count_pictures(["photographs"]) < plan.count_pictures(["own"]) <= plan.count_pictures(PARTS)
+    assert plan.count_pictures(["memory"]) >= plan.memory_events[-1]

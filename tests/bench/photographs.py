@@ -1,0 +1,71 @@
+"""(i) Photographs of a camera's size through our own code: its cost and ceiling, and memory while many are in flight.
+
+Cost and ceiling are measured with an engine that answers at once; memory with one that holds each photograph as long
+as a busy GPU does, so that as many as may be are in flight.
+"""
+
+from pipeline.geometry import Size
+from tests.bench import versions
+from tests.bench.peak import watch_peak
+from tests.bench.pictures import Photographs
+from tests.bench.session import SLOWEST_PER_S, Session, Window
+
+SIZES: dict[str, Size] = {"12mp": (4000, 3000), "48mp": (8000, 6000)}
+DIFFERENT = {"12mp": 16, "48mp": 2}
+"""photographs in the bucket; events come back to them"""
+ENDS = {"12mp": 16, "48mp": 2}
+"""completions left out of a rate at each end; the decoders are busy in between"""
+IN_FLIGHT = 128
+HELD = ("--images-per-s", "12", "--concurrency", str(IN_FLIGHT))
+"""an engine on which a photograph stays for 10 s"""
+
+
+def measure(session: Session) -> None:
+    urls = {size: _upload(session, size) for size in SIZES}
+    plan = session.plan
+    with versions.start_workers(session, "photographs") as pipelines:
+        for size, events in (("12mp", plan.photographs), ("48mp", plan.large_photographs)):
+            warming, *slices = _slices(urls[size], events, plan.repeats)
+            for pipeline in pipelines.values():
+                pipeline.judge(warming, ends=ENDS[size])
+            windows = versions.judge_in_turns(session, pipelines, slices, size, ends=ENDS[size])
+            _report(session, size, windows)
+    _measure_memory(session, urls["12mp"])
+
+
+def _upload(session: Session, size: str) -> list[str]:
+    session.progress.say(f"photographs: {DIFFERENT[size]} of {size} into the bucket")
+    photographs = Photographs(SIZES[size])
+    return [session.ground.upload(f"{size}-{n}.jpg", photographs.jpeg(n)) for n in range(DIFFERENT[size])]
+
+
+def _slices(urls: list[str], events: int, repeats: int) -> list[list[str]]:
+    """Events of one window for the warm-up and for each repeat."""
+    return [[urls[n % len(urls)] for n in range(events)] for _ in range(repeats + 1)]
+
+
+def _report(session: Session, size: str, windows: versions.Windows) -> None:
+    versions.report(session, f"own_cpu_ms_{size}", versions.read_windows(windows, _read_main_process_ms))
+    versions.report(session, f"events_per_s_{size}", versions.read_windows(windows, lambda window: window.rate_per_s))
+    versions.report_details(session, windows, cpu_ms=f"cpu_ms_{size}", stage_ms=f"stage_ms_{size}")
+
+
+def _read_main_process_ms(window: Window) -> float:
+    return window.cpu_ms_per_image["worker"]
+
+
+def _measure_memory(session: Session, urls: list[str]) -> None:
+    """Memory grows and does not shrink, so each repeat is a worker of its own."""
+    memory: versions.Readings = {}
+    in_flight: versions.Readings = {}
+    for repeat in range(session.plan.repeats):
+        with versions.start_workers(session, f"held-{repeat}", *HELD, in_flight=IN_FLIGHT) as pipelines:
+            for version, pipeline in pipelines.items():
+                session.progress.say(f"photographs in flight {version}, {repeat + 1} of {session.plan.repeats}")
+                sent = [urls[n % len(urls)] for n in range(session.plan.held_photographs)]
+                with watch_peak(pipeline.worker) as peak:
+                    pipeline.site.judge(sent, timeout_s=60 + len(sent) / SLOWEST_PER_S)
+                memory.setdefault(version, []).append(peak.memory_mib)
+                in_flight.setdefault(version, []).append(peak.in_flight)
+    versions.report(session, "peak_memory_mib_12mp", memory)
+    versions.report(session, "peak_in_flight_12mp", in_flight)
