@@ -9,6 +9,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Protocol
 
 from pipeline.errors import DeadLetterFlood
@@ -115,6 +116,9 @@ class WorkerLoop:
         )
         await self._apply_rebalance(result)
         self._metrics.skipped.inc(result.skipped)
+        for truncation in result.truncations:
+            self._metrics.log_truncations.inc()
+            telemetry.get_logger().error(telemetry.LOG_TRUNCATED, **asdict(truncation))
         for record in result.records:
             self._stall_watch.reset(record.partition)
             self._surplus.append((record, self._ledger.begin(record.partition, record.offset)))

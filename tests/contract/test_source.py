@@ -8,14 +8,15 @@ from typing import Protocol
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
+from kafka.errors import NoError
 
 from pipeline.wire.record import Headers, RawRecord
 from tests.support.fakes_kafka import FakeBroker
 from tests.support.servers.services import KafkaForTests
 from worker.common.sections import KafkaSettings
 from worker.kafka.consumer import build_raw_record
-from worker.kafka.poll_result import Partitions, PollResult
+from worker.kafka.poll_result import Partitions, PollResult, Truncation
 from worker.kafka.source import KafkaSource
 from worker.ledger import OffsetLedger, Position
 
@@ -48,6 +49,8 @@ class Topic(Protocol):
 
     def read_committed(self) -> dict[int, int]: ...
 
+    def commit_elsewhere(self, offset: int, *, partition: int) -> None: ...
+
     def build_source(self) -> Source: ...
 
 
@@ -56,6 +59,7 @@ class FakeTopic:
         self.broker = FakeBroker(partitions=2)
         self.send = self.broker.send
         self.delete_before = self.broker.delete_before
+        self.commit_elsewhere = self.broker.commit_elsewhere
 
     def read_committed(self) -> dict[int, int]:
         return self.broker.committed
@@ -89,6 +93,12 @@ class RealTopic:
         offsets = admin.list_group_offsets(group)[group]
         admin.close()
         return {tp.partition: at.offset for tp, at in offsets.items() if at.offset >= 0}
+
+    def commit_elsewhere(self, offset: int, *, partition: int) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+        at = {TopicPartition(self.settings.input_topic, partition): OffsetAndMetadata(offset, "", -1)}
+        assert set(admin.alter_group_offsets(self.settings.group_id, at).values()) == {NoError}
+        admin.close()
 
     def build_source(self) -> Source:
         return KafkaSource(self.settings)
@@ -338,6 +348,31 @@ async def test_deleted_offsets_are_counted_as_skipped(topic: Topic, join: Join) 
     await second.read(3)
     assert second.list_values(0) == [b"7", b"8", b"9"]
     assert sum(poll_result.skipped for poll_result in second.poll_results) == 5
+
+
+async def test_offset_beyond_the_end_is_reported_and_nothing_is_left_out(topic: Topic, join: Join) -> None:
+    topic.send(*[b"%d" % number for number in range(3)], partition=0)
+    topic.commit_elsewhere(50, partition=0)
+    reader = await join()
+    await reader.read(3)
+    assert reader.list_values(0) == [b"0", b"1", b"2"]
+    truncations = [truncation for poll_result in reader.poll_results for truncation in poll_result.truncations]
+    assert truncations == [Truncation(0, expected=50, resumed_at=0, by_epoch=False)]
+    assert sum(poll_result.skipped for poll_result in reader.poll_results) == 0
+    reader.finish(partition=0, below=3)
+    await reader.commit(reader.ledger.find_committable())
+    assert topic.read_committed()[0] == 3
+
+
+async def test_member_without_partitions_is_a_member(topic: Topic, join: Join) -> None:
+    members = [await join() for _ in range(3)]
+    await members[0].poll_until(
+        lambda: (
+            all(member.poll_results and member.poll_results[-1].membership for member in members)
+            and sorted(len(member.assignment) for member in members) == [0, 1, 1]
+        ),
+        others=members[1:],
+    )
 
 
 def test_a_record_of_the_oldest_format_has_no_timestamp() -> None:

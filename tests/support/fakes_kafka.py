@@ -7,13 +7,14 @@ members, commits that outlive members, retention, outages. Steps that take Kafka
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipeline.errors import BrokerUnavailable, InternalFault, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import Headers, RawRecord
 from worker.kafka.outgoing import OutgoingMessage, build_dead_letter_message, build_verdict_message
-from worker.kafka.poll_result import Membership, Partitions, PollResult
+from worker.kafka.poll_result import Membership, Partitions, PollResult, Truncation
 
 LIMIT_BYTES = 1_048_588
 VERDICT_TOPIC = "zoomin.verdicts"
@@ -53,6 +54,10 @@ class FakeBroker:
         self.begins_at[partition] = offset
 
     def build_source(self) -> "FakeSource":
+    def commit_elsewhere(self, offset: int, *, partition: int) -> None:
+        """Commit an offset as another program would."""
+        self.committed[partition] = offset
+
         return FakeSource(self)
 
     def build_publisher(self) -> "FakePublisher":
@@ -134,10 +139,12 @@ class FakeSource:
         for partition in assigned:
             self._positions[partition] = self._broker.committed.get(partition, self._broker.begins_at[partition])
         skipped = sum(self._skip_deleted(partition) for partition in self.assignment)
+        truncations = [self._restart(p) for p in self.assignment if self._positions[p] > len(self._broker.log[p])]
         records: list[RawRecord] = []
         for partition in sorted(self.assignment - paused, key=lambda p: self._count_unread(p), reverse=True):
             records += self._take(partition, max_records - len(records))
-        return self._build_result(records, assigned=assigned, revoked=revoked, lost=lost, skipped=skipped)
+        result = self._build_result(records, assigned=assigned, revoked=revoked, lost=lost)
+        return replace(result, skipped=skipped, truncations=truncations)
 
     def _build_result(
         self,
@@ -146,10 +153,10 @@ class FakeSource:
         assigned: Partitions = frozenset(),
         revoked: Partitions = frozenset(),
         lost: Partitions = frozenset(),
-        skipped: int = 0,
     ) -> PollResult:
         membership = None if lost else Membership("zoomin", self._broker.generation, f"member-{id(self)}")
-        return PollResult(records, assigned, revoked, lost, self.assignment, dict(self._positions), skipped, membership)
+        positions = dict(self._positions)
+        return PollResult(records, assigned, revoked, lost, self.assignment, positions, membership=membership)
 
     async def fetch_committed(self, partitions: Partitions) -> dict[int, int]:
         await asyncio.sleep(0)
@@ -191,6 +198,11 @@ class FakeSource:
             self._broker.commits.append(offsets)
 
     def _skip_deleted(self, partition: int) -> int:
+    def _restart(self, partition: int) -> Truncation:
+        """Go back to the log's beginning: it has no record at our position, and this broker knows no leader epochs."""
+        expected, self._positions[partition] = self._positions[partition], self._broker.begins_at[partition]
+        return Truncation(partition, expected, self._positions[partition], by_epoch=False)
+
         skipped = max(0, self._broker.begins_at[partition] - self._positions[partition])
         self._positions[partition] += skipped
         return skipped

@@ -90,6 +90,7 @@ TESTED_ELSEWHERE = {
     "worker/kafka/source.py": "tests/contract/test_source.py",
     "worker/kafka/consumer.py": "tests/contract/test_source.py",
     "worker/kafka/poll_result.py": "tests/contract/test_source.py",
+    "worker/kafka/positions.py": "tests/integration/kafka/test_source_outages.py",
     "worker/kafka/publisher.py": "tests/contract/test_publisher.py",
     "worker/kafka/delivery.py": "tests/contract/test_publisher.py",
     "worker/kafka/transactions.py": "tests/contract/test_transactions.py",

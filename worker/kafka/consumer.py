@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Set
 from typing import Literal
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -18,8 +18,8 @@ from pipeline.wire.record import RawRecord
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, to_ms
 from worker.kafka.poll_result import Membership, Partitions, PollResult
+from worker.kafka.positions import Positions
 from worker.kafka.workarounds import (
-    Positions,
     accept_invalid_header_keys,
     clear_stale_responses,
     drop_broken_batch,
@@ -77,6 +77,7 @@ class Consumer:
             raise self._build_read_error(error) from error
         finally:
             self._handover = {}  # after this poll it could take the committed offset back
+        self._positions.note_epochs(record for batch in batches.values() for record in batch)
         records = [build_raw_record(record) for batch in batches.values() for record in batch]
         return self._build_poll_result(records)
 
@@ -143,7 +144,7 @@ class Consumer:
             kind, partitions = self._rebalances.popleft()
             changes[kind] |= partitions
         assignment = self._read_assignment()
-        first_read = {record.partition: record.offset for record in reversed(records)}
+        skipped, truncations = self._positions.take_moves({r.partition: r.offset for r in reversed(records)})
         return PollResult(
             records=[record for record in records if record.partition in assignment],
             assigned=changes["assigned"] & assignment,  # without those that were revoked again since the last poll
@@ -151,8 +152,9 @@ class Consumer:
             lost=changes["lost"],
             assignment=assignment,
             positions=self._positions.read_positions(),
-            skipped=self._positions.count_skipped(first_read),
+            skipped=skipped,
             membership=membership,
+            truncations=truncations,
         )
 
     def _read_membership(self) -> Membership | None:
@@ -167,7 +169,7 @@ class Consumer:
 
     def _build_offsets(self, offsets: Mapping[int, int]) -> dict[object, object]:
         topic = self._settings.input_topic
-        return {TopicPartition(topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+        return {TopicPartition(topic, p): self._positions.add_epoch(p, offset) for p, offset in offsets.items()}
 
     def _build_read_error(self, error: Exception) -> FatalError:
         return FatalError(

@@ -10,7 +10,6 @@ from functools import partial
 from socket import socket
 
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.consumer.subscription_state import SubscriptionState
 from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaError, KafkaTimeoutError
@@ -217,43 +216,3 @@ def _wait_for_result(
     producer._sender.wakeup()
     if not result.wait(timeout_ms=round(timeout_s * 1000)):
         raise KafkaTimeoutError(f"a transactional call took more than {timeout_s:g} s")
-
-
-class Positions:
-    """The positions of a consumer and the number of offsets it skipped; sends no request."""
-
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        self._subscription: SubscriptionState = consumer._subscription
-        self._out_of_range: dict[TopicPartition, int] = {}
-        self._reset = self._subscription.request_offset_reset
-        self._subscription.request_offset_reset = self._note_reset
-
-    def read_positions(self) -> dict[int, int]:
-        """Return the next offset of each assigned partition whose position is known."""
-        return {
-            tp.partition: offset for tp in self._consumer.assignment() if (offset := self._read_offset(tp)) is not None
-        }
-
-    def count_skipped(self, first_read: Mapping[int, int]) -> int:
-        """Count the offsets that retention deleted before they were read, since the last call.
-
-        `first_read` holds the first offset that each partition has read since then.
-        """
-        skipped = 0
-        for tp, left_at in list(self._out_of_range.items()):
-            resumed_at = first_read.get(tp.partition, self._read_offset(tp))
-            if resumed_at is not None:
-                del self._out_of_range[tp]
-                skipped += max(0, resumed_at - left_at)
-        return skipped
-
-    def _note_reset(self, tp: TopicPartition, strategy: int | None = None) -> None:
-        left_at = self._read_offset(tp)
-        if left_at is not None:
-            self._out_of_range[tp] = left_at
-        self._reset(tp, strategy)
-
-    def _read_offset(self, tp: TopicPartition) -> int | None:
-        state = self._subscription.assignment.get(tp)
-        return None if state is None or state.position is None else state.position.offset

@@ -47,6 +47,7 @@ LABEL_WRITE_FAILED = "label_write_failed"
 REPORT_FAILED = "report_failed"
 BUCKET_UNREADABLE = "bucket_unreadable"
 CONSUMER_STALLED = "consumer_stalled"
+LOG_TRUNCATED = "log_truncated"
 SETTING_IGNORED = "setting_ignored"
 
 STAGES = ("parse", "fetch", "decode", "scan", "check", "publish", "sample")
@@ -99,6 +100,9 @@ class Metrics:
         self.rebalances = Counter("zoomin_rebalances", "Times that partitions came or went.", registry=r)
         self.skipped = Counter(
             "zoomin_offsets_skipped", "Offsets that retention deleted before we read them.", registry=r
+        )
+        self.log_truncations = Counter(
+            "zoomin_log_truncations", "Partitions whose log ended before the offset we expected next.", registry=r
         )
         self.engine_restarts = Counter("zoomin_engine_restarts", "Engines started after a death.", registry=r)
         self.model_info = Gauge(

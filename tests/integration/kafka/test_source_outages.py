@@ -5,13 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
 
 from pipeline.errors import BadSettings, FatalError, TopicMissing
 from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.sections import KafkaSettings
 from worker.kafka import client as kafka_client
-from worker.kafka.poll_result import PollResult
+from worker.kafka.poll_result import PollResult, Truncation
 from worker.kafka.source import KafkaSource
 from worker.kafka.workarounds import close_producer
 from worker.local.kafka import KafkaBroker
@@ -98,6 +99,98 @@ async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     finally:
         await source.close()
         own.broker.stop()
+
+
+async def test_log_that_was_cut_is_read_on_from_the_cut(tmp_path: Path) -> None:
+    """One worker runs while it happens; another one starts afterwards from its committed offset."""
+    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
+    settings = build_settings(own)
+    running, starting = (KafkaSource(settings.model_copy(update={"group_id": group})) for group in ("a", "b"))
+    new_values = [b"new %d" % number for number in range(10)]
+    try:
+        for number in range(4):
+            own.send(settings.input_topic, *[b"%d" % number] * 10)  # a batch each
+        for source in (running, starting):
+            await source.start()
+            await read_and_commit(source, 40)
+        await starting.close()
+
+        own.broker.stop()
+        cut_at = cut_batches(tmp_path / "data", settings.input_topic, keep=2)
+        own.broker.start()
+        own.send(settings.input_topic, *new_values)
+        starting = KafkaSource(settings.model_copy(update={"group_id": "b"}))
+        await starting.start()
+        for source in (running, starting):
+            assert await read_behind_cut(source) == (
+                new_values,
+                [Truncation(0, expected=40, resumed_at=cut_at, by_epoch=True)],
+            )
+    finally:
+        await running.close()
+        await starting.close()
+        own.broker.stop()
+
+
+async def read_behind_cut(source: KafkaSource) -> tuple[list[bytes | None], list[Truncation]]:
+    values: list[bytes | None] = []
+    truncations: list[Truncation] = []
+    async with asyncio.timeout(60):
+        while len(values) < 10:
+            poll_result = await source.poll(max_records=100, paused=frozenset(), committable={}, timeout_s=0.1)
+            values += [record.value for record in poll_result.records]
+            truncations += poll_result.truncations
+    return values, truncations
+
+
+async def test_topic_that_was_deleted_and_created_again_is_read_whole(kafka: KafkaForTests) -> None:
+    settings = build_settings(kafka)
+    source = KafkaSource(settings)
+    kafka.send(settings.input_topic, *[b"old"] * 30)
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    try:
+        await source.start()
+        await read_and_commit(source, 30)
+        admin.delete_topics([settings.input_topic])
+        async with asyncio.timeout(60):
+            while settings.input_topic in admin.list_topics():
+                await asyncio.sleep(0.05)
+        admin.create_topics([NewTopic(settings.input_topic, 1, 1)])
+        admin.wait_for_topics([settings.input_topic])
+        kafka.send(settings.input_topic, *[b"%d" % number for number in range(10)])
+        assert (await read_behind_cut(source))[0] == [b"%d" % number for number in range(10)]
+    finally:
+        admin.close()
+        await source.close()
+
+
+async def read_and_commit(source: KafkaSource, count: int) -> None:
+    read = 0
+    async with asyncio.timeout(60):
+        while read < count:
+            poll_result = await source.poll(max_records=100, paused=frozenset(), committable={}, timeout_s=0.1)
+            read += len(poll_result.records)
+        while not await source.commit({0: count}):
+            await source.poll(max_records=1, paused=frozenset({0}), committable={}, timeout_s=0.1)
+
+
+def cut_batches(data: Path, topic: str, *, keep: int) -> int:
+    """Cut the log of a stopped broker behind its first batches, as an election of a lagging replica does.
+
+    Returns the offset of the first record that is gone. Source: each batch of Kafka's message format begins with its
+    first offset (8 bytes) and the number of bytes that follow (4 bytes).
+    """
+    (log,) = (data / f"{topic}-0").glob("*.log")
+    content = log.read_bytes()
+    begin = 0
+    for _ in range(keep):
+        begin += 12 + int.from_bytes(content[begin + 8 : begin + 12])
+    log.write_bytes(content[:begin])
+    for file in (data / f"{topic}-0").glob("*.*index"):
+        file.unlink()
+    for name in (".kafka_cleanshutdown", "recovery-point-offset-checkpoint", "replication-offset-checkpoint"):
+        (data / name).unlink(missing_ok=True)
+    return int.from_bytes(content[begin : begin + 8])
 
 
 def close_in_time(producer: KafkaProducer, topic: str) -> None:

@@ -286,6 +286,17 @@ async def test_what_retention_deleted_is_counted(broker: FakeBroker, running: St
     assert loop.metric("zoomin_offsets_skipped_total") == 2
 
 
+async def test_a_log_that_was_cut_is_counted_and_read_again(broker: FakeBroker, running: Start) -> None:
+    broker.send(b"a", b"b")
+    broker.commit_elsewhere(50, partition=0)
+    handler = AtOnce()
+    loop = await running(handler)
+    await until(lambda: broker.committed[0] == 2)
+    assert len(handler.handled) == 2
+    assert loop.metric("zoomin_log_truncations_total") == 1
+    assert loop.metric("zoomin_offsets_skipped_total") == 0
+
+
 class Silent(FakeSource):
     """Hands out nothing until it is rebuilt: the client's pause bug seen from outside."""
 
