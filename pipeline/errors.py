@@ -10,11 +10,12 @@ class ZoomInError(Exception):
     """An error with a stable code: its class name in snake case, part of the dead-letter contract.
 
     `detail` is one sentence for operators, without query strings or secrets. The caller of the failing step sets
-    `stage` and `attempts`.
+    `stage`, `attempts` and `index`, the position in its record of the entry that failed; empty if it holds no list.
     """
 
     stage: str | None = None
     attempts: int = 1
+    index: str = ""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -32,9 +33,13 @@ class TransientError(ZoomInError):
 class OutageError(ZoomInError):
     """A shared dependency is down: wait; the event is not to blame."""
 
-    def convert_to_poison(self) -> "PoisonError":
-        """Return the error of this event alone, for use once the dependency has served all other events."""
+    def blame_event(self) -> "PoisonError | None":
+        """Return the error of an event that is refused while the dependency serves all others; None: wait still."""
         return PersistentRefusal(self)
+
+    def blame_dependency(self) -> "PoisonError | None":
+        """Return the error of an event whose dependency refuses all events while its peers serve; None: wait still."""
+        return None
 
 
 class PoisonError(ZoomInError):
@@ -64,16 +69,26 @@ class InferenceTimeout(TransientError):
 class StoreUnavailable(OutageError):
     """S3 does not respond, or responds that it cannot serve now."""
 
+    def blame_dependency(self) -> PoisonError | None:
+        return BucketUnavailable(f"{self.detail} (while other buckets were served)")
+
 
 class AccessDenied(StoreUnavailable):
     """S3 returns 403: for every event if our credentials are bad, for one event if its object may not be read."""
 
-    def convert_to_poison(self) -> PoisonError:
+    def blame_event(self) -> PoisonError | None:
         return ImageDenied(self.detail)
 
 
 class BrokerUnavailable(OutageError):
-    """Kafka does not acknowledge."""
+    """Kafka does not acknowledge, or one of our topics refuses us; it is never the event's fault."""
+
+    def blame_event(self) -> PoisonError | None:
+        return None
+
+
+class MessageTooLarge(OutageError):
+    """A topic takes no message of this size: poison once it has taken others, until then the topic's fault."""
 
 
 class PersistentRefusal(PoisonError):
@@ -94,6 +109,10 @@ class MalformedEvent(PoisonError):
 
 class BucketForbidden(PoisonError):
     """The event names a bucket that is not on the allow-list."""
+
+
+class BucketUnavailable(PoisonError):
+    """The bucket refuses every event while other buckets are served: replay once it serves again."""
 
 
 class ImageDenied(PoisonError):

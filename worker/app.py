@@ -126,7 +126,7 @@ class KafkaEnds:
 
     source: KafkaSource | ExactlyOnce
     delivery: Delivery
-    probe: Callable[[], Awaitable[None]] | None
+    probe: Callable[[], Awaitable[None]]
 
 
 async def connect_kafka(settings: KafkaSettings, retriers: Retriers, stack: AsyncExitStack) -> KafkaEnds:
@@ -135,7 +135,7 @@ async def connect_kafka(settings: KafkaSettings, retriers: Retriers, stack: Asyn
         both = ExactlyOnce(source, KafkaTransactions(settings), on_outage=retriers.build_outage_reporter("broker"))
         stack.push_async_callback(both.close)
         await both.check()
-        return KafkaEnds(both, both, None)
+        return KafkaEnds(both, both, both.probe)
     delivery = AcknowledgedDelivery(settings)
     stack.push_async_callback(delivery.close)
     stack.push_async_callback(source.close)
@@ -146,8 +146,8 @@ async def connect_kafka(settings: KafkaSettings, retriers: Retriers, stack: Asyn
 def build_publisher(settings: KafkaSettings, worker: str, kafka: KafkaEnds, retriers: Retriers) -> RetryingPublisher:
     return RetryingPublisher(
         KafkaPublisher(settings, worker, kafka.delivery),
-        verdict_retrier=retriers.build("broker", probe=kafka.probe),
-        letter_retrier=retriers.build("broker", patience_s=math.inf),
+        verdict_retrier=retriers.build("verdict topic", probe=kafka.probe),
+        letter_retrier=retriers.build("dead-letter topic", patience_s=math.inf),
     )
 
 

@@ -1,12 +1,13 @@
 """Contract of a publisher, checked on the fake and on real Kafka."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 import pytest
 
-from pipeline.errors import ImageUndecodable, InternalFault, MalformedEvent, ZoomInError
+from pipeline.errors import BrokerUnavailable, ImageUndecodable, MalformedEvent, MessageTooLarge, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
 from tests.support.builders import build_record
@@ -19,6 +20,8 @@ from worker.kafka.outgoing import OutgoingMessage
 from worker.kafka.publisher import KafkaPublisher
 
 LIMIT_BYTES = 1_048_588
+NOISE = random.Random(0).randbytes(2 * LIMIT_BYTES)
+"""bytes that no compression makes smaller"""
 
 
 class Publisher(Protocol):
@@ -143,7 +146,7 @@ async def test_tombstones_and_empty_records_become_letters_too(desk: Desk) -> No
 
 @pytest.mark.parametrize("part", ["value", "key", "headers"])
 async def test_record_at_the_size_limit_becomes_a_letter_without_what_is_too_large(desk: Desk, part: str) -> None:
-    flood = b"x" * (LIMIT_BYTES - 100)
+    flood = NOISE[: LIMIT_BYTES - 100]
     values = {"value": b"v", "key": b"k", "headers": ()} | {part: (("h", flood),) if part == "headers" else flood}
     place = RawRecord("zoomin.images", 1, 7, 0, **values)  # type: ignore[arg-type]
     await desk.publisher.publish_dead_letter(place, MalformedEvent("large"), event_id=None)
@@ -154,12 +157,22 @@ async def test_record_at_the_size_limit_becomes_a_letter_without_what_is_too_lar
     assert small.value == b"small"
 
 
-async def test_verdict_larger_than_its_topic_takes_is_our_fault_and_harms_no_other(desk: Desk) -> None:
-    with pytest.raises(InternalFault):
-        await desk.publisher.publish_verdict(build_verdict(scan_explanation="x" * LIMIT_BYTES), build_record())
+async def test_record_that_fits_only_compressed_becomes_a_whole_letter(desk: Desk) -> None:
+    record = build_record(b"x" * 4 * LIMIT_BYTES, key=b"k")
+    await desk.publisher.publish_dead_letter(record, MalformedEvent("large"), event_id=None)
+    (letter,) = desk.read_dead_letters()
+    assert letter.value == record.value
+
+
+async def test_verdict_larger_than_its_topic_takes_is_refused_and_harms_no_other(desk: Desk) -> None:
+    with pytest.raises(MessageTooLarge):
+        await desk.publisher.publish_verdict(build_verdict(scan_explanation=NOISE.hex()), build_record())
     await desk.publisher.publish_verdict(build_verdict(event_id="after"), build_record())
     assert [read_headers(message)["zoomin-event-id"] for message in desk.read_verdicts()] == [b"after"]
 
 
-async def test_probe_is_content_with_a_broker_that_serves(desk: Desk) -> None:
+async def test_probe_is_content_with_a_topic_that_has_taken_a_verdict(desk: Desk) -> None:
+    with pytest.raises(BrokerUnavailable):
+        await desk.delivery.probe()
+    await desk.publisher.publish_verdict(build_verdict(), build_record())
     await desk.delivery.probe()

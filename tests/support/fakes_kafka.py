@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipeline.errors import BrokerUnavailable, InternalFault, ZoomInError
+from pipeline.errors import BrokerUnavailable, MessageTooLarge, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import Headers, RawRecord
 from worker.kafka.outgoing import OutgoingMessage, build_dead_letter_message, build_verdict_message
@@ -36,6 +36,7 @@ class FakeBroker:
         self.verdicts: list[OutgoingMessage] = []
         self.dead_letters: list[OutgoingMessage] = []
         self.down = False
+        self.limit_bytes = LIMIT_BYTES
         self.generation = 0
         self._members: list[FakeSource] = []
         self._owner: dict[int, FakeSource] = {}
@@ -53,11 +54,11 @@ class FakeBroker:
         """Delete the records before `offset`, as retention does."""
         self.begins_at[partition] = offset
 
-    def build_source(self) -> "FakeSource":
     def commit_elsewhere(self, offset: int, *, partition: int) -> None:
         """Commit an offset as another program would."""
         self.committed[partition] = offset
 
+    def build_source(self) -> "FakeSource":
         return FakeSource(self)
 
     def build_publisher(self) -> "FakePublisher":
@@ -138,8 +139,8 @@ class FakeSource:
         assigned = self._broker.assign_free(self)
         for partition in assigned:
             self._positions[partition] = self._broker.committed.get(partition, self._broker.begins_at[partition])
-        skipped = sum(self._skip_deleted(partition) for partition in self.assignment)
         truncations = [self._restart(p) for p in self.assignment if self._positions[p] > len(self._broker.log[p])]
+        skipped = sum(self._skip_deleted(partition) for partition in self.assignment)
         records: list[RawRecord] = []
         for partition in sorted(self.assignment - paused, key=lambda p: self._count_unread(p), reverse=True):
             records += self._take(partition, max_records - len(records))
@@ -197,12 +198,12 @@ class FakeSource:
             self._broker.committed.update(offsets)
             self._broker.commits.append(offsets)
 
-    def _skip_deleted(self, partition: int) -> int:
     def _restart(self, partition: int) -> Truncation:
         """Go back to the log's beginning: it has no record at our position, and this broker knows no leader epochs."""
         expected, self._positions[partition] = self._positions[partition], self._broker.begins_at[partition]
         return Truncation(partition, expected, self._positions[partition], by_epoch=False)
 
+    def _skip_deleted(self, partition: int) -> int:
         skipped = max(0, self._broker.begins_at[partition] - self._positions[partition])
         self._positions[partition] += skipped
         return skipped
@@ -238,8 +239,8 @@ class FakePublisher:
     ) -> None:
         await self._refuse()
         message = build_verdict_message(event, record, traceparent=traceparent, limit_bytes=self._limit_bytes)
-        if message.size_bytes > self._limit_bytes:
-            raise InternalFault(f"{message.size_bytes} bytes are more than the topic takes")
+        if not message.fits(self._limit_bytes):
+            raise MessageTooLarge(f"{message.size_bytes} bytes are more than the topic takes")
         self._broker.verdicts.append(message)
         acknowledged()
 
@@ -266,8 +267,8 @@ class FakePublisher:
         acknowledged()
 
     async def probe(self) -> None:
-        if self._broker.down:
-            raise BrokerUnavailable("the broker is down")
+        if self._broker.down or not self._broker.verdicts:
+            raise BrokerUnavailable("the broker is down or has taken no verdict yet")
 
     async def close(self) -> None:
         return
@@ -276,7 +277,8 @@ class FakePublisher:
         await asyncio.sleep(0)
         if self.errors:
             raise self.errors.pop(0)
-        await self.probe()
+        if self._broker.down:
+            raise BrokerUnavailable("the broker is down")
 
 
 class FakeTransactions:
@@ -293,8 +295,12 @@ class FakeTransactions:
         await asyncio.sleep(0)
         if self._broker.down:
             raise BrokerUnavailable("the broker is down")
-        self.limit_bytes = {VERDICT_TOPIC: LIMIT_BYTES, DEAD_LETTER_TOPIC: LIMIT_BYTES}
+        await self.refresh_limits()
         self._usable = True
+
+    async def refresh_limits(self) -> None:
+        await asyncio.sleep(0)
+        self.limit_bytes = dict.fromkeys((VERDICT_TOPIC, DEAD_LETTER_TOPIC), self._broker.limit_bytes)
 
     async def commit(
         self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership

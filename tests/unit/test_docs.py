@@ -193,8 +193,9 @@ class TestRunbook:
     def test_every_code_of_a_dead_letter_is_explained(self) -> None:
         rows = re.findall(r"^\| `([a-z_]+)` \|", RUNBOOK, re.MULTILINE)
         own = find_error_codes(errors.TransientError) | find_error_codes(errors.PoisonError)
-        # AccessDenied becomes image_denied.
-        refusals = find_error_codes(errors.OutageError) - find_error_codes(errors.AccessDenied)
+        # AccessDenied becomes image_denied; BrokerUnavailable never becomes a dead letter.
+        waits = find_error_codes(errors.AccessDenied) | find_error_codes(errors.BrokerUnavailable)
+        refusals = find_error_codes(errors.OutageError) - waits
         assert sorted(rows) == sorted(own | refusals)
         assert set(rows[-len(OUR_FAULT) :]) == OUR_FAULT, "the text says that these stop the worker"
 

@@ -1,6 +1,7 @@
 """Retries of operations that fail: one Retrier for each dependency.
 
-Invariant: a dependency that refuses everyone costs no event; one that refuses a single event costs that event.
+Invariant: a dependency that refuses everyone costs no event; one that refuses a single event costs that event. Of
+several peers, one that refuses everyone while the others serve costs its own events and holds up no other.
 """
 
 import random
@@ -32,7 +33,8 @@ class RetryPolicy:
 class _Failures:
     """Failures of one call: `streak` counts the last refusals in a row, from `first_at` to `last_at`.
 
-    `alone_since` is the time of its last refusal that may have been one of all events.
+    `alone_since` is the time of its last refusal that may have been one of all events of the dependency,
+    `outcast_since` that of its last refusal that may have been one of all peers, or of this event alone.
     """
 
     tries: int = 0
@@ -41,13 +43,26 @@ class _Failures:
     first_at: float = 0.0
     last_at: float = 0.0
     alone_since: float = 0.0
+    outcast_since: float = 0.0
+
+
+@dataclass(slots=True)
+class Peers:
+    """Dependencies that fail one by one, such as the buckets of one S3: when did any of them last serve an event?
+
+    `probe` asks them all, and returns when one of them serves.
+    """
+
+    probe: Callable[[], Awaitable[object]] | None = None
+    served_at: float = -float("inf")
+    is_probing: bool = False
 
 
 class Retrier:
-    """Remembers when its dependency last served any event.
+    """Remembers when its dependency, and when any of its peers, last served an event.
 
     If no other event succeeds meanwhile, `probe` runs after `patience_s` in its place; such an event is dead-lettered
-    after up to twice `patience_s`.
+    after up to twice `patience_s`. A probe performs the operation itself: what only resembles it proves nothing.
     """
 
     def __init__(
@@ -58,10 +73,14 @@ class Retrier:
         sleep: Callable[[float], Awaitable[object]],
         rng: random.Random,
         on_retry: Callable[[ZoomInError, float], None] = lambda _error, _wait_s: None,
-        on_outage: Callable[[bool], None] = lambda _out: None,
+        on_outage: Callable[[OutageError | None], None] = lambda _refusal: None,
         probe: Callable[[], Awaitable[object]] | None = None,
+        peers: Peers | None = None,
     ) -> None:
-        """`on_retry` gets each failure to be tried again, with the pause before; `on_outage` the start and the end."""
+        """`on_retry` gets each failure to be tried again and the pause before it.
+
+        `on_outage` gets the refusal that begins an outage, and None at its end.
+        """
         self._policy = policy
         self._clock = clock
         self._sleep = sleep
@@ -69,8 +88,10 @@ class Retrier:
         self._on_retry = on_retry
         self._on_outage = on_outage
         self._probe = probe
+        self._peers = peers or Peers()
         self._served_at = -float("inf")
         self._in_outage = False
+        self._given_up = False
 
     @property
     def in_outage(self) -> bool:
@@ -81,16 +102,17 @@ class Retrier:
         """Try the operation until it succeeds or is given up; an error holds the number of tries in `attempts`.
 
         Raises: the operation's own TransientError after `attempts` of them, its PoisonError and FatalError at once,
-            and `OutageError.convert_to_poison()` when only this event is refused.
+            `OutageError.blame_event()` when only this event is refused, and `OutageError.blame_dependency()` when
+            every event is refused that peers would serve.
         """
         failures = _Failures()
         while True:
             failures.tries += 1
-            served_before_at = self._served_at
+            served_before = self._served_at, self._peers.served_at
             try:
                 result = await operation()
             except OutageError as refusal:
-                wait_s = self._handle_refusal(refusal, failures, served_before_at)
+                wait_s = self._handle_refusal(refusal, failures, *served_before)
             except TransientError as error:
                 wait_s = self._handle_bad_luck(error, failures)
             except ZoomInError as error:
@@ -104,23 +126,42 @@ class Retrier:
             await self._sleep(wait_s)
             await self._probe_for_others(failures)
 
-    def _handle_refusal(self, refusal: OutageError, failures: _Failures, served_before_at: float) -> float:
+    def _handle_refusal(
+        self, refusal: OutageError, failures: _Failures, served_before_at: float, peers_served_before_at: float
+    ) -> float:
         now = self._clock()
-        # Another event must have been served between any two tries of this one, for all of `patience_s`: otherwise a
+        # Others must have been served between any two tries of this event, for all of `patience_s`: otherwise a
         # dependency that comes back slowly would dead-letter every event that had to wait during the outage.
         others_served = failures.streak > 0 and served_before_at >= failures.last_at
+        peers_served = failures.streak > 0 and peers_served_before_at >= failures.last_at
         if not others_served:
             failures.alone_since = now
-        elif now - failures.alone_since >= self._policy.patience_s:
-            self._set_outage(False)
-            poison = refusal.convert_to_poison()
-            poison.attempts, poison.stage = failures.tries, refusal.stage
-            raise poison from refusal
+        if others_served or not peers_served:
+            failures.outcast_since = now
+        self._blame(refusal, failures, now)
         failures.streak += 1
         failures.first_at = failures.first_at if failures.streak > 1 else now
         failures.last_at = now
-        self._set_outage(True)
+        self._set_outage(refusal)
         return self._choose_wait_s(refusal, failures.streak)
+
+    def _blame(self, refusal: OutageError, failures: _Failures, now: float) -> None:
+        """Raise the error of the event if its patience is over; return if it has to wait."""
+        poison: PoisonError | None = None
+        if now - failures.alone_since >= self._policy.patience_s:
+            poison = refusal.blame_event()
+            self._set_outage(None if poison else refusal)
+        elif failures.outcast_since < now and now - failures.outcast_since >= self._patience_with_peers_s:
+            poison = refusal.blame_dependency()
+            self._given_up = poison is not None
+        if poison is not None:
+            poison.attempts, poison.stage = failures.tries, refusal.stage
+            raise poison from refusal
+
+    @property
+    def _patience_with_peers_s(self) -> float:
+        # Each event of a dependency that was given up would otherwise wait as long as the first one.
+        return 0.0 if self._given_up else self._policy.patience_s
 
     def _handle_bad_luck(self, error: TransientError, failures: _Failures) -> float:
         self._note_served()
@@ -137,20 +178,31 @@ class Retrier:
         return wait_s
 
     async def _probe_for_others(self, failures: _Failures) -> None:
-        patient = self._clock() - failures.first_at < self._policy.patience_s
-        if self._probe is None or failures.streak == 0 or patient or self._served_at >= failures.last_at:
+        impatient = failures.streak > 0 and self._clock() - failures.first_at >= self._patience_with_peers_s
+        if not impatient or self._peers.is_probing or self._peers.served_at >= failures.last_at:
             return
+        self._peers.is_probing = True  # one probe stands for all who wait
         try:
-            await self._probe()
+            if self._probe is not None and await self._passes(self._probe):
+                self._served_at = self._peers.served_at = self._clock()  # the outage ends when an event is served
+            elif self._peers.probe is not None and await self._passes(self._peers.probe):
+                self._peers.served_at = self._clock()
+        finally:
+            self._peers.is_probing = False
+
+    async def _passes(self, probe: Callable[[], Awaitable[object]]) -> bool:
+        try:
+            await probe()
         except ZoomInError:
-            return
-        self._served_at = self._clock()  # the outage goes on: it ends when an event is served
+            return False
+        return True
 
     def _note_served(self) -> None:
-        self._served_at = self._clock()
-        self._set_outage(False)
+        self._served_at = self._peers.served_at = self._clock()
+        self._given_up = False
+        self._set_outage(None)
 
-    def _set_outage(self, out: bool) -> None:
-        if out is not self._in_outage:
-            self._in_outage = out
-            self._on_outage(out)
+    def _set_outage(self, refusal: OutageError | None) -> None:
+        if (refusal is not None) is not self._in_outage:
+            self._in_outage = refusal is not None
+            self._on_outage(refusal)

@@ -14,7 +14,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
-from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, TopicMissing
+from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, MessageTooLarge, OutageError, TopicMissing
 from worker.common.sections import KafkaSettings
 from worker.kafka.workarounds import close_all_sockets, keep_bytes_before_close
 
@@ -25,6 +25,8 @@ REQUEST_TIMEOUT_S = 10.0
 LETTER_HEADROOM_BYTES = 64 * 1024
 DEFAULT_MESSAGE_BYTES = 1_048_588
 """the broker's own default of max.message.bytes"""
+
+_TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 
 # From a part of OpenSSL's message to what the user can do.
 _TLS_HINTS = {
@@ -141,21 +143,22 @@ def _check_files(settings: KafkaSettings) -> None:
 
 
 def check_topics(settings: KafkaSettings) -> None:
-    """Check that a broker answers and that our three topics are usable.
+    """Check that a broker answers, that our three topics exist, and that we may read or write each of them.
 
-    Raises: BadSettings; FatalError if no broker answers; TopicMissing.
+    Raises: BadSettings; FatalError if no broker answers or a right is missing; TopicMissing.
     """
-    fields = {
-        settings.input_topic: "INPUT_TOPIC",
-        settings.verdict_topic: "VERDICT_TOPIC",
-        settings.dead_letter_topic: "DEAD_LETTER_TOPIC",
+    uses = {
+        settings.input_topic: ("INPUT_TOPIC", "READ"),
+        settings.verdict_topic: ("VERDICT_TOPIC", "WRITE"),
+        settings.dead_letter_topic: ("DEAD_LETTER_TOPIC", "WRITE"),
     }
     try:
         with open_admin_client(settings) as admin:
-            error_codes = {topic["name"]: topic["error_code"] for topic in admin.describe_topics(list(fields))}
+            described = {topic["name"]: topic for topic in admin.describe_topics(list(uses))}
     except kafka_errors.KafkaError as error:
         raise build_connection_error(settings, error) from error
-    for topic, field in fields.items():
+    error_codes = {name: topic["error_code"] for name, topic in described.items()}
+    for topic, (field, right) in uses.items():
         if error_codes[topic] == kafka_errors.TopicAuthorizationFailedError.errno:
             raise FatalError(f"topic {topic} may not be read by us: give this user the right to describe it")
         if error_codes[topic] == kafka_errors.UnknownTopicOrPartitionError.errno:
@@ -165,6 +168,9 @@ def check_topics(settings: KafkaSettings) -> None:
             )
         if error_codes[topic]:
             raise FatalError(f"topic {topic} is not usable: {kafka_errors.for_code(error_codes[topic]).__name__}")
+        rights = described[topic].get("authorized_operations")  # none from a broker before Kafka 2.3
+        if rights and right not in rights:
+            raise FatalError(f"we may not {right} topic {topic}: give this user the right {right} on it")
 
 
 def read_message_limits(settings: KafkaSettings, topics: Iterable[str]) -> dict[str, int]:
@@ -250,8 +256,13 @@ def _find_hint(refusal: BaseException) -> str | None:
     return next((hint for symptom, hint in _TLS_HINTS.items() if symptom in str(refusal)), None)
 
 
-def build_delivery_error(topic: str, error: BaseException) -> BrokerUnavailable:
-    return BrokerUnavailable(f"Kafka did not take a record for {topic}: {type(error).__name__}: {error}"[:500])
+def build_delivery_error(topic: str, error: BaseException) -> OutageError:
+    reason = f"{type(error).__name__}: {error}"[:400]
+    if isinstance(error, _TOO_LARGE):
+        return MessageTooLarge(f"topic {topic} takes no message of this size: raise its max.message.bytes ({reason})")
+    if isinstance(error, kafka_errors.AuthorizationError):
+        return BrokerUnavailable(f"we may not write to topic {topic}: give this user the right WRITE ({reason})")
+    return BrokerUnavailable(f"Kafka did not take a record for {topic}: {reason}")
 
 
 def to_ms(seconds: float) -> int:

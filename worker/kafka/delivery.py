@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
-from pipeline.errors import BrokerUnavailable, FatalError
+from pipeline.errors import BrokerUnavailable, FatalError, MessageTooLarge
 from pipeline.wire.record import RawRecord
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import build_delivery_error, check_writable, connect, read_message_limits, to_ms
-from worker.kafka.outgoing import MessageBuilder
+from worker.kafka.outgoing import LARGEST_UNCOMPRESSED_BYTES, MessageBuilder
 from worker.kafka.workarounds import close_producer
 
 SENDERS = 4
@@ -42,13 +42,14 @@ class AcknowledgedDelivery:
         self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="kafka-send")
         self._building = threading.Lock()
         self._producer: _LimitedProducer | None = None
+        self._served: set[str] = set()
 
     async def deliver(
         self, topic: str, record: RawRecord, build_message: MessageBuilder, *, acknowledged: Callable[[], None]
     ) -> None:
         """Build and send a message, and return when the brokers have acknowledged it.
 
-        Raises: BrokerUnavailable, and what `build_message` raises.
+        Raises: BrokerUnavailable, MessageTooLarge, and what `build_message` raises.
         """
         loop = asyncio.get_running_loop()
         settled: asyncio.Future[None] = loop.create_future()
@@ -63,13 +64,18 @@ class AcknowledgedDelivery:
 
         await self._run_on_pool(lambda: self._send(topic, build_message, settle_from_thread))
         await settled
+        self._served.add(topic)
         acknowledged()
 
     async def probe(self) -> None:
         """Check that Kafka could take a verdict now; it stands for another event when there is none.
 
+        A topic that has taken nothing since our start may refuse everything for a reason that no check sees.
+
         Raises: BrokerUnavailable.
         """
+        if self._settings.verdict_topic not in self._served:
+            raise BrokerUnavailable(f"topic {self._settings.verdict_topic} has taken nothing from us yet")
         try:
             await self._run_on_pool(lambda: check_writable(self._settings, self._settings.verdict_topic))
         except (FatalError, kafka_errors.KafkaError) as error:
@@ -91,6 +97,9 @@ class AcknowledgedDelivery:
             producer = self._get_producer()
             message = build_message(producer.limit_bytes[topic])
             sent = producer.client.send(topic, message.value, key=message.key, headers=list(message.headers))
+        except MessageTooLarge:
+            self._refresh_limits(producer)  # an operator may have raised them
+            raise
         except kafka_errors.KafkaError as error:
             self._retire(producer)
             raise build_delivery_error(topic, error) from error
@@ -115,7 +124,7 @@ class AcknowledgedDelivery:
             return self._producer
 
     def _build_producer(self) -> _LimitedProducer:
-        limits = read_message_limits(self._settings, {self._settings.verdict_topic, self._settings.dead_letter_topic})
+        limits = self._read_limits()
         client = connect(
             KafkaProducer,
             self._settings,
@@ -126,9 +135,17 @@ class AcknowledgedDelivery:
             linger_ms=to_ms(LINGER_S),
             delivery_timeout_ms=to_ms(DELIVERY_TIMEOUT_S),
             max_block_ms=to_ms(BLOCK_TIMEOUT_S),
-            max_request_size=max(limits.values()),
+            max_request_size=LARGEST_UNCOMPRESSED_BYTES,  # before compression; the builders keep to the topics' limits
         )
         return _LimitedProducer(client, limits)
+
+    def _read_limits(self) -> dict[str, int]:
+        return read_message_limits(self._settings, {self._settings.verdict_topic, self._settings.dead_letter_topic})
+
+    def _refresh_limits(self, producer: _LimitedProducer | None) -> None:
+        with contextlib.suppress(kafka_errors.KafkaError):
+            if producer is not None:
+                producer.limit_bytes.update(self._read_limits())
 
     def _retire(self, producer: _LimitedProducer | None) -> None:
         # Without the lock: this may run on the client's own thread while a sender builds the next producer.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, MessageTooLarge, OutageError
 from pipeline.wire.record import RawRecord
 from worker.kafka.outgoing import MessageBuilder, OutgoingMessage
 from worker.kafka.poll_result import Membership, Partitions, PollResult
@@ -44,6 +44,9 @@ class Transactions(Protocol):
     async def renew(self) -> None:
         """Start a new producer; an unfinished transaction is committed or aborted when this returns."""
 
+    async def refresh_limits(self) -> None:
+        """Read `limit_bytes` again."""
+
     async def commit(
         self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
     ) -> bool:
@@ -66,7 +69,7 @@ class ExactlyOnce:
     """Source and delivery in one; at most `max_span` records of each partition, and those in flight, are pending."""
 
     def __init__(
-        self, source: ConsumerSource, transactions: Transactions, *, on_outage: Callable[[bool], None]
+        self, source: ConsumerSource, transactions: Transactions, *, on_outage: Callable[[OutageError | None], None]
     ) -> None:
         self._source = source
         self._transactions = transactions
@@ -76,6 +79,7 @@ class ExactlyOnce:
         self._membership: Membership | None = None
         self._outcome_known = False
         self._in_outage = False
+        self._has_committed = False
 
     async def check(self) -> None:
         """Check the source, and start the first producer.
@@ -105,8 +109,20 @@ class ExactlyOnce:
         self, topic: str, record: RawRecord, build_message: MessageBuilder, *, acknowledged: Callable[[], None]
     ) -> None:
         """Keep the message until the commit that passes `record`. Raises: what `build_message` raises."""
-        pending = _PendingMessage(topic, build_message(self._transactions.limit_bytes[topic]), acknowledged)
-        self._pending[record.partition][record.offset].append(pending)
+        try:
+            message = build_message(self._transactions.limit_bytes[topic])
+        except MessageTooLarge:
+            await self._transactions.refresh_limits()
+            raise
+        self._pending[record.partition][record.offset].append(_PendingMessage(topic, message, acknowledged))
+
+    async def probe(self) -> None:
+        """Check that Kafka takes our transactions; it stands for another event when there is none.
+
+        Raises: BrokerUnavailable.
+        """
+        if self._in_outage or not self._has_committed:
+            raise BrokerUnavailable("no transaction has been committed lately")
 
     async def commit(self, offsets: Mapping[int, int]) -> bool:
         """Send all messages below `offsets` and commit these in one transaction.
@@ -123,11 +139,12 @@ class ExactlyOnce:
             self._outcome_known = await self._transactions.commit(messages, due, self._membership)
         except BrokerUnavailable as error:
             self._outcome_known = False
-            self._set_outage(True)
+            self._set_outage(error)
             telemetry.get_logger().debug(telemetry.TRANSACTION_FAILED, detail=error.detail)
             return False
-        self._set_outage(False)
+        self._set_outage(None)
         if self._outcome_known:
+            self._has_committed = True
             self._acknowledge(due)
         return self._outcome_known
 
@@ -147,10 +164,10 @@ class ExactlyOnce:
         self._acknowledge(await self._source.fetch_committed(self._assignment))
         self._outcome_known = True
 
-    def _set_outage(self, out: bool) -> None:
-        if out is not self._in_outage:
-            self._in_outage = out
-            self._on_outage(out)
+    def _set_outage(self, refusal: OutageError | None) -> None:
+        if (refusal is not None) is not self._in_outage:
+            self._in_outage = refusal is not None
+            self._on_outage(refusal)
 
     def _list_below(self, offsets: Mapping[int, int]) -> Iterable[_PendingMessage]:
         for partition, end in offsets.items():

@@ -1,10 +1,12 @@
 """Keys, headers and bytes of the messages that we send to Kafka; pure. The names of the headers are a contract."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.errors import ZoomInError
+from pipeline.wire.events import EVENT_ID_HEADER, REPLAY_OF_HEADER
 from pipeline.wire.messages import VERDICT_SCHEMA, VerdictEvent
 from pipeline.wire.record import RawRecord
 
@@ -13,8 +15,12 @@ DETAIL_CHARACTERS = 512
 CONTINUED_BYTES = 256
 """longest header of a record that is copied into a message of ours"""
 HEADER_PREFIX = "zoomin-"
-EVENT_ID_HEADER = "zoomin-event-id"
 REPLAY_HEADER = "zoomin-replay"
+
+LARGEST_UNCOMPRESSED_BYTES = 16 * 1024 * 1024
+"""a topic's limit holds for compressed messages; above this size ours are not compressed to see if they fit"""
+GZIP_LEVEL = 9
+"""of the producers, too: `fits` must not find a message smaller than they make it"""
 
 _BATCH_OVERHEAD_BYTES = 128
 _HEADER_OVERHEAD_BYTES = 10
@@ -31,8 +37,22 @@ class OutgoingMessage:
     @property
     def size_bytes(self) -> int:
         """An upper estimate of the size before compression."""
-        headers = sum(len(name.encode()) + len(value) + _HEADER_OVERHEAD_BYTES for name, value in self.headers)
-        return _BATCH_OVERHEAD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
+        return self._overhead_bytes + len(self.content)
+
+    @property
+    def content(self) -> bytes:
+        headers = (part for name, value in self.headers for part in (name.encode(), value))
+        return b"".join((self.key or b"", self.value or b"", *headers))
+
+    @property
+    def _overhead_bytes(self) -> int:
+        return _BATCH_OVERHEAD_BYTES + _HEADER_OVERHEAD_BYTES * len(self.headers)
+
+    def fits(self, limit_bytes: int) -> bool:
+        """Return whether a topic with this limit takes the message, compressed if need be."""
+        if not limit_bytes < self.size_bytes <= LARGEST_UNCOMPRESSED_BYTES:
+            return self.size_bytes <= limit_bytes
+        return self._overhead_bytes + len(zlib.compress(self.content, GZIP_LEVEL)) <= limit_bytes
 
 
 MessageBuilder = Callable[[int], OutgoingMessage]
@@ -53,7 +73,7 @@ def build_verdict_message(
         _encode(f"{event.image.bucket}/{event.image.key}"), event.model_dump_json().encode(), tuple(headers.items())
     )
     keyed_as_record = replace(keyed_as_object, key=record.key)
-    return keyed_as_record if record.key and keyed_as_record.size_bytes <= limit_bytes else keyed_as_object
+    return keyed_as_record if record.key and keyed_as_record.fits(limit_bytes) else keyed_as_object
 
 
 def build_dead_letter_message(
@@ -77,10 +97,10 @@ def build_dead_letter_message(
         own += (("traceparent", _encode(traceparent)),)
     ours = _build_dead_letter_headers(record, error, event_id=event_id, worker=worker, failed_at=failed_at)
     whole = OutgoingMessage(record.key, record.value, own + ours)
-    if whole.size_bytes <= limit_bytes and (record.key, record.value) != (None, None):
+    if (record.key, record.value) != (None, None) and whole.fits(limit_bytes):
         return whole
     without_value = replace(whole, value=b"", headers=(*whole.headers, ("zoomin-dlt-value", b"omitted")))
-    if without_value.size_bytes <= limit_bytes:
+    if without_value.fits(limit_bytes):
         return without_value
     return OutgoingMessage(None, b"", (*ours, ("zoomin-dlt-value", b"omitted")))
 
@@ -88,13 +108,16 @@ def build_dead_letter_message(
 def _build_dead_letter_headers(
     record: RawRecord, error: ZoomInError, *, event_id: str | None, worker: str, failed_at: datetime
 ) -> Headers:
-    sent_by_replay = {name: _read_short_header(record, name) for name in (EVENT_ID_HEADER, REPLAY_HEADER)}
+    sent_by_replay = {
+        name: _read_short_header(record, name) for name in (EVENT_ID_HEADER, REPLAY_HEADER, REPLAY_OF_HEADER)
+    }
     if event_id is not None:
         sent_by_replay[EVENT_ID_HEADER] = _encode(event_id)
     about = {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
+        **({"index": error.index} if error.index else {}),
         "timestamp-ms": record.timestamp_ms,
         "code": error.code,
         "stage": error.stage or "unknown",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from pipeline.errors import InternalFault, ZoomInError
+from pipeline.errors import MessageTooLarge, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
 from worker.common.sections import KafkaSettings
@@ -40,13 +40,16 @@ class KafkaPublisher:
         traceparent: str | None = None,
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
-        """Publish the verdict. Raises: BrokerUnavailable; InternalFault for a verdict larger than its topic takes."""
+        """Publish the verdict. Raises: BrokerUnavailable; MessageTooLarge for a verdict larger than its topic takes."""
         topic = self._settings.verdict_topic
 
         def build_message(limit_bytes: int) -> OutgoingMessage:
             message = build_verdict_message(event, record, traceparent=traceparent, limit_bytes=limit_bytes)
-            if message.size_bytes > limit_bytes:
-                raise InternalFault(f"{message.size_bytes} bytes are more than topic {topic} takes")
+            if not message.fits(limit_bytes):
+                raise MessageTooLarge(
+                    f"a verdict of {message.size_bytes} bytes is larger, compressed too, than the {limit_bytes} bytes "
+                    f"that topic {topic} takes: raise its max.message.bytes"
+                )
             return message
 
         await self._delivery.deliver(topic, record, build_message, acknowledged=acknowledged)
@@ -60,7 +63,10 @@ class KafkaPublisher:
         traceparent: str | None = None,
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
-        """Publish the record with the error as a dead letter. Raises: BrokerUnavailable."""
+        """Publish the record with the error as a dead letter, if need be without its value.
+
+        Raises: BrokerUnavailable; MessageTooLarge if the topic does not even take a letter without key and value.
+        """
 
         def build_message(limit_bytes: int) -> OutgoingMessage:
             return build_dead_letter_message(
@@ -73,4 +79,8 @@ class KafkaPublisher:
                 limit_bytes=limit_bytes,
             )
 
-        await self._delivery.deliver(self._settings.dead_letter_topic, record, build_message, acknowledged=acknowledged)
+        topic = self._settings.dead_letter_topic
+        try:
+            await self._delivery.deliver(topic, record, build_message, acknowledged=acknowledged)
+        except MessageTooLarge:  # the topic takes less than its settings say, or we may not read those
+            await self._delivery.deliver(topic, record, lambda _limit: build_message(0), acknowledged=acknowledged)

@@ -38,9 +38,9 @@ class RetryingPublisher:
     async def publish_verdict(
         self, event: VerdictEvent, record: RawRecord, *, traceparent: str | None, acknowledged: Callable[[], None]
     ) -> None:
-        """Publish the verdict, through an outage of the broker if need be.
+        """Publish the verdict, however long its topic refuses all of them.
 
-        Raises: PersistentRefusal when the broker refuses this one verdict while it accepts others; InternalFault.
+        Raises: PersistentRefusal of MessageTooLarge when the topic takes other verdicts and this one is too large.
         """
         await self._verdict_retrier.call(
             lambda: self._publisher.publish_verdict(event, record, traceparent=traceparent, acknowledged=acknowledged)

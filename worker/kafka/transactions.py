@@ -17,7 +17,7 @@ from pipeline.errors import BrokerUnavailable, FatalError
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, read_message_limits, to_ms
 from worker.kafka.confined import ConfinedThread
-from worker.kafka.outgoing import OutgoingMessage
+from worker.kafka.outgoing import LARGEST_UNCOMPRESSED_BYTES, OutgoingMessage
 from worker.kafka.poll_result import Membership
 from worker.kafka.workarounds import add_offsets, close_producer, commit_transaction
 
@@ -46,6 +46,10 @@ class KafkaTransactions:
         """
         await self._thread.run(self._renew)
 
+    async def refresh_limits(self) -> None:
+        """Read `limit_bytes` again, because an operator may have raised them; keep them while no broker answers."""
+        await self._thread.run(self._refresh_limits)
+
     async def commit(
         self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
     ) -> bool:
@@ -66,8 +70,7 @@ class KafkaTransactions:
     def _renew(self) -> None:
         self._discard()
         try:
-            topics = (self._settings.verdict_topic, self._settings.dead_letter_topic)
-            self.limit_bytes = read_message_limits(self._settings, topics)
+            self._read_limits()
             self._producer = connect(
                 KafkaProducer,
                 self._settings,
@@ -78,13 +81,21 @@ class KafkaTransactions:
                 delivery_timeout_ms=to_ms(STEP_TIMEOUT_S),
                 request_timeout_ms=to_ms(BLOCK_TIMEOUT_S),
                 max_block_ms=to_ms(BLOCK_TIMEOUT_S),
-                max_request_size=max(self.limit_bytes.values()),
+                max_request_size=LARGEST_UNCOMPRESSED_BYTES,  # before compression, unlike the topics' limits
             )
             self._producer.init_transactions()
         except kafka_errors.KafkaError as error:
             raise _build_error(
                 f"transactional id {self._id} is not served; it takes the right to write it", error
             ) from error
+
+    def _read_limits(self) -> None:
+        topics = (self._settings.verdict_topic, self._settings.dead_letter_topic)
+        self.limit_bytes = read_message_limits(self._settings, topics)
+
+    def _refresh_limits(self) -> None:
+        with contextlib.suppress(kafka_errors.KafkaError):
+            self._read_limits()
 
     def _commit(
         self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
@@ -95,7 +106,8 @@ class KafkaTransactions:
             return False
         except kafka_errors.MessageSizeTooLargeError as error:
             raise FatalError(
-                f"an output topic takes smaller messages than at our start; start again: {error}"
+                "an output topic takes smaller messages than its max.message.bytes said at our start; start again, "
+                f"with the right DESCRIBE_CONFIGS on both output topics: {error}"
             ) from error
         except _FENCED as error:
             if self._settings.transactional_id:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from pipeline.errors import ZoomInError
-from worker.common.retry import Retrier, RetryPolicy
+from pipeline.errors import OutageError, ZoomInError
+from worker.common.retry import Peers, Retrier, RetryPolicy
 from worker.common.sections import RetrySettings
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
@@ -25,6 +25,7 @@ class Retriers:
         dependency: str,
         *,
         probe: Callable[[], Awaitable[object]] | None = None,
+        peers: Peers | None = None,
         patience_s: float | None = None,
     ) -> Retrier:
         def report_retry(error: ZoomInError, wait_s: float) -> None:
@@ -41,14 +42,19 @@ class Retriers:
             on_retry=report_retry,
             on_outage=self.build_outage_reporter(dependency),
             probe=probe,
+            peers=peers,
         )
 
-    def build_outage_reporter(self, dependency: str) -> Callable[[bool], None]:
-        """Return the function to call when the dependency stops serving, and when it serves again."""
+    def build_outage_reporter(self, dependency: str) -> Callable[[OutageError | None], None]:
+        """Return the function that gets the first refusal of an outage of the dependency, and None at its end."""
 
-        def report_outage(out: bool) -> None:
-            self._metrics.outage.labels(dependency).set(int(out))
-            event = telemetry.OUTAGE_BEGAN if out else telemetry.OUTAGE_ENDED
-            telemetry.get_logger().warning(event, dependency=dependency)
+        def report_outage(refusal: OutageError | None) -> None:
+            self._metrics.outage.labels(dependency).set(0 if refusal is None else 1)
+            if refusal is None:
+                telemetry.get_logger().warning(telemetry.OUTAGE_ENDED, dependency=dependency)
+            else:
+                telemetry.get_logger().warning(
+                    telemetry.OUTAGE_BEGAN, dependency=dependency, code=refusal.code, detail=refusal.detail
+                )
 
         return report_outage

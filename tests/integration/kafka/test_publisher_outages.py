@@ -10,7 +10,7 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import MessageSizeTooLargeError
 
-from pipeline.errors import BrokerUnavailable, MalformedEvent, ZoomInError
+from pipeline.errors import BrokerUnavailable, MalformedEvent, MessageTooLarge, ZoomInError
 from tests.support.builders import build_record
 from tests.support.servers.services import KafkaForTests, eventually
 from tests.support.verdicts import build_verdict
@@ -23,6 +23,7 @@ from worker.local.kafka import KafkaBroker
 from worker.local.stack import CACHE
 
 TOO_LARGE = b"x" * 2_000  # with what is around it
+NOISE = random.Random(0).randbytes(50_000)  # which no compression makes smaller
 
 Connect = Callable[[KafkaSettings], KafkaPublisher]
 
@@ -126,8 +127,8 @@ async def test_letter_of_a_full_sized_record_is_whole_where_the_topic_takes_it(
 async def test_limit_is_the_topics_own(kafka: KafkaForTests, connect: Connect) -> None:
     settings = build_settings(kafka, letter_bytes=20_000)
     publisher = connect(settings)
-    await publisher.publish_dead_letter(build_record(b"x" * 50_000), MalformedEvent("large"), event_id=None)
-    await publisher.publish_verdict(build_verdict(scan_explanation="x" * 50_000), build_record())
+    await publisher.publish_dead_letter(build_record(NOISE), MalformedEvent("large"), event_id=None)
+    await publisher.publish_verdict(build_verdict(scan_explanation=NOISE.hex()), build_record())
     (letter,) = kafka.read_records(settings.dead_letter_topic)
     assert (letter.value, dict(letter.headers)["zoomin-dlt-value"]) == (b"", b"omitted")
     assert len(kafka.read_records(settings.verdict_topic)) == 1
@@ -138,14 +139,40 @@ async def test_producer_that_was_refused_once_is_not_used_again(kafka: KafkaForT
     settings = build_settings(kafka)
     publisher = connect(settings)
     await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
-    shrink(kafka, settings.verdict_topic)
-    incompressible = "".join(chr(0x4E00 + (n * 7919) % 20_000) for n in range(5_000))
-    with pytest.raises(BrokerUnavailable, match="MessageSizeTooLarge"):
-        await publisher.publish_verdict(build_verdict(scan_explanation=incompressible), build_record())
+    change_limit(kafka, settings.verdict_topic, len(TOO_LARGE))
+    with pytest.raises(MessageTooLarge, match="MessageSizeTooLarge"):
+        await publisher.publish_verdict(build_verdict(scan_explanation=NOISE.hex()), build_record())
     await publisher.publish_verdict(build_verdict(event_id="after"), build_record())
     records = kafka.read_records(settings.verdict_topic)
     ids = [dict(found.headers)["zoomin-event-id"] for found in records if found.value != TOO_LARGE]
     assert ids == [b"before", b"after"]
+
+
+async def test_letter_topic_that_takes_less_than_before_still_takes_the_letter(
+    kafka: KafkaForTests, connect: Connect
+) -> None:
+    settings = build_settings(kafka)
+    publisher = connect(settings)
+    await publisher.publish_dead_letter(build_record(b"before"), MalformedEvent("small"), event_id=None)
+    change_limit(kafka, settings.dead_letter_topic, len(TOO_LARGE))
+    await publisher.publish_dead_letter(build_record(NOISE), MalformedEvent("large"), event_id="large")
+    letter = kafka.read_records(settings.dead_letter_topic)[-1]
+    assert (letter.value, dict(letter.headers)["zoomin-event-id"]) == (b"", b"large")
+
+
+async def test_limit_that_an_operator_raises_is_seen_without_a_restart(kafka: KafkaForTests, connect: Connect) -> None:
+    settings = build_settings(kafka)
+    publisher = connect(settings)
+    change_limit(kafka, settings.verdict_topic, len(TOO_LARGE))
+    large = build_verdict(event_id="large", scan_explanation=NOISE.hex())
+    with pytest.raises(MessageTooLarge, match=r"max\.message\.bytes"):
+        await publisher.publish_verdict(large, build_record())
+    change_limit(kafka, settings.verdict_topic, 1_000_000)
+    with pytest.raises(MessageTooLarge):
+        await publisher.publish_verdict(large, build_record())
+    await publisher.publish_verdict(large, build_record())
+    ids = [dict(found.headers).get("zoomin-event-id") for found in kafka.read_records(settings.verdict_topic)]
+    assert b"large" in ids
 
 
 async def test_no_broker_at_all_is_an_outage(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,13 +195,13 @@ async def test_topic_that_vanished_is_an_outage(
         await connect(settings).publish_verdict(build_verdict(), build_record())
 
 
-def shrink(kafka: KafkaForTests, topic: str) -> None:
-    """Lower the limit of the topic and wait until it refuses TOO_LARGE: the setting takes effect after the answer."""
+def change_limit(kafka: KafkaForTests, topic: str, limit_bytes: int) -> None:
+    """Change the limit of the topic and wait until it is in force for TOO_LARGE: that takes effect after the answer."""
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
-    limit = {"max.message.bytes": str(len(TOO_LARGE))}
+    limit = {"max.message.bytes": str(limit_bytes)}
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
     admin.close()
-    assert eventually(lambda: is_refused(kafka, topic))
+    assert eventually(lambda: is_refused(kafka, topic) is (limit_bytes <= len(TOO_LARGE)))
 
 
 def is_refused(kafka: KafkaForTests, topic: str) -> bool:

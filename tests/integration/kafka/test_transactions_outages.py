@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import BrokerUnavailable, FatalError
 from tests.contract.test_transactions import await_membership, build_message
-from tests.integration.kafka.test_publisher_outages import shrink
+from tests.integration.kafka.test_publisher_outages import NOISE, TOO_LARGE, change_limit
 from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.sections import KafkaSettings
 from worker.kafka.source import KafkaSource
@@ -145,7 +145,6 @@ async def test_a_topic_that_takes_less_than_it_did_ends_the_worker(
     source = await start_member(settings, closing)
     membership = await await_membership(source)
     transactions = await start_transactions(settings, closing)
-    shrink(kafka, settings.verdict_topic)
-    incompressible = bytes((n * n * 31 + n // 7) % 251 for n in range(50_000))
+    change_limit(kafka, settings.verdict_topic, len(TOO_LARGE))
     with pytest.raises(FatalError, match="smaller messages"):
-        await transactions.commit([(settings.verdict_topic, build_message(incompressible))], {0: 1}, membership)
+        await transactions.commit([(settings.verdict_topic, build_message(NOISE))], {0: 1}, membership)

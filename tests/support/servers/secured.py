@@ -3,9 +3,13 @@
 Each also has a plain port, by which the test itself reads and writes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
+
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
 
 from tests.support.servers.certificates import HOST, Authority, Certificate
 from tests.support.servers.services import KafkaForTests, S3ForTests
@@ -58,6 +62,22 @@ class SecuredKafka:
             "ZOOMIN_KAFKA__SSL_KEYFILE": str(client.key),
         }
 
+    @contextmanager
+    def deny(self, operation: str, topic: str) -> Iterator[None]:
+        """Deny the user who logs in by password this operation on the topic, from within to the end of the block."""
+        resource = ResourcePattern(ResourceType.TOPIC, topic)
+        rules = [
+            ACL(f"User:{USER}", "*", ACLOperation.ALL, ACLPermissionType.ALLOW, resource),
+            ACL(f"User:{USER}", "*", ACLOperation[operation], ACLPermissionType.DENY, resource),
+        ]
+        admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
+        try:
+            admin.create_acls(rules)
+            yield
+            admin.delete_acls(rules)
+        finally:
+            admin.close()
+
     def _format_address(self, listener: str) -> str:
         return f"{HOST}:{self._broker.server.ports[listener]}"
 
@@ -78,6 +98,9 @@ class SecuredKafka:
             "ssl.keystore.location": self._server.both,
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": self._authority.file,
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "true",
+            "super.users": "User:ANONYMOUS",  # on the plain ports: the tests themselves, broker and controller
         }
 
 

@@ -3,8 +3,10 @@ import pytest
 from pipeline import errors
 from pipeline.errors import (
     AccessDenied,
+    BrokerUnavailable,
     FatalError,
     ImageDenied,
+    MessageTooLarge,
     OutageError,
     PersistentRefusal,
     PoisonError,
@@ -31,10 +33,10 @@ def test_every_error_says_by_its_kind_what_the_worker_must_do() -> None:
     [
         *((code, TransientError) for code in ("image_missing", "answer_unreadable", "generation_failed")),
         ("inference_timeout", TransientError),
-        *((code, OutageError) for code in ("store_unavailable", "broker_unavailable")),
+        *((code, OutageError) for code in ("store_unavailable", "broker_unavailable", "message_too_large")),
         *((code, PoisonError) for code in ("malformed_event", "bucket_forbidden", "image_denied", "image_changed")),
         *((code, PoisonError) for code in ("image_refused", "image_too_large", "image_undecodable", "engine_poison")),
-        ("internal_fault", PoisonError),
+        *((code, PoisonError) for code in ("internal_fault", "bucket_unavailable")),
         *((code, FatalError) for code in ("engine_dead", "store_denied", "topic_missing", "bad_settings")),
         ("dead_letter_flood", FatalError),
     ],
@@ -48,7 +50,23 @@ def test_codes_that_others_rest_on(code: str, kind: type[ZoomInError]) -> None:
 
 
 def test_an_outage_that_one_event_alone_sees_is_its_own() -> None:
-    alone = StoreUnavailable("no answer").convert_to_poison()
+    alone = StoreUnavailable("no answer").blame_event()
     assert isinstance(alone, PoisonError)
     assert (alone.code, alone.detail) == ("store_unavailable", "no answer (while others were served)")
-    assert isinstance(AccessDenied("403").convert_to_poison(), ImageDenied)
+    assert isinstance(AccessDenied("403").blame_event(), ImageDenied)
+
+
+def test_a_bucket_that_refuses_all_while_others_serve_costs_its_own_events() -> None:
+    for refusal in (StoreUnavailable("no answer"), AccessDenied("403")):
+        outcast = refusal.blame_dependency()
+        assert outcast is not None
+        assert outcast.code == "bucket_unavailable"
+        assert refusal.detail in outcast.detail
+
+
+def test_a_topic_that_refuses_is_never_an_events_fault_but_its_size_may_be() -> None:
+    assert BrokerUnavailable("not authorized").blame_event() is None
+    large = MessageTooLarge("2 MB").blame_event()
+    assert large is not None
+    assert large.code == "message_too_large"
+    assert MessageTooLarge("2 MB").blame_dependency() is None

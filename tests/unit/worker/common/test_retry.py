@@ -9,15 +9,18 @@ import pytest
 from pipeline.errors import (
     AccessDenied,
     BrokerUnavailable,
+    BucketUnavailable,
     EngineDead,
     ImageDenied,
     ImageMissing,
     ImageTooLarge,
+    MessageTooLarge,
+    OutageError,
     PersistentRefusal,
     StoreUnavailable,
     ZoomInError,
 )
-from worker.common.retry import Retrier, RetryPolicy
+from worker.common.retry import Peers, Retrier, RetryPolicy
 
 POLICY = RetryPolicy(attempts=3, first_wait_s=1.0, max_wait_s=8.0, patience_s=60.0)
 Hook = Callable[[], Awaitable[object]]
@@ -30,7 +33,7 @@ class World:
         self.now_s = 1000.0
         self.slept: list[float] = []
         self.retried: list[tuple[str, float]] = []
-        self.outages: list[bool] = []
+        self.outages: list[str] = []
         self.meanwhile: Hook | None = None
 
     async def sleep(self, wait_s: float) -> None:
@@ -39,15 +42,19 @@ class World:
         if self.meanwhile:
             await self.meanwhile()
 
-    def retrier(self, policy: RetryPolicy = POLICY, probe: Hook | None = None) -> Retrier:
+    def note_outage(self, refusal: OutageError | None) -> None:
+        self.outages.append("over" if refusal is None else refusal.code)
+
+    def retrier(self, policy: RetryPolicy = POLICY, probe: Hook | None = None, peers: Peers | None = None) -> Retrier:
         return Retrier(
             policy,
             clock=lambda: self.now_s,
             sleep=self.sleep,
             rng=random.Random(7),
             on_retry=lambda error, wait_s: self.retried.append((error.code, wait_s)),
-            on_outage=self.outages.append,
+            on_outage=self.note_outage,
             probe=probe,
+            peers=peers,
         )
 
 
@@ -119,7 +126,7 @@ async def test_an_outage_is_waited_out_however_long() -> None:
     assert result == "done"
     assert len(world.slept) == 500
     assert sum(world.slept) > 10 * POLICY.patience_s
-    assert world.outages == [True, False]
+    assert world.outages == ["store_unavailable", "over"]
     assert not retrier.in_outage
 
 
@@ -217,7 +224,7 @@ async def test_probe_stands_for_someone_else_when_nobody_asks() -> None:
         probes += 1
 
     with pytest.raises(PersistentRefusal):
-        await world.retrier(probe=probe).call(refusing(lambda: BrokerUnavailable("refused")))
+        await world.retrier(probe=probe).call(refusing(lambda: MessageTooLarge("refused")))
     assert probes > 0
     assert sum(world.slept) >= 2 * POLICY.patience_s - POLICY.max_wait_s
     assert sum(world.slept) <= 2 * (POLICY.patience_s + POLICY.max_wait_s)
@@ -238,7 +245,7 @@ async def test_a_store_that_is_listed_before_it_serves_anyone_condemns_nobody() 
         return "done"
 
     assert await world.retrier(probe=probe).call(operation) == "done"
-    assert world.outages == [True, False]
+    assert world.outages == ["store_unavailable", "over"]
 
 
 async def test_failing_probe_leaves_it_an_outage() -> None:
@@ -260,3 +267,117 @@ async def test_an_answer_of_any_kind_ends_the_streak_of_refusals() -> None:
     world.meanwhile = lambda: retrier.call(served)
     script = [down() for _ in range(9)] + [ImageMissing("404")] + [down() for _ in range(9)]
     assert await retrier.call(failing(*script)) == "done"
+
+
+async def test_a_topic_that_refuses_verdicts_costs_no_event_whatever_else_it_serves() -> None:
+    """A right that is withdrawn later, while a probe of the topic's state is content: nobody is to blame."""
+    world = World()
+
+    async def probe() -> None:
+        return
+
+    retrier = world.retrier(probe=probe)
+    await retrier.call(served)
+    world.meanwhile = lambda: retrier.call(served)
+    assert await retrier.call(failing(*[BrokerUnavailable("not authorized") for _ in range(500)])) == "done"
+
+
+class Buckets:
+    """Two buckets of one S3; `meanwhile` events of the healthy one are served."""
+
+    def __init__(self, world: World, probe: Hook | None = None) -> None:
+        self.peers = Peers(probe)
+        self.denied = world.retrier(peers=self.peers, probe=refusing(lambda: AccessDenied("403")))
+        self.healthy = world.retrier(peers=self.peers)
+
+
+def deny() -> ZoomInError:
+    return AccessDenied("403 on every object")
+
+
+async def test_a_bucket_that_refuses_all_while_another_serves_costs_its_own_events_after_patience() -> None:
+    world = World()
+    buckets = Buckets(world)
+    world.meanwhile = lambda: buckets.healthy.call(served)
+    with pytest.raises(BucketUnavailable):
+        await buckets.denied.call(refusing(deny))
+    assert POLICY.patience_s <= sum(world.slept) <= POLICY.patience_s + POLICY.max_wait_s
+    assert world.outages == ["access_denied"], "the bucket still refuses everyone"
+
+
+async def test_the_next_events_of_such_a_bucket_do_not_wait_as_long_again() -> None:
+    world = World()
+    buckets = Buckets(world)
+    world.meanwhile = lambda: buckets.healthy.call(served)
+    for _ in range(2):
+        world.slept.clear()
+        with pytest.raises(BucketUnavailable):
+            await buckets.denied.call(refusing(deny))
+    assert len(world.slept) == 1
+
+
+async def test_a_bucket_that_serves_again_has_patience_again() -> None:
+    world = World()
+    buckets = Buckets(world)
+    world.meanwhile = lambda: buckets.healthy.call(served)
+    with pytest.raises(BucketUnavailable):
+        await buckets.denied.call(refusing(deny))
+    assert await buckets.denied.call(served) == "served"
+    assert world.outages == ["access_denied", "over"]
+    assert await buckets.denied.call(failing(deny(), deny(), deny())) == "done"
+
+
+async def test_when_all_peers_refuse_it_is_an_outage_of_them_all() -> None:
+    world = World()
+    buckets = Buckets(world, probe=refusing(down))
+    assert await buckets.denied.call(failing(*[deny() for _ in range(200)])) == "done"
+
+
+async def test_a_bucket_given_up_earlier_is_waited_for_when_all_peers_refuse() -> None:
+    world = World()
+    buckets = Buckets(world, probe=refusing(down))
+    world.meanwhile = lambda: buckets.healthy.call(served)
+    with pytest.raises(BucketUnavailable):
+        await buckets.denied.call(refusing(deny))
+    world.meanwhile = None
+    world.now_s += 1
+    assert await buckets.denied.call(failing(*[down() for _ in range(200)])) == "done"
+
+
+async def test_a_probe_of_the_peers_stands_for_their_events_when_all_slots_wait_for_one_bucket() -> None:
+    world = World()
+
+    async def probe() -> None:
+        return
+
+    with pytest.raises(BucketUnavailable):
+        await Buckets(world, probe=probe).denied.call(refusing(deny))
+    assert sum(world.slept) <= 2 * (POLICY.patience_s + POLICY.max_wait_s)
+
+
+async def test_an_object_that_its_own_bucket_alone_refuses_is_denied_whatever_peers_do() -> None:
+    world = World()
+    buckets = Buckets(world)
+    world.meanwhile = lambda: buckets.denied.call(served)
+    with pytest.raises(ImageDenied):
+        await buckets.denied.call(refusing(deny))
+
+
+async def test_a_bucket_that_comes_back_slowly_condemns_no_event_that_waited() -> None:
+    """It serves one event late in the other's patience; only a whole patience of such service would tell them apart."""
+    world = World()
+    buckets = Buckets(world)
+    began_s = world.now_s
+
+    async def meanwhile() -> None:
+        await buckets.healthy.call(served)
+        if world.now_s > began_s + POLICY.patience_s - 2 * POLICY.max_wait_s:
+            await buckets.denied.call(served)
+
+    async def operation() -> str:
+        if world.now_s < began_s + POLICY.patience_s + POLICY.max_wait_s:
+            raise deny()
+        return "done"
+
+    world.meanwhile = meanwhile
+    assert await buckets.denied.call(operation) == "done"

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from pipeline.errors import BrokerUnavailable, FatalError
+from pipeline.errors import BrokerUnavailable, FatalError, MessageTooLarge, OutageError
 from pipeline.wire.record import RawRecord
 from tests.support.fakes_kafka import VERDICT_TOPIC, FakeBroker, FakeSource, FakeTransactions
 from worker.common.sections import FlowSettings
@@ -22,9 +22,12 @@ class Worker:
     def __init__(self, broker: FakeBroker) -> None:
         self.source: FakeSource = broker.build_source()
         self.transactions: FakeTransactions = broker.build_transactions()
-        self.outages: list[bool] = []
+        self.outages: list[str] = []
         self.acknowledged: list[int] = []
-        self.delivery = ExactlyOnce(self.source, self.transactions, on_outage=self.outages.append)
+        self.delivery = ExactlyOnce(self.source, self.transactions, on_outage=self.note_outage)
+
+    def note_outage(self, refusal: OutageError | None) -> None:
+        self.outages.append("over" if refusal is None else refusal.code)
 
     async def start(self) -> "Worker":
         await self.delivery.check()
@@ -72,10 +75,10 @@ async def test_answers_wait_for_the_commit_that_passes_them(broker: FakeBroker, 
 async def test_what_went_wrong_before_the_commit_is_sent_again(broker: FakeBroker, worker: Worker) -> None:
     worker.transactions.errors.append(BrokerUnavailable("the connection died"))
     assert not await worker.delivery.commit({0: 4})
-    assert (list_values(broker), worker.acknowledged, worker.outages) == ([], [], [True])
+    assert (list_values(broker), worker.acknowledged, worker.outages) == ([], [], ["broker_unavailable"])
     assert await worker.delivery.commit({0: 4})
     assert list_values(broker) == [b"a", b"b", b"c", b"d"]
-    assert worker.outages == [True, False]
+    assert worker.outages == ["broker_unavailable", "over"]
 
 
 async def test_what_was_committed_after_all_is_not_sent_again(broker: FakeBroker, worker: Worker) -> None:
@@ -90,6 +93,7 @@ async def test_answers_of_a_partition_that_was_taken_are_never_seen(broker: Fake
     broker.evict(worker.source)
     poll_result = await worker.poll()
     assert poll_result.lost == {0}
+    await worker.poll()
     assert await worker.delivery.commit({0: 4})
     assert list_values(broker) == []
 
@@ -100,6 +104,7 @@ async def test_a_fenced_member_commits_nothing_and_is_no_outage(broker: FakeBrok
     assert (list_values(broker), broker.committed, worker.outages) == ([], {}, [])
     for record in (await worker.poll()).records:
         await worker.answer(record)
+    await worker.poll()
     assert await worker.delivery.commit({0: 4})
     assert list_values(broker) == [b"a", b"b", b"c", b"d"]
 
@@ -110,7 +115,7 @@ async def test_while_the_broker_is_away_answers_stay_and_nothing_is_raised(broke
     assert not await worker.delivery.commit({0: 4})
     broker.down = False
     assert await worker.delivery.commit({0: 4})
-    assert (list_values(broker), worker.outages) == ([b"a", b"b", b"c", b"d"], [True, False])
+    assert (list_values(broker), worker.outages) == ([b"a", b"b", b"c", b"d"], ["broker_unavailable", "over"])
 
 
 async def test_a_fatal_error_leaves_the_worker(broker: FakeBroker, worker: Worker) -> None:
@@ -166,3 +171,37 @@ async def test_the_loop_reads_no_further_than_its_span_while_transactions_fail(b
     stop.set()
     await running
     assert len(list_values(broker)) == 100
+
+
+async def test_a_message_that_its_topic_does_not_take_is_taken_when_the_limit_is_raised(broker: FakeBroker) -> None:
+    broker.send(b"a")
+    worker = await Worker(broker).start()
+    (record,) = (await worker.poll()).records
+    broker.limit_bytes *= 2
+
+    def build_message(limit_bytes: int) -> OutgoingMessage:
+        if limit_bytes < broker.limit_bytes:
+            raise MessageTooLarge("larger than the topic takes")
+        return OutgoingMessage(None, record.value, ())
+
+    async def deliver() -> None:
+        await worker.delivery.deliver(VERDICT_TOPIC, record, build_message, acknowledged=lambda: None)
+
+    with pytest.raises(MessageTooLarge):
+        await deliver()
+    await deliver()
+    assert await worker.delivery.commit({0: 1})
+    assert list_values(broker) == [b"a"]
+
+
+async def test_a_probe_is_content_once_a_transaction_was_committed_and_none_failed_since(
+    broker: FakeBroker, worker: Worker
+) -> None:
+    with pytest.raises(BrokerUnavailable):
+        await worker.delivery.probe()
+    assert await worker.delivery.commit({0: 2})
+    await worker.delivery.probe()
+    broker.down = True
+    assert not await worker.delivery.commit({0: 4})
+    with pytest.raises(BrokerUnavailable):
+        await worker.delivery.probe()

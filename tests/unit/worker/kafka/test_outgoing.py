@@ -1,15 +1,23 @@
 """Keys, headers and bytes of messages, as the contract names them."""
 
 import json
+import random
 from datetime import UTC, datetime
 
 from pipeline.errors import ImageUndecodable, PersistentRefusal, StoreUnavailable, ZoomInError
 from pipeline.wire.record import RawRecord
 from tests.support.builders import build_record
 from tests.support.verdicts import build_verdict
-from worker.kafka.outgoing import OutgoingMessage, build_dead_letter_message, build_verdict_message
+from worker.kafka.outgoing import (
+    LARGEST_UNCOMPRESSED_BYTES,
+    OutgoingMessage,
+    build_dead_letter_message,
+    build_verdict_message,
+)
 
 LIMIT = 1_048_588
+NOISE = random.Random(0).randbytes(LIMIT)
+"""bytes that no compression makes smaller"""
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -53,7 +61,7 @@ def test_verdict_carries_its_json_and_headers() -> None:
 def test_verdict_is_keyed_as_the_record_else_as_the_object() -> None:
     event = build_verdict(bucket="photos", key="a b/ü.png")
     as_object = "photos/a b/ü.png".encode()
-    for own, key in ((b"own", b"own"), (b"", as_object), (None, as_object), (b"x" * LIMIT, as_object)):
+    for own, key in ((b"own", b"own"), (b"", as_object), (None, as_object), (NOISE, as_object)):
         assert build_verdict_message(event, build_record(key=own), traceparent=None, limit_bytes=LIMIT).key == key
 
 
@@ -115,16 +123,28 @@ def test_tombstone_stays_one_but_nothing_at_all_is_marked() -> None:
 
 
 def test_record_too_large_for_its_letter_leaves_its_value_behind() -> None:
-    big = build_letter(build_record(b"v" * 2000, key=b"k", headers={"x": b"y"}), limit_bytes=2000)
+    big = build_letter(build_record(NOISE[:2000], key=b"k", headers={"x": b"y"}), limit_bytes=2000)
     assert (big.key, big.value) == (b"k", b"")
     assert dict(big.headers)["zoomin-dlt-value"] == b"omitted"
     assert dict(big.headers)["x"] == b"y"
     assert big.size_bytes <= 2000
 
 
+def test_record_that_fits_once_it_is_compressed_keeps_its_value() -> None:
+    record = build_record(b"v" * 100_000, key=b"k")
+    letter = build_letter(record, limit_bytes=2000)
+    assert (letter.key, letter.value) == (record.key, record.value)
+    assert "zoomin-dlt-value" not in dict(letter.headers)
+
+
+def test_record_that_is_huge_uncompressed_leaves_its_value_behind() -> None:
+    letter = build_letter(build_record(bytes(LARGEST_UNCOMPRESSED_BYTES)))
+    assert dict(letter.headers)["zoomin-dlt-value"] == b"omitted"
+
+
 def test_record_whose_key_and_headers_are_too_large_leaves_them_behind_too() -> None:
-    flood = {"x": b"y" * 3000, "zoomin-event-id": b"z" * 3000}
-    big = build_letter(build_record(b"v", key=b"k" * 3000, headers=flood), event_id=None, limit_bytes=2000)
+    flood = {"x": NOISE[:3000], "zoomin-event-id": NOISE[:3000]}
+    big = build_letter(build_record(b"v", key=NOISE[:3000], headers=flood), event_id=None, limit_bytes=2000)
     assert (big.key, big.value) == (None, b"")
     assert dict(big.headers)["zoomin-dlt-offset"] == b"42"
     assert big.size_bytes <= 2000

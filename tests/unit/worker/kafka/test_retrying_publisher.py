@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pipeline.errors import BrokerUnavailable, ImageMissing, InternalFault
+from pipeline.errors import BrokerUnavailable, ImageMissing, InternalFault, MessageTooLarge
 from tests.support.builders import build_record
 from tests.support.fakes_kafka import FakeBroker, FakePublisher
 from tests.support.verdicts import build_verdict
@@ -48,10 +48,19 @@ async def test_a_dead_letter_waits_out_an_outage_and_is_acknowledged_once(broker
     assert len(broker.dead_letters) == len(acknowledged) == 1
 
 
-async def test_a_verdict_that_its_topic_does_not_take_is_not_tried_again(broker: FakeBroker) -> None:
+async def test_a_verdict_too_large_for_its_topic_waits_until_the_topic_takes_it(broker: FakeBroker) -> None:
     publisher = broker.build_publisher()
-    publisher.errors = [InternalFault("too large"), InternalFault("again")]
-    with pytest.raises(InternalFault, match="too large"):
+    publisher.errors = [MessageTooLarge("the topic takes nothing of this size")] * 20
+    await wrap(publisher).publish_verdict(
+        build_verdict(), build_record({}), traceparent=None, acknowledged=lambda: None
+    )
+    assert len(broker.verdicts) == 1
+
+
+async def test_a_fault_of_ours_is_not_tried_again(broker: FakeBroker) -> None:
+    publisher = broker.build_publisher()
+    publisher.errors = [InternalFault("a bug"), InternalFault("again")]
+    with pytest.raises(InternalFault, match="a bug"):
         await wrap(publisher).publish_verdict(
             build_verdict(), build_record({}), traceparent=None, acknowledged=lambda: None
         )

@@ -40,5 +40,6 @@ async def test_an_outage_is_a_flag_and_two_lines() -> None:
         assert await retriers.build("bucket uploads").call(fetch) == "image"
     assert 1.0 in seen
     assert value(metrics, "zoomin_outage", "bucket uploads") == 0
-    told = [line["event"] for line in logs if line["log_level"] == "warning"]
-    assert told == [telemetry.OUTAGE_BEGAN, telemetry.OUTAGE_ENDED]
+    began, ended = [line for line in logs if line["log_level"] == "warning"]
+    assert (began["event"], began["code"], began["detail"]) == (telemetry.OUTAGE_BEGAN, "store_unavailable", "away")
+    assert ended["event"] == telemetry.OUTAGE_ENDED
