@@ -3,6 +3,7 @@
 Invariant: a committable offset never lies past an open one, and only the present assignment of a partition counts.
 """
 
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class _Assignment:
     next_offset: int | None
     committed: int | None
     open: Counter[int] = field(default_factory=Counter)
+    begun: list[int] = field(default_factory=list)
+    """offsets of the records since the commit, in order"""
 
     @property
     def committable(self) -> int | None:
@@ -40,7 +43,7 @@ class _Assignment:
         if self.next_offset is None or self.committable is None:
             return 0
         secured = self.committable if self.committed is None else min(self.committed, self.committable)
-        return self.next_offset - secured
+        return bisect_left(self.begun, self.next_offset) - bisect_left(self.begun, secured)
 
 
 class OffsetLedger:
@@ -59,6 +62,7 @@ class OffsetLedger:
     def begin(self, partition: int, offset: int) -> Position:
         assignment = self._assignments[partition]
         assignment.open[offset] += 1
+        insort(assignment.begun, offset)
         assignment.next_offset = offset + 1
         return Position(partition, offset, assignment.epoch)
 
@@ -87,11 +91,15 @@ class OffsetLedger:
     def note_commit(self, offsets: Mapping[int, int]) -> None:
         """Note that the broker has stored these offsets."""
         for partition, offset in offsets.items():
-            if partition in self._assignments:
-                self._assignments[partition].committed = offset
+            if (assignment := self._assignments.get(partition)) is not None:
+                assignment.committed = offset
+                del assignment.begun[: bisect_left(assignment.begun, offset)]
 
     def measure_span(self, partition: int) -> int:
-        """Count the offsets from the last commit to the newest read: a crash would repeat these."""
+        """Count the records from the last commit to the newest read: a crash would repeat these.
+
+        Offsets without records do not count: a compacted topic has more of them than records.
+        """
         assignment = self._assignments.get(partition)
         return 0 if assignment is None else assignment.span
 

@@ -36,6 +36,8 @@ class KafkaSettings(Section):
     """a silent worker loses its partitions after this long"""
     max_poll_interval_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
     """a worker that does not poll loses its partitions after this long"""
+    max_batch_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 40)] = 128 * 1024 * 1024
+    """a compressed batch of records that unpacks to more stops the worker; unpacked, it takes twice its size"""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """SSL: TLS; SASL_*: with user and password"""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -114,7 +116,7 @@ class FlowSettings(Section):
     max_pixels_in_flight: Annotated[int, Field(ge=1_000_000)] = 200_000_000
     """decoded pixels held at once, 3 bytes each"""
     max_span: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    """from the last commit to the newest read offset of a partition: what a crash repeats at most"""
+    """records of a partition from the last commit to the newest read: what a crash repeats at most"""
     drain_timeout_s: Seconds = 30.0
     """from SIGTERM to exit"""
 

@@ -19,6 +19,7 @@ from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, to_ms
 from worker.kafka.poll_result import Membership, Partitions, PollResult
 from worker.kafka.positions import Positions
+from worker.kafka.unpacking import limit_unpacking
 from worker.kafka.workarounds import (
     accept_invalid_header_keys,
     clear_stale_responses,
@@ -33,6 +34,8 @@ PARTITION_FETCH_BYTES = 64 * 1024
 """20 to 200 events: the client hands out a whole buffer before it goes on with the next partition"""
 FETCH_WAIT_S = 0.1
 """longest wait of a resumed partition for the running fetch of the others"""
+METADATA_AGE_S = 20.0
+"""longest time until added partitions are noticed, instead of the client's five minutes"""
 
 
 class Consumer:
@@ -41,6 +44,7 @@ class Consumer:
     def __init__(self, settings: KafkaSettings, *, lost: Partitions = frozenset()) -> None:
         """Report the partitions `lost` of an abandoned consumer with the next poll. Raises: KafkaError."""
         accept_invalid_header_keys()
+        limit_unpacking(settings.max_batch_bytes)
         self._settings = settings
         self._rebalances: deque[tuple[str, Partitions]] = deque([("lost", lost)] if lost else [])
         self._handover: Mapping[int, int] = {}
@@ -59,6 +63,7 @@ class Consumer:
             max_poll_interval_ms=to_ms(settings.max_poll_interval_s),
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             fetch_max_wait_ms=to_ms(FETCH_WAIT_S),
+            metadata_max_age_ms=to_ms(METADATA_AGE_S),
         )
         self._positions = Positions(self._client)
         self._client.subscribe([settings.input_topic], listener=_Listener(self._note_rebalance))
@@ -73,8 +78,7 @@ class Consumer:
         except kafka_errors.RetriableError:
             batches = {}
         except (kafka_errors.KafkaError, RuntimeError) as error:
-            drop_broken_batch(self._client)
-            raise self._build_read_error(error) from error
+            raise self._build_read_error(error, drop_broken_batch(self._client)) from error
         finally:
             self._handover = {}  # after this poll it could take the committed offset back
         self._positions.note_epochs(record for batch in batches.values() for record in batch)
@@ -171,9 +175,10 @@ class Consumer:
         topic = self._settings.input_topic
         return {TopicPartition(topic, p): self._positions.add_epoch(p, offset) for p, offset in offsets.items()}
 
-    def _build_read_error(self, error: Exception) -> FatalError:
+    def _build_read_error(self, error: Exception, broken: TopicPartition | None) -> FatalError:
+        place = "" if broken is None else f", partition {broken.partition},"
         return FatalError(
-            f"topic {self._settings.input_topic} cannot be read on by group {self._settings.group_id}: "
+            f"topic {self._settings.input_topic}{place} cannot be read on by group {self._settings.group_id}: "
             f"{type(error).__name__}: {error}"
         )
 

@@ -74,9 +74,14 @@ async def _complete_joining(coordinator: ConsumerCoordinator, assignment: bytes)
     await coordinator._on_join_complete_async(joined.generation_id, joined.member_id, joined.protocol, assignment)
 
 
-def drop_broken_batch(consumer: KafkaConsumer) -> None:
-    """Drop the batch whose iterator raised in a poll; otherwise the next poll reads it in an endless loop."""
-    consumer._fetcher._next_partition_records = None
+def drop_broken_batch(consumer: KafkaConsumer) -> TopicPartition | None:
+    """Drop the batch whose iterator raised in a poll; otherwise the next poll reads it in an endless loop.
+
+    Returns its partition; None if the error came from elsewhere.
+    """
+    fetcher = consumer._fetcher
+    broken, fetcher._next_partition_records = fetcher._next_partition_records, None
+    return None if broken is None else broken.topic_partition
 
 
 def clear_stale_responses(consumer: KafkaConsumer) -> None:

@@ -82,7 +82,7 @@ class Metrics:
         )
         self.in_flight = Gauge("zoomin_in_flight", "Events being worked on.", registry=r)
         self.span = Gauge(
-            "zoomin_span", "Largest distance from last commit to newest read offset of a partition.", registry=r
+            "zoomin_span", "Most records of a partition from its last commit to the newest read.", registry=r
         )
         self.lag = Gauge("zoomin_lag_records", "Records behind the end of a partition.", ["partition"], registry=r)
         self.paused = Gauge("zoomin_paused", "Partitions held back because slots or span are full.", registry=r)

@@ -28,9 +28,11 @@ from pipeline.wire.record import RawRecord
 from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.sections import KafkaSettings
 from worker.kafka import client as kafka_client
+from worker.kafka import consumer as consumer_module
 from worker.kafka import workarounds
 from worker.kafka.poll_result import PollResult
 from worker.kafka.source import KafkaSource
+from worker.kafka.unpacking import limit_unpacking
 from worker.kafka.workarounds import finish_joining, release_parked_records
 
 Workaround = Callable[[KafkaConsumer], None]
@@ -216,6 +218,42 @@ async def test_odd_header_key_is_read_and_harms_no_neighbour(
     assert records[1].headers == (("before", b"1"), ("caf?", b"\xff"), ("after", b""))
 
 
+async def test_batch_that_unpacks_to_more_than_the_limit_is_fatal(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], closing: ExitStack
+) -> None:
+    closing.callback(limit_unpacking, KafkaSettings().max_batch_bytes)
+    topic = kafka.create_topic("bomb", partitions=2)
+    settings = build_settings(kafka, topic).model_copy(update={"max_batch_bytes": 1 << 20})
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, linger_ms=60_000, compression_type="zstd",
+                             batch_size=1 << 24, max_request_size=1 << 24)  # fmt: skip
+    sent = [producer.send(topic, b"x" * 600_000, partition=1) for _ in range(2)]
+    producer.flush(timeout=PATIENCE_S)
+    assert all(future.succeeded() for future in sent)
+    producer.close(timeout=5)
+    source = opened(settings)
+    await source.start()
+    with pytest.raises(FatalError, match=rf"{topic}, partition 1,.*offsets 0 to 1 .*MAX_BATCH_BYTES.* to 2$"):
+        await read(source, 1)
+
+
+async def test_added_partitions_are_found_soon(
+    kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert consumer_module.METADATA_AGE_S < 30
+    monkeypatch.setattr(consumer_module, "METADATA_AGE_S", 1.0)
+    topic = kafka.create_topic("grown")
+    source = opened(build_settings(kafka, topic))
+    await source.start()
+    kafka.send(topic, b"old")
+    await read(source, 1)
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    admin.create_partitions({topic: NewPartitions(2)})
+    admin.close()
+    async with asyncio.timeout(PATIENCE_S):
+        while len((await poll_source(source)).assignment) < 2:
+            pass
+
+
 async def test_batch_that_cannot_be_read_is_fatal_and_not_an_endless_loop(
     kafka: KafkaForTests, opened: Callable[[KafkaSettings], KafkaSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,7 +265,7 @@ async def test_batch_that_cannot_be_read_is_fatal_and_not_an_endless_loop(
     assert [record.value for record in await read(source, 1)] == [b"a"]
     for _ in range(2):
         async with asyncio.timeout(PATIENCE_S):
-            with pytest.raises(FatalError, match=f"{topic}.*{CorruptRecordError.__name__}"):
+            with pytest.raises(FatalError, match=f"{topic}, partition 0,.*{CorruptRecordError.__name__}"):
                 await read(source, 1)
 
 

@@ -29,18 +29,40 @@ def test_committed_offsets_are_not_offered_again() -> None:
     assert ledger.find_committable() == {}
 
 
-def test_span_counts_from_the_last_commit_to_the_newest_read() -> None:
+def test_span_counts_the_records_from_the_last_commit_to_the_newest_read() -> None:
     ledger = OffsetLedger()
     ledger.assign(0, 5)
     oldest = ledger.begin(0, 5)
     ledger.finish(ledger.begin(0, 6))
     ledger.begin(0, 9)
-    assert ledger.measure_span(0) == 5
+    assert ledger.measure_span(0) == 3
     ledger.finish(oldest)
-    assert ledger.measure_span(0) == 5, "what is not committed is repeated"
+    assert ledger.measure_span(0) == 3, "what is not committed is repeated"
     ledger.note_commit(ledger.find_committable())
     assert ledger.measure_span(0) == 1
     assert ledger.measure_span(1) == 0
+
+
+def test_span_leaves_out_offsets_without_records() -> None:
+    ledger = OffsetLedger()
+    ledger.assign(0, 0)
+    for offset in (0, 1000, 2000):
+        ledger.begin(0, offset)
+    assert ledger.measure_span(0) == 3
+    idle = OffsetLedger()
+    idle.assign(0, 0)
+    idle.skip_gaps(0, 5000)
+    assert idle.measure_span(0) == 0
+
+
+def test_span_forgets_what_a_cut_log_held_behind_the_cut() -> None:
+    ledger = OffsetLedger()
+    ledger.assign(0, 0)
+    for position in [ledger.begin(0, offset) for offset in range(100)]:
+        ledger.finish(position)
+    ledger.finish(ledger.begin(0, 50))
+    ledger.note_commit(ledger.find_committable())
+    assert ledger.measure_span(0) == 0
 
 
 def test_results_of_a_lost_assignment_are_dropped() -> None:
@@ -116,6 +138,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.read: dict[int, list[int]] = {}
         self.open: dict[int, list[Position]] = {}
         self.committed: dict[int, int] = {}
+        self.uncommitted: dict[int, list[int]] = {}
 
     @rule(partition=PARTITIONS, position=st.integers(0, 50))
     def assign(self, partition: int, position: int) -> None:
@@ -123,6 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.read[partition] = [position - 1]
         self.open[partition] = []
         self.committed[partition] = position
+        self.uncommitted[partition] = []
 
     @precondition(lambda self: self.read)
     @rule(partition=PARTITIONS)
@@ -139,6 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
         position = self.ledger.begin(partition, offset)
         self.read[partition].append(offset)
         self.open[partition].append(position)
+        self.uncommitted[partition].append(offset)
         return position
 
     @rule(position=consumes(begun))
@@ -154,6 +179,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def commit(self) -> None:
         self.committed |= self.ledger.find_committable()
+        for partition, committed in self.ledger.find_committable().items():
+            self.uncommitted[partition] = [o for o in self.uncommitted[partition] if o >= committed]
         self.ledger.note_commit(self.ledger.find_committable())
         assert self.ledger.find_committable() == {}
 
@@ -177,7 +204,8 @@ class LedgerMachine(RuleBasedStateMachine):
         for partition, read in self.read.items():
             unfinished = [position.offset for position in self.open[partition]]
             floor = min([*unfinished, read[-1] + 1, self.committed[partition]])
-            assert self.ledger.measure_span(partition) == read[-1] + 1 - floor
+            repeated = [offset for offset in self.uncommitted[partition] if floor <= offset <= read[-1]]
+            assert self.ledger.measure_span(partition) == len(repeated)
 
     @invariant()
     def counts_what_is_open(self) -> None:

@@ -55,13 +55,15 @@ class AtOnce:
 
 
 class Clock:
-    """Goes on by a hundredth of a second whenever it is read."""
+    """Goes on by a hundredth of a second whenever it is read, unless it is stopped."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
+        self.stopped = False
     def __call__(self) -> float:
-        self.now += 0.01
+        if not self.stopped:
+            self.now += 0.01
         return self.now
 
 
@@ -316,6 +318,18 @@ async def wait_for_looks(clock: Clock, seconds: float) -> None:
 async def test_a_partition_that_could_go_on_and_does_not_gets_a_new_consumer(
     broker: FakeBroker, clock: Clock, running: Start
 ) -> None:
+async def test_a_compacted_topic_is_not_held_back_by_its_gaps(broker: FakeBroker, clock: Clock, running: Start) -> None:
+    for _ in range(20):
+        broker.send(b"x")
+        for _ in range(100):
+            broker.leave_gap(0)
+    handler = AtOnce()
+    clock.stopped = True  # no commit comes
+    await running(handler, max_span=50)
+    await until(lambda: len(handler.handled) == 20)
+    assert broker.commits == []
+
+
     source, handler = Silent(broker), AtOnce()
     loop = await running(handler, source)
     await until(lambda: loop.loop.joined)
