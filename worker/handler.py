@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import VisionEngine
-from pipeline.errors import FatalError, InternalFault, PoisonError, ZoomInError
+from pipeline.errors import FatalError, InternalFault, ZoomInError
 from pipeline.verdict import RgbImage
-from pipeline.wire.events import ImageEvent, parse_event
+from pipeline.wire.entries import IgnoredEntry, ImageEvent, RefusedEntry, format_index
+from pipeline.wire.events import parse_record
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent, build_verdict_event
 from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
@@ -23,7 +24,7 @@ from worker.storage.retrying_store import RetryingStore
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a record: for each image event None for a verdict or the code of its dead letter; empty: ignored."""
+    """The end of a record: for each entry None for a verdict or the code of its dead letter; ignored ones have none."""
 
     codes: tuple[str | None, ...]
 
@@ -49,20 +50,26 @@ class EventHandler:
     observer: EventObserver
 
     async def handle(self, record: RawRecord) -> Outcome:
-        """Return when every image event of the record is answered and the publisher has accepted the answers.
+        """Return when every entry of the record is answered and the publisher has accepted the answers.
 
         Raises: FatalError alone; every other error ends as a dead letter.
         """
         with self.observer.trace_record(record):
             watch = self.observer.start_stopwatch(record)
-            try:
-                with watch.time_stage("parse"):
-                    events = parse_event(record, self.addressing)
-            except PoisonError as error:
-                return Outcome((await self._publish_dead_letter(record, error, None),))
-            if not events:
-                self.observer.report_ignored(record)
-            return Outcome(tuple([await self._answer_event(event, record) for event in events]))
+            with watch.time_stage("parse"):
+                entries = parse_record(record, self.addressing)
+            ignored = [entry for entry in entries if isinstance(entry, IgnoredEntry)]
+            if ignored:
+                self.observer.report_ignored(record, ignored)
+            answered = (entry for entry in entries if not isinstance(entry, IgnoredEntry))
+            return Outcome(tuple([await self._answer_entry(entry, record) for entry in answered]))
+
+    async def _answer_entry(self, entry: ImageEvent | RefusedEntry, record: RawRecord) -> str | None:
+        """Return None for a published verdict, else the code of the dead letter."""
+        if isinstance(entry, ImageEvent):
+            return await self._answer_event(entry, record)
+        entry.error.stage = "parse"
+        return await self._publish_dead_letter(record, entry.error, entry)
 
     async def _answer_event(self, event: ImageEvent, record: RawRecord) -> str | None:
         """Return None for a published verdict, else the code of the dead letter."""
@@ -79,11 +86,11 @@ class EventHandler:
             except FatalError:
                 raise
             except ZoomInError as error:
-                return await self._publish_dead_letter(record, error, event.event_id)
+                return await self._publish_dead_letter(record, error, event)
             except Exception as error:  # noqa: BLE001 - our bug: one event pays, the breaker stops us if it was not one
                 fault = InternalFault(f"{type(error).__name__}: {error}")
                 fault.__cause__ = error
-                return await self._publish_dead_letter(record, fault, event.event_id)
+                return await self._publish_dead_letter(record, fault, event)
             if self.sampler is not None:
                 with watch.time_stage("sample"):
                     await self.sampler.offer(verdict, image)
@@ -117,15 +124,18 @@ class EventHandler:
         )
         self.observer.log_verdict(verdict, record)
 
-    async def _publish_dead_letter(self, record: RawRecord, error: ZoomInError, event_id: str | None) -> str:
+    async def _publish_dead_letter(
+        self, record: RawRecord, error: ZoomInError, entry: ImageEvent | RefusedEntry
+    ) -> str:
+        error.index = format_index(entry.index)
         await self.publisher.publish_dead_letter(
             record,
             error,
-            event_id=event_id,
+            event_id=entry.event_id,
             traceparent=self.observer.read_traceparent(),
             acknowledged=lambda: self.observer.count_dead_letter(error),
         )
-        self.observer.log_dead_letter(record, error, event_id)
+        self.observer.log_dead_letter(record, error, entry.event_id)
         return error.code
 
 

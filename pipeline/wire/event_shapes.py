@@ -1,9 +1,12 @@
 """Models the events that senders write: our own shape in full, and of foreign shapes the fields that we read."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictInt, ValidationError
+
+from pipeline.errors import MalformedEvent
+from pipeline.wire.urls import redact_text
 
 MAX_ID_LENGTH = 256
 
@@ -14,6 +17,7 @@ VersionId = Annotated[str, Field(max_length=1024, pattern=r"^[!-~]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
 ShortText = Annotated[str, Field(max_length=256)]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ImageEventMessage(BaseModel):
@@ -46,6 +50,7 @@ class StoredObject(ForeignModel):
     etag: Etag | None = None
     version_id: VersionId | None = None
     sequencer: ShortText | None = None
+    size: object = None  # only compared with 0: senders leave it out, or write null
 
 
 class S3Object(StoredObject):
@@ -83,3 +88,31 @@ class CloudEvent(ForeignModel):
     id: Id
     source: Annotated[str, Field(min_length=1)]
     type: Annotated[str, Field(min_length=1)]
+
+
+class SnsMessage(ForeignModel):
+    type: Literal["Notification"] = Field(alias="Type")
+    id: Id = Field(alias="MessageId")
+    message: str = Field(alias="Message")
+
+
+class SqsMessage(ForeignModel):
+    """A message of a queue: in lower case as Lambda and Pipes send it, in upper case as the queue's own API does."""
+
+    id: Id = Field(validation_alias=AliasChoices("messageId", "MessageId"))
+    body: str = Field(validation_alias=AliasChoices("body", "Body"))
+
+
+def validate(model: type[Model], body: object) -> Model:
+    """Read `body` as `model`. Raises: MalformedEvent that names up to four wrong fields."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        problems = [
+            f"{redact_text('.'.join(map(str, e['loc'])))}: {e['msg']}" for e in error.errors(include_input=False)
+        ]
+    raise MalformedEvent("; ".join(problems[:4]))
+
+
+def strip_quotes(etag: str | None) -> str | None:
+    return etag.strip('"') or None if etag else None

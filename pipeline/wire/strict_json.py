@@ -14,7 +14,15 @@ JsonObject = dict[str, object]
 
 
 def read_object(text: str | bytes) -> JsonObject:
-    """Parse one JSON object; refuse repeated keys, NaN, lone surrogates and very deep nesting.
+    """Parse one JSON object. Raises: MalformedEvent, as `read_document` does, and for a list."""
+    document = read_document(text)
+    if not isinstance(document, dict):
+        raise MalformedEvent("a JSON object is expected, not a list")
+    return document
+
+
+def read_document(text: str | bytes) -> JsonObject | list[object]:
+    """Parse one JSON object or list; refuse repeated keys, NaN, lone surrogates and very deep nesting.
 
     Raises: MalformedEvent.
     """
@@ -31,7 +39,7 @@ def read_object(text: str | bytes) -> JsonObject:
         raise MalformedEvent(f"not JSON: {error.msg} at character {error.pos}") from None
     except ValueError:
         raise MalformedEvent("a number of too many digits") from None
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | list):
         raise MalformedEvent(f"a JSON object is expected, not a {type(value).__name__}")
     return value
 

@@ -51,14 +51,20 @@ class HostileImage:
         return () if isinstance(self.expected, Picture) else self.expected
 
 
+Expected = tuple[tuple[str, str] | str, ...] | str
+
+
 @dataclass(frozen=True)
 class HostileEvent:
-    """`expected`: the objects that are asked for, in order (none: the record is ignored), or a code."""
+    """`expected`: the objects that are asked for and the codes of refused entries, in order; or the record's code.
+
+    Nothing is expected of a record that is ignored.
+    """
 
     name: str
     reason: str
     value: bytes | None = field(repr=False)
-    expected: tuple[tuple[str, str], ...] | str
+    expected: Expected
     key: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import cache
 
 from pipeline import parse
-from pipeline.errors import AnswerUnreadable, BucketForbidden, MalformedEvent
-from pipeline.wire.events import parse_event
+from pipeline.errors import AnswerUnreadable
+from pipeline.wire.entries import ImageEvent
+from pipeline.wire.events import parse_record
 from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
 from tests.hostile.addresses import Ground
@@ -53,12 +54,10 @@ def event_surprise(text: str, addressing: Addressing) -> str | None:
     """What is wrong with how a record of this text is read; None when nothing is."""
     record = RawRecord("images", 0, 0, 0, None, text.encode(errors="surrogatepass"))
     try:
-        asked = [event.image for event in parse_event(record, addressing)]
-    except (MalformedEvent, BucketForbidden):
-        return None
+        entries = parse_record(record, addressing)
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"{type(error).__name__}: {error}"
-    for image in asked:
+    for image in (entry.image for entry in entries if isinstance(entry, ImageEvent)):
         if image.bucket not in addressing.buckets or {".", ".."} & set(re.split(r"[/\\]", image.key)):
             return f"asks for {image.bucket!r}/{image.key!r}"
         if not 1 <= len(image.key.encode()) <= 1024:

@@ -43,7 +43,8 @@ class Post:
 
     def events(self, entries: Sequence[HostileEvent]) -> Iterator[Send]:
         picture = images.encode_png(build_noise())
-        named = {key for entry in entries if isinstance(entry.expected, tuple) for _, key in entry.expected}
+        expected = (item for entry in entries if isinstance(entry.expected, tuple) for item in entry.expected)
+        named = {item[1] for item in expected if not isinstance(item, str)}
         stored = {key for key in sorted(named) if self._stores(key, picture)}
         for entry in entries:
             yield self._event(entry, check_event(entry, stored))

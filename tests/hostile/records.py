@@ -2,10 +2,11 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import cast
 
 from tests.hostile.addresses import FORBIDDEN, MALFORMED, Ground
-from tests.hostile.entries import HostileEvent
+from tests.hostile.entries import Expected, HostileEvent
 from tests.support.builders import build_notification
 
 WRONG: list[object] = [None, True, 0, -1, 1.5, [], {}, ["a"], {"a": "b"}]
@@ -15,14 +16,15 @@ def hostile_records(ground: Ground) -> Iterator[HostileEvent]:
     yield from _bytes(ground)
     yield from _fields(ground)
     yield from _notifications(ground)
+    yield from _cloud_and_bridge(ground)
     yield from _envelopes(ground)
+    yield from _batches(ground)
     yield from _headers(ground)
 
 
 def _bytes(ground: Ground) -> Iterator[HostileEvent]:
     url = f"s3://{ground.bucket}/a.png"
     values: list[tuple[str, bytes | None]] = [
-        ("a tombstone", None),
         ("nothing", b""),
         ("a blank", b" "),
         ("a zero", b"\0"),
@@ -56,8 +58,9 @@ def _bytes(ground: Ground) -> Iterator[HostileEvent]:
         ("Avro of a registry", b"\0\0\0\0\1" + bytes(20)),
     ]
     for number, (reason, value) in enumerate(values):
-        key = b"k" if value is None else None
-        yield HostileEvent(f"bytes-{number}", reason, value, MALFORMED, key=key)
+        yield HostileEvent(f"bytes-{number}", reason, value, MALFORMED)
+    yield HostileEvent("tombstone", "a key without a value", None, (), key=b"k")
+    yield HostileEvent("empty-tombstone", "a key with an empty value", b"", (), key=b"k")
     yield HostileEvent("bytes-none", "neither a key nor a value", None, MALFORMED)
     escaped = b'{"\\u0075rl": "\\u00733://' + ground.bucket.encode() + b'/a.png"}'
     yield HostileEvent("escaped", "names written in escapes are the same names", escaped, ((ground.bucket, "a.png"),))
@@ -98,7 +101,11 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
     many = build_notification(*[(here, f"{i}.png") for i in range(101)])
     yield told("records-101", "more images than a record may name", many, MALFORMED)
     mixed = build_notification((here, "a.png"), ("secret", "a.png"))
-    yield told("records-mixed", "one forbidden image forbids its record", mixed, FORBIDDEN)
+    yield told("records-mixed", "a forbidden image is refused alone", mixed, ((here, "a.png"), FORBIDDEN))
+    stepped = build_notification((here, "a/../b"), (here, "a.png"), (here, ""))
+    yield told("records-stepped", "broken keys are refused alone", stepped, (MALFORMED, (here, "a.png"), MALFORMED))
+    refused = build_notification(*[("secret", f"{i}.png") for i in range(101)])
+    yield told("records-101-refused", "letters hold the whole record: too many become one", refused, MALFORMED)
     for key, meant in {
         "a+b.png": "a b.png",
         "a%2Bb.png": "a+b.png",
@@ -121,6 +128,9 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "ObjectTagging:Put",
         "Replication:X",
         "LifecycleExpiration:Delete",
+        "s3:ObjectCreated:PutTagging",
+        "s3:ObjectAccessed:Get",
+        "ObjectSynced:Delete",
     ):
         yield told(f"ignored-{name}", "known, and no image of ours", build_notification((here, "a"), name=name), ())
     for name in (
@@ -130,6 +140,9 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         "ObjectRemovedX",
         "",
         "s3:s3:ObjectCreated:Put",
+        "ObjectSynced:PutTagging",
+        "ObjectSynced:",
+        "ObjectAccessedX:Get",
     ):
         yield told(f"unknown-{name}", "almost a known name", build_notification((here, "a"), name=name), MALFORMED)
     for number, wrong in enumerate(WRONG):
@@ -139,7 +152,7 @@ def _notifications(ground: Ground) -> Iterator[HostileEvent]:
         yield told(f"s3-{number}", "its s3 of another type", broken, MALFORMED)
 
 
-def _envelopes(ground: Ground) -> Iterator[HostileEvent]:
+def _cloud_and_bridge(ground: Ground) -> Iterator[HostileEvent]:
     here = ground.bucket
     cloud = {"specversion": "1.0", "id": "c", "source": "/x", "type": "t"}
     ours = {"url": f"s3://{here}/a.png"}
@@ -156,16 +169,96 @@ def _envelopes(ground: Ground) -> Iterator[HostileEvent]:
         yield told(f"bridge-type-{number}", "a type of another type", bridge | {"detail-type": wrong}, MALFORMED)
 
 
+def _envelopes(ground: Ground) -> Iterator[HostileEvent]:
+    here, fine = ground.bucket, ((ground.bucket, "a.png"),)
+    ours = {"url": f"s3://{here}/a.png"}
+    cloud = {"specversion": "1.0", "id": "c", "source": "/x", "type": "t", "data": ours}
+    sns: dict[str, object] = {"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:x"}
+    wraps: dict[str, Callable[[object], dict[str, object]]] = {
+        "sns": lambda content: sns | {"Message": content},
+        "sqs": lambda content: {"messageId": "q", "body": content},
+        "queue": lambda content: {"MessageId": "q", "Body": content},
+        "connect": lambda content: {"schema": {}, "payload": content},
+    }
+    for name, wrap in wraps.items():
+        yield told(f"{name}-url", "a URL in an envelope", wrap(ours["url"]), fine)
+        yield told(f"{name}-ours", "our own event in an envelope", wrap(json.dumps(ours)), fine)
+        for number, content in enumerate(
+            [
+                *WRONG,
+                "",
+                "{",
+                "[]",
+                "http://127.0.0.1/x",
+                f"s3://{here}/../x",
+                json.dumps({"url": "file:///etc/passwd"}),
+            ]
+        ):
+            yield told(f"{name}-{number}", "an envelope around something else", wrap(content), MALFORMED)
+        yield told(f"{name}-secret", "the allow-list holds inside of an envelope", wrap("s3://secret/a"), FORBIDDEN)
+        yield told(f"{name}-cloud", "an envelope in an envelope", wrap(json.dumps(cloud)), MALFORMED)
+        for inner, wrap_inner in wraps.items():
+            nested = wrap(json.dumps(wrap_inner(json.dumps(ours))))
+            yield told(f"{name}-{inner}", "an envelope in an envelope", nested, MALFORMED)
+        deep = json.dumps("x")
+        for _ in range(12):
+            deep = json.dumps(wrap(deep))
+        yield told(f"{name}-deep", "envelopes in envelopes, each twice as long", json.loads(deep), MALFORMED)
+    for number, wrong in enumerate(WRONG):
+        yield told(
+            f"sns-type-{number}", "a type that SNS does not send", sns | {"Type": wrong, "Message": "x"}, MALFORMED
+        )
+        yield told(f"sns-id-{number}", "an id of another type", sns | {"MessageId": wrong, "Message": "x"}, MALFORMED)
+    confirmation = sns | {"Type": "SubscriptionConfirmation", "SubscribeURL": "http://127.0.0.1/x"}
+    yield told("sns-confirmation", "nobody asks the URL of a confirmation", confirmation, MALFORMED)
+    change = {"before": None, "after": ours, "op": "c", "source": {}}
+    yield told("debezium", "a row is not an event", change, MALFORMED)
+    yield told("connect-extra", "almost the envelope of Connect", {"schema": {}, "payload": ours, "x": 1}, MALFORMED)
+    test = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
+    yield told("sns-test", "S3's test event in an envelope", sns | {"Message": json.dumps(test)}, ())
+
+
+def _batches(ground: Ground) -> Iterator[HostileEvent]:
+    here = ground.bucket
+    ours = {"url": f"s3://{here}/a.png"}
+    (entry,) = cast(list[object], build_notification((here, "b.png"))["Records"])
+    message = {"messageId": "q", "eventSource": "aws:sqs", "body": json.dumps(build_notification((here, "a.png")))}
+    sns = {"EventSource": "aws:sns", "Sns": {"Type": "Notification", "MessageId": "m", "TopicArn": "t", "Message": "{"}}
+    named = (here, "a.png"), (here, "b.png")
+    for name, batch in {"list": [message, entry], "lambda": {"Records": [message, entry]}}.items():
+        yield told(f"batch-{name}", "a message and an entry of S3", batch, named)
+    for number, wrong in enumerate(WRONG):
+        yield told(f"batch-{number}", "a broken member is refused alone", [ours, wrong], (named[0], MALFORMED))
+    yield told("batch-broken", "a broken message is refused alone", {"Records": [sns, message]}, (MALFORMED, named[0]))
+    yield told("batch-empty", "a batch of nothing", [], MALFORMED)
+    yield told("batch-of-batches", "a list in a list", [[ours]], MALFORMED)
+    yield told("batch-records", "Records in Records", {"Records": [{"Records": [entry]}]}, MALFORMED)
+    yield told("batch-101", "more images than a record may name", [ours] * 101, MALFORMED)
+    many = {"Records": [message | {"body": json.dumps({"Records": [entry] * 51})}] * 2}
+    yield told("batch-102", "more images than a record may name, in two messages", many, MALFORMED)
+    yield told("batch-broken-101", "one letter instead of a hundred thousand", [0] * 100_000, MALFORMED)
+    for count, expected in (1000, ()), (30_000, MALFORMED):
+        ignored = {"Records": [{"eventName": "ObjectRemoved:Delete"}] * count}
+        yield told(f"batch-ignored-{count}", "more entries than a record may hold", ignored, expected)
+
+
 def _headers(ground: Ground) -> Iterator[HostileEvent]:
     ours = json.dumps({"url": f"s3://{ground.bucket}/a.png"}).encode()
     fine = ((ground.bucket, "a.png"),)
-    cases: list[tuple[str, str, bytes | None, str | tuple[tuple[str, str], ...]]] = [
+    cases: list[tuple[str, str, bytes | None, Expected]] = [
         ("zoomin-dlt-code", "a forged code", b"internal_fault", fine),
         ("zoomin-verdict", "a header of ours that is none", b"real", fine),
         ("zoomin-event-id", "an id without value", None, fine),
         ("zoomin-event-id", "an id that is not UTF-8", b"\xff", MALFORMED),
         ("zoomin-event-id", "an id too long", b"x" * 257, MALFORMED),
         ("zoomin-replay", "a count that is none", b"-1; drop", fine),
+        ("zoomin-replay-of", "a place without value", None, fine),
+        ("zoomin-replay-of", "a place of the record itself", b"images/0@0", fine),
+        ("zoomin-replay-of", "a place that is none", b"images/0@x", MALFORMED),
+        ("zoomin-replay-of", "a place of digits of another script", "images/0@\u0663".encode(), MALFORMED),
+        ("zoomin-replay-of", "a place of a megabyte", b"a/0@" + b"9" * 500_000, MALFORMED),
+        ("zoomin-replay-of", "an index of an entry that is not there", b"images/0@0#3", MALFORMED),
+        ("zoomin-replay-of", "an index of a thousand steps", b"images/0@0#" + b"0." * 1000, MALFORMED),
         ("traceparent", "no trace", b"\xff" * 10, fine),
         ("traceparent", "a trace of a megabyte", b"0" * 500_000, fine),
         ("traceparent", "a trace without value", None, fine),
@@ -184,5 +277,5 @@ def _headers(ground: Ground) -> Iterator[HostileEvent]:
         yield HostileEvent(f"key-{key[:6]!r}", "a record key of any bytes", ours, fine, key=key)
 
 
-def told(name: str, reason: str, body: object, expected: tuple[tuple[str, str], ...] | str) -> HostileEvent:
+def told(name: str, reason: str, body: object, expected: Expected) -> HostileEvent:
     return HostileEvent(name, reason, json.dumps(body).encode(), expected)

@@ -36,6 +36,12 @@ def build_notification(
     return {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": name, "s3": o} for o in objects]}
 
 
+def build_bridge_event(kind: str = "Object Created", **stored: object) -> dict[str, object]:
+    """Build an event of EventBridge; `stored` are further fields of its object."""
+    detail = {"version": "0", "bucket": {"name": "photos"}, "object": {"key": "a+b%20.jpg", "size": 3, **stored}}
+    return {"version": "0", "id": "b-1", "detail-type": kind, "source": "aws.s3", "detail": detail}
+
+
 def build_noise(width: int = 64, height: int = 48, *, mode: str = "RGB", seed: int = 0) -> Image.Image:
     """Build an image of random pixels, the same for the same seed; no codec can compress it."""
     channels = len(Image.new(mode, (1, 1)).getbands())

@@ -73,7 +73,7 @@ DOORS = {
 TESTED_ELSEWHERE = {
     # A port, without code.
     "pipeline/engine.py": "tests/contract/test_engine.py",
-    # Parts of reading events, seen from outside through parse_event.
+    # Parts of reading events, seen from outside through parse_record.
     "pipeline/wire/event_shapes.py": "tests/unit/pipeline/wire/test_events.py",
     "pipeline/wire/record.py": "tests/unit/pipeline/wire/test_events.py",
     "pipeline/wire/strict_json.py": "tests/unit/pipeline/wire/test_events.py",

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pipeline.wire.entries import Place, format_index, parse_index
+from pipeline.wire.events import EVENT_ID_HEADER, REPLAY_OF_HEADER
 from pipeline.wire.record import RawRecord
-from worker.kafka.outgoing import EVENT_ID_HEADER, HEADER_PREFIX, REPLAY_HEADER
+from worker.kafka.outgoing import HEADER_PREFIX, REPLAY_HEADER
 
 MAX_REPLAYS = 4
 
@@ -31,10 +33,11 @@ class DeadLetter:
         if not topic or not code:
             return None
         partition, offset = _read_header(record, "zoomin-dlt-partition"), _read_header(record, "zoomin-dlt-offset")
+        index = _read_header(record, "zoomin-dlt-index")
         return cls(
             record=record,
             topic=topic,
-            origin=f"{topic}/{partition}@{offset}",
+            origin=f"{topic}/{partition}@{offset}" + (f"#{index}" if index else ""),
             code=code,
             detail=_read_header(record, "zoomin-dlt-detail"),
             event_id=_read_header(record, EVENT_ID_HEADER) or None,
@@ -48,22 +51,37 @@ class DeadLetter:
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
-        """The original record's headers, and the two by which the worker recognizes a replay."""
+        """The original record's headers, and those by which the worker recognizes a replay and the entry it means."""
         own = [
             (name, value or b"") for name, value in self.record.headers if not name.lower().startswith(HEADER_PREFIX)
         ]
         if self.event_id:
             own.append((EVENT_ID_HEADER, self.event_id.encode()))
+        first_place = _find_first_place(self.record)
+        if first_place:
+            own.append((REPLAY_OF_HEADER, str(first_place).encode()))
         return [*own, (REPLAY_HEADER, str(self.replays + 1).encode())]
 
 
 def identify(record: RawRecord) -> str:
-    """Return what a letter and its replay share: the event id, or a digest of the bytes if there is no id."""
+    """Return what a letter and its replay share: the event id, or a digest of bytes and index if there is no id."""
     event_id = _read_header(record, EVENT_ID_HEADER)
     if event_id:
         return event_id
     digest = hashlib.sha256(repr((record.key, record.value)).encode()).hexdigest()
-    return f"record:{digest}"
+    first_place = _find_first_place(record)
+    return f"record:{digest}" + (f"#{format_index(first_place.index)}" if first_place and first_place.index else "")
+
+
+def _find_first_place(record: RawRecord) -> Place | None:
+    """Return where the record of a letter or of a replay lay before any replay; None if its headers do not say."""
+    index = parse_index(_read_header(record, "zoomin-dlt-index"))
+    earlier = Place.parse(_read_header(record, REPLAY_OF_HEADER))
+    if earlier:
+        return replace(earlier, index=index or earlier.index)
+    topic, partition, offset = (_read_header(record, f"zoomin-dlt-{name}") for name in ("topic", "partition", "offset"))
+    own = Place.parse(f"{topic}/{partition}@{offset}")
+    return replace(own, index=index or ()) if own else None
 
 
 def count_replays(record: RawRecord) -> int:

@@ -5,11 +5,12 @@ Invariant: no report raises. It follows an answer that Kafka has; an error would
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import ParamSpec
 
 from pipeline.errors import InternalFault, ZoomInError
+from pipeline.wire.entries import IgnoredEntry
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
 from worker.common.record_time import read_record_time
@@ -58,9 +59,15 @@ class EventObserver:
         return Stopwatch(self._metrics, self._tracing, self._clock, queued_s=self._compute_age_s(record) or 0.0)
 
     @_contain_errors
-    def report_ignored(self, record: RawRecord) -> None:
-        self._metrics.events.labels("ignored").inc()
-        telemetry.get_logger().debug(telemetry.RECORD_IGNORED, partition=record.partition, offset=record.offset)
+    def report_ignored(self, record: RawRecord, entries: Sequence[IgnoredEntry]) -> None:
+        self._metrics.events.labels("ignored").inc(len(entries))
+        telemetry.get_logger().debug(
+            telemetry.RECORD_IGNORED,
+            partition=record.partition,
+            offset=record.offset,
+            entries=len(entries),
+            reason=entries[0].reason,
+        )
 
     @_contain_errors
     def count_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:
@@ -106,6 +113,7 @@ class EventObserver:
             code=error.code,
             stage=error.stage,
             attempts=error.attempts,
+            index=error.index,
             detail=error.detail,
             exc_info=error.__cause__ if isinstance(error, InternalFault) else None,
         )

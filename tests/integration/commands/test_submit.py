@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.errors import BadSettings, FatalError, ImageMissing, TopicMissing
-from pipeline.wire.events import parse_event
+from pipeline.wire.events import parse_record
 from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
 from tests.support.processes.commands import run_command
@@ -46,7 +46,7 @@ def read_events(kafka, settings):
     found = []
     for r in kafka.read_records(settings.kafka.input_topic):
         record = RawRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
-        found += parse_event(record, addressing)
+        found += parse_record(record, addressing)
     return found
 
 

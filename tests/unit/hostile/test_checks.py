@@ -6,7 +6,7 @@ from PIL import Image
 from pipeline.checkpoint import CheckpointCard
 from pipeline.wire.messages import VerdictEvent
 from tests.hostile.checks import Letter, Sent, check_answer, check_event, check_image, list_outcomes
-from tests.hostile.entries import HostileAnswer, HostileEvent, HostileImage, Picture
+from tests.hostile.entries import Expected, HostileAnswer, HostileEvent, HostileImage, Picture
 from tests.support.builders import build_noise, encode_image
 from tests.support.verdicts import build_verdict
 
@@ -54,7 +54,7 @@ def test_a_refused_image_has_one_of_its_codes_and_the_reason_that_is_asked_for()
 
 
 def test_an_event_has_its_objects_or_its_code() -> None:
-    def event(expected: str | tuple[tuple[str, str], ...]) -> HostileEvent:
+    def event(expected: Expected) -> HostileEvent:
         return HostileEvent("e", "why", b"", expected)
 
     here = ("uploads", "a")
@@ -68,6 +68,9 @@ def test_an_event_has_its_objects_or_its_code() -> None:
     assert check_event(event("malformed_event"), set())([letter("malformed_event")]) is None
     assert check_event(event("malformed_event"), set())([letter("bucket_forbidden")]) is not None
     assert check_event(event("malformed_event"), set())([]) is not None
+    mixed = event(("bucket_forbidden", here))
+    assert check_event(mixed, {"a"})([found, letter("bucket_forbidden")]) is None
+    assert check_event(mixed, {"a"})([found]) is not None
 
 
 @pytest.mark.parametrize(

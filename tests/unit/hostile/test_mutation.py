@@ -40,5 +40,5 @@ def test_another_verdict_than_the_first_is_a_surprise(monkeypatch: pytest.Monkey
 )
 def test_what_may_not_be_asked_for_is_a_surprise(bucket: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     named = ImageEvent("id", ImageRef(bucket, key))
-    monkeypatch.setattr(mutation, "parse_event", lambda _record, _addressing: [named])
+    monkeypatch.setattr(mutation, "parse_record", lambda _record, _addressing: [named])
     assert str(event_surprise("x", GROUND.addressing)).startswith("asks for")

@@ -90,6 +90,29 @@ async def test_each_image_of_a_record_is_answered_for_itself(store: FakeStore, b
     assert await build(store, broker).handle(both) == Outcome(("image_missing", None))
     assert [verdict.image.key for verdict in read_verdicts(broker)] == ["a.png"]
     assert read_codes(broker) == [(b"image_missing", b"fetch")]
+    assert dict(broker.dead_letters[0].headers)["zoomin-dlt-index"] == b"0"
+
+
+async def test_one_bad_entry_of_a_notification_costs_its_nine_neighbours_nothing(
+    store: FakeStore, broker: FakeBroker
+) -> None:
+    entries = [(BUCKET, "a.png")] * 10
+    entries[3] = ("secret", "a.png")
+    record = build_record(build_notification(*entries))
+    assert await build(store, broker).handle(record) == Outcome((*[None] * 3, "bucket_forbidden", *[None] * 6))
+    assert len(read_verdicts(broker)) == 9
+    (letter,) = broker.dead_letters
+    headers = dict(letter.headers)
+    assert (headers["zoomin-dlt-index"], headers["zoomin-dlt-stage"]) == (b"3", b"parse")
+    assert letter.value == record.value
+
+
+async def test_a_record_that_cannot_be_read_is_one_letter_without_an_index(
+    store: FakeStore, broker: FakeBroker
+) -> None:
+    assert await build(store, broker).handle(build_record(b"{")) == Outcome(("malformed_event",))
+    assert read_codes(broker) == [(b"malformed_event", b"parse")]
+    assert "zoomin-dlt-index" not in dict(broker.dead_letters[0].headers)
 
 
 async def test_bad_luck_is_tried_again_before_it_is_a_dead_letter(store: FakeStore, broker: FakeBroker) -> None:

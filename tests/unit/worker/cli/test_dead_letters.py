@@ -4,9 +4,13 @@ from pipeline.wire.record import RawRecord
 from worker.cli.dead_letters import DeadLetter, decide_replays, identify
 
 
-def build_letter(event_id="e1", *, code="image_missing", replays=0, omitted=False, value=b"v", headers=(), offset=0):
+def build_letter(
+    event_id="e1", *, code="image_missing", replays=0, omitted=False, value=b"v", headers=(), offset=0, index="", of=""
+):
     ours = [("zoomin-schema", b"dead-letter/1"), ("zoomin-dlt-topic", b"images"), ("zoomin-dlt-code", code.encode())]
     ours += [("zoomin-dlt-partition", b"3"), ("zoomin-dlt-offset", b"42")]
+    ours += [("zoomin-dlt-index", index.encode())] if index else []
+    ours += [("zoomin-replay-of", of.encode())] if of else []
     ours += [("zoomin-event-id", event_id.encode())] if event_id else []
     ours += [("zoomin-replay", str(replays).encode())] if replays else []
     ours += [("zoomin-dlt-value", b"omitted")] if omitted else []
@@ -24,6 +28,7 @@ def test_a_letter_knows_where_it_came_from():
     found = build_letter(replays=2)
     assert (found.topic, found.origin, found.code, found.event_id) == ("images", "images/3@42", "image_missing", "e1")
     assert found.replays == 2
+    assert build_letter(index="7.1").origin == "images/3@42#7.1"
 
 
 def test_a_record_without_our_headers_is_no_letter():
@@ -31,7 +36,7 @@ def test_a_record_without_our_headers_is_no_letter():
     assert DeadLetter.from_record(RawRecord("images.dlt", 0, 0, 0, b"k", b"v", headers)) is None
 
 
-def test_a_replay_carries_the_records_own_headers_and_exactly_two_of_ours():
+def test_a_replay_carries_the_records_own_headers_and_exactly_three_of_ours():
     found = build_letter(
         replays=1, headers=[("content-type", b"application/cloudevents+json"), ("traceparent", b"00-1")]
     )
@@ -39,12 +44,27 @@ def test_a_replay_carries_the_records_own_headers_and_exactly_two_of_ours():
         ("content-type", b"application/cloudevents+json"),
         ("traceparent", b"00-1"),
         ("zoomin-event-id", b"e1"),
+        ("zoomin-replay-of", b"images/3@42"),
         ("zoomin-replay", b"2"),
     ]
 
 
 def test_a_record_that_could_not_be_read_goes_back_without_an_id():
-    assert [name for name, _ in build_letter(None).headers] == ["zoomin-replay"]
+    assert build_letter(None).headers == [("zoomin-replay-of", b"images/3@42"), ("zoomin-replay", b"1")]
+
+
+@pytest.mark.parametrize(("index", "of"), [("7", ""), ("7", "images/1@9#7"), ("", "images/1@9#7"), ("7", "broken")])
+def test_a_replay_names_the_first_place_of_its_entry(index, of):
+    first_place = of if of.startswith("images") else "images/3@42#7"
+    assert dict(build_letter(index=index, of=of).headers)["zoomin-replay-of"] == first_place.encode()
+
+
+def test_entries_of_one_record_that_nobody_could_read_are_told_apart():
+    first, second = build_letter(None, index="0"), build_letter(None, index="1")
+    assert first.identity != second.identity
+    replay = RawRecord("images", 0, 9, 0, first.record.key, first.record.value, tuple(first.headers))
+    assert identify(replay) == first.identity
+    assert decide_reasons(first, second, replayed={identify(replay): 1}) == ["replayed since", None]
 
 
 def test_a_fresh_letter_is_sent():

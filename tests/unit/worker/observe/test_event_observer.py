@@ -2,6 +2,7 @@ import pytest
 import structlog
 
 from pipeline.errors import ImageMissing
+from pipeline.wire.entries import IgnoredEntry
 from tests.support.builders import build_record
 from tests.support.verdicts import build_verdict
 from worker.observe.event_observer import EventObserver
@@ -40,9 +41,10 @@ def test_an_acknowledged_dead_letter_is_counted_by_its_code(observer: EventObser
     assert read_metric(metrics, "zoomin_events_total", outcome="dead_letter") == 1
 
 
-def test_an_ignored_record_is_counted(observer: EventObserver, metrics: Metrics) -> None:
-    observer.report_ignored(RECORD)
-    assert read_metric(metrics, "zoomin_events_total", outcome="ignored") == 1
+def test_each_ignored_entry_is_counted(observer: EventObserver, metrics: Metrics) -> None:
+    observer.report_ignored(RECORD, [IgnoredEntry("a tombstone")])
+    observer.report_ignored(RECORD, [IgnoredEntry("a folder", (0,)), IgnoredEntry("a folder", (2,))])
+    assert read_metric(metrics, "zoomin_events_total", outcome="ignored") == 3
 
 
 def test_the_queue_counts_in_the_time_of_an_event(observer: EventObserver) -> None:
