@@ -34,6 +34,7 @@ class DigestEngine:
         self.card = card or CheckpointCard()
         self.query_count = 0
         self.closed = False
+        self.dead = False
         self._before = before
         self._script = script or {}
 

@@ -1,39 +1,42 @@
-"""Supervisor of the engine: it starts the engine, restarts it within a budget, and asks suspects alone.
+"""Supervisor of the engine: it starts the engine and restarts it within a budget; `Isolation` finds who killed it.
 
-Invariant: a query is lost only with its event. An event is a suspect if it was in flight when the engine died or came
-while the next one started: from then on its queries are asked alone, and if one of them kills the engine again the
-event is poison. Suspects go in the order in which the loop admitted them, which their tasks' names hold; an older
-event that comes later joins them. So all events before a poisonous one are answered before it ends the next engine,
-and each life of a worker moves its group forward.
+Invariant: a query is lost only with its event, and no event is poison unless the engine died twice while it was asked,
+the second time alone.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
-from weakref import WeakSet
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query, VisionEngine
-from pipeline.errors import EngineDead, EnginePoison, FatalError, InferenceTimeout
+from pipeline.errors import EngineDead, EnginePoison, FatalError, InferenceTimeout, TransientError
 from worker.common.retry import Retrier
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
+from worker.serving.isolation import Admission, Isolation, Ticket
 
 BUDGET_WINDOW_S = 3600.0
 START_DEADLINE_S = 1800.0
 """the largest checkpoints take minutes; vLLM itself has no deadline for a core that hangs"""
 GRACE_S = 5.0
 """between the death that uses up the budget and the end: time to send dead letters and commit answered events"""
+WATCH_S = 1.0
+"""between two looks at an engine that nobody asks"""
 
 
 class Engine(VisionEngine, Protocol):
-    """A VisionEngine that can be closed and names its version."""
+    """A VisionEngine that can be closed, names its version and knows whether its core has died."""
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def dead(self) -> bool: ...
 
     async def close(self) -> None: ...
 
@@ -64,18 +67,19 @@ class Supervisor:
         self._answered = 0
         self._deaths: deque[float] = deque()
         self._restart: asyncio.Task[None] | None = None
-        self._isolation = Isolation()
-        self._suspects: WeakSet[asyncio.Task[object]] = WeakSet()
+        self._watch: asyncio.Task[None] | None = None
+        self._isolation = Isolation(clock=clock)
 
     async def start(self) -> None:
         """Start the first engine. Raises: EngineDead, BadSettings."""
         self._engine = await self._start_within_deadline()
+        self._watch = asyncio.create_task(self._watch_engine())
         telemetry.get_logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version)
 
     @property
     def ready(self) -> bool:
-        """True while an engine serves, as far as we know."""
-        return self._engine is not None and not self._restarting and not self.dead
+        """True while an engine serves."""
+        return self._engine is not None and not self._restarting and not self.dead and not self._engine.dead
 
     @property
     def dead(self) -> bool:
@@ -100,50 +104,54 @@ class Supervisor:
         return await self._retrier.call(lambda: self._ask(query, temperature))
 
     async def close(self) -> None:
-        if self._restart is not None:
-            self._restart.cancel()
-            await asyncio.gather(self._restart, return_exceptions=True)
+        for task in (self._watch, self._restart):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._engine is not None:
             await self._engine.close()
 
     async def _ask(self, query: Query, temperature: float) -> Answer:
         event = asyncio.current_task()
         assert event is not None, "each event is a task"
-        failed = False
-        if event not in self._suspects:
-            generation = self._generation
-            async with self._isolation.join(event.get_name()) as admitted:
-                if admitted and generation == self._generation and self.ready:
-                    answered_before = self._answered
-                    try:
-                        return await self._answer(query, temperature)
-                    except EngineDead as error:
-                        death = error.detail
-                    except InferenceTimeout as error:
-                        if self._answered > answered_before:
-                            raise  # others were answered meanwhile: this query is to blame, not the engine
-                        death = f"no query was answered: {error.detail}"
-                    self._replace(generation, death)
-                    failed = True
-            self._suspects.add(event)
-        return await self._ask_alone(query, temperature, event.get_name(), failed=failed)
+        with self._isolation.enroll(event.get_name()) as ticket:
+            while True:
+                async with self._isolation.admit(ticket) as admission:
+                    if admission is Admission.AS_PROBE:
+                        await self._probe(query, ticket)
+                    elif answer := await self._answer(query, temperature, ticket):
+                        return answer
 
-    async def _ask_alone(self, query: Query, temperature: float, name: str, *, failed: bool) -> Answer:
+    async def _probe(self, query: Query, ticket: Ticket) -> None:
+        ticket.is_probed = True
+        with suppress(TransientError):  # the engine lives, and the whole query may have better luck
+            await self._answer(replace(query, max_tokens=1), 0.0, ticket)
+
+    async def _answer(self, query: Query, temperature: float, ticket: Ticket) -> Answer | None:
+        """Return None if the engine died meanwhile. Raises: EnginePoison, the query's own TransientError."""
+        generation, answered_before = self._generation, self._answered
+        try:
+            answer = await self.running.ask(query, temperature=temperature)
+        except EngineDead as error:
+            death = error.detail
+        except InferenceTimeout as error:
+            if self._answered > answered_before:
+                raise  # others were answered meanwhile: this query is to blame, not the engine
+            death = f"no query was answered: {error.detail}"
+        else:
+            self._answered += 1
+            return answer
+        self._replace(generation, death)  # a dead letter goes out while the next engine starts
+        if self._isolation.blame(ticket):
+            raise EnginePoison(f"asked alone, it failed again: {death}")
+        return None
+
+    async def _watch_engine(self) -> None:
+        """Find the death of an engine that nobody asks; a query would find it by itself, but only when it comes."""
         while True:
-            async with self._isolation.isolate(name, after=self._await_restart):
-                generation = self._generation
-                try:
-                    return await self._answer(query, temperature)
-                except (EngineDead, InferenceTimeout) as error:
-                    self._replace(generation, error.detail)
-                    if failed:  # its dead letter goes out while the next engine starts
-                        raise EnginePoison(f"asked alone, it failed again: {error.detail}") from error
-                    failed = True
-
-    async def _answer(self, query: Query, temperature: float) -> Answer:
-        answer = await self.running.ask(query, temperature=temperature)
-        self._answered += 1
-        return answer
+            await asyncio.sleep(WATCH_S)
+            if self.running.dead and not self._restarting and not self.dead:
+                self._replace(self._generation, "its core process died")
 
     @property
     def _restarting(self) -> bool:
@@ -156,16 +164,13 @@ class Supervisor:
         """
         if generation == self._generation:
             self._generation += 1
+            self._isolation.close()
             self._restart = asyncio.create_task(self._start_anew(death))
-            self._restart.add_done_callback(_retrieve_exception)
+            self._restart.add_done_callback(self._report_failure)
 
-    async def _await_restart(self) -> None:
-        """Wait until no restart is running. Raises: EngineDead when it has failed for good."""
-        restart = None
-        while restart is not self._restart:  # the new engine may die before this query is asked
-            restart = self._restart
-            if restart is not None:
-                await asyncio.shield(restart)
+    def _report_failure(self, restart: asyncio.Task[None]) -> None:
+        if not restart.cancelled() and (error := restart.exception()):
+            self._isolation.fail(error)
 
     async def _start_anew(self, death: str) -> None:
         await self._spend_one_restart(death)
@@ -177,7 +182,11 @@ class Supervisor:
         except Exception as error:  # our bug, but no event's: without an engine none can be judged
             raise EngineDead(f"the engine could not be restarted: {type(error).__name__}: {error}") from error
         self._metrics.engine_restarts.inc()
-        telemetry.get_logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version, restarts=len(self._deaths))
+        deaths = len(self._deaths)
+        suspects = self._isolation.open(is_last_engine=deaths >= self._restarts)
+        telemetry.get_logger().info(
+            telemetry.ENGINE_STARTED, engine=self._engine.version, restarts=deaths, suspects=suspects
+        )
 
     async def _try_until_started(self) -> Engine:
         while True:
@@ -203,67 +212,3 @@ class Supervisor:
         if deaths > self._restarts:
             await asyncio.sleep(self._grace_s)
             raise EngineDead(f"the engine died {deaths} times within an hour, {self._restarts} are allowed: {death}")
-
-
-def _retrieve_exception(restart: asyncio.Task[None]) -> None:
-    """Mark the failure as seen: no query may wait for it now, and the next query raises it."""
-    if not restart.cancelled():
-        restart.exception()
-
-
-class Isolation:
-    """Admits many events together or one alone; events that wait to be alone go first, in the order of their names."""
-
-    def __init__(self) -> None:
-        self._changed = asyncio.Condition()
-        self._together = 0
-        self._waiting: list[str] = []
-        self._occupied = False
-
-    @asynccontextmanager
-    async def join(self, name: str) -> AsyncIterator[bool]:
-        """Yield True when the event may be asked with others.
-
-        Yields False at once if a younger event waits to be alone: that one must not be asked first, so this one has to
-        be asked alone too.
-        """
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._has_younger(name) or not (self._occupied or self._waiting))
-            admitted = not self._waiting
-            self._together += admitted
-        try:
-            yield admitted
-        finally:
-            self._together -= admitted
-            await self._notify()
-
-    @asynccontextmanager
-    async def isolate(self, name: str, *, after: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Wait until the event may be asked alone.
-
-        `after` is awaited in the queue, so that all who wait are known before the first goes, and again inside.
-        """
-        self._waiting.append(name)
-        entered = False
-        try:
-            await self._notify()
-            await after()
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._is_turn_of(name))
-                self._occupied, entered = True, True
-            await after()
-            yield
-        finally:
-            self._waiting.remove(name)
-            self._occupied = self._occupied and not entered
-            await self._notify()
-
-    def _has_younger(self, name: str) -> bool:
-        return any(name < other for other in self._waiting)
-
-    def _is_turn_of(self, name: str) -> bool:
-        return not self._occupied and self._together == 0 and name == min(self._waiting)
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()

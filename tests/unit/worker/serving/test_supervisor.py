@@ -11,9 +11,10 @@ from pipeline.engine import Query
 from pipeline.errors import EngineDead, EnginePoison, GenerationFailed, InferenceTimeout
 from pipeline.images import build_model_image
 from tests.support.engines import DigestEngine
+from tests.support.virtual_time import run_in_virtual_time
 from worker.common.retry import Retrier, RetryPolicy
 from worker.observe.telemetry import Metrics
-from worker.serving.supervisor import Isolation, Supervisor
+from worker.serving.supervisor import WATCH_S, Supervisor
 
 Before = Callable[[Query], Awaitable[None]]
 POISON = (1, 2, 3)
@@ -336,44 +337,6 @@ async def test_an_older_event_that_comes_later_is_asked_before_the_suspects_and_
     assert asked == [(1, 0, 0), (2, 0, 0), (3, 0, 0)]
 
 
-async def test_whoever_waits_for_the_suspects_goes_alone_when_a_younger_suspect_comes() -> None:
-    isolation, left = Isolation(), asyncio.Event()
-    order: list[str] = []
-
-    async def alone(name: str) -> None:
-        async with isolation.isolate(name, after=no_wait):
-            order.append(name)
-            if name == "event 1":
-                await left.wait()
-
-    async def together(name: str) -> bool:
-        async with isolation.join(name) as admitted:
-            return admitted
-
-    first = asyncio.create_task(alone("event 1"))
-    await a_while()
-    second, fourth = asyncio.create_task(together("event 2")), asyncio.create_task(together("event 4"))
-    await a_while()
-    assert not second.done(), "it waits for the older one"
-    third = asyncio.create_task(alone("event 3"))
-    assert await second is False
-    await a_while()
-    assert not fourth.done()
-    left.set()
-    assert await fourth is True
-    await asyncio.gather(first, third)
-    assert order == ["event 1", "event 3"]
-
-
-async def no_wait() -> None:
-    pass
-
-
-async def a_while() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
 async def test_closing_ends_a_restart_that_is_under_way() -> None:
     restarting = asyncio.Event()
 
@@ -388,6 +351,30 @@ async def test_closing_ends_a_restart_that_is_under_way() -> None:
     await owner.close()
     await asyncio.gather(asking, return_exceptions=True)
     assert len(asyncio.all_tasks()) == 1, "nothing goes on but this test"
+
+
+def test_the_death_of_an_idle_engine_is_seen_at_once_and_another_one_is_started() -> None:
+    async def program() -> None:
+        start = Started(answer_at_once)
+        owner = supervisor(start)
+        await owner.start()
+        assert owner.ready
+        start.engines[0].dead = True
+        assert not owner.ready
+        await asyncio.sleep(WATCH_S)
+        await asyncio.sleep(0.1)
+        assert owner.ready
+        assert len(start.engines) == 2
+        assert start.engines[0].closed
+        await asyncio.sleep(10 * WATCH_S)
+        assert len(start.engines) == 2
+        await owner.close()
+
+    run_in_virtual_time(program())
+
+
+async def answer_at_once(_query: Query) -> None:
+    pass
 
 
 async def with_an_engine_that_dies(
