@@ -22,6 +22,8 @@ class KafkaSettings(Section):
     """consumer group; also the prefix of transactional ids"""
     input_topic: str = "zoomin.images"
     """image events in"""
+    group_instance_id: Annotated[str, Field(pattern="^[a-zA-Z0-9._-]{1,249}$")] | None = None
+    """a name that this worker keeps over restarts, different for each: within session_timeout_s its partitions wait"""
     verdict_topic: str = "zoomin.verdicts"
     """verdicts out"""
     dead_letter_topic: str = "zoomin.images.dlt"
@@ -32,8 +34,8 @@ class KafkaSettings(Section):
     """one per process slot, for exactly_once; unset: group id and a random part"""
     commit_interval_s: Seconds = 1.0
     """between two commits; with exactly_once, between two transactions: verdicts become visible that much later"""
-    session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 10.0
-    """a silent worker loses its partitions after this long"""
+    session_timeout_s: Annotated[float, Field(ge=1, le=1800)] = 10.0
+    """a silent worker loses its partitions after this long; with group_instance_id, longer than a restart takes"""
     max_poll_interval_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
     """a worker that does not poll loses its partitions after this long"""
     max_batch_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 40)] = 128 * 1024 * 1024

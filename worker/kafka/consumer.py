@@ -4,6 +4,7 @@ Invariant: the listener only notes the rebalance and sends the last commit; the 
 decides everything else.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Set
 from typing import Literal
@@ -26,6 +27,7 @@ from worker.kafka.workarounds import (
     drop_broken_batch,
     finish_joining,
     release_parked_records,
+    report_displacement,
 )
 
 ASK_TIMEOUT_S = 3.0
@@ -53,6 +55,7 @@ class Consumer:
             settings,
             allow_auto_create_topics=False,
             group_id=settings.group_id,
+            group_instance_id=settings.group_instance_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -65,10 +68,14 @@ class Consumer:
             fetch_max_wait_ms=to_ms(FETCH_WAIT_S),
             metadata_max_age_ms=to_ms(METADATA_AGE_S),
         )
+        self._displaced = threading.Event()
+        report_displacement(self._client, self._displaced.set)
         self._positions = Positions(self._client)
         self._client.subscribe([settings.input_topic], listener=_Listener(self._note_rebalance))
 
     def poll(self, max_records: int, paused: Partitions, handover: Mapping[int, int], timeout_s: float) -> PollResult:
+        if self._displaced.is_set():
+            raise self._build_displaced_error()
         self._apply_pauses(paused)
         release_parked_records(self._client)
         self._handover = handover
@@ -77,6 +84,8 @@ class Consumer:
             batches = self._client.poll(timeout_ms=to_ms(timeout_s), max_records=max_records)
         except kafka_errors.RetriableError:
             batches = {}
+        except kafka_errors.FencedInstanceIdError as error:
+            raise self._build_displaced_error() from error
         except (kafka_errors.KafkaError, RuntimeError) as error:
             raise self._build_read_error(error, drop_broken_batch(self._client)) from error
         finally:
@@ -94,6 +103,8 @@ class Consumer:
             self._client.commit(self._build_offsets(owned), timeout_ms=to_ms(ASK_TIMEOUT_S))
         except kafka_errors.AuthorizationError as error:
             raise FatalError(f"offsets of group {self._settings.group_id} may not be committed: {error}") from error
+        except kafka_errors.FencedInstanceIdError as error:
+            raise self._build_displaced_error() from error
         except kafka_errors.KafkaError:
             return False
         return True
@@ -174,6 +185,12 @@ class Consumer:
     def _build_offsets(self, offsets: Mapping[int, int]) -> dict[object, object]:
         topic = self._settings.input_topic
         return {TopicPartition(topic, p): self._positions.add_epoch(p, offset) for p, offset in offsets.items()}
+
+    def _build_displaced_error(self) -> FatalError:
+        return FatalError(
+            f"another process has joined group {self._settings.group_id} as {self._settings.group_instance_id} and has "
+            "our partitions now: ZOOMIN_KAFKA__GROUP_INSTANCE_ID must differ between workers that run at the same time"
+        )
 
     def _build_read_error(self, error: Exception, broken: TopicPartition | None) -> FatalError:
         place = "" if broken is None else f", partition {broken.partition},"

@@ -12,7 +12,7 @@ from socket import socket
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
@@ -72,6 +72,24 @@ async def _complete_joining(coordinator: ConsumerCoordinator, assignment: bytes)
         coordinator._enable_heartbeat()
     joined = coordinator._generation
     await coordinator._on_join_complete_async(joined.generation_id, joined.member_id, joined.protocol, assignment)
+
+
+def report_displacement(consumer: KafkaConsumer, report: Callable[[], None]) -> None:
+    """Call `report` when another process has joined the group under our group instance id.
+
+    The client itself only ends its heartbeats then, and reads on beside the other process.
+    """
+    coordinator = consumer._coordinator
+    send_heartbeat = coordinator._send_heartbeat_request
+
+    async def send_and_report() -> None:
+        try:
+            await send_heartbeat()
+        except FencedInstanceIdError:
+            report()
+            raise
+
+    coordinator._send_heartbeat_request = send_and_report
 
 
 def drop_broken_batch(consumer: KafkaConsumer) -> TopicPartition | None:
