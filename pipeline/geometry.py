@@ -66,6 +66,12 @@ def find_crop_window(box: BoundingBox, size: Size) -> BoundingBox:
     return BoundingBox(x1, y1, x2, y2)
 
 
+def compute_crop_size(box: BoundingBox, size: Size, max_pixels: int) -> Size:
+    """Return the size that a crop is scaled to: the shape of its window, in the pixel budget."""
+    window = find_crop_window(box, size)
+    return fit((window.width_px, window.height_px), max_pixels, enlarge=True)
+
+
 def _widen(low: int, high: int, limit: int) -> tuple[int, int]:
     length = min(limit, max(CROP_MIN_SIDE_PX, high - low + math.ceil((high - low) / CROP_MARGIN_PARTS)))
     start = min(max(0, (low + high - length) // 2), limit - length)

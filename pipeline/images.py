@@ -51,7 +51,8 @@ def decode(data: bytes, *, max_pixels: int) -> RgbImage:
         except ZoomInError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise ImageTooLarge(str(error).partition(",")[0]) from error
+            size, _, _ = str(error).partition(" exceeds")  # Pillow goes on with twice the limit
+            raise ImageTooLarge(f"{size} exceeds the limit of {max_pixels} pixels") from error
         except MemoryError as error:
             raise ImageTooLarge("decoding needs more memory than it may have") from error
         except Exception as error:  # on broken files Pillow's plugins raise errors of any type
@@ -67,7 +68,7 @@ def crop(image: RgbImage, box: BoundingBox, max_pixels: int) -> Crop:
     """Cut `box` with its margin from the full-size image and scale it to the pixel budget."""
     window = geometry.find_crop_window(box, image.size_px)
     cut = image.pixels.crop(window.corners)
-    return Crop(box, build_model_image(_resize(cut, geometry.fit(cut.size, max_pixels, enlarge=True))))
+    return Crop(box, build_model_image(_resize(cut, geometry.compute_crop_size(box, image.size_px, max_pixels))))
 
 
 def build_model_image(pixels: Image.Image) -> ModelImage:
@@ -101,6 +102,7 @@ def _decode(data: bytes) -> RgbImage:
         frames = getattr(image, "n_frames", 1)
         image.load()
         pixels = _turn_upright(_convert_to_rgb(image), image)
+        pixels = pixels._new(pixels.im)  # without a copy, and without what the file's own class knows of it
         pixels.info = {}  # drop the metadata: place, camera, texts, profiles
         return RgbImage(pixels, (image.format or "").lower(), frames)
 
@@ -115,7 +117,9 @@ def _convert_to_rgb(image: Image.Image) -> Image.Image:
         image = _blend_over_white(image.convert("RGBA"))
     elif image.mode not in ("RGB", "CMYK", "L"):
         image = image.convert("RGB")
-    return _convert_to_srgb(image, icc_profile) if icc_profile else image.convert("RGB")
+    if icc_profile:
+        return _convert_to_srgb(image, icc_profile)
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert would copy
 
 
 def _blend_over_white(image: Image.Image) -> Image.Image:
@@ -128,7 +132,7 @@ def _convert_to_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
         if (profile.profile.profile_description or "").startswith("sRGB"):
-            return image.convert("RGB")
+            return image if image.mode == "RGB" else image.convert("RGB")
         converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         converted = None

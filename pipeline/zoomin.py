@@ -1,15 +1,14 @@
 """Implements section 3.1 of the paper as one function: scan the whole image, zoom in, check again."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from pipeline import geometry, images, parse, prompts
+from pipeline import geometry, parse, prompts
 from pipeline.checkpoint import BoxFrame
 from pipeline.engine import Answer, Query, VisionEngine
 from pipeline.errors import AnswerUnreadable, TransientError
-from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, ModelImage, RgbImage
+from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, ModelImage
 
 THOUSAND = (1000, 1000)
 TEMPERATURES = (0.0, 0.5, 0.9)  # greedy first; after an unreadable answer the query is repeated at a higher temperature
@@ -18,12 +17,23 @@ Parsed = TypeVar("Parsed")
 Stage = Callable[[str], AbstractContextManager[object]]
 
 
+class ZoomableImage(Protocol):
+    """A full-size image, in this process or in another, from which views and crops can be had."""
+
+    @property
+    def size_px(self) -> geometry.Size: ...
+
+    async def build_view(self, max_pixels: int) -> ModelImage: ...
+
+    async def cut_crops(self, boxes: Sequence[BoundingBox], max_pixels: int) -> tuple[Crop, ...]: ...
+
+
 def observe_nothing(_stage: str) -> AbstractContextManager[object]:
     return nullcontext()
 
 
 async def inspect(
-    image: RgbImage,
+    image: ZoomableImage,
     engine: VisionEngine,
     choose: geometry.RegionChooser = geometry.choose_zoomable,
     *,
@@ -37,13 +47,12 @@ async def inspect(
         TransientError, after which `check` is None.
     Source: paper section 3.1.
     """
-    # In a thread: resizing releases the interpreter's lock, so that a large image does not delay other events.
-    view = await asyncio.to_thread(images.build_view, image, engine.card.scan_max_pixels)
+    view = await image.build_view(engine.card.scan_max_pixels)
     with stage("scan"):
-        scan = await run_global_scan(image, view, engine)
+        scan = await run_global_scan(image.size_px, view, engine)
     with stage("check"):
         boxes = choose(scan.regions, image.size_px, engine.card.max_crops)
-        crops = await asyncio.to_thread(_cut_crops, image, boxes, engine.card.crop_max_pixels)
+        crops = await image.cut_crops(boxes, engine.card.crop_max_pixels)
         try:
             check = await run_local_check(view, crops, engine)
         except TransientError:
@@ -51,16 +60,12 @@ async def inspect(
     return Inspection(scan, crops, check)
 
 
-async def run_global_scan(image: RgbImage, view: ModelImage, engine: VisionEngine) -> GlobalScan:
-    """Ask Query 1 and parse its answer. Raises: AnswerUnreadable and the engine's errors."""
+async def run_global_scan(size_px: geometry.Size, view: ModelImage, engine: VisionEngine) -> GlobalScan:
+    """Ask Query 1 about an image of this size, and parse its answer. Raises: AnswerUnreadable, the engine's errors."""
     query = prompts.build_global_scan(view, engine.card.box_frame)
     answer, (verdict, numbers, explanation) = await _ask(engine, query, parse.parse_global_scan)
-    regions = place_boxes(numbers, frame=engine.card.box_frame, view=view.size, image=image.size_px)
+    regions = place_boxes(numbers, frame=engine.card.box_frame, view=view.size, image=size_px)
     return GlobalScan(verdict, answer.p_generated, regions, explanation, answer.truncated)
-
-
-def _cut_crops(image: RgbImage, boxes: Sequence[BoundingBox], max_pixels: int) -> tuple[Crop, ...]:
-    return tuple(images.crop(image, box, max_pixels) for box in boxes)
 
 
 async def run_local_check(view: ModelImage, crops: tuple[Crop, ...], engine: VisionEngine) -> LocalCheck:

@@ -28,17 +28,18 @@ from worker.observe.telemetry import Metrics, Tracing
 from worker.probes import build_health_server
 from worker.sampling.decision import SamplingPolicy
 from worker.sampling.label_sampler import LabelSampler
-from worker.serving.bounded_decoder import BoundedDecoder
-from worker.serving.pixel_budget import PixelBudget
+from worker.serving.capacity import CapacityPlan, plan_capacity
 from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine, Supervisor
 from worker.stopping import finish_before, stop_on_signals
+from worker.storage.bounded_store import BoundedStore
+from worker.storage.file_budget import FileBudget
 from worker.storage.image_store import ImageStore
 from worker.storage.label_bucket import LabelBucket
 from worker.storage.retrying_store import RetryingStore
 
-DECODERS = 2
-DECODE_TURNS = 2 * DECODERS  # a file waits at each decoder, so that none idles while the loop is busy
+ENCODER_NICENESS = 10
+"""PNGs for labeling are encoded when no image waits for its verdict"""
 
 
 async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable[Engine]] | None = None) -> bool:
@@ -58,8 +59,9 @@ async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable
         retriers = Retriers(settings.retry, metrics)
         stop = stop_on_signals()
 
-        decoder = start_decoder(settings, stack)
-        store = await open_store(settings, retriers, stack)
+        plan = plan_capacity(settings.flow)
+        decoder = start_decoder(settings, plan, stack)
+        store = await open_store(settings, plan, retriers, stack)
         kafka = await connect_kafka(settings.kafka, retriers, stack)
         supervisor = Supervisor(
             start_engine or partial(start_vllm, checkpoint, settings.engine),
@@ -76,10 +78,11 @@ async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable
             addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
             store=store,
             decoder=decoder,
+            file_budget=FileBudget(plan.max_bytes_in_flight),
             engine=supervisor,
             origin=VerdictOrigin(checkpoint, build_model_ref(checkpoint, supervisor.running.version), worker),
             publisher=build_publisher(settings.kafka, worker, kafka, retriers),
-            sampler=open_sampler(settings, metrics, stack),
+            sampler=open_sampler(settings, plan, metrics, stack),
             observer=EventObserver(metrics, tracing),
         )
         loop = WorkerLoop(
@@ -100,24 +103,31 @@ def warn_of_stray_names() -> None:
         telemetry.get_logger().warning(telemetry.SETTING_IGNORED, name=name, did_you_mean=suggest_name(name))
 
 
-def start_decoder(settings: Settings, stack: AsyncExitStack) -> BoundedDecoder:
-    pool = DecodePool(max_pixels=settings.store.max_image_pixels, workers=DECODERS)
+def start_decoder(settings: Settings, plan: CapacityPlan, stack: AsyncExitStack) -> DecodePool:
+    pool = DecodePool(
+        max_pixels=settings.store.max_image_pixels, workers=plan.decoders, keep_pixels=plan.max_pixels_in_flight
+    )
     stack.callback(pool.close)
-    return BoundedDecoder(pool, turns=DECODE_TURNS, budget=PixelBudget(settings.flow.max_pixels_in_flight))
+    return pool
 
 
-async def open_store(settings: Settings, retriers: Retriers, stack: AsyncExitStack) -> RetryingStore:
+async def open_store(
+    settings: Settings, plan: CapacityPlan, retriers: Retriers, stack: AsyncExitStack
+) -> RetryingStore:
     """Open the image store and check its buckets; a bucket that cannot be read is a warning.
 
     Raises: StoreDenied for refused credentials.
     """
-    store = ImageStore(settings.store)
+    store = ImageStore(settings.store, threads=plan.fetch_threads)
     stack.callback(store.close)
     for bucket in sorted(settings.store.buckets):
         problem = await store.check(bucket)
         if problem:
             telemetry.get_logger().warning(telemetry.BUCKET_UNREADABLE, bucket=bucket, detail=problem)
-    return RetryingStore(store, lambda bucket: retriers.build(f"bucket {bucket}", probe=partial(store.probe, bucket)))
+    return RetryingStore(
+        BoundedStore(store, settings.store.max_image_bytes),
+        lambda bucket: retriers.build(f"bucket {bucket}", probe=partial(store.probe, bucket)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +161,19 @@ def build_publisher(settings: KafkaSettings, worker: str, kafka: KafkaEnds, retr
     )
 
 
-def open_sampler(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> LabelSampler | None:
+def open_sampler(
+    settings: Settings, plan: CapacityPlan, metrics: Metrics, stack: AsyncExitStack
+) -> LabelSampler | None:
     """Return None without a labeling bucket."""
     if not settings.sampling.bucket:
         return None
     bucket = LabelBucket(settings.store, settings.sampling.bucket)
     stack.callback(bucket.close)
-    return LabelSampler(bucket, build_sampling_policy(settings.sampling), metrics=metrics, clock=time.monotonic)
+    encoders = DecodePool(max_pixels=settings.store.max_image_pixels, workers=plan.encoders, niceness=ENCODER_NICENESS)
+    stack.callback(encoders.close)
+    return LabelSampler(
+        bucket, encoders, build_sampling_policy(settings.sampling), metrics=metrics, clock=time.monotonic
+    )
 
 
 def build_sampling_policy(settings: SamplingSettings) -> SamplingPolicy:

@@ -1,23 +1,23 @@
 """The way of one event from record to outcome, top to bottom."""
 
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import VisionEngine
 from pipeline.errors import FatalError, InternalFault, ZoomInError
-from pipeline.verdict import RgbImage
 from pipeline.wire.entries import IgnoredEntry, ImageEvent, RefusedEntry, format_index
 from pipeline.wire.events import parse_record
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent, build_verdict_event
 from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
-from pipeline.zoomin import inspect
+from pipeline.zoomin import ZoomableImage, inspect
 from worker.kafka.retrying_publisher import RetryingPublisher
 from worker.observe.event_observer import EventObserver
 from worker.observe.stopwatch import Stopwatch
 from worker.sampling.label_sampler import LabelSampler
-from worker.serving.bounded_decoder import BoundedDecoder
+from worker.storage.file_budget import FileBudget
 from worker.storage.image_store import FetchedImage
 from worker.storage.retrying_store import RetryingStore
 
@@ -38,11 +38,24 @@ class VerdictOrigin:
     worker: str
 
 
+class DecodedImage(ZoomableImage, Protocol):
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def frames(self) -> int: ...
+
+
+class ImageDecoder(Protocol):
+    def open_image(self, data: bytes, *, view_max_pixels: int) -> AbstractAsyncContextManager[DecodedImage]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class EventHandler:
     addressing: Addressing
     store: RetryingStore
-    decoder: BoundedDecoder
+    decoder: ImageDecoder
+    file_budget: FileBudget
     engine: VisionEngine
     origin: VerdictOrigin
     publisher: RetryingPublisher
@@ -74,12 +87,15 @@ class EventHandler:
     async def _answer_event(self, event: ImageEvent, record: RawRecord) -> str | None:
         """Return None for a published verdict, else the code of the dead letter."""
         watch = self.observer.start_stopwatch(record)
-        async with AsyncExitStack() as pixels_held:  # until the event is sampled
+        async with AsyncExitStack() as held:  # the file until the event is sampled, its pixels until they are judged
             try:
+                share = held.enter_context(self.file_budget.open_share())
                 with watch.time_stage("fetch"):
-                    fetched = await self.store.fetch(event.image)
+                    fetched = await self.store.fetch(event.image, share)
                 with watch.time_stage("decode"):
-                    image = await pixels_held.enter_async_context(self.decoder.hold_decoded(fetched.data))
+                    view_max_pixels = self.engine.card.scan_max_pixels
+                    opening = self.decoder.open_image(fetched.data, view_max_pixels=view_max_pixels)
+                    image = await held.enter_async_context(opening)
                 verdict = await self._judge_image(event, record, fetched, image, watch)
                 with watch.time_stage("publish"):
                     await self._publish_verdict(verdict, record)
@@ -93,11 +109,11 @@ class EventHandler:
                 return await self._publish_dead_letter(record, fault, event)
             if self.sampler is not None:
                 with watch.time_stage("sample"):
-                    await self.sampler.offer(verdict, image)
+                    await self.sampler.offer(verdict, fetched.data)
         return None
 
     async def _judge_image(
-        self, event: ImageEvent, record: RawRecord, fetched: FetchedImage, image: RgbImage, watch: Stopwatch
+        self, event: ImageEvent, record: RawRecord, fetched: FetchedImage, image: DecodedImage, watch: Stopwatch
     ) -> VerdictEvent:
         inspection = await inspect(image, self.engine, stage=watch.time_stage)
         return build_verdict_event(
@@ -139,7 +155,7 @@ class EventHandler:
         return error.code
 
 
-def _describe_image(bucket: str, fetched: FetchedImage, image: RgbImage) -> JudgedImage:
+def _describe_image(bucket: str, fetched: FetchedImage, image: DecodedImage) -> JudgedImage:
     width, height = image.size_px
     return JudgedImage(
         bucket=bucket,

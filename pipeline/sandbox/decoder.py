@@ -1,139 +1,192 @@
-"""Decode untrusted image files in one process with a memory limit and a deadline for each image.
+"""Decode untrusted image files in one process with a memory limit and a deadline for each request.
 
-Pixels come back through memory that parent and child share by descriptor (memfd). It has no name, so nothing is left
-behind however either of them ends. Invariant: a child that broke, hung or ran out of memory is killed, never used
-again, and replaced.
+Pictures come back through memory that parent and child share by descriptor (memfd). It has no name, so nothing is left
+behind however either of them ends. Invariant: a child that broke, hung, ran out of memory or replied what cannot be is
+killed, never used again, and replaced.
 """
 
-import json
-import math
-import os
-import socket
-import subprocess
-import sys
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from PIL import Image
-
+from pipeline import geometry
 from pipeline.errors import DECODING_ERRORS, ImageUndecodable, InternalFault, PoisonError
-from pipeline.sandbox.decoding_child import MEBI, READY
-from pipeline.verdict import RgbImage
+from pipeline.sandbox.child import Child, ChildLimits, Pictures
+from pipeline.sandbox.decoding_child import MEBI
+from pipeline.sandbox.exchange import Reply, Request
+from pipeline.verdict import BoundingBox, Crop, ModelImage, RgbImage
 
-START_DEADLINE_S = 60.0
-REUSED_MEMORY_BYTES = 16 * MEBI
 INTERPRETER_MIB = 512
 BYTES_PER_PIXEL = 32  # the file's pixels, with transparency, over white, turned upright, as RGB, and as bytes
-# By default glibc returns each image buffer to the kernel and requests it again: half of a small image's decoding time.
-HEAP_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(4 * MEBI), "MALLOC_TRIM_THRESHOLD_": str(REUSED_MEMORY_BYTES)}
+KEPT_BYTES_PER_PIXEL = 5  # Pillow stores 4 bytes for a pixel, in blocks
+ENCODING_S_PER_MEGAPIXEL = 0.5
 
+Result = TypeVar("Result")
 _ERRORS_BY_CODE = {error("").code: error for error in DECODING_ERRORS}
+
+
+class PixelsLost(Exception):
+    """The process that kept the pixels is gone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptPixels:
+    """The full-size pixels of an image that a decoder's process keeps under a number."""
+
+    decoder: "Decoder"
+    child: Child
+    number: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedFile:
+    """A file's image without its full-size pixels, which are `kept` in the decoder process if there was room."""
+
+    size_px: geometry.Size
+    format: str
+    frames: int
+    view: ModelImage
+    kept: KeptPixels | None
 
 
 class Decoder:
     """One decoder process, for one thread at a time.
 
     Units: `memory_limit_mib` is the address space of the process; the default is what an image of `max_pixels` may
-    need.
+    need beside the `keep_pixels` that are kept. `deadline_s` is that of each request; encoding has more, by size.
     """
 
-    def __init__(self, *, max_pixels: int, memory_limit_mib: int | None = None, deadline_s: float = 20.0) -> None:
-        self._max_pixels = max_pixels
-        self._memory_limit_mib = memory_limit_mib or INTERPRETER_MIB + BYTES_PER_PIXEL * max_pixels // MEBI
+    def __init__(
+        self,
+        *,
+        max_pixels: int,
+        keep_pixels: int = 0,
+        memory_limit_mib: int | None = None,
+        deadline_s: float = 20.0,
+        niceness: int = 0,
+    ) -> None:
+        default_mib = INTERPRETER_MIB + (BYTES_PER_PIXEL * max_pixels + KEPT_BYTES_PER_PIXEL * keep_pixels) // MEBI
+        longest_s = deadline_s + ENCODING_S_PER_MEGAPIXEL * max_pixels / 1e6
+        self._limits = ChildLimits(max_pixels, keep_pixels, memory_limit_mib or default_mib, longest_s, niceness)
         self._deadline_s = deadline_s
+        self._numbers = itertools.count()
         self._closed = False
-        self._child = self._start()
+        self._child = Child(self._limits)
 
     def decode(self, data: bytes) -> RgbImage:
-        """Decode in the child process; replace it if it dies.
+        """Decode in the child process.
 
         Raises: one of DECODING_ERRORS; InternalFault if the process does not start.
         """
+
+        def read(reply: Reply, pictures: Pictures) -> RgbImage:
+            return RgbImage(pictures.read_pixels(reply.size_px), reply.format, reply.frames)
+
+        return self._ask(Request(file_bytes=len(data), whole="pixels"), read, data=data)
+
+    def build_view(self, data: bytes, max_pixels: int, *, keep: bool = True) -> DecodedFile:
+        """Decode, build the view, and keep the full-size pixels if the process has room. Raises: as `decode`."""
+        number, child = next(self._numbers), self._get_child()
+
+        def read(reply: Reply, pictures: Pictures) -> DecodedFile:
+            view = pictures.read_model_image(geometry.fit(reply.size_px, max_pixels))
+            kept = KeptPixels(self, child, number) if reply.kept else None
+            return DecodedFile(reply.size_px, reply.format, reply.frames, view, kept)
+
+        return self._ask(
+            Request(file_bytes=len(data), view_max_pixels=max_pixels, keep_as=number if keep else None), read, data=data
+        )
+
+    def cut_crops(
+        self, source: bytes | KeptPixels, size_px: geometry.Size, boxes: Sequence[BoundingBox], max_pixels: int
+    ) -> tuple[Crop, ...]:
+        """Cut crops from a file, or from kept pixels, which are not kept any more afterwards.
+
+        Raises: as `decode` for a file; PixelsLost for kept pixels if their process is gone.
+        """
+
+        def read(_reply: Reply, pictures: Pictures) -> tuple[Crop, ...]:
+            sizes = (geometry.compute_crop_size(box, size_px, max_pixels) for box in boxes)
+            return tuple(Crop(box, pictures.read_model_image(size)) for box, size in zip(boxes, sizes, strict=True))
+
+        corners = tuple(box.corners for box in boxes)
+        if isinstance(source, bytes):
+            request = Request(file_bytes=len(source), boxes=corners, crop_max_pixels=max_pixels)
+            return self._ask(request, read, data=source, size_px=size_px)
+        if source.child is not self._get_child():
+            raise PixelsLost
         try:
-            if self._child.process.poll() is not None:
-                self._replace()  # it died while idle: this image is not the cause
-            answer = self._child.decode(data, self._deadline_s)
-        except (OSError, ValueError, KeyError) as error:
-            self._replace()
-            reason = (
-                f"took longer than {self._deadline_s} s" if isinstance(error, TimeoutError) else "killed the decoder"
-            )
-            raise ImageUndecodable(f"decoding {reason}") from error
-        if isinstance(answer, PoisonError):
-            raise answer
-        return answer
+            request = Request(take=source.number, boxes=corners, crop_max_pixels=max_pixels)
+            return self._ask(request, read, size_px=size_px)
+        except PoisonError as error:
+            raise PixelsLost from error
+
+    def drop(self, kept: KeptPixels) -> None:
+        """Free pixels that nobody needs any more."""
+        if kept.child is self._child:
+            self._ask(Request(take=kept.number), lambda _reply, _pictures: None)
+
+    def encode_png(self, data: bytes, size_px: geometry.Size) -> bytes:
+        """Decode a file that holds an image of this size, and encode its pixels as PNG. Raises: as `decode`."""
+
+        def read(reply: Reply, pictures: Pictures) -> bytes:
+            return pictures.read_png(reply)
+
+        deadline_s = self._deadline_s + ENCODING_S_PER_MEGAPIXEL * size_px[0] * size_px[1] / 1e6
+        request = Request(file_bytes=len(data), whole="png")
+        return self._ask(request, read, data=data, size_px=size_px, deadline_s=deadline_s)
 
     def kill(self) -> None:
-        """Kill the process without a successor; another thread may be waiting in `decode`."""
+        """Kill the process without a successor; another thread may be waiting for it."""
         self._closed = True
         self._child.process.kill()
 
     def close(self) -> None:
-        """Kill the process and release what belongs to it; no thread may be in `decode`."""
+        """Kill the process and release what belongs to it; no thread may be waiting for it."""
         self._closed = True
         self._child.end()
+
+    def _ask(
+        self,
+        request: Request,
+        read: Callable[[Reply, Pictures], Result],
+        *,
+        data: bytes = b"",
+        size_px: geometry.Size | None = None,
+        deadline_s: float | None = None,
+    ) -> Result:
+        """Return what `read` makes of the reply, which must be about an image of `size_px` if that is known."""
+        child = self._get_child()
+        deadline_s = deadline_s or self._deadline_s
+        try:
+            reply, pictures = child.ask(request, data, deadline_s)
+            if reply.error is None:
+                _check_size(reply.size_px, size_px, self._limits.max_pixels)
+                result = read(reply, pictures)
+                child.trim_memory()
+                return result
+            refusal: PoisonError = _ERRORS_BY_CODE[reply.error](reply.detail)
+        except InternalFault:
+            raise
+        except Exception as error:
+            self._replace()
+            reason = f"took longer than {deadline_s} s" if isinstance(error, TimeoutError) else "killed the decoder"
+            raise ImageUndecodable(f"decoding {reason}") from error
+        raise refusal
+
+    def _get_child(self) -> Child:
+        """Return the child, or its successor if it died while it was idle: the next image is not the cause."""
+        if self._child.process.poll() is not None:
+            self._replace()
+        return self._child
 
     def _replace(self) -> None:
         if not self._closed:
             self._child.end()
-            self._child = self._start()
-
-    def _start(self) -> "_Child":
-        alarm_s = math.ceil(self._deadline_s) + 1  # ends the child if the parent is gone by then
-        return _Child(self._max_pixels, self._memory_limit_mib, alarm_s)
+            self._child = Child(self._limits)
 
 
-class _Child:
-    def __init__(self, max_pixels: int, memory_limit_mib: int, alarm_s: int) -> None:
-        self._memory = os.memfd_create("pixels")
-        self._socket, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        numbers = (os.getpid(), child_socket.fileno(), self._memory, max_pixels, memory_limit_mib, alarm_s)
-        with child_socket:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.sandbox.decoding_child", *map(str, numbers)],
-                pass_fds=(child_socket.fileno(), self._memory),
-                # The environment holds no credentials: this process reads untrusted bytes.
-                env={"PYTHONPATH": os.pathsep.join(sys.path), **HEAP_SETTINGS},
-                process_group=0,  # Ctrl-C reaches the parent alone, which still needs the image under way
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # C libraries complain there about broken files
-            )
-        self._ready = False
-
-    def decode(self, data: bytes, deadline_s: float) -> RgbImage | PoisonError:
-        """Send the image to the child and return its answer.
-
-        Raises: OSError (also as TimeoutError), ValueError, KeyError if the child has to be replaced.
-        """
-        if not self._ready:
-            self._await_start()
-        self._socket.settimeout(deadline_s)
-        os.pwrite(self._memory, data, 0)
-        self._socket.send(str(len(data)).encode())
-        answer = json.loads(self._receive())
-        if "error" in answer:
-            return _ERRORS_BY_CODE[answer["error"]](answer["detail"])
-        size = answer["width"], answer["height"]
-        packed = os.pread(self._memory, size[0] * size[1] * 3, 0)
-        if len(packed) > REUSED_MEMORY_BYTES:
-            os.ftruncate(self._memory, 0)
-        return RgbImage(Image.frombytes("RGB", size, packed), answer["format"], answer["frames"])
-
-    def _await_start(self) -> None:
-        self._socket.settimeout(START_DEADLINE_S)
-        try:
-            self._ready = self._receive() == READY
-        except OSError as error:
-            self.process.kill()
-            raise InternalFault("the decoder process does not start") from error
-
-    def _receive(self) -> bytes:
-        message = self._socket.recv(4096)
-        if not message:
-            raise ConnectionResetError("the child is gone")
-        return message
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._socket.close()
-        os.close(self._memory)
+def _check_size(size_px: geometry.Size, known_px: geometry.Size | None, max_pixels: int) -> None:
+    if size_px[0] * size_px[1] > max_pixels or known_px not in (None, size_px):
+        raise ValueError(f"the process says that the image has {size_px[0]} x {size_px[1]} pixels")

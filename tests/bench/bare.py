@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pipeline import geometry, images, prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
+from pipeline.local_image import LocalImage
 from pipeline.verdict import Inspection, RgbImage
 from pipeline.vllm.engine import BLOCK_TOKENS, VllmEngine
 from pipeline.zoomin import inspect
@@ -108,5 +109,5 @@ async def _judge(image: RgbImage, engine: Observed, queries: int) -> int:
         view = images.build_view(image, engine.card.scan_max_pixels)
         await engine.ask(prompts.build_global_scan(view, engine.card.box_frame))
         return 0
-    inspection: Inspection = await inspect(image, engine, stage=engine.stage)
+    inspection: Inspection = await inspect(LocalImage(image), engine, stage=engine.stage)
     return len(inspection.crops)

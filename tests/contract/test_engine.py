@@ -7,6 +7,7 @@ import pytest
 from pipeline import geometry, parse, prompts
 from pipeline.engine import VisionEngine
 from pipeline.images import build_model_image
+from pipeline.local_image import LocalImage
 from pipeline.verdict import ModelImage, RgbImage, Status
 from pipeline.zoomin import inspect
 from tests.support.builders import build_noise
@@ -56,7 +57,7 @@ async def test_a_cancelled_query_leaves_the_engine_well(engine: VisionEngine) ->
 
 @pytest.mark.parametrize("size", [(512, 512), (28, 28), (1, 1), (2000, 100), (60, 1500)])
 async def test_images_of_any_shape_are_inspected(engine: VisionEngine, size: tuple[int, int]) -> None:
-    inspection = await inspect(RgbImage(build_noise(*size), "png"), engine)
+    inspection = await inspect(LocalImage(RgbImage(build_noise(*size), "png")), engine)
     assert inspection.status in (Status.COMPLETE, Status.UNGROUNDED)
     for crop in inspection.crops:
         assert geometry.clip(crop.box.corners, size) == crop.box

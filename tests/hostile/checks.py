@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kafka.consumer.fetcher import ConsumerRecord
 
 from pipeline.checkpoint import CheckpointCard
+from pipeline.local_image import LocalImage
 from pipeline.verdict import RgbImage, Status
 from pipeline.wire.messages import VerdictEvent, ZoomRegion
 from pipeline.zoomin import inspect
@@ -160,7 +161,7 @@ def _find_difference(answer: VerdictEvent, content: bytes, expected: Picture, ca
         return "its sha256 or its length is that of another file"
     if expected.tolerance != 0:
         return None
-    inspection = asyncio.run(inspect(RgbImage(pixels, expected.format), DigestEngine(card)))
+    inspection = asyncio.run(inspect(LocalImage(RgbImage(pixels, expected.format)), DigestEngine(card)))
     crops = [crop.image.sha256 for crop in inspection.crops]
     judged = [region.crop_sha256 for region in answer.scan.regions if region.zoomed]
     same = (crops, inspection.scan.explanation) == (judged, answer.scan.explanation)

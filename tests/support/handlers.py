@@ -3,34 +3,52 @@
 import asyncio
 import math
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import images
 from pipeline.checkpoint import Checkpoint
-from pipeline.verdict import RgbImage
+from pipeline.local_image import LocalImage
 from pipeline.wire.events import Addressing
 from pipeline.wire.messages import ModelRef
 from tests.support.engines import DigestEngine
 from tests.support.fakes import FakeStore
 from tests.support.fakes_kafka import FakePublisher
 from worker.common.retry import Retrier, RetryPolicy
-from worker.handler import EventHandler, VerdictOrigin
+from worker.handler import EventHandler, ImageDecoder, VerdictOrigin
 from worker.kafka.retrying_publisher import RetryingPublisher
 from worker.observe.event_observer import EventObserver
 from worker.observe.telemetry import Metrics, Tracing
-from worker.serving.bounded_decoder import BoundedDecoder, Decoder
-from worker.serving.pixel_budget import PixelBudget
+from worker.sampling.label_sampler import LabelSampler
+from worker.storage.bounded_store import BoundedStore
+from worker.storage.file_budget import FileBudget
 from worker.storage.retrying_store import RetryingStore
 
 BUCKET = "photos"
 
 
+@dataclass(frozen=True, slots=True)
+class DecodedInProcess(LocalImage):
+    """A LocalImage with the description of its file."""
+
+    @property
+    def format(self) -> str:
+        return self.image.format
+
+    @property
+    def frames(self) -> int:
+        return self.image.frames
+
+
 class InProcessDecoder:
     """Decodes in this process, without the sandbox."""
 
-    async def decode(self, data: bytes) -> RgbImage:
+    @asynccontextmanager
+    async def open_image(self, data: bytes, *, view_max_pixels: int) -> AsyncIterator[DecodedInProcess]:
         await asyncio.sleep(0)
-        return images.decode(data, max_pixels=1_000_000)
+        yield DecodedInProcess(images.decode(data, max_pixels=1_000_000))
 
 
 def build_retrier(patience_s: float = 60) -> Retrier:
@@ -46,13 +64,16 @@ def build_handler(
     publisher: FakePublisher,
     engine: DigestEngine,
     *,
-    decoder: Decoder | None = None,
-    budget_px: int = 10_000_000,
+    decoder: ImageDecoder | None = None,
+    max_image_bytes: int = 1_000_000,
+    budget_bytes: int = 100_000_000,
+    sampler: LabelSampler | None = None,
 ) -> EventHandler:
     return EventHandler(
         addressing=Addressing("http://127.0.0.1:9000", frozenset({BUCKET})),
-        store=RetryingStore(store, lambda _bucket: build_retrier()),
-        decoder=BoundedDecoder(decoder or InProcessDecoder(), turns=2, budget=PixelBudget(budget_px)),
+        store=RetryingStore(BoundedStore(store, max_image_bytes), lambda _bucket: build_retrier()),
+        decoder=decoder or InProcessDecoder(),
+        file_budget=FileBudget(budget_bytes),
         engine=engine,
         origin=VerdictOrigin(
             checkpoint=Checkpoint(Path("tiny"), engine.card, "sha256:0"),
@@ -60,6 +81,6 @@ def build_handler(
             worker="worker-1",
         ),
         publisher=RetryingPublisher(publisher, verdict_retrier=build_retrier(), letter_retrier=build_retrier(math.inf)),
-        sampler=None,
+        sampler=sampler,
         observer=EventObserver(Metrics(), Tracing("worker-1", "group")),
     )

@@ -15,6 +15,7 @@ from pipeline import geometry
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query, VisionEngine
 from pipeline.errors import TransientError
+from pipeline.local_image import LocalImage
 from pipeline.verdict import Inspection
 from pipeline.zoomin import inspect
 from training.common.progress import Progress
@@ -129,7 +130,7 @@ async def _predict_sample(sample: Sample, engine: VisionEngine, pass_: Pass) -> 
     if pass_.one_turn:
         return await one_turn.predict_one_turn(sample, engine, pass_.one_turn)
     try:
-        inspection = await inspect(sample.image, engine, pass_.choose(sample))
+        inspection = await inspect(LocalImage(sample.image), engine, pass_.choose(sample))
     except TransientError:  # no readable answer, for whatever reason: wrong, not left out
         inspection = None
     return _build_prediction(sample, inspection, engine.card)

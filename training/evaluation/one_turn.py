@@ -28,7 +28,7 @@ async def predict_one_turn(sample: Sample, engine: VisionEngine, variant: OneTur
     view = await asyncio.to_thread(images.build_view, sample.image, engine.card.scan_max_pixels)
     try:
         answer = (
-            await zoomin.run_global_scan(sample.image, view, engine)
+            await zoomin.run_global_scan(sample.image.size_px, view, engine)
             if variant == "one_turn_eg"
             else await zoomin.run_local_check(view, (), engine)
         )

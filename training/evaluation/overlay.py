@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 from pipeline.engine import VisionEngine
 from pipeline.errors import TransientError
 from pipeline.evidence import drawing
+from pipeline.local_image import LocalImage
 from pipeline.verdict import RgbImage, Verdict
 from pipeline.zoomin import inspect
 from training.common import resampling
@@ -105,7 +106,7 @@ async def predict_overlays(samples: Sequence[Sample], engine: VisionEngine, *, c
 
 async def _predict_verdict(image: RgbImage, engine: VisionEngine) -> Verdict | None:
     try:
-        inspection = await inspect(image, engine)
+        inspection = await inspect(LocalImage(image), engine)
     except TransientError:
         return None
     return inspection.check.verdict if inspection.check else None

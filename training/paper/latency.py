@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.engine import VisionEngine
 from pipeline.errors import TransientError
+from pipeline.local_image import LocalImage
 from pipeline.zoomin import inspect
 from training.evaluation.samples import Sample
 
@@ -41,7 +42,7 @@ async def measure_latency(
             yield
 
         try:
-            await inspect(sample.image, engine, stage=observe_stage)
+            await inspect(LocalImage(sample.image), engine, stage=observe_stage)
         except TransientError:
             continue
         one_query += scan_s

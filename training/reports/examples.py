@@ -16,6 +16,7 @@ from pipeline.errors import TransientError
 from pipeline.evidence.card import draw_evidence_card
 from pipeline.evidence.drawing import INK, draw_outline
 from pipeline.evidence.regions import REGION
+from pipeline.local_image import LocalImage
 from pipeline.verdict import BoundingBox, Inspection, Verdict
 from pipeline.wire import messages
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef
@@ -136,7 +137,7 @@ async def draw_examples(
         for number in numbers:
             sample = samples[number]
             try:
-                inspection = await inspect(sample.image, engine)
+                inspection = await inspect(LocalImage(sample.image), engine)
             except TransientError:
                 continue
             if inspection.check and classify_example(sample.label, inspection.scan.verdict, inspection.verdict) == name:
@@ -152,7 +153,7 @@ async def draw_pairs(samples: Sequence[Sample], a: ComparedModel, b: ComparedMod
         for number in numbers:
             sample = samples[number]
             try:
-                first, second = [await inspect(sample.image, model.engine) for model in (a, b)]
+                first, second = [await inspect(LocalImage(sample.image), model.engine) for model in (a, b)]
             except TransientError:
                 continue
             verdicts = a.predictions[number].check_verdict, b.predictions[number].check_verdict

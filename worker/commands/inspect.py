@@ -20,6 +20,7 @@ from pipeline import zoomin
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings, EngineDead, FatalError, ImageMissing, ImageTooLarge, ZoomInError
 from pipeline.evidence.card import draw_evidence_card
+from pipeline.local_image import LocalImage
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.verdict import RgbImage
 from pipeline.wire.messages import NAMESPACE, JudgedImage, RecordRef, VerdictEvent, build_verdict_event
@@ -167,7 +168,7 @@ async def _inspect_file(
             data, modified_ms = await asyncio.to_thread(_read_file, path, settings.store.max_image_bytes)
         with time_stage("decode"):
             image = await decoder.decode(data)
-        inspection = await zoomin.inspect(image, engine, stage=time_stage)
+        inspection = await zoomin.inspect(LocalImage(image), engine, stage=time_stage)
     file = _describe_file(path, data, image)
     event = build_verdict_event(
         inspection,

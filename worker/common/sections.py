@@ -115,8 +115,12 @@ class EngineSettings(Section):
 class FlowSettings(Section):
     max_in_flight: Annotated[int, Field(ge=1, le=4096)] = 48
     """events worked on at once; 1.5 times max_num_seqs keeps the engine full"""
-    max_pixels_in_flight: Annotated[int, Field(ge=1_000_000)] = 200_000_000
-    """decoded pixels held at once, 3 bytes each"""
+    max_bytes_in_flight: Annotated[int, Field(ge=1 << 20)] | None = None
+    """fetched files held at once, each until its event is answered; unset: an eighth of the memory"""
+    max_pixels_in_flight: Annotated[int, Field(ge=1_000_000)] | None = None
+    """decoded pixels kept at once for crops, 4 bytes each; the rest is decoded again; unset: an eighth of the memory"""
+    decoders: Annotated[int, Field(ge=1, le=256)] | None = None
+    """processes that decode images; unset: one for each core that the worker may use, at most 16"""
     max_span: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """records of a partition from the last commit to the newest read: what a crash repeats at most"""
     drain_timeout_s: Seconds = 30.0

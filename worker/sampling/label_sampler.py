@@ -1,6 +1,7 @@
 """Sampler of cases for labeling; it never delays a verdict for long.
 
-While the bucket fails, one case in ten seconds is tried and the others are counted and dropped.
+While the bucket fails, one case in ten seconds is tried and the others are counted and dropped. An image that cannot be
+encoded, or not now, costs its own case alone.
 """
 
 import asyncio
@@ -9,9 +10,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
-from pipeline import images
 from pipeline.errors import ZoomInError
-from pipeline.verdict import RgbImage
+from pipeline.geometry import Size
 from pipeline.wire.messages import LabelCase, LabelImage, VerdictEvent
 from worker.common.record_time import read_record_time
 from worker.observe import telemetry
@@ -19,7 +19,19 @@ from worker.observe.telemetry import Metrics
 from worker.sampling.decision import Sample, SamplingPolicy, decide
 
 WRITE_TIMEOUT_S = 2.0
+WRITE_BYTES_PER_S = 10_000_000
+"""a slower bucket is a sick one"""
 PAUSE_AFTER_FAILURE_S = 10.0
+MOST_ENCODINGS = 16
+"""cases that wait for an encoder or are in one; each holds the slot of its event"""
+
+
+class EncodersBusy(Exception):
+    """More cases were drawn than the encoders have time for."""
+
+
+class PngEncoder(Protocol):
+    async def encode_png(self, data: bytes, size_px: Size) -> bytes: ...
 
 
 class CaseBucket(Protocol):
@@ -31,6 +43,7 @@ class LabelSampler:
     def __init__(
         self,
         bucket: CaseBucket,
+        encoder: PngEncoder,
         policy: SamplingPolicy,
         *,
         metrics: Metrics,
@@ -39,12 +52,14 @@ class LabelSampler:
     ) -> None:
         self._write_timeout_s = write_timeout_s
         self._bucket = bucket
+        self._encoder = encoder
         self._policy = policy
         self._metrics = metrics
         self._clock = clock
         self._closed_until = -float("inf")
+        self._encodings = 0
 
-    async def offer(self, verdict: VerdictEvent, image: RgbImage) -> Sample | None:
+    async def offer(self, verdict: VerdictEvent, file: bytes) -> Sample | None:
         """Draw a sample and write its case; return the sample even if it could not be written.
 
         It never raises: the verdict is published, so an error may neither end the worker nor repeat it.
@@ -53,21 +68,24 @@ class LabelSampler:
         try:
             sample = decide(verdict, self._policy)
             if sample is not None:
-                await self._offer(verdict, image, sample)
+                await self._offer(verdict, file, sample)
         except Exception as error:  # noqa: BLE001 - any error of ours is counted as a failure of its label
-            self._count_failure(verdict, f"{type(error).__name__}: {error}", error)
+            foreseen = isinstance(error, ZoomInError | EncodersBusy)
+            self._count_failure(verdict, f"{type(error).__name__}: {error}", None if foreseen else error)
         return sample
 
-    async def _offer(self, verdict: VerdictEvent, image: RgbImage, sample: Sample) -> None:
+    async def _offer(self, verdict: VerdictEvent, file: bytes, sample: Sample) -> None:
         if self._clock() < self._closed_until:
             self._metrics.label_failures.inc()
             return
+        png = await self._encode(verdict, file)
+        timeout_s = self._write_timeout_s + len(png) / WRITE_BYTES_PER_S
         try:
-            async with asyncio.timeout(self._write_timeout_s):
-                await self._write(verdict, image, sample)
+            async with asyncio.timeout(timeout_s):
+                await self._write(verdict, png, sample)
         except (TimeoutError, ZoomInError) as error:
             self._closed_until = self._clock() + PAUSE_AFTER_FAILURE_S
-            self._count_failure(verdict, str(error) or f"not written within {self._write_timeout_s:g} s")
+            self._count_failure(verdict, str(error) or f"not written within {timeout_s:g} s")
             return
         for reason in sample.reasons:
             self._metrics.label_cases.labels(reason).inc()
@@ -79,8 +97,17 @@ class LabelSampler:
                 telemetry.LABEL_WRITE_FAILED, detail=detail, verdict_id=verdict.verdict_id, exc_info=fault
             )
 
-    async def _write(self, verdict: VerdictEvent, image: RgbImage, sample: Sample) -> None:
-        png = await asyncio.to_thread(images.encode_png, image.pixels)
+    async def _encode(self, verdict: VerdictEvent, file: bytes) -> bytes:
+        """Encode the pixels of the file. Raises: EncodersBusy; DECODING_ERRORS, at the encoder's deadline too."""
+        if self._encodings >= MOST_ENCODINGS:
+            raise EncodersBusy
+        self._encodings += 1
+        try:
+            return await self._encoder.encode_png(file, (verdict.image.width_px, verdict.image.height_px))
+        finally:
+            self._encodings -= 1
+
+    async def _write(self, verdict: VerdictEvent, png: bytes, sample: Sample) -> None:
         image_key = f"images/{verdict.image.sha256}.png"
         await self._bucket.put_image(image_key, png)
         case = _build_case(verdict, image_key, sample)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
     from urllib3 import HTTPResponse
 
-THREADS = 16
 CHUNK_BYTES = 1 << 20
 
 
@@ -38,10 +37,10 @@ class FetchedImage:
 class ImageStore:
     """Takes any bucket: the event parser has compared the event's bucket with the allow-list already."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, *, threads: int = 4) -> None:
         self._settings = settings
-        self._client = open_store_client(settings, THREADS)
-        self._calls = BlockingCalls("fetch", THREADS, settings.total_timeout_s)
+        self._client = open_store_client(settings, threads)
+        self._calls = BlockingCalls("fetch", threads, settings.total_timeout_s)
 
     async def fetch(self, image: ImageRef) -> FetchedImage:
         """Fetch the image, under the event's second key if the first one does not hold it.

@@ -9,8 +9,8 @@ from worker.storage.blocking_calls import BlockingCalls
 from worker.storage.client import open_store_client
 
 THREADS = 4
-DEADLINE_S = 10.0
-"""of one write; the label sampler, its caller, has a shorter one"""
+DEADLINE_S = 60.0
+"""of one write; the label sampler, its caller, has a shorter one by the size of the image"""
 
 
 class LabelBucket:

@@ -5,11 +5,12 @@ from typing import Protocol
 
 from pipeline.wire.events import ImageRef
 from worker.common.retry import Retrier
+from worker.storage.file_budget import FileShare
 from worker.storage.image_store import FetchedImage
 
 
 class Store(Protocol):
-    async def fetch(self, image: ImageRef) -> FetchedImage: ...
+    async def fetch(self, image: ImageRef, share: FileShare) -> FetchedImage: ...
 
 
 class RetryingStore:
@@ -20,7 +21,7 @@ class RetryingStore:
         self._build_retrier = build_retrier
         self._retriers: dict[str, Retrier] = {}
 
-    async def fetch(self, image: ImageRef) -> FetchedImage:
+    async def fetch(self, image: ImageRef, share: FileShare) -> FetchedImage:
         """Fetch an image; try again after bad luck, wait out an outage of its bucket.
 
         Raises: the store's TransientError after its tries, its PoisonError, and PersistentRefusal or ImageDenied.
@@ -28,4 +29,4 @@ class RetryingStore:
         retrier = self._retriers.get(image.bucket)
         if retrier is None:
             retrier = self._retriers[image.bucket] = self._build_retrier(image.bucket)
-        return await retrier.call(lambda: self._store.fetch(image))
+        return await retrier.call(lambda: self._store.fetch(image, share))

@@ -9,6 +9,7 @@ from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.errors import AnswerUnreadable, EngineDead, GenerationFailed, InferenceTimeout, ZoomInError
 from pipeline.geometry import Size
+from pipeline.local_image import LocalImage
 from pipeline.verdict import BoundingBox, RgbImage, Status, Verdict
 from pipeline.zoomin import inspect
 from tests.support.builders import build_noise
@@ -36,7 +37,7 @@ class ScriptedEngine:
 
 async def test_the_second_query_sees_the_regions_of_the_first_and_may_overturn_it() -> None:
     engine = ScriptedEngine(SCAN.format("real", "[0,0,70,70][350,182,700,364]"), CHECK.format("generated"))
-    inspection = await inspect(IMAGE, engine)
+    inspection = await inspect(LocalImage(IMAGE), engine)
 
     assert (inspection.scan.verdict, inspection.verdict) == (Verdict.REAL, Verdict.GENERATED)
     assert (inspection.corrected, inspection.status) == (True, Status.COMPLETE)
@@ -56,7 +57,7 @@ async def test_the_second_query_sees_the_regions_of_the_first_and_may_overturn_i
 async def test_boxes_in_thousandths_are_placed_by_the_full_size() -> None:
     card = CheckpointCard(box_frame="thousand")
     engine = ScriptedEngine(SCAN.format("real", "[500,500,1000,1000]"), CHECK.format("real"), card=card)
-    inspection = await inspect(IMAGE, engine)
+    inspection = await inspect(LocalImage(IMAGE), engine)
     assert inspection.scan.regions == (BoundingBox(560, 280, 1120, 560),)
     assert not inspection.corrected
 
@@ -64,7 +65,7 @@ async def test_boxes_in_thousandths_are_placed_by_the_full_size() -> None:
 @pytest.mark.parametrize("listed", ["", "[10,10,10,50]", "[60,60,20,20]", "[9000,9000,9999,9999]"])
 async def test_without_a_region_the_second_query_sees_the_image_alone(listed: str) -> None:
     engine = ScriptedEngine(SCAN.format("real", listed), CHECK.format("real"))
-    inspection = await inspect(IMAGE, engine)
+    inspection = await inspect(LocalImage(IMAGE), engine)
     assert inspection.status is Status.UNGROUNDED
     assert inspection.crops == ()
     assert len(engine.asked[1][0].images) == 1
@@ -73,7 +74,7 @@ async def test_without_a_region_the_second_query_sees_the_image_alone(listed: st
 async def test_no_more_crops_than_the_card_allows() -> None:
     listed = "".join(f"[{x},0,{x + 40},40]" for x in range(0, 400, 40))
     engine = ScriptedEngine(SCAN.format("real", listed), CHECK.format("real"), card=CheckpointCard(max_crops=3))
-    inspection = await inspect(IMAGE, engine)
+    inspection = await inspect(LocalImage(IMAGE), engine)
     assert (len(inspection.scan.regions), len(inspection.crops)) == (10, 3)
 
 
@@ -85,14 +86,14 @@ async def test_variants_choose_other_regions() -> None:
         return regions[-1:]
 
     engine = ScriptedEngine(SCAN.format("real", "[0,0,70,70][350,182,700,364]"), CHECK.format("real"))
-    inspection = await inspect(IMAGE, engine, choose_last)
+    inspection = await inspect(LocalImage(IMAGE), engine, choose_last)
     assert seen == [(inspection.scan.regions, (1120, 560), 8)]
     assert [crop.box for crop in inspection.crops] == [inspection.scan.regions[1]]
 
 
 async def test_an_unreadable_answer_is_asked_for_again_and_warmer() -> None:
     engine = ScriptedEngine("?", SCAN.format("real", ""), "?", "?", CHECK.format("generated"))
-    inspection = await inspect(IMAGE, engine)
+    inspection = await inspect(LocalImage(IMAGE), engine)
     assert inspection.verdict is Verdict.GENERATED
     temperatures = [temperature for _, temperature in engine.asked]
     assert temperatures[0] == temperatures[2] == 0.0
@@ -103,7 +104,7 @@ async def test_an_unreadable_answer_is_asked_for_again_and_warmer() -> None:
 async def test_a_scan_that_stays_unreadable_has_no_verdict() -> None:
     engine = ScriptedEngine("?", "?", "?")
     with pytest.raises(AnswerUnreadable):
-        await inspect(IMAGE, engine)
+        await inspect(LocalImage(IMAGE), engine)
     assert len(engine.asked) == 3
 
 
@@ -111,7 +112,7 @@ async def test_a_scan_that_stays_unreadable_has_no_verdict() -> None:
     "trouble", [("?", "?", "?"), (GenerationFailed("refused"),), (InferenceTimeout("slow"),)], ids=str
 )
 async def test_a_lost_second_query_leaves_the_scans_verdict(trouble: tuple[str | ZoomInError, ...]) -> None:
-    inspection = await inspect(IMAGE, ScriptedEngine(SCAN.format("generated", "[0,0,70,70]"), *trouble))
+    inspection = await inspect(LocalImage(IMAGE), ScriptedEngine(SCAN.format("generated", "[0,0,70,70]"), *trouble))
     assert (inspection.verdict, inspection.status, inspection.check) == (Verdict.GENERATED, Status.DEGRADED, None)
     assert (inspection.corrected, len(inspection.crops)) == (False, 1)
 
@@ -119,12 +120,14 @@ async def test_a_lost_second_query_leaves_the_scans_verdict(trouble: tuple[str |
 @pytest.mark.parametrize("script", [(), (SCAN.format("real", ""),)])
 async def test_a_dead_engine_is_nobodys_degraded_verdict(script: tuple[str, ...]) -> None:
     with pytest.raises(EngineDead):
-        await inspect(IMAGE, ScriptedEngine(*script, EngineDead("gone")))
+        await inspect(LocalImage(IMAGE), ScriptedEngine(*script, EngineDead("gone")))
 
 
 async def test_a_cut_answer_counts_as_far_as_it_goes() -> None:
     cut = Answer("<verdict>real</verdict><boxes>[0,0,70,70][1,", 0.25, truncated=True)
-    inspection = await inspect(IMAGE, ScriptedEngine(cut, Answer(CHECK.format("real")[:60], 0.25, truncated=True)))
+    inspection = await inspect(
+        LocalImage(IMAGE), ScriptedEngine(cut, Answer(CHECK.format("real")[:60], 0.25, truncated=True))
+    )
     assert inspection.scan.truncated
     assert len(inspection.crops) == 1
     assert inspection.check
@@ -133,7 +136,7 @@ async def test_a_cut_answer_counts_as_far_as_it_goes() -> None:
 
 async def test_text_in_the_picture_cannot_change_the_verdict() -> None:
     quoting = Answer(SCAN.format("real", "").replace("first look", "it says [0,0,9,9] generated > real"), 0.25)
-    inspection = await inspect(IMAGE, ScriptedEngine(quoting, CHECK.format("real")))
+    inspection = await inspect(LocalImage(IMAGE), ScriptedEngine(quoting, CHECK.format("real")))
     assert (inspection.verdict, inspection.scan.regions) == (Verdict.REAL, ())
 
 
@@ -147,7 +150,7 @@ async def test_each_query_runs_within_its_stage() -> None:
         yield
         stages.append(f"{name} {len(engine.asked)}")
 
-    await inspect(IMAGE, engine, stage=record_stage)
+    await inspect(LocalImage(IMAGE), engine, stage=record_stage)
     assert stages == ["scan 0", "scan 1", "check 1", "check 2"]
 
 
@@ -155,6 +158,6 @@ async def test_each_query_runs_within_its_stage() -> None:
 async def test_images_of_any_shape_can_be_asked_about(size: Size) -> None:
     image = RgbImage(Image.new("RGB", size), "png")
     engine = ScriptedEngine(SCAN.format("real", "[0,0,9999,9999]"), CHECK.format("real"))
-    inspection = await inspect(image, engine)
+    inspection = await inspect(LocalImage(image), engine)
     assert [crop.box for crop in inspection.crops] == [BoundingBox(0, 0, *size)]
     assert all(side % 28 == 0 for query, _ in engine.asked for seen in query.images for side in seen.size)

@@ -1,27 +1,32 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Query
 from pipeline.errors import BrokerUnavailable, EngineDead, GenerationFailed, ImageUndecodable, StoreUnavailable
-from pipeline.verdict import RgbImage, Status
+from pipeline.verdict import Status
 from pipeline.wire.messages import VerdictEvent
 from tests.support.builders import build_noise, build_notification, build_record, encode_image
 from tests.support.engines import DigestEngine
 from tests.support.fakes import FakeS3, FakeStore
 from tests.support.fakes_kafka import FakeBroker, FakePublisher
-from tests.support.handlers import BUCKET, build_handler
-from worker.handler import EventHandler, Outcome
-from worker.serving.bounded_decoder import Decoder
+from tests.support.handlers import BUCKET, InProcessDecoder, build_handler
+from tests.unit.worker.sampling.test_label_sampler import EVERYTHING, MemoryBucket
+from worker.handler import EventHandler, ImageDecoder, Outcome
+from worker.observe.telemetry import Metrics
+from worker.sampling.label_sampler import LabelSampler
 
 PNG = encode_image(build_noise(), "PNG")
 URL = {"schema_version": 1, "url": f"s3://{BUCKET}/a.png", "id": "event-1"}
 
 
-class BrokenDecoder:
-    async def decode(self, data: bytes) -> RgbImage:
+class BrokenDecoder(InProcessDecoder):
+    def open_image(self, data: bytes, *, view_max_pixels: int) -> NoReturn:
         raise ZeroDivisionError("our bug")
 
 
@@ -42,12 +47,21 @@ def build(
     broker: FakeBroker,
     *,
     before: Callable[[Query], Awaitable[None]] | None = None,
-    decoder: Decoder | None = None,
+    decoder: ImageDecoder | None = None,
     publisher: FakePublisher | None = None,
-    budget_px: int = 10_000_000,
+    budget_bytes: int = 100_000_000,
+    sampler: LabelSampler | None = None,
 ) -> EventHandler:
     engine = DigestEngine(CheckpointCard(), before=before)
-    return build_handler(store, publisher or broker.build_publisher(), engine, decoder=decoder, budget_px=budget_px)
+    return build_handler(
+        store,
+        publisher or broker.build_publisher(),
+        engine,
+        decoder=decoder,
+        max_image_bytes=len(PNG),
+        budget_bytes=budget_bytes,
+        sampler=sampler,
+    )
 
 
 def read_verdicts(broker: FakeBroker) -> list[VerdictEvent]:
@@ -182,7 +196,7 @@ async def test_a_dead_engine_is_fatal_and_answers_nothing(store: FakeStore, brok
     assert not broker.dead_letters
 
 
-async def test_pixels_of_all_events_stay_within_the_budget(store: FakeStore, broker: FakeBroker) -> None:
+async def test_files_of_all_events_stay_within_the_budget(store: FakeStore, broker: FakeBroker) -> None:
     asked_at_once = most = 0
 
     async def before(_query: Query) -> None:
@@ -193,7 +207,27 @@ async def test_pixels_of_all_events_stay_within_the_budget(store: FakeStore, bro
             await asyncio.sleep(0)
         asked_at_once -= 1
 
-    answering = build(store, broker, before=before, budget_px=2 * 64 * 48)
+    answering = build(store, broker, before=before, budget_bytes=2 * len(PNG))
     await asyncio.gather(*(answering.handle(build_record(URL, offset=offset)) for offset in range(10)))
     assert len(broker.verdicts) == 10
     assert most == 2
+
+
+class FailingEncoder:
+    async def encode_png(self, data: bytes, size_px: tuple[int, int]) -> bytes:
+        raise ZeroDivisionError("our bug, after the verdict")
+
+
+@given(timestamp_ms=st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 1_700_000_000_000_000]))
+async def test_what_happens_after_a_verdict_neither_repeats_nor_ends_it(timestamp_ms: int) -> None:
+    s3, broker = FakeS3(buckets={BUCKET: {}}), FakeBroker()
+    s3.put(BUCKET, "a.png", PNG)
+    sampler = LabelSampler(
+        MemoryBucket(), FailingEncoder(), EVERYTHING, metrics=Metrics(), clock=lambda: 0.0, write_timeout_s=60
+    )
+    answering = build(FakeStore(s3), broker, sampler=sampler)
+    assert await answering.handle(build_record(URL, timestamp_ms=timestamp_ms)) == Outcome((None,))
+    assert len(broker.verdicts) == 1
+    assert not broker.dead_letters
+    (verdict,) = read_verdicts(broker)
+    assert verdict.timing_s["total"] < 20 * 365 * 86_400

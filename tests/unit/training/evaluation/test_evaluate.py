@@ -10,6 +10,7 @@ from pipeline import prompts
 from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard, Scaling
 from pipeline.engine import Answer, Query
 from pipeline.errors import EngineDead, GenerationFailed, ZoomInError
+from pipeline.local_image import LocalImage
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from pipeline.wire import messages
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent
@@ -215,7 +216,7 @@ async def build_worker_event(one_sample: Sample, engine: RedFinder) -> VerdictEv
         bytes=1,
     )
     return messages.build_verdict_event(
-        await inspect(one_sample.image, engine),
+        await inspect(LocalImage(one_sample.image), engine),
         Checkpoint(Path("m"), engine.card, "sha256:1"),
         model=ModelRef(name="m", revision="sha256:1", prompt_version="1", prompt_sha256="p", engine="e 1"),
         event_id="e1",

@@ -1,24 +1,56 @@
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date
 
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import StoreUnavailable
-from pipeline.verdict import RgbImage
-from tests.support.builders import build_noise
+from pipeline.errors import ImageUndecodable, StoreUnavailable
 from tests.support.verdicts import build_verdict
 from tests.unit.worker.sampling.test_decision import policy
 from worker.observe.telemetry import Metrics
-from worker.sampling.label_sampler import PAUSE_AFTER_FAILURE_S, LabelSampler
+from worker.sampling.label_sampler import MOST_ENCODINGS, PAUSE_AFTER_FAILURE_S, WRITE_BYTES_PER_S, LabelSampler
 
-IMAGE = RgbImage(build_noise(), "png")
+FILE = b"the file of the event"
+PNG = b"the pixels of it"
 EVERYTHING = policy(control_fraction=1.0)
 UNHURRIED_S = 60.0
-"""a picture is packed on a thread, which a busy machine may keep waiting for longer than a worker would"""
+UNHURRIED_S_IN_BYTES = 10 * WRITE_BYTES_PER_S
+
+
+class Encoder:
+    """Encodes what it has a PNG for; `before` runs ahead, to wait or to raise."""
+
+    def __init__(self, png: bytes = PNG, *, before: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.encoded: list[tuple[bytes, tuple[int, int]]] = []
+        self._png = png
+        self._before = before
+
+    async def encode_png(self, data: bytes, size_px: tuple[int, int]) -> bytes:
+        self.encoded.append((data, size_px))
+        if self._before is not None:
+            await self._before()
+        return self._png
+
+
+def build_sampler(
+    bucket: "MemoryBucket",
+    *,
+    encoder: Encoder | None = None,
+    metrics: Metrics | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+    write_timeout_s: float = UNHURRIED_S,
+) -> LabelSampler:
+    return LabelSampler(
+        bucket,
+        encoder or Encoder(),
+        EVERYTHING,
+        metrics=metrics or Metrics(),
+        clock=clock,
+        write_timeout_s=write_timeout_s,
+    )
 
 
 class MemoryBucket:
@@ -44,9 +76,10 @@ def count(metrics: Metrics, name: str, **labels: str) -> float:
 async def test_the_image_comes_first_and_the_case_points_at_it() -> None:
     bucket, metrics = MemoryBucket(), Metrics()
     verdict = build_verdict(zoomed=[(0, 0, 9, 9)], timestamp_ms=1_764_633_599_999)
-    labels = LabelSampler(bucket, EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
-    await labels.offer(verdict, IMAGE)
+    labels = build_sampler(bucket, metrics=metrics)
+    await labels.offer(verdict, FILE)
     image_key, case_key = bucket.written
+    assert bucket.written[image_key] == PNG
     assert image_key == f"images/{verdict.image.sha256}.png"
     assert case_key == f"cases/2025/12/01/{verdict.verdict_id}.json"
     case = json.loads(bucket.written[case_key])
@@ -58,20 +91,20 @@ async def test_the_image_comes_first_and_the_case_points_at_it() -> None:
 
 async def test_what_was_not_drawn_is_not_written() -> None:
     bucket = MemoryBucket()
-    labels = LabelSampler(bucket, policy(), metrics=Metrics(), clock=lambda: 0.0)
-    assert await labels.offer(build_verdict(zoomed=[(0, 0, 9, 9)]), IMAGE) is None
+    labels = LabelSampler(bucket, Encoder(), policy(), metrics=Metrics(), clock=lambda: 0.0)
+    assert await labels.offer(build_verdict(zoomed=[(0, 0, 9, 9)]), FILE) is None
     assert bucket.tries == 0
 
 
 async def test_a_failing_bucket_is_tried_once_in_ten_seconds_and_the_rest_is_counted() -> None:
     now = 0.0
     bucket, metrics = MemoryBucket(fails=lambda: True), Metrics()
-    labels = LabelSampler(bucket, EVERYTHING, metrics=metrics, clock=lambda: now, write_timeout_s=UNHURRIED_S)
+    labels = build_sampler(bucket, metrics=metrics, clock=lambda: now)
     for _ in range(5):
-        assert await labels.offer(build_verdict(), IMAGE)
+        assert await labels.offer(build_verdict(), FILE)
     assert bucket.tries == 1
     now = PAUSE_AFTER_FAILURE_S + 1
-    await labels.offer(build_verdict(), IMAGE)
+    await labels.offer(build_verdict(), FILE)
     assert bucket.tries == 2
     assert count(metrics, "zoomin_label_write_failures_total") == 6
 
@@ -82,16 +115,16 @@ async def test_a_bucket_that_hangs_is_left_after_the_deadline() -> None:
             await asyncio.Event().wait()
 
     metrics = Metrics()
-    labels = LabelSampler(Hanging(), EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=0.01)
-    await labels.offer(build_verdict(), IMAGE)
+    labels = build_sampler(Hanging(), metrics=metrics, clock=lambda: 0.0, write_timeout_s=0.01)
+    await labels.offer(build_verdict(), FILE)
     assert count(metrics, "zoomin_label_write_failures_total") == 1
 
 
 @given(timestamp_ms=st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 0, 1_764_633_600_000_000, 10**18]))
 async def test_any_timestamp_names_a_day(timestamp_ms: int) -> None:
     bucket = MemoryBucket()
-    labels = LabelSampler(bucket, EVERYTHING, metrics=Metrics(), clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
-    await labels.offer(build_verdict(timestamp_ms=timestamp_ms), IMAGE)
+    labels = build_sampler(bucket)
+    await labels.offer(build_verdict(timestamp_ms=timestamp_ms), FILE)
     _, case_key = bucket.written
     _, *day, _ = case_key.split("/")
     assert date(2011, 1, 1) <= date(*map(int, day)) <= date(2026, 1, 1)
@@ -103,10 +136,56 @@ async def test_an_error_that_nobody_foresaw_is_counted_and_does_not_leave_the_sa
             raise MemoryError("while it was encoded")
 
     metrics = Metrics()
-    labels = LabelSampler(Surprising(), EVERYTHING, metrics=metrics, clock=lambda: 0.0, write_timeout_s=UNHURRIED_S)
+    labels = build_sampler(Surprising(), metrics=metrics)
     with structlog.testing.capture_logs() as lines:
-        assert await labels.offer(build_verdict(), IMAGE)
+        assert await labels.offer(build_verdict(), FILE)
     assert count(metrics, "zoomin_label_write_failures_total") == 1
     assert [(line["event"], line["detail"]) for line in lines] == [
         ("label_write_failed", "MemoryError: while it was encoded")
     ]
+
+
+async def test_an_image_that_cannot_be_encoded_in_time_closes_the_bucket_for_nobody() -> None:
+    async def fail() -> None:
+        raise ImageUndecodable("decoding took longer than 45 s")
+
+    bucket, metrics = MemoryBucket(), Metrics()
+    failing = Encoder(before=fail)
+    labels = build_sampler(bucket, encoder=failing, metrics=metrics)
+    await labels.offer(build_verdict(size=(8000, 6000)), FILE)
+    assert failing.encoded == [(FILE, (8000, 6000))]
+    assert count(metrics, "zoomin_label_write_failures_total") == 1
+    failing._before = None
+    await labels.offer(build_verdict(), FILE)
+    assert len(bucket.written) == 2
+
+
+async def test_more_cases_than_can_be_encoded_are_let_go() -> None:
+    leave = asyncio.Event()
+
+    async def wait() -> None:
+        await leave.wait()
+
+    bucket, metrics = MemoryBucket(), Metrics()
+    labels = build_sampler(bucket, encoder=Encoder(before=wait), metrics=metrics)
+    verdicts = [build_verdict(event_id=f"event-{number}") for number in range(MOST_ENCODINGS + 3)]
+    offers = [asyncio.create_task(labels.offer(verdict, FILE)) for verdict in verdicts]
+    await asyncio.wait(offers[MOST_ENCODINGS:])
+    assert count(metrics, "zoomin_label_write_failures_total") == 3
+    leave.set()
+    await asyncio.gather(*offers)
+    assert len([key for key in bucket.written if key.startswith("cases/")]) == MOST_ENCODINGS
+
+
+async def test_a_large_image_has_more_time_to_be_written() -> None:
+    class Slow(MemoryBucket):
+        async def put_image(self, key: str, png: bytes) -> None:
+            await asyncio.sleep(0.05)
+            await super().put_image(key, png)
+
+    bucket, metrics = Slow(), Metrics()
+    large = Encoder(bytes(UNHURRIED_S_IN_BYTES))
+    await build_sampler(bucket, encoder=large, metrics=metrics, write_timeout_s=0.0).offer(build_verdict(), FILE)
+    assert count(metrics, "zoomin_label_write_failures_total") == 0
+    await build_sampler(bucket, metrics=metrics, write_timeout_s=0.0).offer(build_verdict(), FILE)
+    assert count(metrics, "zoomin_label_write_failures_total") == 1

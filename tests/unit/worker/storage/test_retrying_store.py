@@ -7,8 +7,12 @@ from pipeline.errors import ImageMissing, StoreUnavailable, ZoomInError
 from pipeline.wire.events import ImageRef
 from tests.support.fakes import FakeS3, FakeStore
 from worker.common.retry import Retrier, RetryPolicy
+from worker.storage.bounded_store import BoundedStore
+from worker.storage.file_budget import FileBudget, FileShare
 from worker.storage.image_store import FetchedImage
 from worker.storage.retrying_store import RetryingStore
+
+SHARE = FileShare(FileBudget(1000))
 
 
 class FailingStore(FakeStore):
@@ -38,23 +42,23 @@ def retry_at_once(store: FakeStore, built: list[str]) -> RetryingStore:
         policy = RetryPolicy(attempts=3, first_wait_s=0, max_wait_s=0, patience_s=60)
         return Retrier(policy, clock=lambda: 0.0, sleep=asyncio.sleep, rng=random.Random(0))
 
-    return RetryingStore(store, build_retrier)
+    return RetryingStore(BoundedStore(store, 100), build_retrier)
 
 
 async def test_each_bucket_has_one_retrier(store: FailingStore) -> None:
     built: list[str] = []
     retrying = retry_at_once(store, built)
     for bucket in ("photos", "scans", "photos", "scans"):
-        await retrying.fetch(ImageRef(bucket, "a.png"))
+        await retrying.fetch(ImageRef(bucket, "a.png"), SHARE)
     assert built == ["photos", "scans"]
 
 
 async def test_an_outage_is_waited_out(store: FailingStore) -> None:
     store.errors = [StoreUnavailable("away")] * 20
-    assert (await retry_at_once(store, []).fetch(ImageRef("photos", "a.png"))).data == b"photo"
+    assert (await retry_at_once(store, []).fetch(ImageRef("photos", "a.png"), SHARE)).data == b"photo"
 
 
 async def test_a_missing_image_is_tried_a_few_times(store: FailingStore) -> None:
     with pytest.raises(ImageMissing) as caught:
-        await retry_at_once(store, []).fetch(ImageRef("photos", "gone.png"))
+        await retry_at_once(store, []).fetch(ImageRef("photos", "gone.png"), SHARE)
     assert caught.value.attempts == len(store.fetched) == 3

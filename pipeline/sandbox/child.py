@@ -1,0 +1,135 @@
+"""The decoder process as its parent sees it: its start, one request at a time, and the pictures in shared memory."""
+
+import math
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from PIL import Image
+
+from pipeline.errors import InternalFault
+from pipeline.geometry import Size
+from pipeline.sandbox.decoding_child import MEBI, MESSAGE_BYTES, READY
+from pipeline.sandbox.exchange import Reply, Request
+from pipeline.verdict import ModelImage
+
+START_DEADLINE_S = 60.0
+REUSED_MEMORY_BYTES = 64 * MEBI
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# By default glibc returns each large buffer to the kernel and requests it again: half of a photograph's decoding time.
+HEAP_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(64 * MEBI), "MALLOC_TRIM_THRESHOLD_": str(128 * MEBI)}
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    max_pixels: int
+    keep_pixels: int
+    memory_limit_mib: int
+    longest_request_s: float
+    niceness: int
+
+
+class Child:
+    """A decoder process; when it breaks, its owner ends it and starts another."""
+
+    def __init__(self, limits: ChildLimits) -> None:
+        self._memory = os.memfd_create("pixels")
+        self._socket, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        alarm_s = math.ceil(limits.longest_request_s) + 1  # ends the child if the parent is gone by then
+        numbers = (
+            *(os.getpid(), child_socket.fileno(), self._memory),
+            *(limits.max_pixels, limits.keep_pixels, limits.memory_limit_mib, alarm_s, limits.niceness),
+        )
+        with child_socket:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.sandbox.decoding_child", *map(str, numbers)],
+                pass_fds=(child_socket.fileno(), self._memory),
+                # The environment holds no credentials: this process reads untrusted bytes.
+                env={"PYTHONPATH": os.pathsep.join(sys.path), **HEAP_SETTINGS},
+                process_group=0,  # Ctrl-C reaches the parent alone, which still needs the image under way
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # C libraries complain there about broken files
+            )
+        self._max_pixels = limits.max_pixels
+        self._ready = False
+
+    def ask(self, request: Request, data: bytes, deadline_s: float) -> "tuple[Reply, Pictures]":
+        """Send a request with the file that it is about, and return the reply with the pictures that it describes.
+
+        Raises: InternalFault if the process does not start; any other error if it has to be replaced, TimeoutError at
+            the deadline.
+        """
+        if not self._ready:
+            self._await_start()
+        self._socket.settimeout(deadline_s)
+        if data:
+            os.pwrite(self._memory, data, 0)
+        self._socket.send(request.model_dump_json().encode())
+        reply = Reply.model_validate_json(self._receive())
+        return reply, Pictures(self._memory, reply)
+
+    def trim_memory(self) -> None:
+        """Give large memory back; small memory is used again."""
+        if os.fstat(self._memory).st_size > REUSED_MEMORY_BYTES:
+            os.ftruncate(self._memory, 0)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._socket.close()
+        os.close(self._memory)
+
+    def _await_start(self) -> None:
+        self._socket.settimeout(START_DEADLINE_S)
+        try:
+            self._ready = self._receive() == READY
+        except OSError as error:
+            self.process.kill()
+            raise InternalFault("the decoder process does not start") from error
+
+    def _receive(self) -> bytes:
+        message = self._socket.recv(MESSAGE_BYTES)
+        if not message:
+            raise ConnectionResetError("the child is gone")
+        return message
+
+
+class Pictures:
+    """The pictures of one reply, read from the shared memory in their order.
+
+    Raises: ValueError in each method if the memory does not hold such a picture.
+    """
+
+    def __init__(self, memory: int, reply: Reply) -> None:
+        self._memory = memory
+        self._digests = iter(reply.digests)
+        self._offset = 0
+
+    def read_model_image(self, size: Size) -> ModelImage:
+        """Read a picture of this size, with its digest."""
+        digest = next(self._digests, None)
+        if digest is None:
+            raise ValueError("the reply lacks a digest")
+        return ModelImage(self.read_pixels(size), digest)
+
+    def read_pixels(self, size: Size) -> Image.Image:
+        return Image.frombytes("RGB", size, self._read(size[0] * size[1] * 3))
+
+    def read_png(self, reply: Reply) -> bytes:
+        """Read a PNG, which cannot be much larger than the pixels in it."""
+        if reply.png_bytes > 2 * reply.width * reply.height * 3 + MEBI:
+            raise ValueError("the PNG is larger than its pixels")
+        png = self._read(reply.png_bytes)
+        if not png.startswith(PNG_SIGNATURE):
+            raise ValueError("the picture is no PNG")
+        return png
+
+    def _read(self, length: int) -> bytes:
+        content = os.pread(self._memory, length, self._offset)
+        if len(content) != length:
+            raise ValueError("the memory is shorter than its pictures")
+        self._offset += length
+        return content
