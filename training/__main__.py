@@ -20,6 +20,7 @@ VERBS = (
     "paper-tables",
     "report",
     "overlay",
+    "gpu-check",
 )
 INTERRUPTED = 130
 

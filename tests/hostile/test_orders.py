@@ -26,6 +26,7 @@ from tests.support.fakes_kafka import FakeBroker
 from tests.support.handlers import BUCKET, build_handler
 from tests.support.paths import MODEL
 from training.evaluation import overlay
+from training.qwen import vocabulary
 from worker.handler import Outcome
 
 PIXELS = build_noise(300, 200)
@@ -150,7 +151,7 @@ def test_no_text_of_ours_holds_a_special_token_and_the_prompt_holds_those_of_the
     queries += [
         prompts.build_local_check(crops[0], crops[:n], checkpoint.card.box_frame) for n in range(len(crops) + 1)
     ]
-    specials = set(renderer._tokenizer.convert_tokens_to_ids(qwen.SPECIALS)) - {renderer._tokenizer.unk_token_id}
+    specials = set(renderer._tokenizer.convert_tokens_to_ids(vocabulary.SPECIALS)) - {renderer._tokenizer.unk_token_id}
     around = ["<|im_start|>", "<|im_end|>", "<|im_start|>", "<|im_end|>", "<|im_start|>"]
     image = ["<|vision_start|>", "<|image_pad|>", "<|vision_end|>"]
     for query in queries:

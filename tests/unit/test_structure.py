@@ -56,9 +56,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/sft": _TRAINING,
     "training/grpo": _TRAINING,
     "training/tiny_model": _TRAINING | name_rooms("training", "reports sft grpo"),
+    "training/gpu_check": _TRAINING | name_rooms("training", "sft grpo tiny_model"),
     "training/cli": _TRAINING | name_rooms("training", "sft grpo"),
     "training/paper": _TRAINING | name_rooms("training", "reports sft grpo tiny_model cli"),
-    "training/commands": _TRAINING | name_rooms("training", "labeling reports sft grpo tiny_model cli paper"),
+    "training/commands": _TRAINING | name_rooms("training", "labeling reports sft grpo tiny_model gpu_check cli paper"),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")
 DOORS = {
@@ -82,6 +83,13 @@ TESTED_ELSEWHERE = {
     "pipeline/sandbox/decoding_child.py": "tests/unit/pipeline/sandbox/test_decode_pool.py",
     # Adapters: they are tested together with the service.
     "pipeline/vllm/engine.py": "tests/contract/test_engine.py",
+    "pipeline/vllm/core_client.py": "tests/contract/test_engine.py",
+    "pipeline/vllm/core_process.py": "tests/contract/test_engine.py",
+    "pipeline/vllm/front_process.py": "tests/contract/test_engine.py",
+    "pipeline/vllm/front_metrics.py": "tests/contract/test_engine.py",
+    "pipeline/vllm/fronts.py": "tests/integration/vllm/test_fronts.py",
+    "pipeline/vllm/front.py": "tests/integration/vllm/test_fronts.py",
+    "pipeline/vllm/calls.py": "tests/integration/vllm/test_fronts.py",
     "worker/storage/client.py": "tests/contract/test_store.py",
     "worker/storage/buckets.py": "tests/contract/test_store.py",
     "worker/storage/image_store.py": "tests/contract/test_store.py",
@@ -103,6 +111,11 @@ TESTED_ELSEWHERE = {
     "training/annotation/annotator.py": "tests/integration/training/test_build.py",
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
     "training/evaluation/engine.py": "tests/integration/training/test_ablation_rows.py",
+    "training/gpu_check/serving.py": "tests/integration/training/test_gpu_check.py",
+    "training/gpu_check/serving_child.py": "tests/integration/training/test_gpu_check.py",
+    # A type alone.
+    "training/gpu_check/rows.py": "tests/unit/training/gpu_check/test_report.py",
+    "pipeline/storage/credentials.py": "tests/unit/worker/kafka/test_logins.py",
     # The whole process.
     "worker/__main__.py": "tests/integration/worker/test_worker.py",
     "worker/app.py": "tests/integration/worker/test_worker.py",

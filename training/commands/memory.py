@@ -17,7 +17,7 @@ GIB = 2**30
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--size", default="7b", metavar="S", help="7b, 32b, or the directory of a checkpoint (default %(default)s)"
+        "--size", default="7b", metavar="S", help="3b, 7b, 32b, or the directory of a checkpoint (default %(default)s)"
     )
     parser.add_argument(
         "--gpus",

@@ -1,7 +1,7 @@
 """Give the shapes of the published Qwen2.5-VL models, without their weights.
 
-Source: config.json of Qwen2.5-VL-7B-Instruct and -32B-Instruct; the parameters that follow from these values are as
-many as are published, 8,292,166,656 and 33,452,718,336.
+Source: config.json of Qwen2.5-VL-3B-Instruct, -7B-Instruct and -32B-Instruct; the parameters that follow from these
+values are as many as are published, 3,754,622,976, 8,292,166,656 and 33,452,718,336.
 """
 
 from pathlib import Path
@@ -28,6 +28,17 @@ _TEXT = {
     "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
 }
 SIZES = {
+    "3b": (
+        {
+            "hidden_size": 2048,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 2,
+            "vocab_size": 151936,
+        },
+        {"intermediate_size": 3420, "out_hidden_size": 2048},
+    ),
     "7b": (
         {
             "hidden_size": 3584,
@@ -49,6 +60,8 @@ SIZES = {
         {"intermediate_size": 3456, "out_hidden_size": 5120},
     ),
 }
+TIED_SIZES = frozenset({"3b"})
+"""sizes whose output layer is the embedding"""
 
 
 def load_config(size: str) -> Qwen2_5_VLConfig:
@@ -58,7 +71,8 @@ def load_config(size: str) -> Qwen2_5_VLConfig:
     """
     if size in SIZES:
         text, vision = SIZES[size]
-        return Qwen2_5_VLConfig(text_config=_TEXT | text, vision_config=_VISION | vision, tie_word_embeddings=False)
+        tied = size in TIED_SIZES
+        return Qwen2_5_VLConfig(text_config=_TEXT | text, vision_config=_VISION | vision, tie_word_embeddings=tied)
     if not (Path(size) / "config.json").is_file():
         raise BadSettings(
             f"--size {size} is neither {' nor '.join(SIZES)} nor the directory of a Qwen2.5-VL checkpoint"

@@ -9,12 +9,12 @@ from tiktoken.load import load_tiktoken_bpe
 from pipeline.confidence import VerdictTokens, logit, sigmoid
 from pipeline.errors import BadSettings
 from pipeline.prompts import ANSWER_START
-from tests.support.qwen import WORDS, find_vocabulary
+from training.qwen.vocabulary import WORDS, find_merges
 
 
 @pytest.fixture(scope="module")
 def qwen() -> tiktoken.Encoding:
-    ranks = load_tiktoken_bpe(str(find_vocabulary()))
+    ranks = load_tiktoken_bpe(str(find_merges()))
     return tiktoken.Encoding("qwen", pat_str=WORDS, mergeable_ranks=ranks, special_tokens={})
 
 

@@ -6,12 +6,14 @@ from pipeline.errors import BadSettings
 from training.qwen import sizes as qwen_sizes
 
 
-@pytest.mark.parametrize(("size", "published"), [("7b", 8_292_166_656), ("32b", 33_452_718_336)])
+@pytest.mark.parametrize(
+    ("size", "published"), [("3b", 3_754_622_976), ("7b", 8_292_166_656), ("32b", 33_452_718_336)]
+)
 def test_parameters_are_as_many_as_are_published(size: str, published: int) -> None:
     model = qwen_sizes.build_on_meta(qwen_sizes.load_config(size))
     assert sum(parameter.numel() for parameter in model.parameters()) == published
 
 
 def test_a_size_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="neither 7b nor 32b"):
+    with pytest.raises(BadSettings, match="neither 3b nor 7b nor 32b"):
         qwen_sizes.load_config(str(tmp_path))

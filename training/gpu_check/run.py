@@ -1,0 +1,103 @@
+"""The whole check, top to bottom: random weights, serving, tensor parallelism, one step of SFT, one of GRPO."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from pipeline.checkpoint import CheckpointCard
+from training.gpu_check import dummy_checkpoint, machine, serving, training_steps
+from training.gpu_check.machine import Machine, MemoryMeter
+from training.gpu_check.plan import CheckPlan
+from training.gpu_check.rows import CheckRow
+from training.gpu_check.serving import Report
+from training.qwen import sizes
+from training.sft import memory
+from training.sft.profiles import resolve_sft_profile
+
+SPREAD = 2
+"""GPUs of the second serving part, where one GPU served the first"""
+
+
+def run_check(plan: CheckPlan, here: Machine, report: Report) -> None:
+    """Report each row when it is known; no part begins after the plan's minutes, and each is ended with them.
+
+    Raises: BadSettings without a GPU, without room on the disk, or for a size that is none.
+    """
+    if not plan.on_cpu:
+        machine.refuse_missing_gpu(here)
+    ends_s = time.monotonic() + plan.minutes * 60
+    config = dummy_checkpoint.build_config(plan.size, plan.layers)
+    began = time.monotonic()
+    dummy_checkpoint.write_dummy_checkpoint(plan.checkpoint, config, plan.build_card())
+    report(CheckRow(name="random weights", values={"seconds": round(time.monotonic() - began, 1)}))
+    for name, run_part in PARTS.items():
+        left_s = ends_s - time.monotonic()
+        if left_s > 0:
+            run_part(plan, here, report, left_s)
+        else:
+            detail = f"not reached within {plan.minutes:g} minutes; --minutes allows more"
+            report(CheckRow(name=name, outcome="failed", detail=detail))
+
+
+def choose_tensor_parallel(size: str, here: Machine) -> int:
+    """Return the fewest GPUs, a power of two, on which the weights take at most three quarters of the memory."""
+    weights_gib = 2 * sum(p.numel() for p in sizes.build_on_meta(sizes.load_config(size)).parameters()) / 2**30
+    spread = 1
+    while spread < len(here.devices) and weights_gib / spread > 0.75 * here.memory_gib:
+        spread *= 2
+    return spread
+
+
+def _serve(plan: CheckPlan, here: Machine, report: Report, seconds: float) -> None:
+    del here
+    with MemoryMeter(on_cpu=plan.on_cpu) as used:
+        asyncio.run(serving.check_serving(plan, report, seconds=seconds))
+    report(CheckRow(name="memory of serving", values={"peak_gib": used.peak_gib}))
+
+
+def _serve_spread(plan: CheckPlan, here: Machine, report: Report, seconds: float) -> None:
+    """Serve once more with the model spread over two GPUs, where the first part used one."""
+    name = f"tensor parallelism {SPREAD}"
+    if plan.tensor_parallel > 1:
+        return  # the first part was spread already
+    if len(here.devices) < SPREAD:
+        detail = f"it needs {SPREAD} GPUs; torch sees {len(here.devices)}"
+        report(CheckRow(name=name, outcome="skipped", detail=detail))
+        return
+    spread = plan.model_copy(update={"tensor_parallel": SPREAD, "in_flight": plan.in_flight[:2]})
+
+    def report_spread(row: CheckRow) -> None:
+        report(row.model_copy(update={"name": f"{name}: {row.name}"}))
+
+    asyncio.run(serving.check_serving(spread, report_spread, seconds=seconds))
+
+
+def _fine_tune(plan: CheckPlan, here: Machine, report: Report, seconds: float) -> None:
+    report(_refuse_large(plan, here, "SFT step") or training_steps.check_sft_step(plan, seconds=seconds))
+
+
+def _reinforce(plan: CheckPlan, here: Machine, report: Report, seconds: float) -> None:
+    report(_refuse_large(plan, here, "GRPO step") or training_steps.check_grpo_step(plan, seconds=seconds))
+
+
+def _refuse_large(plan: CheckPlan, here: Machine, name: str) -> CheckRow | None:
+    """Return a skipped row where the planned memory of a step with adapters exceeds one GPU."""
+    if plan.on_cpu:
+        return None
+    profile = resolve_sft_profile("production", {"trained": "lora", "micro_batch": 1}).values
+    config = dummy_checkpoint.build_config(plan.size, plan.layers)
+    counted = memory.ParameterCount.from_model(sizes.build_on_meta(config), profile.lora_rank)
+    batch = memory.Batch.build_largest(CheckpointCard(), 1)
+    needed_gib = memory.estimate_memory(config, counted, batch, profile, devices=1).total / 2**30
+    if needed_gib <= here.memory_gib:
+        return None
+    detail = f"it needs {needed_gib:.0f} GiB on one GPU, which has {here.memory_gib:g}"
+    return CheckRow(name=name, outcome="skipped", detail=detail)
+
+
+PARTS: Mapping[str, Callable[[CheckPlan, Machine, Report, float], None]] = {
+    "serving": _serve,
+    f"tensor parallelism {SPREAD}": _serve_spread,
+    "SFT step": _fine_tune,
+    "GRPO step": _reinforce,
+}
