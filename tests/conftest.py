@@ -23,6 +23,7 @@ import shutil
 import signal
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -125,18 +126,26 @@ def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def vllm_engine() -> "AsyncIterator[VllmEngine]":
+    async with run_engine() as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def run_engine(*, fronts: int = 1) -> "AsyncIterator[VllmEngine]":
+    """Start the real engine on models/zoomin-tiny, and close it at the end."""
     from worker.common.settings import apply_process_environment
 
     apply_process_environment()  # before vLLM is imported
     from pipeline.checkpoint import Checkpoint
-    from pipeline.vllm.engine import EngineOptions, VllmEngine
+    from pipeline.vllm.engine import VllmEngine
+    from pipeline.vllm.options import EngineOptions
     from tests.support.gpu_build import choose_start_method_as_on_gpus
     from tests.support.paths import MODEL
 
     with warnings.catch_warnings():  # torch and vLLM warn while they are imported
         warnings.simplefilter("ignore")
         choose_start_method_as_on_gpus()
-        engine = await VllmEngine.start(Checkpoint.read(MODEL), EngineOptions(max_num_seqs=16))
+        engine = await VllmEngine.start(Checkpoint.read(MODEL), EngineOptions(max_num_seqs=16, fronts=fronts))
     yield engine
     await engine.close()
 

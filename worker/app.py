@@ -64,7 +64,7 @@ async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable
         store = await open_store(settings, plan, retriers, stack)
         kafka = await connect_kafka(settings.kafka, retriers, stack)
         supervisor = Supervisor(
-            start_engine or partial(start_vllm, checkpoint, settings.engine),
+            start_engine or partial(start_vllm, checkpoint, settings.engine, max_in_flight=settings.flow.max_in_flight),
             restarts=settings.engine.restarts,
             retrier=retriers.build("engine"),
             metrics=metrics,

@@ -1,5 +1,7 @@
 """Renders queries to the token ids of one checkpoint; an engine gets these and the pixels."""
 
+from collections.abc import Sequence
+
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
@@ -40,6 +42,12 @@ class Renderer:
             )
             self._token_ids[shape] = self._encode(text) + list(self.verdicts.prefix)
         return self._token_ids[shape]
+
+    def decode_answer(self, token_ids: Sequence[int]) -> str:
+        """Return the text of a whole answer without its end token."""
+        text = self._tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        assert isinstance(text, str)
+        return text
 
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False))

@@ -11,7 +11,9 @@ from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.local_image import LocalImage
 from pipeline.verdict import Inspection, RgbImage
-from pipeline.vllm.engine import BLOCK_TOKENS, VllmEngine
+from pipeline.vllm.core_client import CoreClient
+from pipeline.vllm.engine import VllmEngine
+from pipeline.vllm.options import BLOCK_TOKENS
 from pipeline.zoomin import inspect
 from tests.bench.encoder_runs import METHOD
 from tests.bench.job import Job, Result
@@ -21,19 +23,24 @@ MAX_PIXELS = 1_000_000
 
 
 class CountingEngine(VllmEngine):
+    @property
+    def _core(self) -> CoreClient:
+        assert isinstance(self._client, CoreClient)
+        return self._client
+
     async def encoder_runs(self) -> int:
         """Images that the vision encoder has computed since this was first asked."""
-        return sum(await self._llm.collective_rpc(METHOD))
+        return sum(await self._core.llm.collective_rpc(METHOD))
 
     async def forget(self) -> None:
         """Its caches are empty afterwards, as after a start."""
-        await self._llm.reset_prefix_cache()
-        await self._llm.reset_mm_cache()
-        await self._llm.reset_encoder_cache()
+        await self._core.llm.reset_prefix_cache()
+        await self._core.llm.reset_mm_cache()
+        await self._core.llm.reset_encoder_cache()
 
     def whole_shared_blocks(self, scan: Query, check: Query) -> int:
         """Tokens of the shared prefix of both queries, rounded down to a block."""
-        ids = self._renderer.render_prompt(scan), self._renderer.render_prompt(check)
+        ids = self._core.renderer.render_prompt(scan), self._core.renderer.render_prompt(check)
         shared = next(i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b)
         width, height = scan.images[0].size
         shared += width * height // geometry.PATCH_MULTIPLE_PX**2 - 1  # its one placeholder becomes that many tokens

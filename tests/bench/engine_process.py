@@ -37,7 +37,7 @@ def main() -> int:
 
 async def _serve(checkpoint: Checkpoint, *, reuse: bool, answers: TextIO) -> None:
     # Imported here: this takes half a minute, and wants the environment as it is now.
-    from pipeline.vllm.engine import EngineOptions
+    from pipeline.vllm.options import EngineOptions
     from tests.bench import asked_again
     from tests.bench.bare import CountingEngine, perform
     from tests.bench.plain import consume

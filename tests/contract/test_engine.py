@@ -1,24 +1,42 @@
 """Tests the VisionEngine port: on the stand-in of other tests, and on the real vLLM with the tiny model."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from pipeline import geometry, parse, prompts
 from pipeline.engine import VisionEngine
+from pipeline.errors import EngineDead
 from pipeline.images import build_model_image
 from pipeline.local_image import LocalImage
 from pipeline.verdict import ModelImage, RgbImage, Status
+from pipeline.vllm.fronts import Fronts
 from pipeline.zoomin import inspect
+from tests.conftest import run_engine
 from tests.support.builders import build_noise
 from tests.support.engines import DigestEngine
+from tests.support.servers.services import eventually
+
+if TYPE_CHECKING:
+    from pipeline.vllm.engine import VllmEngine
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 
-@pytest.fixture(params=["stand-in", "vllm"])
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def fronted_engine() -> "AsyncIterator[VllmEngine]":
+    """Provide an engine with two fronts; it starts for the tests of this file alone."""
+    async with run_engine(fronts=2) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["stand-in", "vllm_engine", "fronted_engine"])
 def engine(request: pytest.FixtureRequest) -> VisionEngine:
-    return DigestEngine() if request.param == "stand-in" else request.getfixturevalue("vllm_engine")
+    return DigestEngine() if request.param == "stand-in" else request.getfixturevalue(request.param)
 
 
 def build_view(engine: VisionEngine, seed: int = 0) -> ModelImage:
@@ -61,3 +79,46 @@ async def test_images_of_any_shape_are_inspected(engine: VisionEngine, size: tup
     assert inspection.status in (Status.COMPLETE, Status.UNGROUNDED)
     for crop in inspection.crops:
         assert geometry.clip(crop.box.corners, size) == crop.box
+
+
+async def test_the_metrics_of_all_fronts_are_exported(fronted_engine: "VllmEngine") -> None:
+    before = count_finished_requests()
+    for seed in (31, 32):  # one for each front
+        query = prompts.build_global_scan(build_view(fronted_engine, seed), fronted_engine.card.box_frame)
+        await fronted_engine.ask(query)
+    assert count_finished_requests() == before + 2
+
+
+async def test_query_2_reuses_the_prefix_that_query_1_left(engine: VisionEngine) -> None:
+    if isinstance(engine, DigestEngine):
+        pytest.skip("the stand-in caches nothing")
+    view = build_view(engine, 41)
+    scan = await engine.ask(prompts.build_global_scan(view, engine.card.box_frame))
+    check = await engine.ask(prompts.build_local_check(view, [], engine.card.box_frame))
+    assert scan.cached_tokens < check.cached_tokens
+
+
+async def test_an_idle_core_that_dies_is_seen_and_closing_leaves_no_process_behind(
+    fronted_engine: "VllmEngine",
+) -> None:
+    """Runs last: the engine with two fronts is gone afterwards."""
+    fronts = fronted_engine._client
+    assert isinstance(fronts, Fronts)
+    (core,) = fronts._core.processes
+    assert not fronted_engine.dead
+    core.kill()
+    assert await asyncio.to_thread(eventually, lambda: fronted_engine.dead)
+    with pytest.raises(EngineDead):
+        await fronted_engine.ask(prompts.build_global_scan(build_view(fronted_engine), fronted_engine.card.box_frame))
+    await fronted_engine.close()
+    assert not any(process.is_alive() for process in (core, *(front.process for front in fronts._processes)))
+
+
+def count_finished_requests() -> float:
+    """Count them in vLLM's metric, as `/metrics` shows it; it holds those of the engine without fronts too."""
+    return sum(
+        sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == "vllm:request_success_total"
+    )

@@ -15,7 +15,7 @@ def choose_start_method_as_on_gpus() -> None:
     def check_and_restore(config: VllmConfig) -> None:
         method = os.environ.pop(START_METHOD, None)
         check_config(config)
-        del os.environ[START_METHOD]
+        os.environ.pop(START_METHOD, None)
         if method is not None:
             os.environ[START_METHOD] = method
 

@@ -33,10 +33,11 @@ def run_on_engine(checkpoint: Checkpoint, concurrency: int, work: Callable[[Vers
     """
     print("starting the engine: a minute or two on a CPU", file=sys.stderr)
     # Imported here, before asyncio runs: it takes seconds, in which asyncio would not hear Ctrl-C.
-    from pipeline.vllm.engine import EngineOptions, VllmEngine
+    from pipeline.vllm.engine import VllmEngine
+    from pipeline.vllm.options import EngineOptions
 
     async def start_and_work() -> T:
-        engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency))
+        engine = await VllmEngine.start(checkpoint, EngineOptions(max_num_seqs=concurrency, max_in_flight=concurrency))
         try:
             return await work(engine)
         finally:

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -37,6 +38,7 @@ AT_ONCE = 8
 STDERR = 2
 
 Start = Callable[[Checkpoint, EngineSettings], Awaitable[Engine]]
+START: Start = partial(start_vllm, max_in_flight=AT_ONCE)
 JudgedFile = tuple[VerdictEvent, RgbImage]
 
 
@@ -95,7 +97,7 @@ async def inspect_files(
     *,
     as_json: bool,
     out: Path | None,
-    start: Start = start_vllm,
+    start: Start = START,
 ) -> int:
     """Print the verdict on each file in the order given, and return how many files got none.
 

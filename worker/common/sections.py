@@ -102,6 +102,12 @@ class EngineSettings(Section):
     """tokens of prompt and answer together"""
     max_num_seqs: Annotated[int, Field(ge=1, le=4096)] = 32
     """queries that the engine works on at once"""
+    processor_cache_mib: Annotated[int, Field(ge=1, le=1 << 20)] | None = None
+    """preprocessed images that wait for their second query; unset: view and crops of all events in flight, at most an
+    eighth of the memory"""
+    fronts: Annotated[int, Field(ge=1, le=16)] | None = None
+    """processes that feed the engine, each up to 25 images/s of a 7B model; unset: one for every four cores, at most
+    four; without a GPU one"""
     tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] = 1
     """GPUs that one model is spread over"""
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9

@@ -4,21 +4,28 @@ from typing import TYPE_CHECKING
 
 from pipeline import prompts
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
+from pipeline.machine import count_cores
 from pipeline.vllm.abandonable import run_in_abandonable_thread
+from pipeline.vllm.options import EngineOptions, choose_fronts
+from pipeline.vllm.runtime import is_cpu_build
 from pipeline.wire.messages import ModelRef
 from worker.common.sections import EngineSettings
 from worker.serving.supervisor import Engine
 
 if TYPE_CHECKING:
-    from pipeline.vllm.engine import EngineOptions, VllmEngine
+    from pipeline.vllm.engine import VllmEngine
 
 
-async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine:
-    engine_class, options_class = await run_in_abandonable_thread(_import_vllm)
-    options = options_class(
+async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings, *, max_in_flight: int) -> Engine:
+    """Start vLLM for queries of so many events at once."""
+    engine_class = await run_in_abandonable_thread(_import_vllm)
+    options = EngineOptions(
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
         max_num_seqs=settings.max_num_seqs,
+        max_in_flight=max_in_flight,
+        processor_cache_mib=settings.processor_cache_mib,
+        fronts=min(settings.fronts or choose_fronts(count_cores(), on_cpu=is_cpu_build()), max_in_flight),
         tensor_parallel_size=settings.tensor_parallel_size,
         gpu_memory_utilization=settings.gpu_memory_utilization,
         query_timeout_s=settings.query_timeout_s,
@@ -26,11 +33,11 @@ async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings) -> Engine
     return await engine_class.start(checkpoint, options)
 
 
-def _import_vllm() -> "tuple[type[VllmEngine], type[EngineOptions]]":
+def _import_vllm() -> "type[VllmEngine]":
     # Imported here alone: torch and transformers take up to half a minute.
-    from pipeline.vllm.engine import EngineOptions, VllmEngine
+    from pipeline.vllm.engine import VllmEngine
 
-    return VllmEngine, EngineOptions
+    return VllmEngine
 
 
 def build_model_ref(checkpoint: Checkpoint, engine: str) -> ModelRef:

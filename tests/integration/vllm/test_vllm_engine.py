@@ -11,10 +11,17 @@ import pytest
 from pipeline import geometry, prompts
 from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.images import build_model_image
-from pipeline.vllm.engine import BLOCK_TOKENS, VllmEngine
+from pipeline.vllm.core_client import CoreClient
+from pipeline.vllm.engine import VllmEngine
+from pipeline.vllm.options import BLOCK_TOKENS
 from tests.support.builders import build_noise
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
+
+
+def get_client(engine: VllmEngine) -> CoreClient:
+    assert isinstance(engine._client, CoreClient)
+    return engine._client
 
 
 def build_queries(engine: VllmEngine, seed: int):  # type: ignore[no-untyped-def]
@@ -29,7 +36,7 @@ async def test_query_2_reuses_every_whole_block_of_the_shared_prefix(vllm_engine
     scan, check = build_queries(vllm_engine, 1)
     first = await vllm_engine.ask(scan)
     second = await vllm_engine.ask(check)
-    ids = [vllm_engine._renderer.render_prompt(query) for query in (scan, check)]
+    ids = [get_client(vllm_engine).renderer.render_prompt(query) for query in (scan, check)]
     shared = next(i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b)
     width, height = scan.images[0].size
     pads = width * height // geometry.PATCH_MULTIPLE_PX**2 - 1  # one placeholder becomes this many more tokens
@@ -38,7 +45,7 @@ async def test_query_2_reuses_every_whole_block_of_the_shared_prefix(vllm_engine
 
 
 async def test_the_core_is_spawned_where_vllm_is_free_to_fork(vllm_engine: VllmEngine) -> None:
-    (core,) = vllm_engine._llm.engine_core.resources.engine_manager.processes
+    (core,) = get_client(vllm_engine).llm.engine_core.resources.engine_manager.processes
     assert core.is_alive()
     assert isinstance(core, SpawnProcess)
 
@@ -58,7 +65,7 @@ async def test_a_query_that_takes_too_long_is_a_timeout_and_frees_its_request(vl
     finally:
         vllm_engine._options = options
     assert (await vllm_engine.ask(build_queries(vllm_engine, 77)[0])).text
-    assert vllm_engine._llm.get_num_unfinished_requests() == 0
+    assert get_client(vllm_engine).llm.get_num_unfinished_requests() == 0
 
 
 class Stuck:
@@ -84,8 +91,8 @@ class Stuck:
 
 async def test_closing_ends_what_is_under_way_and_leaves_a_shutdown_that_hangs_behind(vllm_engine: VllmEngine) -> None:
     stuck = Stuck()
-    parts = (vllm_engine._checkpoint, vllm_engine._options, vllm_engine._renderer)
-    engine = VllmEngine(*parts, stuck)  # type: ignore[arg-type]
+    client = CoreClient(get_client(vllm_engine).renderer, stuck)  # type: ignore[arg-type]
+    engine = VllmEngine(vllm_engine._checkpoint, vllm_engine._options, client)
     asking = asyncio.create_task(engine.ask(build_queries(engine, 5)[0]))
     await stuck.has_query.wait()
     await engine.close(deadline_s=0.01)
@@ -98,7 +105,8 @@ async def test_an_engine_that_does_not_answer_when_it_is_warmed_up_has_not_start
     stuck = Stuck()
     stuck.may_return.set()
     short_timeout = dataclasses.replace(vllm_engine._options, query_timeout_s=0.01)
-    engine = VllmEngine(vllm_engine._checkpoint, short_timeout, vllm_engine._renderer, stuck)  # type: ignore[arg-type]
+    client = CoreClient(get_client(vllm_engine).renderer, stuck)  # type: ignore[arg-type]
+    engine = VllmEngine(vllm_engine._checkpoint, short_timeout, client)
     with pytest.raises(EngineDead, match=r"did not answer: no answer within 0.01 s"):
         await engine._finish_start()
     assert engine._closed

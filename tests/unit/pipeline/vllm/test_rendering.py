@@ -10,8 +10,10 @@ from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.engine import Query
 from pipeline.errors import BadSettings
 from pipeline.images import build_model_image
+from pipeline.verdict import Verdict
 from pipeline.vllm.rendering import Renderer
 from tests.support.paths import MODEL
+from tests.support.qwen import copy_with_qwen_vocabulary
 
 VIEW = build_model_image(Image.new("RGB", (140, 140)))
 
@@ -48,6 +50,21 @@ def test_both_prompts_begin_alike_and_end_in_the_start_of_the_answer(renderer: R
 def test_a_prompt_of_one_shape_is_encoded_once(renderer: Renderer) -> None:
     assert renderer.render_prompt(build_queries()[1]) is renderer.render_prompt(build_queries()[1])
     assert renderer.render_prompt(build_queries(1)[1]) != renderer.render_prompt(build_queries(2)[1])
+
+
+@pytest.mark.parametrize("vocabulary", ["tiny", "qwen"])
+def test_an_answer_is_decoded_exactly_wherever_it_is_cut(renderer: Renderer, vocabulary: str, tmp_path: Path) -> None:
+    if vocabulary == "qwen":
+        checkpoint = Checkpoint.read(copy_with_qwen_vocabulary(MODEL, tmp_path / "qwen"))
+        renderer = Renderer(checkpoint, max_model_len=4096)
+    printable = "".join(chr(code) for code in range(32, 127) if chr(code) != "<")
+    text = prompts.render_scan(
+        Verdict.GENERATED, [(1, 22, 333, 1000)], f"It's not sharp , is it ? 've  n't {printable} "
+    ).removeprefix(prompts.ANSWER_START)
+    ids = renderer._encode(text)
+    assert renderer.decode_answer([*ids, renderer._tokenizer.eos_token_id]) == text
+    for end in range(len(ids) + 1):
+        assert text == renderer.decode_answer(ids[:end]) + renderer.decode_answer(ids[end:])
 
 
 def test_a_context_that_cannot_hold_all_is_refused() -> None:

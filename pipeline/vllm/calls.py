@@ -1,0 +1,39 @@
+"""The front's end of the socket: runs the calls that the worker sends, each as a task of its own."""
+
+import asyncio
+
+from pipeline.errors import InternalFault, ZoomInError
+from pipeline.vllm.frames import Call, Cancel, Message, Ready, Result, encode_frame, read_frame
+
+
+async def answer_calls(client: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say that the front is ready, then run each call as a task of its own, until the other end is gone."""
+    running: dict[int, asyncio.Task[None]] = {}
+    _send(writer, Ready())
+    while True:
+        try:
+            message = await read_frame(reader)
+        except (EOFError, OSError):
+            return
+        if isinstance(message, Call):
+            running[message.number] = asyncio.create_task(_answer(client, message, running, writer))
+        elif isinstance(message, Cancel) and message.number in running:
+            running[message.number].cancel()
+
+
+async def _answer(
+    client: object, call: Call, running: dict[int, asyncio.Task[None]], writer: asyncio.StreamWriter
+) -> None:
+    try:
+        outcome = await getattr(client, call.method)(*call.arguments)
+    except ZoomInError as error:
+        outcome = error
+    except Exception as error:  # noqa: BLE001 - our bug; an error of any class might not be picklable
+        outcome = InternalFault(f"{type(error).__name__}: {error}")
+    finally:
+        del running[call.number]
+    _send(writer, Result(call.number, outcome))
+
+
+def _send(writer: asyncio.StreamWriter, message: Message) -> None:
+    writer.write(encode_frame(message))
