@@ -131,6 +131,11 @@ def _read_bare_url(text: str, addressing: Addressing) -> ImageRef:
 
 
 def _read_own_event(body: JsonObject, addressing: Addressing, envelope_id: str | None) -> NamedImage:
+    if "url" not in body:
+        raise MalformedEvent(
+            "'url': Field required in our own event; others have Records (S3), detail-type (EventBridge) or "
+            "specversion (CloudEvents)"
+        )
     event = validate(ImageEventMessage, body)
     bucket, key = addressing.locate(event.url)
     sha256 = event.sha256.lower() if event.sha256 else None

@@ -52,7 +52,7 @@ def explain_ignored_name(name: object) -> str | None:
     """
     text = name.removeprefix("s3:") if isinstance(name, str) else ""
     if _METADATA.fullmatch(text):
-        return f"{text} brings no new bytes"
+        return f"{text!r} brings no new bytes"
     if _JUDGED.fullmatch(text):
         return None
     if _IGNORED.fullmatch(text):

@@ -1,6 +1,7 @@
 """Finds the S3 object that a URL names, without any request; no query string leaves this file."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -20,7 +21,7 @@ class Addressing:
     """The S3 endpoint (None is AWS itself) and the allow-list of buckets."""
 
     endpoint_url: str | None
-    buckets: frozenset[str]
+    buckets: Container[str]
 
     def admit(self, bucket: str, key: str) -> None:
         """Accept an object that may be fetched; every object passes this check before its first request.

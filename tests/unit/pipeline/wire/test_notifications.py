@@ -99,7 +99,7 @@ def test_other_names_are_malformed(name: str) -> None:
 def test_a_tag_loop_ends_at_its_first_turn() -> None:
     """A reader that writes each verdict back as a tag causes a notification, which must not be judged again."""
     tagged = build_notification(("photos", "a"), name="s3:ObjectCreated:PutTagging", eTag="e", sequencer="2")
-    assert read_ignored(tagged) == ["ObjectCreated:PutTagging brings no new bytes"]
+    assert read_ignored(tagged) == ["'ObjectCreated:PutTagging' brings no new bytes"]
 
 
 @pytest.mark.parametrize("key", ["2026/07/", "2026%2F07%2F", "/"])

@@ -165,3 +165,13 @@ def test_half_a_surrogate_pair_in_what_a_sender_wrote_stops_no_letter() -> None:
 
 def test_headers_without_a_value_become_empty_ones() -> None:
     assert build_letter(build_record(headers={"gone": None})).headers[0] == ("gone", b"")
+
+
+def test_a_letter_names_the_entry_that_failed_and_where_the_record_of_a_replay_lay_first() -> None:
+    error = build_error()
+    assert "zoomin-dlt-index" not in dict(build_letter(build_record(), because=error).headers)
+    error.index = "3.1"
+    replayed = build_record(headers={"zoomin-replay-of": b"images/1@7#3.1", "zoomin-replay": b"1"})
+    headers = dict(build_letter(replayed, because=error).headers)
+    assert headers["zoomin-dlt-index"] == b"3.1"
+    assert headers["zoomin-replay-of"] == b"images/1@7#3.1"
