@@ -15,6 +15,7 @@ from tests.bench.engine_host import EngineHost, engine_host
 from tests.bench.ground import BenchFailed, Ground
 from tests.bench.job import SEQUENCES
 from tests.bench.metrics import format_metrics
+from tests.bench.peers import comparison
 from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK
 from tests.bench.progress import Progress
 from tests.bench.report import Report
@@ -77,24 +78,30 @@ def _run(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         # Engines take a minute or two to start: they do it while the pictures are uploaded.
+        bare = stack.enter_context(ExitStack())
         hosts = {
-            name: stack.enter_context(engine_host(checkpoint.path, logs / f"{name}.log", *how))
+            name: bare.enter_context(engine_host(checkpoint.path, logs / f"{name}.log", *how))
             for name, (wanted, how) in ENGINES.items()
             if wanted & set(parts)
         }
         ground = Ground(checkpoint.path, pictures=plan.count_pictures(parts), say=progress.say)
         stack.enter_context(ground)
         session = Session(ground, checkpoint, plan, progress, Report(), options.profile, options.beside)
-        _measure(session, parts, hosts, stack)
-        session.report.write(options.json, machine=described)
+        with ExitStack() as workers:
+            _measure(session, parts, hosts, workers)
+        bare.close()  # the comparison starts three more engines, of 3 GiB each
+        if "peers" in parts:
+            progress.begin("peers")
+            comparison.measure(session)
+        session.report.write(options.json, machine=described, parts=parts)
     print(format_metrics(session.report.metrics))
 
 
-def _measure(session: Session, parts: Sequence[str], hosts: Mapping[str, EngineHost], stack: ExitStack) -> None:
+def _measure(session: Session, parts: Sequence[str], hosts: Mapping[str, EngineHost], workers: ExitStack) -> None:
     begin, worker = session.progress.begin, None
     if {"engine", "plain"} & set(parts):
         in_flight, sequences = engines.IN_FLIGHT, str(SEQUENCES)
-        worker = stack.enter_context(
+        worker = workers.enter_context(
             session.pipeline("real", *REAL, in_flight=in_flight, ENGINE__MAX_NUM_SEQS=sequences)
         )
     for name, host in hosts.items():

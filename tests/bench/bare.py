@@ -16,10 +16,8 @@ from pipeline.vllm.engine import VllmEngine
 from pipeline.vllm.options import BLOCK_TOKENS
 from pipeline.zoomin import inspect
 from tests.bench.encoder_runs import METHOD
-from tests.bench.job import Job, Result
+from tests.bench.job import MAX_PIXELS, Job, Result
 from tests.bench.pictures import Pictures
-
-MAX_PIXELS = 1_000_000
 
 
 class CountingEngine(VllmEngine):

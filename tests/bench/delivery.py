@@ -26,7 +26,8 @@ def measure(session: Session) -> None:
                 session.progress.say(f"delivery: {mode}, {repeat} of {session.plan.repeats}")
                 rates[mode].append(pipeline.judge(urls).rate_per_s)
                 paced = urls[: int(PACED_PER_S * session.plan.pace_s)]
-                delays_s[mode].append(statistics.median(pipeline.site.delays_s(paced, per_s=PACED_PER_S)))
+                even = [number / PACED_PER_S for number in range(len(paced))]
+                delays_s[mode].append(statistics.median(pipeline.site.delays_s(paced, arrivals_s=even)))
     least, exactly = (rates[mode] for mode in MODES)
     session.report.add("exactly_over_least_events_per_s", [b / a for a, b in zip(least, exactly, strict=True)])
     for mode in MODES:

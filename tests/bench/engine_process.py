@@ -6,7 +6,6 @@ python -m tests.bench.engine_process MODEL [--no-reuse]: a job is a line on stdi
 import argparse
 import asyncio
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +13,8 @@ from typing import TextIO
 
 from pipeline.checkpoint import Checkpoint
 from tests.bench.encoder_runs import CLASS
-from tests.bench.job import SEQUENCES, EvaluationJob, Job, PlainJob
+from tests.bench.job import READY, SEQUENCES, EvaluationJob, Job, PlainJob, open_answers
 from worker.common.settings import apply_process_environment
-
-READY = "ready"
 
 
 def main() -> int:
@@ -26,8 +23,7 @@ def main() -> int:
     parser.add_argument("--no-reuse", action="store_true")
     options = parser.parse_args()
     apply_process_environment()  # as the worker does, before vLLM is imported
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
+    answers = open_answers()
     try:
         asyncio.run(_serve(Checkpoint.read(options.model), reuse=not options.no_reuse, answers=answers))
     except KeyboardInterrupt:
@@ -50,8 +46,8 @@ async def _serve(checkpoint: Checkpoint, *, reuse: bool, answers: TextIO) -> Non
         answers.write(f"{READY}\n")
         while line := await jobs.readline():  # ends with whoever gives the jobs
             wanted = json.loads(line)
-            if "input_topic" in wanted:
-                await consume(PlainJob(**wanted), engine)
+            if "place" in wanted:
+                await consume(PlainJob.parse(wanted), engine)
                 answers.write("{}\n")
             elif "first_scene" in wanted:
                 evaluated = await asked_again.perform(EvaluationJob(**wanted), engine)

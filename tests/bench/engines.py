@@ -68,17 +68,7 @@ def _bare(host: EngineHost, numbers: range) -> tuple[float, dict[str, float]]:
 
 
 def _plain(session: Session, site: MeasuredSite, host: EngineHost, numbers: range) -> float:
-    job = PlainJob(
-        count=len(numbers),
-        bootstrap_servers=site.kafka.bootstrap_servers,
-        group_id=f"plain-{site.images}",
-        input_topic=site.images,
-        verdict_topic=site.verdict_topic,
-        endpoint_url=site.s3.endpoint_url,
-        access_key=site.s3.access_key,
-        secret_key=site.s3.secret_key,
-    )
-    with host.consuming(job):
+    with host.consuming(PlainJob(len(numbers), site.place)):
         times_s = site.judge(session.ground.urls(numbers), timeout_s=60 + len(numbers) / SLOWEST_PER_S)
     return compute_steady_rate(times_s, ends=PLAIN_ENDS)
 

@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
+from tests.bench.job import Place
 from tests.bench.pictures import Pictures
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
@@ -71,7 +73,7 @@ class Ground:
         return [f"s3://{self.bucket}/{_key(number)}" for number in numbers]
 
     def upload(self, key: str, data: bytes) -> str:
-        """Put an object beside the pictures; where it is, as an event."""
+        """Put an object beside the pictures and return its URL, which is an event."""
         self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=data)
         return f"s3://{self.bucket}/{key}"
 
@@ -103,8 +105,25 @@ class MeasuredSite(Site):
         self._letters = TopicPartition(self.dead_letter_topic, 0)
         self._consumer.assign(self._verdicts)
 
+    @property
+    def place(self) -> Place:
+        """Topics and S3 for a consumer that is not our worker."""
+        return Place(
+            bootstrap_servers=self.kafka.bootstrap_servers,
+            group_id=f"group-{self.images}",
+            input_topic=self.images,
+            verdict_topic=self.verdict_topic,
+            endpoint_url=self.s3.endpoint_url,
+            access_key=self.s3.access_key,
+            secret_key=self.s3.secret_key,
+        )
+
     def judge(self, urls: Sequence[str], *, timeout_s: float) -> list[float]:
-        """Sends these events and returns when each one's verdict was written, in seconds of the clock.
+        """Do as `judge_records`, and return when each verdict was written, in seconds of the clock."""
+        return [record.timestamp / 1000 for record in self.judge_records(urls, timeout_s=timeout_s)]
+
+    def judge_records(self, urls: Sequence[str], *, timeout_s: float) -> list[ConsumerRecord]:
+        """Sends these events and returns their verdicts, in the order in which they were written.
 
         Raises: BenchFailed when an event does not end as a verdict in time.
         """
@@ -119,10 +138,10 @@ class MeasuredSite(Site):
             if time.monotonic() > deadline:
                 raise BenchFailed(f"{sum(self._ends().values())} of {wanted} verdicts within {timeout_s:.0f} s")
             time.sleep(LOOK_EVERY_S)
-        return self._times_s(before, len(urls))
+        return self._read_verdicts(before, len(urls))
 
-    def delays_s(self, urls: Sequence[str], *, per_s: float) -> list[float]:
-        """Sends these events at an even pace: seconds from each one's record to a reader of committed verdicts.
+    def delays_s(self, urls: Sequence[str], *, arrivals_s: Sequence[float]) -> list[float]:
+        """Send these events at these times; return the seconds from each record to a reader of committed verdicts.
 
         Raises: BenchFailed when a verdict does not come in time.
         """
@@ -138,12 +157,12 @@ class MeasuredSite(Site):
             for partition in self._verdicts:
                 reader.position(partition)
             while len(delays) < len(urls):
-                if sent < len(urls) and time.monotonic() - began >= sent / per_s:
+                if sent < len(urls) and time.monotonic() - began >= arrivals_s[sent]:
                     producer.send(self.images, urls[sent].encode())
                     sent += 1
                 for records in reader.poll(timeout_ms=5).values():
                     delays += [time.time() - _asked_at_s(record.value) for record in records]
-                if time.monotonic() - began > len(urls) / per_s + ANSWER_WITHIN_S:
+                if time.monotonic() - began > arrivals_s[-1] + ANSWER_WITHIN_S:
                     raise BenchFailed(f"{len(delays)} of {len(urls)} verdicts came in time")
         return delays
 
@@ -157,14 +176,14 @@ class MeasuredSite(Site):
         ends: dict[TopicPartition, int] = self._consumer.end_offsets(self._verdicts)
         return ends
 
-    def _times_s(self, since: dict[TopicPartition, int], count: int) -> list[float]:
+    def _read_verdicts(self, since: dict[TopicPartition, int], count: int) -> list[ConsumerRecord]:
         for partition, offset in since.items():
             self._consumer.seek(partition, offset)
-        times: list[float] = []
-        while len(times) < count:
+        verdicts: list[ConsumerRecord] = []
+        while len(verdicts) < count:
             for records in self._consumer.poll(timeout_ms=200).values():
-                times += [record.timestamp / 1000 for record in records]
-        return sorted(times)
+                verdicts += records
+        return sorted(verdicts, key=lambda record: record.timestamp)
 
 
 def _asked_at_s(verdict: bytes) -> float:

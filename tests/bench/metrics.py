@@ -37,6 +37,7 @@ TARGETS = {
     "own_cpu_ms_per_event": Target(20, below=True),
     "worker_over_gpu_pace_30": Target(0.97),
     "worker_over_gpu_pace_60": Target(0.90),
+    "two_fronts_over_one": Target(1.8),
     "worker_over_engine": Target(0.80),
     "worker_over_plain": Target(3),
     "reuse_over_no_reuse_c16": Target(0.85, below=True),
@@ -44,6 +45,13 @@ TARGETS = {
     "encoder_runs_over_needed": Target(1, below=True),
     "evaluation_over_engine": Target(0.85),
     "rss_growth": Target(1.05, below=True),
+    "own_cpu_ms_12mp": Target(10, below=True),
+    "events_per_s_12mp_over_beside": Target(2.5),
+    "own_events_per_s_over_beside": Target(0.95),
+    "worker_over_server_client": Target(1.1),
+    "worker_over_offline_batch": Target(1.05),
+    "verdicts_equal_server_client": Target(0.99),
+    "verdicts_equal_offline_batch": Target(0.99),
 }
 
 

@@ -1,4 +1,4 @@
-"""Watches a worker while it works: the most memory of its process tree, and the most events in flight."""
+"""Watches a worker while it works: the peak memory of its process tree, and the peak of events in flight."""
 
 import threading
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Peak:
 
 @contextmanager
 def watch_peak(worker: WorkerProcess) -> Iterator[Peak]:
-    """The peak between entering and leaving; memory is the proportional set size."""
+    """Find the peaks between entering and leaving; memory is the proportional set size."""
     peak, over = Peak(), threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""(i) Photographs of a camera's size through our own code: its cost and ceiling, and memory while many are in flight.
+"""(i) Measures our own code with photographs of a camera's size: cost, ceiling, and memory while many are in flight.
 
 Cost and ceiling are measured with an engine that answers at once; memory with one that holds each photograph as long
 as a busy GPU does, so that as many as may be are in flight.
@@ -40,7 +40,7 @@ def _upload(session: Session, size: str) -> list[str]:
 
 
 def _slices(urls: list[str], events: int, repeats: int) -> list[list[str]]:
-    """Events of one window for the warm-up and for each repeat."""
+    """List the events of the warm-up and of each repeat."""
     return [[urls[n % len(urls)] for n in range(events)] for _ in range(repeats + 1)]
 
 
@@ -55,7 +55,7 @@ def _read_main_process_ms(window: Window) -> float:
 
 
 def _measure_memory(session: Session, urls: list[str]) -> None:
-    """Memory grows and does not shrink, so each repeat is a worker of its own."""
+    """Measure each repeat on a new worker: memory grows and does not shrink."""
     memory: versions.Readings = {}
     in_flight: versions.Readings = {}
     for repeat in range(session.plan.repeats):

@@ -1,4 +1,4 @@
-"""As many different JPEGs as wanted, the same for the same number: scenes of 512 px, photographs of a camera's size.
+"""Draws any number of different JPEGs, the same for the same number: scenes of 512 px, photographs of a camera's size.
 
 A canvas is drawn once and shifted around: this is cheap, and no engine and no cache meets the same picture twice.
 """

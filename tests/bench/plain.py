@@ -9,22 +9,22 @@ from pipeline import images
 from pipeline.engine import VisionEngine
 from pipeline.local_image import LocalImage
 from pipeline.zoomin import inspect
-from tests.bench.bare import MAX_PIXELS
-from tests.bench.job import PlainJob
+from tests.bench.job import MAX_PIXELS, PlainJob
 from worker.local.s3 import build_s3_client
 
 
 async def consume(job: PlainJob, engine: VisionEngine) -> None:
+    place = job.place
     consumer = KafkaConsumer(
-        job.input_topic,
-        bootstrap_servers=job.bootstrap_servers,
-        group_id=job.group_id,
+        place.input_topic,
+        bootstrap_servers=place.bootstrap_servers,
+        group_id=place.group_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_poll_records=1,
     )
-    producer = KafkaProducer(bootstrap_servers=job.bootstrap_servers)
-    s3 = build_s3_client(job.endpoint_url, job.access_key, job.secret_key)
+    producer = KafkaProducer(bootstrap_servers=place.bootstrap_servers)
+    s3 = build_s3_client(place.endpoint_url, place.access_key, place.secret_key)
     answered = 0
     while answered < job.count:
         for records in consumer.poll(timeout_ms=1000).values():
@@ -33,7 +33,7 @@ async def consume(job: PlainJob, engine: VisionEngine) -> None:
                 data = s3.get_object(Bucket=url.netloc, Key=url.path.lstrip("/"))["Body"].read()
                 inspection = await inspect(LocalImage(images.decode(data, max_pixels=MAX_PIXELS)), engine)
                 verdict = {"url": record.value.decode(), "verdict": inspection.verdict.value}
-                producer.send(job.verdict_topic, json.dumps(verdict).encode()).get(timeout=30)
+                producer.send(place.verdict_topic, json.dumps(verdict).encode()).get(timeout=30)
                 consumer.commit()
                 answered += 1
     producer.close(timeout=5)

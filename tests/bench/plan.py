@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-PARTS = ("own", "photographs", "gpu", "delivery", "memory", "engine", "plain", "reuse", "evaluation")
+PARTS = ("own", "photographs", "gpu", "delivery", "memory", "engine", "plain", "reuse", "evaluation", "peers")
 ON_ENGINES = frozenset({"engine", "plain", "reuse", "evaluation"})
 WITHOUT_PICTURES = frozenset({"reuse", "evaluation"})
 """parts whose images the engines draw themselves"""
@@ -29,6 +29,9 @@ class Plan:
     reuse_images: int
     alone_images: int
     evaluated_images: int
+    peer_repeats: int
+    peer_images: int
+    latency_images: int
     estimates_s: dict[str, float]
 
     def count_pictures(self, parts: Collection[str]) -> int:
@@ -40,6 +43,8 @@ class Plan:
             wanted.append(PICTURES + self.repeats * max(self.own_events, int(60 * self.pace_s)))
         if {"engine", "plain"} & set(parts):
             wanted.append(PICTURES + self.repeats * (self.engine_images + self.plain_images))
+        if "peers" in parts:
+            wanted.append(PICTURES + self.peer_repeats * self.peer_images + 2 * self.latency_images)
         return max(wanted)
 
 
@@ -56,6 +61,9 @@ FULL = Plan(
     reuse_images=64,
     alone_images=16,
     evaluated_images=64,
+    peer_repeats=5,
+    peer_images=160,
+    latency_images=200,
     estimates_s={
         "prepare": 180,
         "own": 60,
@@ -67,6 +75,7 @@ FULL = Plan(
         "plain": 80,
         "reuse": 160,
         "evaluation": 140,
+        "peers": 420,
     },
 )
 QUICK = Plan(
@@ -82,6 +91,9 @@ QUICK = Plan(
     reuse_images=20,
     alone_images=4,
     evaluated_images=32,
+    peer_repeats=3,
+    peer_images=80,
+    latency_images=80,
     estimates_s={
         "prepare": 80,
         "own": 15,
@@ -93,5 +105,6 @@ QUICK = Plan(
         "plain": 20,
         "reuse": 25,
         "evaluation": 60,
+        "peers": 240,
     },
 )

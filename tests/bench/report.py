@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.bench.keys import list_missing
 from tests.bench.metrics import Metric
 
 
@@ -25,7 +26,10 @@ class Report:
             key: dataclasses.asdict(Metric.summarize([reading.get(key, 0.0) for reading in readings])) for key in names
         }
 
-    def write(self, path: Path, *, machine: Mapping[str, object]) -> None:
+    def write(self, path: Path, *, machine: Mapping[str, object], parts: Sequence[str]) -> None:
+        """Raises: AssertionError where a part has not reported what other programs read."""
+        missing = list_missing(parts, self.metrics)
+        assert not missing, f"not reported: {', '.join(missing)}"
         metrics = {name: dataclasses.asdict(metric) for name, metric in self.metrics.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({**metrics, "details": self.details, "machine": machine}, indent=2) + "\n")

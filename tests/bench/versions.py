@@ -1,4 +1,4 @@
-"""The same windows of work on the workers of this checkout and, with `--beside`, of another one, in turns."""
+"""Measures the same windows of work on the workers of this checkout and, with `--beside`, of another one, in turns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ Windows = dict[str, list[Window]]
 def start_workers(
     session: Session, name: str, *engine: str, in_flight: int = IN_FLIGHT
 ) -> Iterator[dict[str, Pipeline]]:
-    """One ready worker of each version, on a stand-in engine with these options."""
+    """Start a worker of each version on a stand-in engine with these options, and wait until they are ready."""
     versions = {HERE: ROOT, **({} if session.beside is None else {BESIDE: session.beside})}
     with ExitStack() as stack:
         pipelines = {
@@ -35,7 +35,7 @@ def start_workers(
 def judge_in_turns(
     session: Session, pipelines: Mapping[str, Pipeline], slices: Sequence[list[str]], label: str, *, ends: int
 ) -> Windows:
-    """Each slice is a window for every version."""
+    """Measure a window for each slice and version; the versions take turns within a slice."""
     windows: Windows = {version: [] for version in pipelines}
     for number, urls in enumerate(slices, start=1):
         for version, pipeline in pipelines.items():
@@ -49,7 +49,7 @@ def read_windows(windows: Windows, value: Callable[[Window], float]) -> Readings
 
 
 def report(session: Session, key: str, readings: Readings) -> None:
-    """Report this checkout's values, and those divided by the other's where there is one."""
+    """Report the values of this checkout and, beside another one, the ratios of each repeat."""
     session.report.add(key, readings[HERE])
     if BESIDE in readings:
         ratios = [here / beside for here, beside in zip(readings[HERE], readings[BESIDE], strict=True)]
@@ -57,7 +57,7 @@ def report(session: Session, key: str, readings: Readings) -> None:
 
 
 def report_details(session: Session, windows: Windows, *, cpu_ms: str, stage_ms: str) -> None:
-    """CPU per image of each process, and the seconds in each stage, under these names."""
+    """Report the CPU time of each process per image and the time in each stage under these names."""
     for version, measured in windows.items():
         suffix = "" if version == HERE else f"_{version}"
         session.report.detail(cpu_ms + suffix, [window.cpu_ms_per_image for window in measured])

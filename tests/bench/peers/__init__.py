@@ -1,0 +1,1 @@
+"""The comparison of the worker with the programs that a team would write instead."""
