@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -16,8 +17,12 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     verb = ""
     try:
+        arguments = sys.argv[1:] if arguments is None else arguments
+        if arguments[:1] == ["run"]:
+            # A SIGTERM waits until the worker handles it: until then it would end us with 143, and PID 1 ignores it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         settings.apply_process_environment()
-        options = _build_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+        options = _build_parser(arguments).parse_args(arguments)
         verb = f" {options.verb}"
         return int(options.run(options))
     except ZoomInError as error:

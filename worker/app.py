@@ -1,6 +1,5 @@
 """Composition root: build the worker from its settings, own all lifetimes, start first what may fail first."""
 
-import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -10,6 +9,7 @@ from functools import partial
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.sandbox.decode_pool import DecodePool
+from pipeline.vllm.abandonable import run_in_abandonable_thread
 from pipeline.wire.urls import Addressing
 from worker.common.sections import KafkaSettings, SamplingSettings
 from worker.common.settings import Settings, build_worker_name, list_stray_names, suggest_name
@@ -45,57 +45,70 @@ ENCODER_NICENESS = 10
 async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable[Engine]] | None = None) -> bool:
     """Judge events until SIGTERM or SIGINT; a second signal leaves at once.
 
-    Returns False when the signal came while the engine was starting; that start still goes on in a thread of its own.
+    Returns False when the signal came during the start, parts of which may still go on in threads of their own.
     `start_engine` starts another VisionEngine than vLLM, for tests and benchmarks.
 
     Raises: FatalError.
     """
-    warn_of_stray_names()
-    checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
+    stop = stop_on_signals()
+    worker = build_worker_name()
     async with AsyncExitStack() as stack:
-        worker = build_worker_name()
-        metrics, tracing = Metrics(), Tracing(worker, settings.kafka.group_id)
-        stack.callback(tracing.close)
-        retriers = Retriers(settings.retry, metrics)
-        stop = stop_on_signals()
-
-        plan = plan_capacity(settings.flow)
-        decoder = start_decoder(settings, plan, stack)
-        store = await open_store(settings, plan, retriers, stack)
-        kafka = await connect_kafka(settings.kafka, retriers, stack)
-        supervisor = Supervisor(
-            start_engine or partial(start_vllm, checkpoint, settings.engine, max_in_flight=settings.flow.max_in_flight),
-            restarts=settings.engine.restarts,
-            retrier=retriers.build("engine"),
-            metrics=metrics,
-        )
-        stack.push_async_callback(supervisor.close)
-        if not await finish_before(stop, supervisor.start()):
+        loop = await finish_before(stop, start_worker(settings, worker, stack, start_engine))
+        if loop is None:
             return False
-        metrics.set_model(checkpoint)
-
-        handler = EventHandler(
-            addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
-            store=store,
-            decoder=decoder,
-            file_budget=FileBudget(plan.max_bytes_in_flight),
-            engine=supervisor,
-            origin=VerdictOrigin(checkpoint, build_model_ref(checkpoint, supervisor.running.version), worker),
-            publisher=build_publisher(settings.kafka, worker, kafka, retriers),
-            sampler=open_sampler(settings, plan, metrics, stack),
-            observer=EventObserver(metrics, tracing),
-        )
-        loop = WorkerLoop(
-            kafka.source, handler, settings.flow, commit_interval_s=settings.kafka.commit_interval_s, metrics=metrics
-        )
-        health = stack.enter_context(build_health_server(settings.telemetry, loop, supervisor, metrics))
-        await kafka.source.start()
-        telemetry.get_logger().info(
-            telemetry.WORKER_STARTED, worker=worker, http_port=health.port, revision=checkpoint.revision
-        )
         await loop.run(stop)
         telemetry.get_logger().info(telemetry.WORKER_STOPPED, worker=worker)
         return True
+
+
+async def start_worker(
+    settings: Settings, worker: str, stack: AsyncExitStack, start_engine: Callable[[], Awaitable[Engine]] | None
+) -> WorkerLoop:
+    """Start everything and join the group; the stack closes it in an order of its own: the group is left first.
+
+    The engine may take half a minute to close, and partitions must not wait for that.
+    """
+    warn_of_stray_names()
+    # The weights of a large model are hashed for minutes: a stop does not wait for that.
+    checkpoint = await run_in_abandonable_thread(lambda: Checkpoint.read(settings.engine.model))
+    metrics, tracing = Metrics(), Tracing(worker, settings.kafka.group_id)
+    stack.callback(tracing.close)
+    retriers = Retriers(settings.retry, metrics)
+
+    plan = plan_capacity(settings.flow)
+    decoder = start_decoder(settings, plan, stack)
+    store = await open_store(settings, plan, retriers, stack)
+    supervisor = Supervisor(
+        start_engine or partial(start_vllm, checkpoint, settings.engine, max_in_flight=settings.flow.max_in_flight),
+        restarts=settings.engine.restarts,
+        retrier=retriers.build("engine"),
+        metrics=metrics,
+    )
+    stack.push_async_callback(supervisor.close)
+    kafka = await connect_kafka(settings.kafka, retriers, stack)
+    await supervisor.start()
+    metrics.set_model(checkpoint)
+
+    handler = EventHandler(
+        addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
+        store=store,
+        decoder=decoder,
+        file_budget=FileBudget(plan.max_bytes_in_flight),
+        engine=supervisor,
+        origin=VerdictOrigin(checkpoint, build_model_ref(checkpoint, supervisor.running.version), worker),
+        publisher=build_publisher(settings.kafka, worker, kafka, retriers),
+        sampler=open_sampler(settings, plan, metrics, stack),
+        observer=EventObserver(metrics, tracing),
+    )
+    loop = WorkerLoop(
+        kafka.source, handler, settings.flow, commit_interval_s=settings.kafka.commit_interval_s, metrics=metrics
+    )
+    health = stack.enter_context(build_health_server(settings.telemetry, loop, supervisor, metrics))
+    await kafka.source.start()
+    telemetry.get_logger().info(
+        telemetry.WORKER_STARTED, worker=worker, http_port=health.port, revision=checkpoint.revision
+    )
+    return loop
 
 
 def warn_of_stray_names() -> None:

@@ -4,12 +4,18 @@ import asyncio
 import os
 import signal
 from collections.abc import Coroutine
+from typing import TypeVar
 
 from worker.observe import telemetry
 
+Result = TypeVar("Result")
+
 
 def stop_on_signals() -> asyncio.Event:
-    """Return an event that the first SIGTERM or SIGINT sets; the second signal cancels the current task."""
+    """Return an event that the first SIGTERM or SIGINT sets; the second signal cancels the current task.
+
+    A SIGTERM that was blocked until now counts too.
+    """
     stop = asyncio.Event()
     running, main = asyncio.get_running_loop(), asyncio.current_task()
 
@@ -21,6 +27,7 @@ def stop_on_signals() -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, request_stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     os.register_at_fork(after_in_child=_reset_signals)
     return stop
 
@@ -32,14 +39,12 @@ def _reset_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-async def finish_before(stop: asyncio.Event, starting: Coroutine[None, None, None]) -> bool:
-    """Return True when `starting` has finished; if `stop` is set before, cancel it and return False."""
+async def finish_before(stop: asyncio.Event, starting: Coroutine[None, None, Result]) -> Result | None:
+    """Return what `starting` returns; if `stop` is set before, cancel it and return None."""
     start, stopping = asyncio.create_task(starting), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if start.done():
-            start.result()
-        return start.done()
+        return start.result() if start.done() else None
     finally:
         for task in (start, stopping):
             task.cancel()

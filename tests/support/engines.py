@@ -19,7 +19,7 @@ Script = Mapping[str, Mapping[str, Answer]]
 class DigestEngine:
     """An engine that answers at once: from `script` if it names the image, else from the first byte of the digest.
 
-    `before` runs ahead of each answer, to wait, to raise or to count.
+    `before` runs ahead of each answer, to wait, to raise or to count; `close` takes `close_s`.
     """
 
     version = "stand-in 1"
@@ -30,6 +30,7 @@ class DigestEngine:
         *,
         before: Callable[[Query], Awaitable[None]] | None = None,
         script: Script | None = None,
+        close_s: float = 0.0,
     ) -> None:
         self.card = card or CheckpointCard()
         self.query_count = 0
@@ -37,6 +38,7 @@ class DigestEngine:
         self.dead = False
         self._before = before
         self._script = script or {}
+        self._close_s = close_s
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
         if self.closed:
@@ -60,6 +62,7 @@ class DigestEngine:
 
     async def close(self) -> None:
         self.closed = True
+        await asyncio.sleep(self._close_s)
 
 
 class EngineFaults:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 
-from pipeline.errors import ZoomInError
+from pipeline.errors import InternalFault, ZoomInError
 from worker import app
 from worker.observe import telemetry
 
@@ -25,11 +25,18 @@ def run(args: argparse.Namespace) -> int:
     telemetry.configure_logging(settings.telemetry)
     try:
         if not asyncio.run(app.run_worker(settings)):
-            # All resources are closed; a normal exit would wait for imports that the engine's start left running.
+            # All resources are closed; a normal exit would wait for imports and hashing that the start left running.
             os._exit(0)
     except ZoomInError as error:
         telemetry.get_logger().error(telemetry.WORKER_FAILED, code=error.code, detail=error.detail)
         raise
+    except Exception as error:
+        fault = InternalFault(
+            f"a bug of ours ended the worker ({type(error).__name__}: {error}); the log line worker_failed has its "
+            "traceback: please report it"
+        )
+        telemetry.get_logger().exception(telemetry.WORKER_FAILED, code=fault.code, detail=fault.detail)
+        raise fault from error
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     return 0

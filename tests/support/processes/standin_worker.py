@@ -47,7 +47,8 @@ def main() -> int:
 
         async def start() -> DigestEngine:
             await asyncio.sleep(options.start_s)
-            return DigestEngine(card, before=_build_before(options, loaded.engine.query_timeout_s), script=script)
+            before = _build_before(options, loaded.engine.query_timeout_s)
+            return DigestEngine(card, before=before, script=script, close_s=options.close_s)
 
         asyncio.run(app.run_worker(loaded, start_engine=start))
     except ZoomInError as error:
@@ -71,6 +72,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--delay-s", type=float, default=0.0)
     parser.add_argument("--failure-fraction", type=float, default=0.0)
     parser.add_argument("--start-s", type=float, default=0.0, help="what each start of the engine takes")
+    parser.add_argument("--close-s", type=float, default=0.0, help="what the end of an engine takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--deadly", action="append", default=[], help="a picture that ends the engine")
     parser.add_argument("--endless", action="append", default=[], help="a picture that never gets its answer")

@@ -35,6 +35,19 @@ asyncio.run(run())
 """
 """A thread forks as vLLM's start does; the child shares the descriptor that wakes the parent's loop."""
 
+EARLY = """
+import asyncio, os, signal
+from worker.stopping import stop_on_signals
+
+async def run():
+    await asyncio.wait_for(stop_on_signals().wait(), 30)
+    print("stopped")
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.kill(os.getpid(), signal.SIGTERM)
+asyncio.run(run())
+"""
+
 
 @pytest_asyncio.fixture(autouse=True)
 async def handlers() -> AsyncIterator[None]:
@@ -60,6 +73,12 @@ async def test_the_first_signal_asks_and_the_second_cancels(number: signal.Signa
     assert stops[0].is_set()
 
 
+def test_a_sigterm_that_comes_before_its_handler_waits_for_it() -> None:
+    program = (sys.executable, "-c", EARLY)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "stopped"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_a_forked_child_ends_the_child_and_does_not_ask_the_parent_to_stop(number: signal.Signals) -> None:
     program = (sys.executable, "-c", FORKING.format(number=number.name))
@@ -68,10 +87,11 @@ def test_a_signal_to_a_forked_child_ends_the_child_and_does_not_ask_the_parent_t
 
 
 async def test_a_start_that_ends_first_is_done() -> None:
-    async def start() -> None:
+    async def start() -> str:
         await asyncio.sleep(0)
+        return "started"
 
-    assert await finish_before(asyncio.Event(), start())
+    assert await finish_before(asyncio.Event(), start()) == "started"
 
 
 async def test_a_start_that_fails_says_so() -> None:
@@ -85,12 +105,13 @@ async def test_a_start_that_fails_says_so() -> None:
 async def test_a_start_that_is_overtaken_by_a_stop_is_given_up() -> None:
     stop, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def start() -> None:
+    async def start() -> str:
         stop.set()
         try:
             await asyncio.Event().wait()
+            return "started"
         finally:
             cancelled.set()
 
-    assert not await finish_before(stop, start())
+    assert await finish_before(stop, start()) is None
     assert cancelled.is_set()
