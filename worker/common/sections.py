@@ -1,7 +1,10 @@
 """Sections of the settings: each field with its default, its bounds, and its meaning below it."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -9,6 +12,15 @@ from pydantic_settings import NoDecode
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Names = Annotated[frozenset[str], NoDecode]
+LOGIN_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "PLAIN": ("sasl_username", "sasl_password"),
+    "SCRAM-SHA-256": ("sasl_username", "sasl_password"),
+    "SCRAM-SHA-512": ("sasl_username", "sasl_password"),
+    "OAUTHBEARER": ("sasl_oauth_token_url", "sasl_oauth_client_id", "sasl_oauth_client_secret"),
+    "AWS_MSK_IAM": (),
+    "GSSAPI": (),
+}
+"""the fields that each mechanism of SASL needs"""
 
 
 class Section(BaseModel):
@@ -20,10 +32,10 @@ class KafkaSettings(Section):
     """host:port of one or more brokers, comma-separated"""
     group_id: str = "zoomin"
     """consumer group; also the prefix of transactional ids"""
-    input_topic: str = "zoomin.images"
-    """image events in"""
     group_instance_id: Annotated[str, Field(pattern="^[a-zA-Z0-9._-]{1,249}$")] | None = None
     """a name that this worker keeps over restarts, different for each: within session_timeout_s its partitions wait"""
+    input_topic: str = "zoomin.images"
+    """image events in"""
     verdict_topic: str = "zoomin.verdicts"
     """verdicts out"""
     dead_letter_topic: str = "zoomin.images.dlt"
@@ -41,13 +53,27 @@ class KafkaSettings(Section):
     max_batch_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 40)] = 128 * 1024 * 1024
     """a compressed batch of records that unpacks to more stops the worker; unpacked, it takes twice its size"""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """SSL: TLS; SASL_*: with user and password"""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    """with SASL_*"""
+    """SSL: TLS; SASL_*: with a login"""
+    sasl_mechanism: (
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"] | None
+    ) = None
+    """with SASL_*; AWS_MSK_IAM logs in by the credentials of AWS_*, GSSAPI by the Kerberos ticket of the process"""
     sasl_username: str | None = None
-    """with SASL_*"""
+    """for PLAIN and SCRAM"""
     sasl_password: SecretStr | None = None
-    """with SASL_*"""
+    """for PLAIN and SCRAM"""
+    sasl_oauth_token_url: str | None = None
+    """for OAUTHBEARER: where tokens are fetched by client credentials"""
+    sasl_oauth_client_id: str | None = None
+    """for OAUTHBEARER"""
+    sasl_oauth_client_secret: SecretStr | None = None
+    """for OAUTHBEARER"""
+    sasl_oauth_scope: str | None = None
+    """for OAUTHBEARER, if the token endpoint asks for it"""
+    sasl_kerberos_service_name: str = "kafka"
+    """for GSSAPI: first part of the brokers' principal"""
+    sasl_kerberos_domain_name: str | None = None
+    """for GSSAPI: second part of the brokers' principal; unset: the host of each"""
     ssl_cafile: Path | None = None
     """PEM file of a private CA; unset: the CAs of the system"""
     ssl_certfile: Path | None = None
@@ -57,11 +83,28 @@ class KafkaSettings(Section):
 
     @model_validator(mode="after")
     def _check_sasl(self) -> Self:
-        if self.security_protocol.startswith("SASL") and not (
-            self.sasl_mechanism and self.sasl_username and self.sasl_password
-        ):
-            raise ValueError("security_protocol SASL_* needs sasl_mechanism, sasl_username and sasl_password")
+        if not self.security_protocol.startswith("SASL"):
+            return self
+        if self.sasl_mechanism is None:
+            raise ValueError("security_protocol SASL_* needs sasl_mechanism")
+        missing = [field for field in LOGIN_FIELDS[self.sasl_mechanism] if not getattr(self, field)]
+        if missing:
+            raise ValueError(f"sasl_mechanism {self.sasl_mechanism} needs {', '.join(missing)}")
+        if self.sasl_mechanism == "AWS_MSK_IAM" and self.security_protocol != "SASL_SSL":
+            raise ValueError("sasl_mechanism AWS_MSK_IAM needs security_protocol SASL_SSL")
         return self
+
+    @field_validator("sasl_oauth_token_url")
+    @classmethod
+    def _check_token_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an address like https://login.example.com/oauth2/token")
+        if "@" in parts.netloc:
+            raise ValueError("credentials come by sasl_oauth_client_id and _secret, not in the address")
+        return value
 
 
 class StoreSettings(Section):
@@ -83,11 +126,20 @@ class StoreSettings(Section):
     def _split_names(cls, value: object) -> object:
         return _split_commas(value)
 
+    @field_validator("region")
+    @classmethod
+    def _check_region(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", value):
+            raise ValueError("is no name of a region: letters, digits and hyphens, such as eu-west-1")
+        return value
+
     @field_validator("endpoint_url")
     @classmethod
     def _check_endpoint(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if value and not urlsplit(value).hostname:
+            raise ValueError("names no host: http://HOST:PORT or https://HOST")
         if value and "@" in value:
             raise ValueError("credentials come by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, not in the address")
         return value.rstrip("/") if value else None
@@ -115,7 +167,8 @@ class EngineSettings(Section):
     query_timeout_s: Seconds = 120.0
     """deadline of one query"""
     restarts: Annotated[int, Field(ge=0, le=100)] = 3
-    """restarts of a dead engine within an hour before the worker gives up; below 2, poison cannot be told apart"""
+    """restarts of a dead engine within an hour before the worker gives up; below 2, poison cannot be told apart, and
+    one that acts in the middle of its answer costs 3"""
 
 
 class FlowSettings(Section):

@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from kafka import KafkaAdminClient
@@ -16,6 +15,7 @@ from kafka.net.selector import NetworkSelector
 
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, MessageTooLarge, OutageError, TopicMissing
 from worker.common.sections import KafkaSettings
+from worker.kafka.logins import LOOK_AT, LoginUnavailableError, build_login_options, check_login
 from worker.kafka.workarounds import close_all_sockets, keep_bytes_before_close
 
 Client = TypeVar("Client")
@@ -41,20 +41,13 @@ _TLS_HINTS = {
 
 def build_client_options(settings: KafkaSettings) -> dict[str, object]:
     """Build the options of every client: addresses, credentials and timeouts."""
-    password = settings.sasl_password
     return {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
         "client_id": "zoomin",
         "bootstrap_timeout_ms": to_ms(BOOTSTRAP_TIMEOUT_S),
         "request_timeout_ms": to_ms(REQUEST_TIMEOUT_S),
         "reconnect_backoff_max_ms": 1000,  # with the default of 30 s an outage outlasts the broker's return
-        "security_protocol": settings.security_protocol,
-        "sasl_mechanism": settings.sasl_mechanism,
-        "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": None if password is None else password.get_secret_value(),
-        "ssl_cafile": _format_path(settings.ssl_cafile),
-        "ssl_certfile": _format_path(settings.ssl_certfile),
-        "ssl_keyfile": _format_path(settings.ssl_keyfile),
+        **build_login_options(settings),
     }
 
 
@@ -65,9 +58,10 @@ def connect(client_class: Callable[..., Client], settings: KafkaSettings, **opti
     descriptors.
 
     Raises: BadSettings for addresses and files that no client can start with; KafkaError if no broker accepts us, with
-        the last broker's refusal as its cause.
+        the last broker's refusal as its cause, or if there is nothing to log in with.
     """
     _check_files(settings)
+    check_login(settings)
     keep_bytes_before_close()
     close_all_sockets()
     connections: list[_RefusalKeepingManager] = []
@@ -237,8 +231,10 @@ def open_admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
 
 def build_connection_error(settings: KafkaSettings, error: Exception) -> FatalError:
     """Build the error for users from the one that `connect` raised."""
+    if isinstance(error, LoginUnavailableError):
+        return FatalError(f"we cannot log in to Kafka: {error.args[0]}")
     where, reason = settings.bootstrap_servers, error.__cause__ or error
-    hint = _find_hint(reason)
+    hint = _find_hint(reason, settings.sasl_mechanism)
     if hint is not None:
         return FatalError(f"Kafka at {where} and we cannot agree: {hint} ({reason})")
     return FatalError(
@@ -247,10 +243,10 @@ def build_connection_error(settings: KafkaSettings, error: Exception) -> FatalEr
     )
 
 
-def _find_hint(refusal: BaseException) -> str | None:
+def _find_hint(refusal: BaseException, mechanism: str | None = None) -> str | None:
     """Return what the user can do about the refusal, or None if that is not known."""
     if isinstance(refusal, kafka_errors.SaslAuthenticationFailedError):
-        return "it refuses our user, check ZOOMIN_KAFKA__SASL_USERNAME and ZOOMIN_KAFKA__SASL_PASSWORD"
+        return f"it refuses our user, check {LOOK_AT[mechanism]}"
     if isinstance(refusal, kafka_errors.UnsupportedSaslMechanismError):
         return "it does not offer our ZOOMIN_KAFKA__SASL_MECHANISM"
     return next((hint for symptom, hint in _TLS_HINTS.items() if symptom in str(refusal)), None)
@@ -267,7 +263,3 @@ def build_delivery_error(topic: str, error: BaseException) -> OutageError:
 
 def to_ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _format_path(path: Path | None) -> str | None:
-    return None if path is None else str(path)

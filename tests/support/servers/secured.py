@@ -52,6 +52,14 @@ class SecuredKafka:
             "ZOOMIN_KAFKA__SSL_CAFILE": str(self._authority.file),
         }
 
+    def build_token_fields(self) -> dict[str, object]:
+        """Build the fields of a client that logs in by a token at this broker, without those of the login."""
+        return {
+            "bootstrap_servers": self._format_address("sasl"),
+            "security_protocol": "SASL_SSL",
+            "ssl_cafile": self._authority.file,
+        }
+
     def build_certificate_settings(self, client: Certificate) -> dict[str, str]:
         """Build the settings of a worker that authenticates by a client certificate."""
         return {
@@ -87,12 +95,16 @@ class SecuredKafka:
         listeners = f"{plain},SSL://{self._format_address('ssl')},SASL_SSL://{self._format_address('sasl')}"
         protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL"
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        token = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
         return {
             "listeners": listeners,
             "advertised.listeners": listeners,
             "listener.security.protocol.map": protocols,
-            "sasl.enabled.mechanisms": MECHANISM,
+            "sasl.enabled.mechanisms": f"{MECHANISM},OAUTHBEARER",
             f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": scram,
+            # The broker takes tokens without a signature, and after this time asks for a new one.
+            "listener.name.sasl_ssl.oauthbearer.sasl.jaas.config": token,
+            "listener.name.sasl_ssl.oauthbearer.connections.max.reauth.ms": 3_600_000,
             "listener.name.ssl.ssl.client.auth": "required",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": self._server.both,

@@ -96,4 +96,7 @@ def test_files_that_no_client_can_use_are_bad_settings(
 def test_why_the_last_broker_refused_us_becomes_what_to_do(refusal: Exception | str, words: str) -> None:
     error = kafka_errors.KafkaTimeoutError("Unable to bootstrap")
     error.__cause__ = kafka_errors.KafkaConnectionError(refusal) if isinstance(refusal, str) else refusal
-    assert words in build_connection_error(KafkaSettings(), error).detail
+    login = KafkaSettings(
+        security_protocol="SASL_SSL", sasl_mechanism="PLAIN", sasl_username="worker", sasl_password="secret-1"
+    )
+    assert words in build_connection_error(login, error).detail
