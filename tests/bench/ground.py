@@ -22,7 +22,8 @@ from worker.local.stack import LocalStack
 UPLOADERS = 4
 LOOK_EVERY_S = 0.25
 PARTITIONS = 4
-ANSWER_WITHIN_S = 60
+ANSWER_WITHIN_S = 300  # on a machine that is busy with other work
+SLOWEST_PER_S = 2
 
 
 class BenchFailed(Exception):
@@ -118,11 +119,11 @@ class MeasuredSite(Site):
             secret_key=self.s3.secret_key,
         )
 
-    def judge(self, urls: Sequence[str], *, timeout_s: float) -> list[float]:
+    def judge(self, urls: Sequence[str]) -> list[float]:
         """Do as `judge_records`, and return when each verdict was written, in seconds of the clock."""
-        return [record.timestamp / 1000 for record in self.judge_records(urls, timeout_s=timeout_s)]
+        return [record.timestamp / 1000 for record in self.judge_records(urls)]
 
-    def judge_records(self, urls: Sequence[str], *, timeout_s: float) -> list[ConsumerRecord]:
+    def judge_records(self, urls: Sequence[str]) -> list[ConsumerRecord]:
         """Sends these events and returns their verdicts, in the order in which they were written.
 
         Raises: BenchFailed when an event does not end as a verdict in time.
@@ -130,13 +131,14 @@ class MeasuredSite(Site):
         before = self._ends()
         self.send(*urls)
         wanted = sum(before.values()) + len(urls)
-        deadline = time.monotonic() + timeout_s
+        within_s = ANSWER_WITHIN_S + len(urls) / SLOWEST_PER_S
+        deadline = time.monotonic() + within_s
         while sum(self._ends().values()) < wanted:
             if self._consumer.end_offsets([self._letters])[self._letters]:
                 letter = dict(self.read_dead_letters()[0].headers)
                 raise BenchFailed(f"a dead letter: {letter['zoomin-dlt-code']!r} {letter['zoomin-dlt-detail']!r}")
             if time.monotonic() > deadline:
-                raise BenchFailed(f"{sum(self._ends().values())} of {wanted} verdicts within {timeout_s:.0f} s")
+                raise BenchFailed(f"{sum(self._ends().values())} of {wanted} verdicts within {within_s:.0f} s")
             time.sleep(LOOK_EVERY_S)
         return self._read_verdicts(before, len(urls))
 

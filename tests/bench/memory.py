@@ -4,7 +4,7 @@
 """
 
 from tests.bench.processes import memory_mib
-from tests.bench.session import SLOWEST_PER_S, Session
+from tests.bench.session import Session
 from tests.support.processes.worker_process import STANDIN
 
 
@@ -27,7 +27,7 @@ def _one_life(session: Session, name: str) -> dict[int, dict[str, float]]:
         pipeline.worker.wait_until_started()
         for total in session.plan.memory_events:
             urls = session.ground.urls(range(done, total))
-            pipeline.site.judge(urls, timeout_s=60 + len(urls) / SLOWEST_PER_S)
+            pipeline.site.judge(urls)
             reading[total] = memory_mib(pipeline.worker.pid)
             done = total
     return reading

@@ -8,7 +8,7 @@ from pipeline.geometry import Size
 from tests.bench import versions
 from tests.bench.peak import watch_peak
 from tests.bench.pictures import Photographs
-from tests.bench.session import SLOWEST_PER_S, Session, Window
+from tests.bench.session import Session, Window
 
 SIZES: dict[str, Size] = {"12mp": (4000, 3000), "48mp": (8000, 6000)}
 DIFFERENT = {"12mp": 16, "48mp": 2}
@@ -64,7 +64,7 @@ def _measure_memory(session: Session, urls: list[str]) -> None:
                 session.progress.say(f"photographs in flight {version}, {repeat + 1} of {session.plan.repeats}")
                 sent = [urls[n % len(urls)] for n in range(session.plan.held_photographs)]
                 with watch_peak(pipeline.worker) as peak:
-                    pipeline.site.judge(sent, timeout_s=60 + len(sent) / SLOWEST_PER_S)
+                    pipeline.site.judge(sent)
                 memory.setdefault(version, []).append(peak.memory_mib)
                 in_flight.setdefault(version, []).append(peak.in_flight)
     versions.report(session, "peak_memory_mib_12mp", memory)

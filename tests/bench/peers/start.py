@@ -14,7 +14,7 @@ from tests.bench.peers.options import IN_FLIGHT
 from tests.bench.peers.results import Run, read_run
 from tests.bench.pictures import Pictures
 from tests.bench.processes import CpuMeter
-from tests.bench.session import SLOWEST_PER_S, WARM_UP_EVENTS, Session
+from tests.bench.session import WARM_UP_EVENTS, Session
 from tests.support.processes.worker_process import REAL
 from worker.local.server import find_free_port
 
@@ -34,7 +34,7 @@ class Service:
         """Judge the pictures of these numbers as events."""
         self.meter.start()
         began_s = time.time()
-        records = self.site.judge_records(self.ground.urls(numbers), timeout_s=60 + len(numbers) / SLOWEST_PER_S)
+        records = self.site.judge_records(self.ground.urls(numbers))
         return read_run(records, began_s=began_s, cpu_s=self.meter.seconds(), ends=IN_FLIGHT)
 
 
