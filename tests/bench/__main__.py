@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from tests.bench import delivery, engines, evaluation, gpu, machine, memory, own, photographs, reuse
+from tests.bench import delivery, engines, evaluation, gpu, machine, memory, own, photographs, recovery, reuse
 from tests.bench.engine_host import EngineHost, engine_host
 from tests.bench.ground import BenchFailed, Ground
 from tests.bench.job import SEQUENCES
@@ -29,6 +29,7 @@ ALONE = {
     "gpu": gpu.measure,
     "delivery": delivery.measure,
     "memory": memory.measure,
+    "recovery": recovery.measure,
 }
 """parts without an engine"""
 ENGINES = {"reusing": (ON_ENGINES, ()), "forgetting": ({"reuse"}, ("--no-reuse",))}

@@ -7,6 +7,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "photographs": ("own_cpu_ms_12mp", "events_per_s_12mp", "own_cpu_ms_48mp"),
     "gpu": ("worker_over_gpu_pace_30", "worker_over_gpu_pace_60", "two_fronts_over_one"),
     "memory": ("rss_growth",),
+    "recovery": ("recovery_s_384",),
     "engine": ("worker_over_engine",),
     "plain": ("worker_over_plain",),
     "reuse": ("reuse_over_no_reuse_c16", "two_over_one_c1", "two_over_one_c16"),

@@ -45,6 +45,7 @@ TARGETS = {
     "encoder_runs_over_needed": Target(1, below=True),
     "evaluation_over_engine": Target(0.85),
     "rss_growth": Target(1.05, below=True),
+    "recovery_s_384": Target(150, below=True),  # two restarts of 60 s and half a minute
     "own_cpu_ms_12mp": Target(10, below=True),
     "events_per_s_12mp_over_beside": Target(2.5),
     "own_events_per_s_over_beside": Target(0.95),

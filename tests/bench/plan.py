@@ -3,10 +3,22 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-PARTS = ("own", "photographs", "gpu", "delivery", "memory", "engine", "plain", "reuse", "evaluation", "peers")
+PARTS = (
+    "own",
+    "photographs",
+    "gpu",
+    "delivery",
+    "memory",
+    "recovery",
+    "engine",
+    "plain",
+    "reuse",
+    "evaluation",
+    "peers",
+)
 ON_ENGINES = frozenset({"engine", "plain", "reuse", "evaluation"})
-WITHOUT_PICTURES = frozenset({"reuse", "evaluation"})
-"""parts whose images the engines draw themselves"""
+WITHOUT_PICTURES = frozenset({"reuse", "evaluation", "recovery"})
+"""parts without images, or whose images the engines draw themselves"""
 
 
 PICTURES = 400
@@ -71,6 +83,7 @@ FULL = Plan(
         "gpu": 150,
         "delivery": 240,
         "memory": 300,
+        "recovery": 20,
         "engine": 180,
         "plain": 80,
         "reuse": 160,
@@ -101,6 +114,7 @@ QUICK = Plan(
         "gpu": 40,
         "delivery": 60,
         "memory": 30,
+        "recovery": 20,
         "engine": 30,
         "plain": 20,
         "reuse": 25,

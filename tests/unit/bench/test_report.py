@@ -23,6 +23,7 @@ CONTRACT = (
     "own_cpu_ms_48mp",
     "worker_over_server_client",
     "worker_over_offline_batch",
+    "recovery_s_384",
     "rss_growth",
 )
 
