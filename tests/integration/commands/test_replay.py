@@ -1,11 +1,14 @@
 import json
+import random
 import time
 from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.errors import BucketForbidden, ImageMissing, ZoomInError
+from pipeline.errors import BucketForbidden, ImageMissing, MalformedEvent, ZoomInError
+from pipeline.wire.events import Addressing, parse_record
 from pipeline.wire.record import RawRecord
+from tests.support.builders import build_notification
 from tests.support.processes.commands import run_command
 from tests.support.verdicts import build_verdict
 from worker.commands import replay
@@ -43,7 +46,9 @@ class Topics:
         self._kafka.send(self._topics.input_topic, value, key=key, headers=headers)
         return self.read_records()[-1]
 
-    def send_letter(self, record, event_id, error: ZoomInError = ImageMissing("gone"), *, limit_bytes=2**20):  # noqa: B008
+    def send_letter(self, record, event_id, error: ZoomInError | None = None, *, index="", limit_bytes=2**20):
+        error = error or ImageMissing("gone")
+        error.index = index
         message = build_dead_letter_message(
             record,
             error,
@@ -81,6 +86,7 @@ def test_a_letter_goes_back_as_the_record_it_was(topics, settings, capsys):
         "content-type": b"x/y",
         "traceparent": b"t",
         "zoomin-event-id": b"e1",
+        "zoomin-replay-of": f"{original.topic}/{original.partition}@{original.offset}".encode(),
         "zoomin-replay": b"1",
     }
 
@@ -120,8 +126,37 @@ def test_records_that_nobody_could_read_are_replayed_once_too(topics, settings, 
     assert [record.value for record in topics.read_records()] == [b"first", b"second", b"first", b"second"]
 
 
+ADDRESSING = Addressing(None, frozenset({"photos"}))
+
+
+def test_one_of_several_images_that_only_its_place_names_is_replayed_alone_and_under_its_id(topics, settings, capsys):
+    topics.send(b"a record before it")
+    body = json.dumps(build_notification(("photos", "a"), ("photos", "a"), ("photos", "a"))).encode()
+    original = topics.send(body)
+    wanted = parse_record(original, ADDRESSING)[1]
+    topics.send_letter(original, wanted.event_id, index="1")
+    for replays in (1, 2):
+        assert run_replay(capsys, settings)[-1] == (wanted.event_id, "sent")
+        again = topics.read_records()[-1]
+        assert (again.value, again.get_header("zoomin-replay")) == (body, str(replays).encode())
+        assert parse_record(again, ADDRESSING) == [wanted]
+        topics.send_letter(again, wanted.event_id, index="1")
+
+
+def test_each_entry_that_could_not_be_read_is_replayed_for_itself(topics, settings, capsys):
+    bad = MalformedEvent("our reader did not know this name")
+    original = topics.send(json.dumps(build_notification(*[("photos", key) for key in "abcd"])).encode())
+    for index in ("1", "3"):
+        topics.send_letter(original, None, bad, index=index)
+    assert run_replay(capsys, settings, "--limit", "1") == [(None, "sent"), (None, "beyond --limit")]
+    assert run_replay(capsys, settings) == [(None, "replayed since"), (None, "sent")]
+    assert run_replay(capsys, settings) == [(None, "replayed since"), (None, "replayed since")]
+    entries = parse_record(original, ADDRESSING)
+    assert [parse_record(again, ADDRESSING) for again in topics.read_records()[1:]] == [[entries[1]], [entries[3]]]
+
+
 def test_an_omitted_value_stays_where_it_is(topics, settings, capsys):
-    topics.send_letter(topics.send(b"v" * 5000), "big", limit_bytes=2000)
+    topics.send_letter(topics.send(random.Random(0).randbytes(5000)), "big", limit_bytes=2000)
     assert run_replay(capsys, settings) == [("big", "value omitted")]
     assert len(topics.read_records()) == 1
 
