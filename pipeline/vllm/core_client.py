@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.engine import Answer, Query
 from pipeline.errors import EngineDead, GenerationFailed
-from pipeline.vllm.rendering import Renderer
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
+
+    from pipeline.vllm.rendering import Renderer
 
 SHUTDOWN_S = 2.0  # then vLLM kills its core; an idle core has nothing to finish
 SEED = 0
@@ -24,7 +25,7 @@ SEED = 0
 class CoreClient:
     """Asks the core; it holds the processor cache, so both queries of an image belong to the same client."""
 
-    def __init__(self, renderer: Renderer, llm: "AsyncLLM", *, reuse: bool = True) -> None:
+    def __init__(self, renderer: "Renderer", llm: "AsyncLLM", *, reuse: bool = True) -> None:
         self.renderer = renderer
         self.llm = llm
         self._reuse = reuse

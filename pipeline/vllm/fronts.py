@@ -17,9 +17,8 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Answer, Query
 from pipeline.errors import EngineDead
 from pipeline.vllm.core_process import start_core
-from pipeline.vllm.front import Front, FrontProcess, Target, start_front
+from pipeline.vllm.front import Front, FrontProcess, start_front
 from pipeline.vllm.front_metrics import FrontMetrics
-from pipeline.vllm.front_process import run_front
 from pipeline.vllm.options import EngineOptions
 
 CHECK_INTERVAL_S = 5.0
@@ -64,10 +63,10 @@ class Fronts:
         self._slots = asyncio.Semaphore(max_in_flight)
 
     @classmethod
-    def start(
-        cls, checkpoint: Checkpoint, options: EngineOptions, *, max_model_len: int, target: Target = run_front
-    ) -> Self:
-        """Start the core and its fronts, which run `target`; it blocks until the core is ready."""
+    def start(cls, checkpoint: Checkpoint, options: EngineOptions, *, max_model_len: int) -> Self:
+        """Start the core and its fronts; it blocks until the core is ready."""
+        from pipeline.vllm.front_process import run_front  # here: a stand-in for it shall not pay for transformers
+
         with ExitStack() as stack:
             metrics = FrontMetrics()
             stack.callback(metrics.close)
@@ -76,7 +75,7 @@ class Fronts:
                 stack.callback(core.shutdown)
                 for place in core.places:
                     with metrics.set_directory():
-                        front = start_front(target, checkpoint, options, place)
+                        front = start_front(run_front, checkpoint, options, place)
                     stack.callback(front.end)
                     core.watch(front.process)
                     processes.append(front)

@@ -1,15 +1,13 @@
 """Tests the fronts with real processes and scripted answers: errors, cancelling, and every way in which one may end."""
 
 import asyncio
-import multiprocessing
 import os
 import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -22,12 +20,12 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Query
 from pipeline.errors import EngineDead, GenerationFailed, InternalFault
 from pipeline.images import build_model_image
-from pipeline.vllm.front import FrontProcess, Target, start_front
+from pipeline.vllm.front import FrontProcess, Target
 from pipeline.vllm.fronts import Fronts
-from pipeline.vllm.options import EngineOptions, FrontPlace
 from tests.support import scripted_front as script
 from tests.support.paths import MODEL, ROOT
 from tests.support.servers.services import eventually
+from tests.support.standin_fronts import start_processes
 
 pytestmark = pytest.mark.timeout(120)
 DEADLINE_S = 60.0
@@ -35,21 +33,10 @@ CHECKPOINT = Checkpoint.read(MODEL)
 
 
 @dataclass
-class SleepingCore:
-    """A process that stands for vLLM's core."""
-
-    process: BaseProcess
-
-    @property
-    def processes(self) -> Sequence[BaseProcess]:
-        return [self.process]
-
-
-@dataclass
 class Running:
     fronts: Fronts
     core: BaseProcess
-    processes: list[FrontProcess]
+    processes: Sequence[FrontProcess]
 
     def list_pids(self) -> list[int]:
         return [process.pid or 0 for process in (self.core, *(front.process for front in self.processes))]
@@ -59,33 +46,21 @@ class Running:
 async def run_fronts(
     *, target: Target = script.serve_script, max_in_flight: int = 8, check_s: float = 60.0
 ) -> AsyncIterator[Running]:
-    with ExitStack() as stack:
-        core = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
-        core.start()
-        stack.callback(core.join)
-        stack.callback(core.kill)
-        processes = [start_front(target, CHECKPOINT, EngineOptions(fronts=2), FrontPlace(n, "", "")) for n in (0, 1)]
-        for process in processes:
-            stack.callback(process.end)
-        fronts = Fronts(
-            SleepingCore(core),
-            processes,
-            stack.pop_all(),
-            max_in_flight=max_in_flight,
-            check_interval_s=check_s,
-            check_timeout_s=check_s,
-        )
-        try:
-            await fronts.connect()
-            yield Running(fronts, core, processes)
-        finally:
-            await fronts.stop()
-            await asyncio.to_thread(fronts.shutdown)
-
-
-def build_query(instructions: str = script.ANSWER, *, image: int = 0) -> Query:
-    view = build_model_image(Image.new("RGB", (56, 28), (image, 0, 0)))
-    return Query(instructions, (view, "Query 1"), "<verdict>", ".*", 512)
+    processes = start_processes(target, CHECKPOINT, 2)
+    fronts = Fronts(
+        processes.core,
+        processes.fronts,
+        processes.resources,
+        max_in_flight=max_in_flight,
+        check_interval_s=check_s,
+        check_timeout_s=check_s,
+    )
+    try:
+        await fronts.connect()
+        yield Running(fronts, processes.core.process, processes.fronts)
+    finally:
+        await fronts.stop()
+        await asyncio.to_thread(fronts.shutdown)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -93,6 +68,11 @@ async def fronts() -> AsyncIterator[Fronts]:
     """Provide two fronts for the tests that end none of them."""
     async with run_fronts() as running:
         yield running.fronts
+
+
+def build_query(instructions: str = script.ANSWER, *, image: int = 0) -> Query:
+    view = build_model_image(Image.new("RGB", (56, 28), (image, 0, 0)))
+    return Query(instructions, (view, "Query 1"), "<verdict>", ".*", 512)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -116,7 +96,7 @@ async def test_errors_keep_their_class_and_a_bug_in_a_front_is_an_internal_fault
 async def test_a_cancelled_query_is_cancelled_in_its_front(fronts: Fronts) -> None:
     for _ in range(3):
         asking = asyncio.create_task(fronts.ask(build_query(script.WAIT), 0.0))
-        assert (await fronts.ask(build_query(image=1), 0.0)).text
+        assert (await fronts.ask(build_query(), 0.0)).text  # the front takes calls in order: it waits by now
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking

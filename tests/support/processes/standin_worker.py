@@ -1,6 +1,6 @@
 """A worker process with the real loop, Kafka and S3; only the engine is a stand-in.
 
-python -m tests.support.processes.standin_worker --images-per-s 30 --concurrency 32
+python -m tests.support.processes.standin_worker --images-per-s 30 --concurrency 32 --front-cpu-ms 20 --fronts 2
 python -m tests.support.processes.standin_worker --delay-s 0.1 --failure-fraction 0.02 --seed 1
 python -m tests.support.processes.standin_worker --delay-s 0.1 --start-s 2 --deadly DIGEST --endless DIGEST    of views
 python -m tests.support.processes.standin_worker --script answers.json    {digest of a view: {"scan": {"text": "..."}}}
@@ -17,7 +17,8 @@ from pathlib import Path
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, GenerationFailed, ZoomInError
-from tests.support.engines import DigestEngine, EngineFaults, Pace, Script
+from tests.support.engines import DigestEngine, EngineFaults, Script
+from tests.support.standin_fronts import FrontedStandin, PacedFront, PacedTarget
 from worker import app
 from worker.common import settings
 from worker.observe import telemetry
@@ -42,13 +43,15 @@ def main() -> int:
     try:
         loaded = settings.load_settings()
         telemetry.configure_logging(loaded.telemetry)
-        card = Checkpoint.read(loaded.engine.model).card
+        checkpoint = Checkpoint.read(loaded.engine.model)
         script = read_script(options.script) if options.script else None
 
         async def start() -> DigestEngine:
             await asyncio.sleep(options.start_s)
+            if options.fronts > 1:
+                return await _start_fronts(options, checkpoint, loaded.flow.max_in_flight)
             before = _build_before(options, loaded.engine.query_timeout_s)
-            return DigestEngine(card, before=before, script=script, close_s=options.close_s)
+            return DigestEngine(checkpoint.card, before=before, script=script, close_s=options.close_s)
 
         asyncio.run(app.run_worker(loaded, start_engine=start))
     except ZoomInError as error:
@@ -69,6 +72,10 @@ def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--images-per-s", type=float, help="unset: at once")
     parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument(
+        "--front-cpu-ms", type=float, default=0.0, help="CPU time that the front of a pace uses an image"
+    )
+    parser.add_argument("--fronts", type=int, default=1, help="processes that feed it; 1: the worker itself")
     parser.add_argument("--delay-s", type=float, default=0.0)
     parser.add_argument("--failure-fraction", type=float, default=0.0)
     parser.add_argument("--start-s", type=float, default=0.0, help="what each start of the engine takes")
@@ -80,13 +87,20 @@ def _parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+async def _start_fronts(options: argparse.Namespace, checkpoint: Checkpoint, max_in_flight: int) -> FrontedStandin:
+    target = PacedTarget(options.images_per_s, options.concurrency, options.front_cpu_ms)
+    engine = FrontedStandin(checkpoint, target, options.fronts, max_in_flight=max_in_flight)
+    await engine.connect()
+    return engine
+
+
 def _build_before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], Awaitable[None]] | None:
     if options.deadly or options.endless:
         return EngineFaults(
             deadly=options.deadly, endless=options.endless, takes_s=options.delay_s, timeout_s=timeout_s
         )
     if options.images_per_s:
-        return Pace(options.images_per_s, options.concurrency)
+        return PacedFront(options.images_per_s, options.concurrency, options.front_cpu_ms)
     if options.delay_s or options.failure_fraction:
         return RandomFailures(options.delay_s, options.failure_fraction, options.seed)
     return None
