@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import StoreUnavailable, ZoomInError
+from pipeline.errors import BadSettings, StoreUnavailable, ZoomInError
 from worker.cli.stream import silence_kafka_logging
+from worker.common.sections import KafkaSettings
 from worker.common.settings import Settings, build_environment_name, list_stray_names, suggest_name
-from worker.kafka.client import check_headroom, check_topics
+from worker.kafka.client import check_group, check_headroom, check_topics
+from worker.kafka.transactions import KafkaTransactions
 from worker.storage.image_store import ImageStore
 
 NAME = "check"
@@ -24,11 +26,15 @@ HELP = "print the resolved, redacted settings; with --connect also reach broker,
 
 
 class Check(NamedTuple):
-    """A connection that was tried, its result as a sentence, and true if it works."""
+    """A connection that was tried, its result as a sentence, and the exit code that it asks for."""
 
     name: str
     result: str
-    passed: bool
+    exit_code: int = 0
+
+    @property
+    def passed(self) -> bool:
+        return self.exit_code == 0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +48,11 @@ def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
     checks = asyncio.run(_check_connections(settings)) if args.connect else []
     if args.json:
-        print(json.dumps({"settings": settings.model_dump(mode="json"), "connections": checks}))
+        connections = [(check.name, check.result, check.passed) for check in checks]
+        print(json.dumps({"settings": settings.model_dump(mode="json"), "connections": connections}))
     else:
         _print_report(settings, checks)
-    return 0 if all(check.passed for check in checks) else 1
+    return max((check.exit_code for check in checks), default=0)
 
 
 def _warn_of_stray_names() -> None:
@@ -79,7 +86,7 @@ async def _check_connections(settings: Settings) -> list[Check]:
     buckets = sorted(settings.store.buckets | ({settings.sampling.bucket} - {""}))
     tries = {
         "model": partial(_check_model, settings),
-        "kafka": partial(_check_kafka, settings),
+        "kafka": partial(_check_kafka, settings.kafka),
         **{f"bucket {bucket}": partial(_check_bucket, store, bucket) for bucket in buckets},
     }
     try:
@@ -90,9 +97,11 @@ async def _check_connections(settings: Settings) -> list[Check]:
 
 async def _run_check(name: str, connect: Callable[[], Awaitable[str]]) -> Check:
     try:
-        return Check(name, await connect(), passed=True)
+        return Check(name, await connect())
+    except BadSettings as error:
+        return Check(name, error.detail, exit_code=2)
     except ZoomInError as error:
-        return Check(name, error.detail, passed=False)
+        return Check(name, error.detail, exit_code=1)
 
 
 async def _check_model(settings: Settings) -> str:
@@ -101,10 +110,17 @@ async def _check_model(settings: Settings) -> str:
     return f"{checkpoint.name} {checkpoint.revision[:19]}, prompt {card.prompt_version}, boxes in {card.box_frame}"
 
 
-async def _check_kafka(settings: Settings) -> str:
-    await asyncio.to_thread(check_topics, settings.kafka)
-    await asyncio.to_thread(check_headroom, settings.kafka)
-    return f"{settings.kafka.bootstrap_servers}, three topics"
+async def _check_kafka(settings: KafkaSettings) -> str:
+    """Check topics, group and rights; with exactly-once delivery also that a transaction can be begun."""
+    for check in (check_topics, check_headroom, check_group):
+        await asyncio.to_thread(check, settings)
+    if settings.delivery == "exactly_once" and settings.transactional_id is None:  # a fixed one may be in use
+        transactions = KafkaTransactions(settings)
+        try:
+            await transactions.renew()
+        finally:
+            await transactions.close()
+    return f"{settings.bootstrap_servers}, three topics to read or write, group {settings.group_id} to join"
 
 
 async def _check_bucket(store: ImageStore, bucket: str) -> str:

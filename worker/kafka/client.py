@@ -1,5 +1,6 @@
 """Connection of all our Kafka clients, and the checks of the cluster before they work."""
 
+import secrets
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,7 +8,7 @@ from typing import TypeVar
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
@@ -165,6 +166,25 @@ def check_topics(settings: KafkaSettings) -> None:
         rights = described[topic].get("authorized_operations")  # none from a broker before Kafka 2.3
         if rights and right not in rights:
             raise FatalError(f"we may not {right} topic {topic}: give this user the right {right} on it")
+
+
+def check_group(settings: KafkaSettings) -> None:
+    """Check that we may join our group and commit its offsets: remove a member that does not exist.
+
+    That needs the same right and disturbs nobody. A group that does not exist yet has no description to read rights in.
+
+    Raises: BadSettings; FatalError if no broker answers or the right is missing.
+    """
+    group = settings.group_id
+    try:
+        with open_admin_client(settings) as admin:
+            admin.remove_group_members(group, [MemberToRemove(member_id=f"zoomin-check-{secrets.token_hex(8)}")])
+    except kafka_errors.GroupAuthorizationFailedError as error:
+        raise FatalError(f"we may not join group {group}: give this user the right READ on it") from error
+    except kafka_errors.CoordinatorNotAvailableError:
+        return  # the first group of a new cluster
+    except kafka_errors.KafkaError as error:
+        raise build_connection_error(settings, error) from error
 
 
 def read_message_limits(settings: KafkaSettings, topics: Iterable[str]) -> dict[str, int]:

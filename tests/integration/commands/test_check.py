@@ -1,9 +1,11 @@
 import json
 
 import pytest
+from kafka.admin import ResourceType
 
 from tests.support.paths import MODEL
 from tests.support.processes.commands import run_command
+from tests.support.servers.secured import SecuredKafka
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from worker.commands import check
 from worker.common.sections import EngineSettings, KafkaSettings, StoreSettings
@@ -42,11 +44,41 @@ def test_every_failure_is_named_and_none_hides_the_next(settings: Settings, caps
             "engine": EngineSettings(model=MODEL / "nowhere"),
         }
     )
-    assert run_command(check, "--connect", settings=broken) == 1
+    assert run_command(check, "--connect", settings=broken) == 2, "no model is there: a setting is wrong"
     failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
     assert [line.split()[1].rstrip(":") for line in failed] == ["model", "kafka", "bucket"]
     assert "no-such-topic" in failed[1]
     assert "no-such-bucket" in failed[2]
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_rights_that_are_missing_are_named(
+    secured_kafka: SecuredKafka, settings: Settings, delivery: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {
+        field.removeprefix("ZOOMIN_KAFKA__").lower(): value
+        for field, value in secured_kafka.build_password_settings().items()
+    }
+    topics = {
+        "input_topic": secured_kafka.kafka.create_topic("images"),
+        "verdict_topic": secured_kafka.kafka.create_topic("verdicts"),
+        "dead_letter_topic": secured_kafka.kafka.create_dead_letter_topic("images.dlt"),
+    }
+    kafka = KafkaSettings(**names, **topics, group_id=f"group-{topics['input_topic']}", delivery=delivery)  # type: ignore[arg-type]
+    ours = settings.model_copy(update={"kafka": kafka})
+    assert run_command(check, "--connect", settings=ours) == 0
+    for right, kind, name in (
+        ("READ", ResourceType.TOPIC, kafka.input_topic),
+        ("WRITE", ResourceType.TOPIC, kafka.verdict_topic),
+        ("WRITE", ResourceType.TOPIC, kafka.dead_letter_topic),
+        ("READ", ResourceType.GROUP, kafka.group_id),
+    ):
+        with secured_kafka.deny(right, name, kind):
+            capsys.readouterr()
+            assert run_command(check, "--connect", settings=ours) == 1
+        (failed,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+        assert f"right {right}" in failed
+        assert name in failed
 
 
 def test_a_dead_letter_topic_without_headroom_is_named_with_its_limit(

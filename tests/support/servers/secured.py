@@ -71,9 +71,9 @@ class SecuredKafka:
         }
 
     @contextmanager
-    def deny(self, operation: str, topic: str) -> Iterator[None]:
-        """Deny the user who logs in by password this operation on the topic, from within to the end of the block."""
-        resource = ResourcePattern(ResourceType.TOPIC, topic)
+    def deny(self, operation: str, name: str, kind: ResourceType = ResourceType.TOPIC) -> Iterator[None]:
+        """Deny the user who logs in by password this operation, from within to the end of the block."""
+        resource = ResourcePattern(kind, name)
         rules = [
             ACL(f"User:{USER}", "*", ACLOperation.ALL, ACLPermissionType.ALLOW, resource),
             ACL(f"User:{USER}", "*", ACLOperation[operation], ACLPermissionType.DENY, resource),
