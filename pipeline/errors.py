@@ -74,7 +74,7 @@ class StoreUnavailable(OutageError):
 
 
 class AccessDenied(StoreUnavailable):
-    """S3 returns 403: for every event if our credentials are bad, for one event if its object may not be read."""
+    """S3 or its key service denies us an object: every one if a right is missing, or this one alone."""
 
     def blame_event(self) -> PoisonError | None:
         return ImageDenied(self.detail)
@@ -117,6 +117,14 @@ class BucketUnavailable(PoisonError):
 
 class ImageDenied(PoisonError):
     """Access to this one object is denied while others are served."""
+
+
+class ImageArchived(PoisonError):
+    """The object lies in an archive (Glacier) and cannot be read until somebody restores it."""
+
+
+class ImageEncrypted(PoisonError):
+    """The object is encrypted with a key of its sender (SSE-C), which only the sender has."""
 
 
 class ImageChanged(PoisonError):

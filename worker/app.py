@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.checkpoint import Checkpoint
+from pipeline.errors import BadSettings
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.vllm.abandonable import run_in_abandonable_thread
 from pipeline.wire.urls import Addressing
-from worker.common.sections import KafkaSettings, SamplingSettings
+from worker.common.retry import Peers, Probes, Retrier
+from worker.common.sections import KafkaSettings, SamplingSettings, StoreSettings
 from worker.common.settings import Settings, build_worker_name, list_stray_names, suggest_name
+from worker.common.waiting_room import WaitingRoom
 from worker.handler import EventHandler, VerdictOrigin
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.exactly_once import ExactlyOnce
@@ -38,6 +41,8 @@ from worker.storage.image_store import ImageStore
 from worker.storage.label_bucket import LabelBucket
 from worker.storage.retrying_store import RetryingStore
 
+WAITING_PLACES = 1000
+"""events that wait for their bucket without a slot: their records alone take memory"""
 ENCODER_NICENESS = 10
 """PNGs for labeling are encoded when no image waits for its verdict"""
 
@@ -77,7 +82,8 @@ async def start_worker(
 
     plan = plan_capacity(settings.flow)
     decoder = start_decoder(settings, plan, stack)
-    store = await open_store(settings, plan, retriers, stack)
+    waiting_room = WaitingRoom(WAITING_PLACES)
+    store = await open_store(settings.store, plan, retriers, waiting_room, stack)
     supervisor = Supervisor(
         start_engine or partial(start_vllm, checkpoint, settings.engine, max_in_flight=settings.flow.max_in_flight),
         restarts=settings.engine.restarts,
@@ -101,7 +107,12 @@ async def start_worker(
         observer=EventObserver(metrics, tracing),
     )
     loop = WorkerLoop(
-        kafka.source, handler, settings.flow, commit_interval_s=settings.kafka.commit_interval_s, metrics=metrics
+        kafka.source,
+        handler,
+        settings.flow,
+        commit_interval_s=settings.kafka.commit_interval_s,
+        metrics=metrics,
+        waiting_room=waiting_room,
     )
     health = stack.enter_context(build_health_server(settings.telemetry, loop, supervisor, metrics))
     await kafka.source.start()
@@ -125,22 +136,32 @@ def start_decoder(settings: Settings, plan: CapacityPlan, stack: AsyncExitStack)
 
 
 async def open_store(
-    settings: Settings, plan: CapacityPlan, retriers: Retriers, stack: AsyncExitStack
+    settings: StoreSettings, plan: CapacityPlan, retriers: Retriers, waiting_room: WaitingRoom, stack: AsyncExitStack
 ) -> RetryingStore:
     """Open the image store and check its buckets; a bucket that cannot be read is a warning.
 
-    Raises: StoreDenied for refused credentials.
+    Raises: BadSettings without buckets; StoreDenied for refused credentials.
     """
-    store = ImageStore(settings.store, threads=plan.fetch_threads)
+    if not settings.buckets:
+        raise BadSettings("ZOOMIN_STORE__BUCKETS is empty: name the buckets whose images are judged, comma-separated")
+    store = ImageStore(settings, threads=plan.fetch_threads)
     stack.callback(store.close)
-    for bucket in sorted(settings.store.buckets):
+    for bucket in sorted(settings.buckets):
         problem = await store.check(bucket)
         if problem:
             telemetry.get_logger().warning(telemetry.BUCKET_UNREADABLE, bucket=bucket, detail=problem)
-    return RetryingStore(
-        BoundedStore(store, settings.store.max_image_bytes),
-        lambda bucket: retriers.build(f"bucket {bucket}", probe=partial(store.probe, bucket)),
-    )
+    peers = Peers()
+
+    def build_retrier(bucket: str) -> Retrier:
+        others = sorted(settings.buckets - {bucket})
+        return retriers.build(
+            f"bucket {bucket}",
+            probes=Probes(partial(store.probe, bucket), partial(store.probe_any, others)),
+            peers=peers,
+            sleep=waiting_room.sleep,
+        )
+
+    return RetryingStore(BoundedStore(store, settings.max_image_bytes), build_retrier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +190,7 @@ async def connect_kafka(settings: KafkaSettings, retriers: Retriers, stack: Asyn
 def build_publisher(settings: KafkaSettings, worker: str, kafka: KafkaEnds, retriers: Retriers) -> RetryingPublisher:
     return RetryingPublisher(
         KafkaPublisher(settings, worker, kafka.delivery),
-        verdict_retrier=retriers.build("verdict topic", probe=kafka.probe),
+        verdict_retrier=retriers.build("verdict topic", probes=Probes(kafka.probe)),
         letter_retrier=retriers.build("dead-letter topic", patience_s=math.inf),
     )
 

@@ -102,6 +102,7 @@ class EventHandler:
             except FatalError:
                 raise
             except ZoomInError as error:
+                error.stage = error.stage or watch.stage
                 return await self._publish_dead_letter(record, error, event)
             except Exception as error:  # noqa: BLE001 - our bug: one event pays, the breaker stops us if it was not one
                 fault = InternalFault(f"{type(error).__name__}: {error}")
@@ -167,5 +168,5 @@ def _describe_image(bucket: str, fetched: FetchedImage, image: DecodedImage) -> 
         height_px=height,
         format=image.format,
         frames=image.frames,
-        bytes=len(fetched.data),
+        bytes=fetched.stored_bytes,
     )

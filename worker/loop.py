@@ -1,7 +1,8 @@
 """The worker's one loop: poll, admit, collect, commit. It owns all state that changes and applies back-pressure.
 
-Invariant: at most `max_in_flight` events run; no partition runs further than `max_span` ahead of its commit; an offset
-is committed only when every offset before it is answered, under the assignment that read it.
+Invariant: at most `max_in_flight` events hold slots (one that waits for its bucket holds none); no partition runs
+further than `max_span` ahead of its commit; an offset is committed only when every offset before it is answered, under
+the assignment that read it.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ from pipeline.errors import DeadLetterFlood
 from pipeline.wire.record import RawRecord
 from worker.breaker import Breaker
 from worker.common.sections import FlowSettings
+from worker.common.waiting_room import WaitingRoom
+from worker.dead_letter_shares import DeadLetterShares, ShareAlarm
 from worker.handler import Outcome
 from worker.kafka.poll_result import PollResult
 from worker.ledger import OffsetLedger, Position
@@ -53,6 +56,7 @@ class WorkerLoop:
         *,
         commit_interval_s: float,
         metrics: Metrics,
+        waiting_room: WaitingRoom | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
@@ -60,9 +64,11 @@ class WorkerLoop:
         self._flow = flow
         self._commit_interval_s = commit_interval_s
         self._metrics = metrics
+        self._waiting_room = waiting_room or WaitingRoom(places=0)
         self._clock = clock
         self._ledger = OffsetLedger()
         self._breaker = Breaker()
+        self._shares = DeadLetterShares()
         self._tasks: dict[asyncio.Task[Outcome], Position] = {}
         self._admitted = itertools.count()
         self._surplus: deque[tuple[RawRecord, Position]] = deque()
@@ -100,7 +106,11 @@ class WorkerLoop:
 
     @property
     def _free_slots(self) -> int:
-        return max(0, self._flow.max_in_flight - len(self._tasks) - len(self._surplus))
+        return max(0, self._flow.max_in_flight - self._slots_held - len(self._surplus))
+
+    @property
+    def _slots_held(self) -> int:
+        return len(self._tasks) - self._waiting_room.occupied
 
     def _choose_paused(self) -> frozenset[int]:
         if not self._free_slots:
@@ -156,11 +166,12 @@ class WorkerLoop:
         await self._cancel([task for task, p in self._tasks.items() if p.partition in partitions])
 
     def _admit(self) -> None:
-        while self._surplus and len(self._tasks) < self._flow.max_in_flight:
+        while self._surplus and self._slots_held < self._flow.max_in_flight:
             record, position = self._surplus.popleft()
             name = f"event {next(self._admitted):012d}"  # the supervisor asks suspects in this order
             self._tasks[asyncio.create_task(self._handler.handle(record), name=name)] = position
         self._metrics.in_flight.set(len(self._tasks))
+        self._metrics.waiting.set(self._waiting_room.occupied)
         self._metrics.paused.set(len(self._paused))
         self._metrics.span.set(max(map(self._ledger.measure_span, self._assignment), default=0))
 
@@ -170,8 +181,20 @@ class WorkerLoop:
             self._ledger.finish(self._tasks.pop(task))
             for code in outcome.codes or (None,):
                 self._breaker.count(code)
+            for code in outcome.codes:
+                self._note_shares(self._shares.count(code))
         if self._breaker.tripped:
             raise DeadLetterFlood(self._breaker.detail)
+
+    def _note_shares(self, changed: list[ShareAlarm]) -> None:
+        for code, share in self._shares.shares.items():
+            self._metrics.dead_letter_share.labels(code).set(share)
+        log = telemetry.get_logger()
+        for alarm in changed:
+            if alarm.raised:
+                log.error(telemetry.DEAD_LETTERS_PILED_UP, code=alarm.code, share=alarm.share, cure=alarm.cure)
+            else:
+                log.warning(telemetry.DEAD_LETTERS_CEASED, code=alarm.code, share=alarm.share)
 
     async def _commit(self) -> bool:
         self._committed_at = self._clock()

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 import boto3.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from pipeline.errors import BadSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,6 +26,10 @@ class S3Connection:
 
 
 def open_client(connection: S3Connection) -> "S3Client":
+    """Build the client; it connects when it is first used.
+
+    Raises: BadSettings for an address or region that cannot be one, and for a profile that does not exist.
+    """
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if connection.endpoint_url else "auto"},
@@ -35,7 +42,12 @@ def open_client(connection: S3Connection) -> "S3Client":
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    session = boto3.session.Session()
-    return session.client(
-        "s3", region_name=connection.region, endpoint_url=connection.endpoint_url or None, config=config
-    )
+    try:
+        session = boto3.session.Session()
+        return session.client(
+            "s3", region_name=connection.region, endpoint_url=connection.endpoint_url or None, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise BadSettings(
+            f"no S3 client can be built: {error}; check AWS_PROFILE, AWS_CONFIG_FILE, and the S3 address and region"
+        ) from error

@@ -1,5 +1,6 @@
 """Translation of S3's refusals into our errors: no exception of botocore or urllib3 passes this room."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +15,16 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, StoreDenied, StoreUnavailable, ZoomInError
+from pipeline.errors import (
+    AccessDenied,
+    ImageArchived,
+    ImageChanged,
+    ImageEncrypted,
+    ImageMissing,
+    StoreDenied,
+    StoreUnavailable,
+    ZoomInError,
+)
 
 CREDENTIALS_REFUSED = frozenset(
     {
@@ -32,20 +42,27 @@ MISSING = frozenset(
     }
 )
 CHANGED = frozenset({"PreconditionFailed", "412"})
-DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403", "InvalidObjectState"})
+DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "403"})
+ARCHIVED = frozenset({"InvalidObjectState"})
+KEY_SERVICE = "KMS."
+KEY_SERVICE_BUSY = re.compile(r"Throttl|Limit|Internal|Timeout|KeyUnavailable")
+"""in a code of the key service: it will answer later; its other codes are about the key of the object"""
+SENDERS_KEY = re.compile(r"server.side encryption|customer.(provided )?(encryption )?key|SSE-C", re.IGNORECASE)
+"""in the message of InvalidRequest or InvalidArgument, which both have other meanings, too"""
 
 
 @contextmanager
 def translate_errors(place: str) -> Iterator[None]:
     """Raise our error for each exception of the S3 client; its own text may hold URLs with signatures and is dropped.
 
-    Raises: ImageMissing, ImageChanged, AccessDenied, StoreUnavailable.
+    Raises: ImageMissing, ImageChanged, ImageArchived, ImageEncrypted, AccessDenied, StoreUnavailable.
     """
     try:
         yield
     except ClientError as error:
         code = read_error_code(error)
-        raise _choose_error(code)(f"{place}: S3 answers {code}") from error
+        message = error.response.get("Error", {}).get("Message") or ""
+        raise _choose_error(code, message)(f"{place}: S3 answers {code}") from error
     except ParamValidationError as error:
         raise ImageMissing(f"{place}: no such name is possible in S3") from error
     except (BotoCoreError, HTTPError, OSError) as error:
@@ -78,9 +95,13 @@ def read_error_code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code") or "an error without a code"
 
 
-def _choose_error(code: str) -> type[ZoomInError]:
+def _choose_error(code: str, message: str) -> type[ZoomInError]:
     if code in MISSING:
-        return ImageMissing
+        return ImageEncrypted if SENDERS_KEY.search(message) else ImageMissing
     if code in CHANGED:
         return ImageChanged
+    if code in ARCHIVED:
+        return ImageArchived
+    if code.startswith(KEY_SERVICE):
+        return StoreUnavailable if KEY_SERVICE_BUSY.search(code) else AccessDenied
     return AccessDenied if code in DENIED else StoreUnavailable

@@ -1,13 +1,23 @@
 """Contract of the image store and the labeling bucket, on the fake and on two independent S3 servers."""
 
+import gzip
 import hashlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import pytest
 
-from pipeline.errors import ImageChanged, ImageMissing, ImageTooLarge, StoreDenied, StoreUnavailable
+from pipeline.errors import (
+    AccessDenied,
+    ImageChanged,
+    ImageEncrypted,
+    ImageMissing,
+    ImageTooLarge,
+    StoreDenied,
+    StoreUnavailable,
+)
 from pipeline.wire.events import ImageRef
 from tests.support.fakes import FakeLabelBucket, FakeS3, FakeStore
 from worker.common.sections import StoreSettings
@@ -41,6 +51,7 @@ class World(Protocol):
     def store(self, *, max_image_bytes: int = 1 << 20) -> ImageStore | FakeStore: ...
     def labels(self, bucket: str) -> LabelBucket | FakeLabelBucket: ...
     def revoke_credentials(self) -> None: ...
+    def deny_reading(self, bucket: str) -> AbstractContextManager[None]: ...
 
 
 class FakeWorld:
@@ -73,6 +84,12 @@ class FakeWorld:
     def revoke_credentials(self) -> None:
         self.s3.refuses = True
 
+    @contextmanager
+    def deny_reading(self, bucket: str) -> Iterator[None]:
+        self.s3.denied = {(bucket, key) for key in self.s3.buckets[bucket]}
+        yield
+        self.s3.denied = set()
+
 
 class RealWorld:
     def __init__(self, s3: "S3ForTests", environment: pytest.MonkeyPatch) -> None:
@@ -88,8 +105,8 @@ class RealWorld:
             self._s3.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
 
-    def put(self, bucket: str, key: str, content: bytes) -> Put:
-        stored = self._s3.client.put_object(Bucket=bucket, Key=key, Body=content)
+    def put(self, bucket: str, key: str, content: bytes, **how: str) -> Put:
+        stored = self._s3.client.put_object(Bucket=bucket, Key=key, Body=content, **how)  # type: ignore[arg-type]
         return stored["ETag"].strip('"'), stored.get("VersionId")
 
     def delete(self, bucket: str, key: str) -> None:
@@ -113,6 +130,9 @@ class RealWorld:
 
     def revoke_credentials(self) -> None:
         self._environment.setenv("AWS_SECRET_ACCESS_KEY", "another")
+
+    def deny_reading(self, bucket: str) -> AbstractContextManager[None]:
+        return self._s3.deny_reading(bucket)
 
     def close(self) -> None:
         for store in self._open:
@@ -240,10 +260,27 @@ async def test_bytes_are_counted(world: World) -> None:
     assert len((await store.fetch(ImageRef(bucket, "fits"))).data) == 2000
 
 
-async def test_a_bucket_that_is_there_is_probed_and_checked(world: World) -> None:
+async def test_a_bucket_that_serves_an_object_is_probed_and_checked(world: World) -> None:
     store, bucket = world.store(), world.bucket()
-    await store.probe(bucket)
     assert await store.check(bucket) is None
+    with pytest.raises(StoreUnavailable):
+        await store.probe(bucket)
+    world.put(bucket, "a", b"hello")
+    await store.probe(bucket)
+
+
+@pytest.mark.parametrize("world", ["fake", "seaweedfs"], indirect=True)  # versitygw denies its root user nothing
+async def test_a_bucket_that_lists_but_denies_every_object_passes_no_probe(world: World) -> None:
+    store, bucket = world.store(), world.bucket()
+    world.put(bucket, "a", b"hello")
+    await store.fetch(ImageRef(bucket, "a"))
+    with world.deny_reading(bucket):
+        with pytest.raises(AccessDenied):
+            await store.fetch(ImageRef(bucket, "a"))
+        with pytest.raises(AccessDenied):
+            await store.probe(bucket)
+        assert await store.check(bucket) is None
+    await store.probe(bucket)
 
 
 async def test_a_bucket_that_is_not_there_is_told(world: World) -> None:
@@ -310,3 +347,20 @@ async def test_a_bucket_is_created_once_and_kept(real: RealWorld) -> None:
     create_bucket(real.settings(), name)
     assert await real.store().check(name) is None
     assert real.read(name, "a") == b"hello"
+
+
+@pytest.mark.parametrize("real", ["seaweedfs"], indirect=True)
+async def test_an_object_with_a_content_encoding_is_unpacked_and_named_as_stored(real: RealWorld) -> None:
+    bucket, stored = real.bucket(), gzip.compress(b"hello" * 100)
+    etag, _ = real.put(bucket, "a", stored, ContentEncoding="gzip")
+    fetched = await real.store().fetch(ImageRef(bucket, "a", etag))
+    assert (fetched.data, fetched.stored_bytes, fetched.etag) == (b"hello" * 100, len(stored), etag)
+    assert fetched.sha256 == hashlib.sha256(stored).hexdigest()
+
+
+@pytest.mark.parametrize("real", ["seaweedfs"], indirect=True)
+async def test_an_object_with_a_key_of_its_sender_is_not_taken_for_a_missing_one(real: RealWorld) -> None:
+    bucket = real.bucket()
+    real.put(bucket, "a", b"hello", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32)
+    with pytest.raises(ImageEncrypted):
+        await real.store().fetch(ImageRef(bucket, "a"))

@@ -88,6 +88,10 @@ class FakeStore:
 
     async def probe(self, bucket: str) -> None:
         self.s3.require_bucket(bucket)
+        for key in self.s3.buckets[bucket]:
+            self.s3.get(bucket, key)
+            return
+        raise StoreUnavailable(f"bucket {bucket} is empty")
 
     async def check(self, bucket: str) -> str | None:
         if self.s3.refuses:
@@ -118,7 +122,7 @@ class FakeStore:
         sha256 = hashlib.sha256(content).hexdigest()
         if image.sha256 not in (None, sha256):
             raise ImageChanged("another sha256")
-        return FetchedImage(content, key, stored.etag, stored.version_id, sha256)
+        return FetchedImage(content, len(content), key, stored.etag, stored.version_id, sha256)
 
 
 class FakeLabelBucket:

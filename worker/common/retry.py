@@ -48,21 +48,31 @@ class _Failures:
 
 @dataclass(slots=True)
 class Peers:
-    """Dependencies that fail one by one, such as the buckets of one S3: when did any of them last serve an event?
+    """Dependencies that fail one by one, such as the buckets of one S3, with the last time that any served an event."""
 
-    `probe` asks them all, and returns when one of them serves.
-    """
-
-    probe: Callable[[], Awaitable[object]] | None = None
     served_at: float = -float("inf")
     is_probing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What is tried in place of another event when none is served: `own` asks the dependency, `peers` any other one.
+
+    A probe performs the operation itself: what only resembles it proves nothing.
+    """
+
+    own: Callable[[], Awaitable[object]] | None = None
+    peers: Callable[[], Awaitable[object]] | None = None
+
+
+NO_PROBES = Probes()
 
 
 class Retrier:
     """Remembers when its dependency, and when any of its peers, last served an event.
 
-    If no other event succeeds meanwhile, `probe` runs after `patience_s` in its place; such an event is dead-lettered
-    after up to twice `patience_s`. A probe performs the operation itself: what only resembles it proves nothing.
+    If no other event succeeds meanwhile, a probe runs after `patience_s` in its place; such an event is dead-lettered
+    after up to twice `patience_s`.
     """
 
     def __init__(
@@ -74,7 +84,7 @@ class Retrier:
         rng: random.Random,
         on_retry: Callable[[ZoomInError, float], None] = lambda _error, _wait_s: None,
         on_outage: Callable[[OutageError | None], None] = lambda _refusal: None,
-        probe: Callable[[], Awaitable[object]] | None = None,
+        probes: Probes = NO_PROBES,
         peers: Peers | None = None,
     ) -> None:
         """`on_retry` gets each failure to be tried again and the pause before it.
@@ -87,7 +97,7 @@ class Retrier:
         self._rng = rng
         self._on_retry = on_retry
         self._on_outage = on_outage
-        self._probe = probe
+        self._probes = probes
         self._peers = peers or Peers()
         self._served_at = -float("inf")
         self._in_outage = False
@@ -183,14 +193,16 @@ class Retrier:
             return
         self._peers.is_probing = True  # one probe stands for all who wait
         try:
-            if self._probe is not None and await self._passes(self._probe):
+            if await self._passes(self._probes.own):
                 self._served_at = self._peers.served_at = self._clock()  # the outage ends when an event is served
-            elif self._peers.probe is not None and await self._passes(self._peers.probe):
+            elif await self._passes(self._probes.peers):
                 self._peers.served_at = self._clock()
         finally:
             self._peers.is_probing = False
 
-    async def _passes(self, probe: Callable[[], Awaitable[object]]) -> bool:
+    async def _passes(self, probe: Callable[[], Awaitable[object]] | None) -> bool:
+        if probe is None:
+            return False
         try:
             await probe()
         except ZoomInError:

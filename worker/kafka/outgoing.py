@@ -11,6 +11,8 @@ from pipeline.wire.messages import VERDICT_SCHEMA, VerdictEvent
 from pipeline.wire.record import RawRecord
 
 DEAD_LETTER_SCHEMA = "dead-letter/1"
+FIRST_STAGE = "parse"
+"""of an error that happened before any stage began"""
 DETAIL_CHARACTERS = 512
 CONTINUED_BYTES = 256
 """longest header of a record that is copied into a message of ours"""
@@ -120,7 +122,7 @@ def _build_dead_letter_headers(
         **({"index": error.index} if error.index else {}),
         "timestamp-ms": record.timestamp_ms,
         "code": error.code,
-        "stage": error.stage or "unknown",
+        "stage": error.stage or FIRST_STAGE,
         "detail": error.detail[:DETAIL_CHARACTERS],
         "attempts": error.attempts,
         "worker": worker,

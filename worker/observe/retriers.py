@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from pipeline.errors import OutageError, ZoomInError
-from worker.common.retry import Peers, Retrier, RetryPolicy
+from worker.common.retry import NO_PROBES, Peers, Probes, Retrier, RetryPolicy
 from worker.common.sections import RetrySettings
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
@@ -24,9 +24,10 @@ class Retriers:
         self,
         dependency: str,
         *,
-        probe: Callable[[], Awaitable[object]] | None = None,
+        probes: Probes = NO_PROBES,
         peers: Peers | None = None,
         patience_s: float | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> Retrier:
         def report_retry(error: ZoomInError, wait_s: float) -> None:
             self._metrics.retries.labels(dependency).inc()
@@ -37,11 +38,11 @@ class Retriers:
         return Retrier(
             self._policy if patience_s is None else replace(self._policy, patience_s=patience_s),
             clock=time.monotonic,
-            sleep=asyncio.sleep,
+            sleep=sleep,
             rng=random.Random(),
             on_retry=report_retry,
             on_outage=self.build_outage_reporter(dependency),
-            probe=probe,
+            probes=probes,
             peers=peers,
         )
 

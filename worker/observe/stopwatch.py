@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pipeline.errors import ZoomInError
-from worker.observe.telemetry import Metrics, Tracing
+from worker.observe.telemetry import STAGES, Metrics, Tracing
 
 
 class Stopwatch:
-    """Runs from its creation; `queued_s` is the time that the event had waited before."""
+    """Runs from its creation; `queued_s` is the time that the event had waited before.
+
+    `stage` is the last stage that began: that of an error which happens between two stages.
+    """
 
     def __init__(
         self, metrics: Metrics, tracing: Tracing, clock: Callable[[], float], *, queued_s: float = 0.0
@@ -19,11 +22,13 @@ class Stopwatch:
         self._queued_s = queued_s
         self._started_at = clock()
         self._stage_s: dict[str, float] = {}
+        self.stage = STAGES[0]
 
     @contextmanager
     def time_stage(self, name: str) -> Iterator[None]:
         """Measure a stage and trace it; an error that leaves it learns its name unless an inner stage named it."""
         started_at = self._clock()
+        self.stage = name
         try:
             with self._tracing.trace_stage(name):
                 yield

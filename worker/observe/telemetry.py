@@ -33,6 +33,8 @@ STOP_REQUESTED = "stop_requested"
 EVENT_JUDGED = "event_judged"
 EVENT_DEAD_LETTERED = "event_dead_lettered"
 RECORD_IGNORED = "record_ignored"
+DEAD_LETTERS_PILED_UP = "dead_letters_piled_up"
+DEAD_LETTERS_CEASED = "dead_letters_ceased"
 PARTITIONS_ASSIGNED = "partitions_assigned"
 PARTITIONS_REVOKED = "partitions_revoked"
 MEMBER_FENCED = "member_fenced"
@@ -71,6 +73,9 @@ class Metrics:
             registry=r,
         )
         self.dead_letters = Counter("zoomin_dead_letters", "Dead letters acknowledged by Kafka.", ["code"], registry=r)
+        self.dead_letter_share = Gauge(
+            "zoomin_dead_letter_share", "Share of the recent answers that have this code, 0 to 1.", ["code"], registry=r
+        )
         self.stage_seconds = Histogram(
             "zoomin_stage_seconds", "Seconds spent in a stage of one event.", ["stage"], buckets=SECONDS, registry=r
         )
@@ -81,6 +86,9 @@ class Metrics:
             registry=r,
         )
         self.in_flight = Gauge("zoomin_in_flight", "Events being worked on.", registry=r)
+        self.waiting = Gauge(
+            "zoomin_waiting", "Those of the events in flight that wait for their bucket; they hold no slot.", registry=r
+        )
         self.span = Gauge(
             "zoomin_span", "Most records of a partition from its last commit to the newest read.", registry=r
         )

@@ -2,12 +2,22 @@
 
 import hashlib
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, ImageTooLarge, StoreUnavailable, ZoomInError
+from pipeline.errors import (
+    AccessDenied,
+    ImageArchived,
+    ImageChanged,
+    ImageEncrypted,
+    ImageMissing,
+    ImageTooLarge,
+    StoreUnavailable,
+    ZoomInError,
+)
 from pipeline.storage.buckets import find_bucket_problem
 from pipeline.storage.errors import translate_errors
 from pipeline.wire.events import ImageRef
@@ -15,19 +25,27 @@ from pipeline.wire.urls import redact_text
 from worker.common.sections import StoreSettings
 from worker.storage.blocking_calls import BlockingCalls
 from worker.storage.client import open_store_client
+from worker.storage.content_encoding import undo_content_encoding
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
     from urllib3 import HTTPResponse
 
 CHUNK_BYTES = 1 << 20
+LIMIT = "ZOOMIN_STORE__MAX_IMAGE_BYTES"
+LISTED = 3
+"""objects that a probe tries to read"""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedImage:
-    """An object's bytes with its names in S3; `key` is the one of the event's two keys that exists."""
+    """An object's bytes with its names in S3; `key` is the one of the event's two keys that exists.
+
+    `data` is what a browser shows: without the object's Content-Encoding. The rest describes the bytes as stored.
+    """
 
     data: bytes
+    stored_bytes: int
     key: str
     etag: str | None
     version_id: str | None
@@ -40,21 +58,32 @@ class ImageStore:
     def __init__(self, settings: StoreSettings, *, threads: int = 4) -> None:
         self._settings = settings
         self._client = open_store_client(settings, threads)
+        self._served: dict[str, str] = {}  # the key that each bucket served last
         self._calls = BlockingCalls("fetch", threads, settings.total_timeout_s)
 
     async def fetch(self, image: ImageRef) -> FetchedImage:
         """Fetch the image, under the event's second key if the first one does not hold it.
 
-        Raises: ImageMissing, ImageChanged, ImageTooLarge, AccessDenied, StoreUnavailable.
+        Raises: ImageMissing, ImageChanged, ImageArchived, ImageEncrypted, ImageTooLarge, AccessDenied,
+            StoreUnavailable; ImageRefused and ImageUndecodable for a Content-Encoding.
         """
         return await self._calls.run(partial(self._fetch, image))
 
     async def probe(self, bucket: str) -> None:
-        """Send the cheapest request to this bucket, to learn if S3 serves it at all.
+        """Read the object that this bucket served last, else one that it lists, to learn if it serves anyone.
 
         Raises: AccessDenied, ImageMissing (no such bucket), StoreUnavailable.
         """
         await self._calls.run(partial(self._probe, bucket))
+
+    async def probe_any(self, buckets: Iterable[str]) -> None:
+        """Probe these buckets one after the other until one serves. Raises: StoreUnavailable if none does."""
+        for bucket in buckets:
+            try:
+                return await self.probe(bucket)
+            except ZoomInError:
+                continue
+        raise StoreUnavailable("no other bucket serves either")
 
     async def check(self, bucket: str) -> str | None:
         """Return one sentence for the operator if the bucket cannot be read; None when all is well.
@@ -73,7 +102,7 @@ class ImageStore:
             if key is not None:
                 try:
                     return self._get(image, key)
-                except (ImageMissing, ImageChanged, AccessDenied) as error:
+                except (ImageMissing, ImageChanged, ImageArchived, ImageEncrypted, AccessDenied) as error:
                     refusals.append(error)
         raise next((refusal for refusal in refusals if isinstance(refusal, ImageChanged)), refusals[0])
 
@@ -82,6 +111,7 @@ class ImageStore:
         place = f"object {redact_text(key)} of bucket {image.bucket}"
         with translate_errors(place):
             response = self._client.get_object(**_build_request(image, key))
+            self._served[image.bucket] = key
             data = self._read_body(response, deadline, place)
         etag = response.get("ETag", "").strip('"') or None
         if image.etag and etag != image.etag:  # not every S3 reads If-Match
@@ -89,7 +119,9 @@ class ImageStore:
         sha256 = hashlib.sha256(data).hexdigest()
         if image.sha256 and sha256 != image.sha256:
             raise ImageChanged(f"{place} has sha256 {sha256}, the event says {image.sha256}")
-        return FetchedImage(data, key, etag, response.get("VersionId") or image.version_id, sha256)
+        encoding, limit_bytes = response.get("ContentEncoding", ""), self._settings.max_image_bytes
+        shown = undo_content_encoding(data, encoding, limit_bytes=limit_bytes) if encoding else data
+        return FetchedImage(shown, len(data), key, etag, response.get("VersionId") or image.version_id, sha256)
 
     def _read_body(self, response: "GetObjectOutputTypeDef", deadline: float, place: str) -> bytes:
         limit, length = self._settings.max_image_bytes, response.get("ContentLength")
@@ -98,13 +130,13 @@ class ImageStore:
         # Entering botocore's body returns urllib3's stream; closing that before its end closes its connection too.
         with cast("AbstractContextManager[HTTPResponse]", response["Body"]) as stream:
             if length is not None and length > limit:
-                raise ImageTooLarge(f"{place} has {length} bytes; at most {limit} are read")
+                raise ImageTooLarge(f"{place} has {length} bytes; at most {limit} are read ({LIMIT})")
             # read1 returns the bytes that have arrived: with read, a slow trickle would outlast the deadline
             while chunk := stream.read1(CHUNK_BYTES):
                 received += len(chunk)
                 chunks.append(chunk)
                 if received > limit:
-                    raise ImageTooLarge(f"{place} has more than {limit} bytes")
+                    raise ImageTooLarge(f"{place} has more than {limit} bytes ({LIMIT})")
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(f"{place} did not arrive in {self._settings.total_timeout_s:g} s")
         if length is not None and received != length:
@@ -112,8 +144,23 @@ class ImageStore:
         return b"".join(chunks)
 
     def _probe(self, bucket: str) -> None:
+        refusal: ZoomInError = StoreUnavailable(f"bucket {bucket} has no object that a probe could read")
+        for key in self._list_probed_keys(bucket):
+            try:
+                with translate_errors(f"bucket {bucket}"):
+                    self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+            except ZoomInError as error:
+                refusal = error
+            else:
+                return
+        raise refusal
+
+    def _list_probed_keys(self, bucket: str) -> Iterator[str]:
+        if bucket in self._served:
+            yield self._served[bucket]
         with translate_errors(f"bucket {bucket}"):
-            self._client.head_bucket(Bucket=bucket)
+            listed = self._client.list_objects_v2(Bucket=bucket, MaxKeys=LISTED).get("Contents", [])
+        yield from (found["Key"] for found in listed if found.get("Size"))
 
 
 def _build_request(image: ImageRef, key: str) -> "GetObjectRequestTypeDef":

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import (
     AccessDenied,
+    ImageArchived,
     ImageChanged,
     ImageMissing,
     ImageTooLarge,
@@ -79,7 +80,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (403, "AccessDenied", AccessDenied),
         (403, "", AccessDenied),
-        (403, "InvalidObjectState", AccessDenied),
+        (403, "InvalidObjectState", ImageArchived),
         (403, "InvalidAccessKeyId", StoreUnavailable),
         (403, "SignatureDoesNotMatch", StoreUnavailable),
         (400, "ExpiredToken", StoreUnavailable),

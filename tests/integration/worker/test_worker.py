@@ -247,6 +247,48 @@ def test_a_worker_holds_no_more_than_its_slots(alone: Site) -> None:
         assert span - answered <= 2 * 4, "nothing is read ahead of the slots"
 
 
+def test_a_bucket_that_denies_every_get_is_waited_for(alone: Site) -> None:
+    alone.settings["ZOOMIN_RETRY__PATIENCE_S"] = "1"
+    url = alone.upload("a.png", encode_image(build_noise(), "PNG"))
+    outage = f'zoomin_outage{{dependency="bucket {alone.bucket}"}}'
+    with alone.build_worker(*STANDIN) as worker:
+        worker.wait_until_started()
+        alone.send({"schema_version": 1, "url": url, "id": "before"})
+        alone.wait_for_answers(1)
+        with alone.s3.deny_reading(alone.bucket):
+            alone.send(*({"schema_version": 1, "url": url, "id": f"denied-{number}"} for number in range(5)))
+            eventually(lambda: read_metric(worker, outage) == 1)
+            eventually(lambda: read_metric(worker, "zoomin_retries_total{") > 25)  # longer than patience for each
+        verdicts, letters = alone.wait_for_answers(6)
+        eventually(lambda: read_metric(worker, outage) == 0)
+    assert (len(verdicts), letters) == (6, [])
+
+
+def test_a_denied_bucket_holds_up_no_other_and_its_events_become_letters(alone: Site) -> None:
+    denied = alone.s3.create_bucket("denied")
+    alone.s3.client.put_object(Bucket=denied, Key="a.png", Body=encode_image(build_noise(), "PNG"))
+    alone.settings |= {
+        "ZOOMIN_STORE__BUCKETS": f"{alone.bucket},{denied}",
+        "ZOOMIN_RETRY__PATIENCE_S": "2",
+        "ZOOMIN_FLOW__MAX_IN_FLIGHT": "4",
+    }
+    url = alone.upload("a.png", encode_image(build_noise(), "PNG"))
+    with alone.s3.deny_reading(denied), alone.build_worker(*STANDIN) as worker:
+        worker.wait_until_started()
+        alone.send(*[{"schema_version": 1, "url": f"s3://{denied}/a.png"}] * 20, partition=0)
+        alone.send(*[{"schema_version": 1, "url": url}] * 20, partition=0)
+        verdicts, letters = alone.wait_for_answers(40)
+        assert read_metric(worker, f'zoomin_outage{{dependency="bucket {denied}"}}') == 1
+    assert {verdict.image.bucket for verdict in verdicts} == {alone.bucket}
+    assert [decode_headers(letter)["zoomin-dlt-code"] for letter in letters] == ["bucket_unavailable"] * 20
+
+
+def read_metric(worker: WorkerProcess, name: str) -> float:
+    """Return the sum of the samples whose lines begin with `name`."""
+    lines = worker.get("/metrics").splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
 def test_low_confidence_cases_reach_the_labeling_bucket(alone: Site) -> None:
     labels = alone.s3.create_labeling_bucket()
     alone.settings |= {"ZOOMIN_SAMPLING__BUCKET": labels, "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1"}
@@ -280,6 +322,10 @@ def test_low_confidence_cases_reach_the_labeling_bucket(alone: Site) -> None:
     [
         ({"ZOOMIN_FLOW__MAX_IN_FLIGHT": "0", "ZOOMIN_RETRY__ATTEMPTS": "x"}, 2, ["MAX_IN_FLIGHT", "RETRY__ATTEMPTS"]),
         ({"ZOOMIN_ENGINE__MODEL": "nowhere"}, 2, ["config.json"]),
+        ({"ZOOMIN_STORE__BUCKETS": ""}, 2, ["ZOOMIN_STORE__BUCKETS"]),
+        ({"AWS_PROFILE": "nobody"}, 2, ["AWS_PROFILE"]),
+        ({"ZOOMIN_STORE__ENDPOINT_URL": "http://"}, 2, ["ZOOMIN_STORE__ENDPOINT_URL"]),
+        ({"ZOOMIN_STORE__REGION": "eu west"}, 2, ["ZOOMIN_STORE__REGION"]),
         ({"ZOOMIN_KAFKA__VERDICT_TOPIC": "no-such-topic"}, 1, ["no-such-topic"]),
         ({"ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 1, ["127.0.0.1:1"]),
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, 1, ["credentials"]),

@@ -4,13 +4,15 @@
 """
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -150,6 +152,14 @@ class S3ForTests:
         unique = f"{name}-{uuid4().hex[:8]}"
         self.client.create_bucket(Bucket=unique)
         return unique
+
+    @contextmanager
+    def deny_reading(self, bucket: str) -> Iterator[None]:
+        """Deny every GET of an object, until the end of the block; the bucket still lists its objects."""
+        rule = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+        self.client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [rule]}))
+        yield
+        self.client.delete_bucket_policy(Bucket=bucket)
 
     def create_labeling_bucket(self) -> str:
         """Create a bucket, and write and delete one object.

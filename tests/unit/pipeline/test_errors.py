@@ -36,7 +36,10 @@ def test_every_error_says_by_its_kind_what_the_worker_must_do() -> None:
         *((code, OutageError) for code in ("store_unavailable", "broker_unavailable", "message_too_large")),
         *((code, PoisonError) for code in ("malformed_event", "bucket_forbidden", "image_denied", "image_changed")),
         *((code, PoisonError) for code in ("image_refused", "image_too_large", "image_undecodable", "engine_poison")),
-        *((code, PoisonError) for code in ("internal_fault", "bucket_unavailable")),
+        *(
+            (code, PoisonError)
+            for code in ("internal_fault", "bucket_unavailable", "image_archived", "image_encrypted")
+        ),
         *((code, FatalError) for code in ("engine_dead", "store_denied", "topic_missing", "bad_settings")),
         ("dead_letter_flood", FatalError),
     ],

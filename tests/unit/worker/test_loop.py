@@ -2,13 +2,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.errors import DeadLetterFlood, EngineDead
 from pipeline.wire.record import RawRecord
 from tests.support.fakes_kafka import FakeBroker, FakeSource
 from worker.common.sections import FlowSettings
+from worker.common.waiting_room import WaitingRoom
 from worker.handler import Outcome
 from worker.loop import LAG_CHECK_S, WorkerLoop
+from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
 from worker.stall_watch import STALLED_AFTER_S
 
@@ -59,8 +62,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
-
         self.stopped = False
+
     def __call__(self) -> float:
         if not self.stopped:
             self.now += 0.01
@@ -82,7 +85,9 @@ def running(broker: FakeBroker, clock: Clock):  # type: ignore[no-untyped-def]
     """Return a function that starts loops; end them all after the test."""
     tasks: list[asyncio.Task[None]] = []
 
-    async def start(handler: object, source: FakeSource | None = None, **flow: float) -> "Running":
+    async def start(
+        handler: object, source: FakeSource | None = None, waiting_room: WaitingRoom | None = None, **flow: float
+    ) -> "Running":
         source = source or broker.build_source()
         await source.start()
         metrics = Metrics()
@@ -92,6 +97,7 @@ def running(broker: FakeBroker, clock: Clock):  # type: ignore[no-untyped-def]
             FlowSettings(**{"max_in_flight": 4, "max_span": 100, **flow}),
             commit_interval_s=0.05,
             metrics=metrics,
+            waiting_room=waiting_room,
             clock=clock,
         )
         stop = asyncio.Event()
@@ -145,6 +151,58 @@ async def test_no_more_events_run_than_there_are_slots(broker: FakeBroker, runni
         await until(lambda done=done: len(handler.handled) > done + 3)  # type: ignore[misc]
     assert handler.most_at_once == 3
     assert loop.metric("zoomin_in_flight") == 3
+
+
+async def test_events_that_wait_for_their_bucket_leave_their_slots_to_others(
+    broker: FakeBroker, running: Start
+) -> None:
+    room = WaitingRoom(places=10)
+    handled: list[bytes | None] = []
+
+    class Buckets:
+        async def handle(self, record: RawRecord) -> Outcome:
+            while record.value == b"denied":
+                await room.sleep(1)
+            handled.append(record.value)
+            return VERDICT
+
+    broker.send(*[b"denied"] * 10, *[b"good"] * 20)
+    loop = await running(Buckets(), waiting_room=room, max_in_flight=3)
+    await until(lambda: len(handled) == 20)
+    await until(lambda: loop.metric("zoomin_waiting") == 10)
+    assert broker.committed.get(0, 0) == 0
+
+
+async def test_more_events_that_wait_than_the_room_has_places_hold_slots(broker: FakeBroker, running: Start) -> None:
+    room = WaitingRoom(places=5)
+    started: list[RawRecord] = []
+
+    class Denied:
+        async def handle(self, record: RawRecord) -> Outcome:
+            started.append(record)
+            await room.sleep(60)
+            return VERDICT
+
+    broker.send(*[b"denied"] * 50)
+    loop = await running(Denied(), waiting_room=room, max_in_flight=3)
+    await until(lambda: loop.metric("zoomin_paused") == 2)
+    assert len(started) == 5 + 3
+
+
+async def test_a_code_that_most_events_end_with_is_reported_and_stops_nothing(
+    broker: FakeBroker, running: Start
+) -> None:
+    broker.send(*[b"x"] * 200)
+    handler = AtOnce(Outcome(("image_changed",)))
+    with capture_logs() as logs:
+        loop = await running(handler)
+        await until(lambda: broker.committed.get(0) == 200)
+    share = loop.metrics.registry.get_sample_value("zoomin_dead_letter_share", {"code": "image_changed"})
+    assert share == 1.0
+    (alarm,) = [line for line in logs if line["event"] == telemetry.DEAD_LETTERS_PILED_UP]
+    assert alarm["code"] == "image_changed"
+    assert "etag" in alarm["cure"]
+    assert not loop.task.done()
 
 
 async def test_a_stuck_event_holds_back_its_partition_and_no_other(broker: FakeBroker, running: Start) -> None:
@@ -278,6 +336,18 @@ async def test_gaps_at_the_end_are_committed_over(broker: FakeBroker, clock: Clo
     await until(lambda: broker.committed.get(0) == 2)
 
 
+async def test_a_compacted_topic_is_not_held_back_by_its_gaps(broker: FakeBroker, clock: Clock, running: Start) -> None:
+    for _ in range(20):
+        broker.send(b"x")
+        for _ in range(100):
+            broker.leave_gap(0)
+    handler = AtOnce()
+    clock.stopped = True  # no commit comes
+    await running(handler, max_span=50)
+    await until(lambda: len(handler.handled) == 20)
+    assert broker.commits == []
+
+
 async def test_what_retention_deleted_is_counted(broker: FakeBroker, running: Start) -> None:
     broker.send(*[b"x"] * 5)
     handler, source = AtOnce(), broker.build_source()
@@ -318,18 +388,6 @@ async def wait_for_looks(clock: Clock, seconds: float) -> None:
 async def test_a_partition_that_could_go_on_and_does_not_gets_a_new_consumer(
     broker: FakeBroker, clock: Clock, running: Start
 ) -> None:
-async def test_a_compacted_topic_is_not_held_back_by_its_gaps(broker: FakeBroker, clock: Clock, running: Start) -> None:
-    for _ in range(20):
-        broker.send(b"x")
-        for _ in range(100):
-            broker.leave_gap(0)
-    handler = AtOnce()
-    clock.stopped = True  # no commit comes
-    await running(handler, max_span=50)
-    await until(lambda: len(handler.handled) == 20)
-    assert broker.commits == []
-
-
     source, handler = Silent(broker), AtOnce()
     loop = await running(handler, source)
     await until(lambda: loop.loop.joined)

@@ -2,13 +2,14 @@ from contextlib import closing
 
 import pytest
 
+from pipeline.errors import BadSettings
 from pipeline.storage.client import S3Connection, open_client
 
 
-def connection(endpoint_url: str | None) -> S3Connection:
+def connection(endpoint_url: str | None, *, region: str = "eu-west-1") -> S3Connection:
     return S3Connection(
         endpoint_url=endpoint_url,
-        region="eu-west-1",
+        region=region,
         connections=3,
         connect_timeout_s=1.5,
         read_timeout_s=2.5,
@@ -35,3 +36,20 @@ def test_limits_reach_the_client() -> None:
         config = client.meta.config
         assert (config.connect_timeout, config.read_timeout) == (1.5, 2.5)
         assert (config.max_pool_connections, config.retries["total_max_attempts"]) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("profile", "given", "named"),
+    [
+        ("nobody", connection(None), "nobody"),
+        (None, connection("http://"), "http://"),
+        (None, connection(None, region="eu west"), "eu west"),
+    ],
+)
+def test_what_cannot_be_a_connection_is_one_sentence(
+    profile: str | None, given: S3Connection, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if profile is not None:
+        monkeypatch.setenv("AWS_PROFILE", profile)
+    with pytest.raises(BadSettings, match=named):
+        open_client(given)

@@ -9,14 +9,29 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import ProtocolError
 
-from pipeline.errors import AccessDenied, ImageChanged, ImageMissing, StoreDenied, StoreUnavailable, ZoomInError
+from pipeline.errors import (
+    AccessDenied,
+    ImageArchived,
+    ImageChanged,
+    ImageEncrypted,
+    ImageMissing,
+    StoreDenied,
+    StoreUnavailable,
+    ZoomInError,
+)
 from pipeline.storage.errors import require_access, translate_errors
 
+# What they answer to a GET of an object with SSE-C.
+OF_AWS = (
+    "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve "
+    "the object."
+)
+OF_SEAWEEDFS = "Requests specifying Server Side Encryption with Customer provided keys must provide the customer key."
 SECRET = "https://s3.example/uploads/a.png?X-Amz-Signature=planted"
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": SECRET}}, "GetObject")
+def refusal(code: str, message: str = SECRET) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "GetObject")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +41,15 @@ def refusal(code: str) -> ClientError:
         (refusal("MethodNotAllowed"), ImageMissing),
         (refusal("PreconditionFailed"), ImageChanged),
         (refusal("AccessDenied"), AccessDenied),
+        (refusal("InvalidObjectState"), ImageArchived),
+        (refusal("InvalidArgument"), ImageMissing),
+        (refusal("InvalidRequest", OF_AWS), ImageEncrypted),
+        (refusal("InvalidArgument", OF_SEAWEEDFS), ImageEncrypted),
+        (refusal("KMS.DisabledException"), AccessDenied),
+        (refusal("KMS.NotFoundException"), AccessDenied),
+        (refusal("KMS.KMSInvalidStateException"), AccessDenied),
+        (refusal("KMS.ThrottlingException"), StoreUnavailable),
+        (refusal("KMS.DependencyTimeoutException"), StoreUnavailable),
         (refusal("SlowDown"), StoreUnavailable),
         (refusal("ExpiredToken"), StoreUnavailable),
         (refusal("a code of tomorrow"), StoreUnavailable),

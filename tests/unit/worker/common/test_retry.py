@@ -20,7 +20,7 @@ from pipeline.errors import (
     StoreUnavailable,
     ZoomInError,
 )
-from worker.common.retry import Peers, Retrier, RetryPolicy
+from worker.common.retry import Peers, Probes, Retrier, RetryPolicy
 
 POLICY = RetryPolicy(attempts=3, first_wait_s=1.0, max_wait_s=8.0, patience_s=60.0)
 Hook = Callable[[], Awaitable[object]]
@@ -45,7 +45,14 @@ class World:
     def note_outage(self, refusal: OutageError | None) -> None:
         self.outages.append("over" if refusal is None else refusal.code)
 
-    def retrier(self, policy: RetryPolicy = POLICY, probe: Hook | None = None, peers: Peers | None = None) -> Retrier:
+    def retrier(
+        self,
+        policy: RetryPolicy = POLICY,
+        probe: Hook | None = None,
+        *,
+        peers: Peers | None = None,
+        peers_probe: Hook | None = None,
+    ) -> Retrier:
         return Retrier(
             policy,
             clock=lambda: self.now_s,
@@ -53,7 +60,7 @@ class World:
             rng=random.Random(7),
             on_retry=lambda error, wait_s: self.retried.append((error.code, wait_s)),
             on_outage=self.note_outage,
-            probe=probe,
+            probes=Probes(probe, peers_probe),
             peers=peers,
         )
 
@@ -286,8 +293,8 @@ class Buckets:
     """Two buckets of one S3; `meanwhile` events of the healthy one are served."""
 
     def __init__(self, world: World, probe: Hook | None = None) -> None:
-        self.peers = Peers(probe)
-        self.denied = world.retrier(peers=self.peers, probe=refusing(lambda: AccessDenied("403")))
+        self.peers = Peers()
+        self.denied = world.retrier(peers=self.peers, probe=refusing(lambda: AccessDenied("403")), peers_probe=probe)
         self.healthy = world.retrier(peers=self.peers)
 
 

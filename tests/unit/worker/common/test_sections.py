@@ -25,6 +25,18 @@ def test_an_endpoint_is_http_without_credentials(endpoint: str) -> None:
         StoreSettings(endpoint_url=endpoint)
 
 
+@pytest.mark.parametrize("endpoint", ["http://", "https:///uploads", "http://:9000"])
+def test_an_endpoint_names_a_host(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="names no host"):
+        StoreSettings(endpoint_url=endpoint)
+
+
+@pytest.mark.parametrize("region", ["eu west", "", "-eu", "eu_west_1"])
+def test_a_region_is_a_name(region: str) -> None:
+    with pytest.raises(ValidationError, match="no name of a region"):
+        StoreSettings(region=region)
+
+
 def test_a_list_of_names_is_separated_by_commas_and_blanks_do_not_count() -> None:
     assert StoreSettings.model_validate({"buckets": "a, b,,"}).buckets == {"a", "b"}
 

@@ -155,7 +155,7 @@ def test_detail_is_cut_and_a_refusal_keeps_its_own_code() -> None:
     found = dict(build_letter(build_record(), because=refused).headers)
     assert len(found["zoomin-dlt-detail"]) == 512
     assert found["zoomin-dlt-code"] == b"store_unavailable"
-    assert found["zoomin-dlt-stage"] == b"unknown"
+    assert found["zoomin-dlt-stage"] == b"parse"
 
 
 def test_half_a_surrogate_pair_in_what_a_sender_wrote_stops_no_letter() -> None:

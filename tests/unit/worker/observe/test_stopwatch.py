@@ -26,3 +26,10 @@ def test_an_error_learns_the_innermost_stage_and_its_time_counts(watch: Stopwatc
         raise ImageMissing("gone")
     assert caught.value.stage == "fetch"
     assert watch.read_timing_s().keys() == {"queued", "outer", "fetch", "total"}
+
+
+def test_the_last_stage_that_began_is_known_between_two_stages(watch: Stopwatch) -> None:
+    assert watch.stage == "parse"
+    with watch.time_stage("decode"):
+        assert watch.stage == "decode"
+    assert watch.stage == "decode"
