@@ -7,7 +7,7 @@ from typing import Protocol
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import VisionEngine
 from pipeline.errors import FatalError, InternalFault, ZoomInError
-from pipeline.wire.entries import IgnoredEntry, ImageEvent, RefusedEntry, format_index
+from pipeline.wire.entries import Entry, IgnoredEntry, ImageEvent, RefusedEntry, format_index
 from pipeline.wire.events import parse_record
 from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent, build_verdict_event
 from pipeline.wire.record import RawRecord
@@ -69,13 +69,19 @@ class EventHandler:
         """
         with self.observer.trace_record(record):
             watch = self.observer.start_stopwatch(record)
-            with watch.time_stage("parse"):
-                entries = parse_record(record, self.addressing)
+            entries = self._read_entries(record, watch)
             ignored = [entry for entry in entries if isinstance(entry, IgnoredEntry)]
             if ignored:
                 self.observer.report_ignored(record, ignored)
             answered = (entry for entry in entries if not isinstance(entry, IgnoredEntry))
             return Outcome(tuple([await self._answer_entry(entry, record) for entry in answered]))
+
+    def _read_entries(self, record: RawRecord, watch: Stopwatch) -> list[Entry]:
+        with watch.time_stage("parse"):
+            try:
+                return parse_record(record, self.addressing)
+            except Exception as error:  # noqa: BLE001 - our bug: one record pays
+                return [RefusedEntry(_build_fault(error))]
 
     async def _answer_entry(self, entry: ImageEvent | RefusedEntry, record: RawRecord) -> str | None:
         """Return None for a published verdict, else the code of the dead letter."""
@@ -105,8 +111,8 @@ class EventHandler:
                 error.stage = error.stage or watch.stage
                 return await self._publish_dead_letter(record, error, event)
             except Exception as error:  # noqa: BLE001 - our bug: one event pays, the breaker stops us if it was not one
-                fault = InternalFault(f"{type(error).__name__}: {error}")
-                fault.__cause__ = error
+                fault = _build_fault(error)
+                fault.stage = watch.stage
                 return await self._publish_dead_letter(record, fault, event)
             if self.sampler is not None:
                 with watch.time_stage("sample"):
@@ -154,6 +160,12 @@ class EventHandler:
         )
         self.observer.log_dead_letter(record, error, entry.event_id)
         return error.code
+
+
+def _build_fault(error: Exception) -> InternalFault:
+    fault = InternalFault(f"{type(error).__name__}: {error}")
+    fault.__cause__ = error
+    return fault
 
 
 def _describe_image(bucket: str, fetched: FetchedImage, image: DecodedImage) -> JudgedImage:

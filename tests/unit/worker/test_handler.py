@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -11,6 +12,7 @@ from pipeline.engine import Query
 from pipeline.errors import BrokerUnavailable, EngineDead, GenerationFailed, ImageUndecodable, StoreUnavailable
 from pipeline.verdict import Status
 from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.urls import Addressing
 from tests.support.builders import build_noise, build_notification, build_record, encode_image
 from tests.support.engines import DigestEngine
 from tests.support.fakes import FakeS3, FakeStore
@@ -158,6 +160,17 @@ async def test_a_bug_of_ours_costs_one_event_and_says_what_it_was(store: FakeSto
     assert await build(store, broker, decoder=BrokenDecoder()).handle(build_record(URL)) == Outcome(("internal_fault",))
     (letter,) = broker.dead_letters
     assert b"ZeroDivisionError" in dict(letter.headers)["zoomin-dlt-detail"]  # type: ignore[operator]
+
+
+class BrokenAllowList(Container[str]):
+    def __contains__(self, name: object) -> bool:
+        raise ZeroDivisionError("our bug")
+
+
+async def test_a_bug_in_the_reading_costs_one_record(store: FakeStore, broker: FakeBroker) -> None:
+    handler = replace(build(store, broker), addressing=Addressing(None, BrokenAllowList()))
+    assert await handler.handle(build_record(URL)) == Outcome(("internal_fault",))
+    assert read_codes(broker) == [(b"internal_fault", b"parse")]
 
 
 async def test_a_broken_image_is_a_dead_letter_of_its_own_code(store: FakeStore, broker: FakeBroker) -> None:
