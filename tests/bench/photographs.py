@@ -25,9 +25,9 @@ def measure(session: Session) -> None:
     plan = session.plan
     with versions.start_workers(session, "photographs") as pipelines:
         for size, events in (("12mp", plan.photographs), ("48mp", plan.large_photographs)):
-            warming, *slices = _slices(urls[size], events, plan.repeats)
             for pipeline in pipelines.values():
-                pipeline.judge(warming, ends=ENDS[size])
+                pipeline.site.judge(urls[size])  # the decoders' memory grows to this size
+            slices = [_repeat(urls[size], events)] * plan.repeats
             windows = versions.judge_in_turns(session, pipelines, slices, size, ends=ENDS[size])
             _report(session, size, windows)
     _measure_memory(session, urls["12mp"])
@@ -39,9 +39,8 @@ def _upload(session: Session, size: str) -> list[str]:
     return [session.ground.upload(f"{size}-{n}.jpg", photographs.jpeg(n)) for n in range(DIFFERENT[size])]
 
 
-def _slices(urls: list[str], events: int, repeats: int) -> list[list[str]]:
-    """List the events of the warm-up and of each repeat."""
-    return [[urls[n % len(urls)] for n in range(events)] for _ in range(repeats + 1)]
+def _repeat(urls: list[str], events: int) -> list[str]:
+    return [urls[n % len(urls)] for n in range(events)]
 
 
 def _report(session: Session, size: str, windows: versions.Windows) -> None:
@@ -62,7 +61,7 @@ def _measure_memory(session: Session, urls: list[str]) -> None:
         with versions.start_workers(session, f"held-{repeat}", *HELD, in_flight=IN_FLIGHT) as pipelines:
             for version, pipeline in pipelines.items():
                 session.progress.say(f"photographs in flight {version}, {repeat + 1} of {session.plan.repeats}")
-                sent = [urls[n % len(urls)] for n in range(session.plan.held_photographs)]
+                sent = _repeat(urls, session.plan.held_photographs)
                 with watch_peak(pipeline.worker) as peak:
                     pipeline.site.judge(sent)
                 memory.setdefault(version, []).append(peak.memory_mib)
