@@ -22,8 +22,8 @@ WRITE_TIMEOUT_S = 2.0
 WRITE_BYTES_PER_S = 10_000_000
 """a slower bucket is a sick one"""
 PAUSE_AFTER_FAILURE_S = 10.0
-MOST_ENCODINGS = 16
-"""cases that wait for an encoder or are in one; each holds the slot of its event"""
+MOST_ENCODINGS = 4
+"""cases that wait for an encoder or are in one; each holds the slot of its event, for seconds if its image is large"""
 
 
 class EncodersBusy(Exception):
