@@ -1,7 +1,7 @@
 """Run as the process of one front: answers the worker's queries as one of several clients of vLLM's core.
 
 It tokenizes, preprocesses images, sends both to the core and decodes the answers, so that the worker's process has the
-interpreter for itself. It ends with the worker: when their socket closes, or within about a second of its death.
+interpreter for itself. It ends when their socket closes, and with the worker's process.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pipeline.vllm.calls import answer_calls
 from pipeline.vllm.core_client import CoreClient
 from pipeline.vllm.frames import READ_BUFFER_BYTES
 from pipeline.vllm.options import EngineOptions, FrontPlace, build_arguments
-from pipeline.vllm.parent_watchdog import ParentWatchdog
+from pipeline.vllm.parent_watchdog import end_with_parent
 from pipeline.vllm.rendering import Renderer
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run_front(checkpoint: Checkpoint, options: EngineOptions, place: FrontPlace, worker: socket.socket) -> None:
     """Serve until the worker closes the socket."""
-    ParentWatchdog().watch_parent(os.getppid())
+    end_with_parent()
     asyncio.run(_serve(checkpoint, options, place, worker))
 
 

@@ -1,12 +1,14 @@
-"""Ends vLLM's core process if the process that started it is gone; runs inside vLLM's worker processes.
+"""Ends a process of the engine if the process that started it is gone.
 
 Without this watchdog the core runs on after its parent is killed, and holds the GPU memory that the next one needs.
 """
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
+from multiprocessing import connection
 from pathlib import Path
 
 POLL_INTERVAL_S = 1.0
@@ -22,6 +24,18 @@ class ParentWatchdog:
         core = here if read_parent(here) == parent else os.getppid()
         arguments = (core, parent)
         threading.Thread(target=_kill_core_after_parent, args=arguments, name="parent-watchdog", daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """End this process, a child by multiprocessing, as soon as its parent has ended, even if it ended before."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only children end with their parent"
+    threading.Thread(target=_exit_after, args=(parent.sentinel,), name="parent-watchdog", daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 def _kill_core_after_parent(core: int, parent: int) -> None:

@@ -89,15 +89,6 @@ async def test_the_metrics_of_all_fronts_are_exported(fronted_engine: "VllmEngin
     assert count_finished_requests() == before + 2
 
 
-async def test_query_2_reuses_the_prefix_that_query_1_left(engine: VisionEngine) -> None:
-    if isinstance(engine, DigestEngine):
-        pytest.skip("the stand-in caches nothing")
-    view = build_view(engine, 41)
-    scan = await engine.ask(prompts.build_global_scan(view, engine.card.box_frame))
-    check = await engine.ask(prompts.build_local_check(view, [], engine.card.box_frame))
-    assert scan.cached_tokens < check.cached_tokens
-
-
 async def test_an_idle_core_that_dies_is_seen_and_closing_leaves_no_process_behind(
     fronted_engine: "VllmEngine",
 ) -> None:

@@ -2,8 +2,12 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from pipeline.vllm.parent_watchdog import read_parent
+from tests.support.paths import ROOT
 
 CORE = """
 import time
@@ -20,6 +24,20 @@ print(core.stdout.readline(), flush=True)
 sys.stdin.read()
 """
 
+STARTER = """
+import multiprocessing, sys, threading
+from pipeline.vllm.parent_watchdog import end_with_parent
+
+def wait():
+    end_with_parent()
+    print(multiprocessing.current_process().pid, flush=True)
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=wait).start()
+    sys.stdin.read()
+"""
+
 
 def test_the_parent_of_a_process_is_read_and_that_of_none_is_none() -> None:
     assert read_parent(os.getpid()) == os.getppid()
@@ -27,17 +45,44 @@ def test_the_parent_of_a_process_is_read_and_that_of_none_is_none() -> None:
 
 
 def test_a_core_ends_when_its_front_is_killed() -> None:
-    front = subprocess.Popen(
-        [sys.executable, "-c", FRONT, CORE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert front.stdout
-    assert front.stdin
-    with front.stdout, front.stdin:
-        core = int(front.stdout.readline())
+    with start("-c", FRONT, CORE) as front:
+        core = int(read_line(front))
         assert read_parent(core) == front.pid
-        descriptor = os.pidfd_open(core)
-        front.kill()
-        front.wait()
-        gone = select.select([descriptor], [], [], 20)[0]
-        os.close(descriptor)
-    assert gone == [descriptor]
+        assert ends_after_kill(core, of=front)
+
+
+def test_a_child_by_multiprocessing_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "starter.py"
+    program.write_text(STARTER)
+    with start(str(program)) as parent:
+        child = int(read_line(parent))
+        assert read_parent(child) == parent.pid
+        assert ends_after_kill(child, of=parent)
+
+
+@contextmanager
+def start(*arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    """Run Python with these arguments; it sees the end of its stdin when the context ends."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    with process:
+        yield process
+
+
+def ends_after_kill(child: int, *, of: "subprocess.Popen[str]") -> bool:
+    descriptor = os.pidfd_open(child)
+    of.kill()
+    of.wait()
+    ended = select.select([descriptor], [], [], 20)[0]
+    os.close(descriptor)
+    return ended == [descriptor]
+
+
+def read_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    return process.stdout.readline()
