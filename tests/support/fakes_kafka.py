@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pipeline.errors import BrokerUnavailable, MessageTooLarge, ZoomInError
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import Headers, RawRecord
+from worker.kafka.leader_epochs import NO_EPOCHS
 from worker.kafka.outgoing import OutgoingMessage, build_dead_letter_message, build_verdict_message
 from worker.kafka.poll_result import Membership, Partitions, PollResult, Truncation
 
@@ -173,6 +174,10 @@ class FakeSource:
         self._commit({p: offset for p, offset in offsets.items() if p in self._positions})
         return True
 
+    def find_epochs(self, offsets: Mapping[int, int]) -> Mapping[int, int]:
+        del offsets  # this broker knows no leader epochs
+        return NO_EPOCHS
+
     async def measure_lag(self) -> dict[int, int]:
         return {} if self._broker.down else {partition: self._count_unread(partition) for partition in self.assignment}
 
@@ -303,8 +308,13 @@ class FakeTransactions:
         self.limit_bytes = dict.fromkeys((VERDICT_TOPIC, DEAD_LETTER_TOPIC), self._broker.limit_bytes)
 
     async def commit(
-        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
+        self,
+        messages: Sequence[tuple[str, OutgoingMessage]],
+        offsets: Mapping[int, int],
+        membership: Membership,
+        epochs: Mapping[int, int] = NO_EPOCHS,
     ) -> bool:
+        del epochs
         await asyncio.sleep(0)
         assert self._usable, "after a failure a new producer comes first"
         self._usable = False

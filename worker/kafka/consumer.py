@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Set
 from typing import Literal
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -109,6 +109,9 @@ class Consumer:
             return False
         return True
 
+    def find_epoch(self, partition: int, offset: int) -> int:
+        return self._positions.find_epoch(partition, offset)
+
     def fetch_committed(self, partitions: Partitions) -> dict[int, int]:
         clear_stale_responses(self._client)
         topic = self._settings.input_topic
@@ -184,7 +187,10 @@ class Consumer:
 
     def _build_offsets(self, offsets: Mapping[int, int]) -> dict[object, object]:
         topic = self._settings.input_topic
-        return {TopicPartition(topic, p): self._positions.add_epoch(p, offset) for p, offset in offsets.items()}
+        return {
+            TopicPartition(topic, p): OffsetAndMetadata(offset, "", self.find_epoch(p, offset))
+            for p, offset in offsets.items()
+        }
 
     def _build_displaced_error(self) -> FatalError:
         return FatalError(

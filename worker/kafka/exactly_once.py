@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pipeline.errors import BrokerUnavailable, MessageTooLarge, OutageError
 from pipeline.wire.record import RawRecord
+from worker.kafka.leader_epochs import NO_EPOCHS
 from worker.kafka.outgoing import MessageBuilder, OutgoingMessage
 from worker.kafka.poll_result import Membership, Partitions, PollResult
 from worker.observe import telemetry
@@ -28,6 +29,8 @@ class ConsumerSource(Protocol):
     ) -> PollResult: ...
 
     async def fetch_committed(self, partitions: Partitions) -> dict[int, int]: ...
+
+    def find_epochs(self, offsets: Mapping[int, int]) -> Mapping[int, int]: ...
 
     async def measure_lag(self) -> dict[int, int]: ...
 
@@ -48,11 +51,15 @@ class Transactions(Protocol):
         """Read `limit_bytes` again."""
 
     async def commit(
-        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
+        self,
+        messages: Sequence[tuple[str, OutgoingMessage]],
+        offsets: Mapping[int, int],
+        membership: Membership,
+        epochs: Mapping[int, int] = NO_EPOCHS,
     ) -> bool:
         """Send messages with their topics and commit offsets of the input topic in one transaction.
 
-        Returns False if the group has fenced this member.
+        `epochs`: the leader epoch of each offset, where it is known. Returns False if the group has fenced this member.
         """
 
     async def close(self) -> None: ...
@@ -136,7 +143,8 @@ class ExactlyOnce:
             if not self._outcome_known:
                 await self._settle_outcome()
             messages = [(message.topic, message.content) for message in self._list_below(due)]
-            self._outcome_known = await self._transactions.commit(messages, due, self._membership)
+            epochs = self._source.find_epochs(due)
+            self._outcome_known = await self._transactions.commit(messages, due, self._membership, epochs)
         except BrokerUnavailable as error:
             self._outcome_known = False
             self._set_outage(error)

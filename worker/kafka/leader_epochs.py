@@ -4,9 +4,12 @@ A partition's epoch rises with each election of a leader; a record keeps the epo
 """
 
 from bisect import bisect_left
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from types import MappingProxyType
 
 UNKNOWN_EPOCH = -1
+NO_EPOCHS: Mapping[int, int] = MappingProxyType({})
+"""of partitions whose epochs are unknown"""
 MOST_ELECTIONS = 100
 """remembered of each partition; the records before them are committed long since"""
 

@@ -63,9 +63,9 @@ class Positions:
                 # A fetch without records has overwritten it. No other thread moves a position without an epoch.
                 state.position = position._replace(leader_epoch=epoch)
 
-    def add_epoch(self, partition: int, offset: int) -> OffsetAndMetadata:
-        """Build what is committed for an offset: with the leader epoch of the record before it."""
-        return OffsetAndMetadata(offset, "", self._epochs.find(partition, offset))
+    def find_epoch(self, partition: int, offset: int) -> int:
+        """Return the leader epoch with which an offset is committed: that of the last record before it."""
+        return self._epochs.find(partition, offset)
 
     def take_moves(self, first_read: Mapping[int, int]) -> tuple[int, list[Truncation]]:
         """Return the number of offsets skipped forward, and the truncations, since the last call.

@@ -76,6 +76,11 @@ class KafkaSource:
         consumer = self._consumer
         return {} if consumer is None else await self._thread.run(lambda: consumer.fetch_committed(partitions))
 
+    def find_epochs(self, offsets: Mapping[int, int]) -> dict[int, int]:
+        """Return the leader epoch of the last record before each offset; sends no request."""
+        consumer = self._consumer
+        return {} if consumer is None else {p: consumer.find_epoch(p, offset) for p, offset in offsets.items()}
+
     async def measure_lag(self) -> dict[int, int]:
         """Ask the broker for the number of unread records per partition; empty if it does not answer."""
         consumer = self._consumer

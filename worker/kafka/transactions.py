@@ -17,6 +17,7 @@ from pipeline.errors import BrokerUnavailable, FatalError
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, read_message_limits, to_ms
 from worker.kafka.confined import ConfinedThread
+from worker.kafka.leader_epochs import NO_EPOCHS, UNKNOWN_EPOCH
 from worker.kafka.outgoing import LARGEST_UNCOMPRESSED_BYTES, OutgoingMessage
 from worker.kafka.poll_result import Membership
 from worker.kafka.workarounds import add_offsets, close_producer, commit_transaction
@@ -51,16 +52,25 @@ class KafkaTransactions:
         await self._thread.run(self._refresh_limits)
 
     async def commit(
-        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
+        self,
+        messages: Sequence[tuple[str, OutgoingMessage]],
+        offsets: Mapping[int, int],
+        membership: Membership,
+        epochs: Mapping[int, int] = NO_EPOCHS,
     ) -> bool:
-        """Send messages and commit offsets in one transaction.
+        """Send messages and commit offsets, with the leader epochs that are known, in one transaction.
 
         Returns False if the group has given our partitions to others; the transaction is then aborted.
 
         Raises: BrokerUnavailable, after which the outcome is unknown until `renew` has returned; FatalError if another
             process has taken our transactional id, or a topic takes smaller messages than before.
         """
-        return await self._thread.run(partial(self._commit, messages, offsets, membership))
+        topic = self._settings.input_topic
+        group_offsets = {
+            TopicPartition(topic, p): OffsetAndMetadata(offset, "", epochs.get(p, UNKNOWN_EPOCH))
+            for p, offset in offsets.items()
+        }
+        return await self._thread.run(partial(self._commit, messages, group_offsets, membership))
 
     async def close(self) -> None:
         with contextlib.suppress(TimeoutError):  # the stop of the worker does not wait for a hanging transaction
@@ -98,7 +108,10 @@ class KafkaTransactions:
             self._read_limits()
 
     def _commit(
-        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
+        self,
+        messages: Sequence[tuple[str, OutgoingMessage]],
+        offsets: Mapping[TopicPartition, OffsetAndMetadata],
+        membership: Membership,
     ) -> bool:
         try:
             self._run_transaction(messages, offsets, membership)
@@ -121,7 +134,10 @@ class KafkaTransactions:
         return True
 
     def _run_transaction(
-        self, messages: Sequence[tuple[str, OutgoingMessage]], offsets: Mapping[int, int], membership: Membership
+        self,
+        messages: Sequence[tuple[str, OutgoingMessage]],
+        offsets: Mapping[TopicPartition, OffsetAndMetadata],
+        membership: Membership,
     ) -> None:
         producer = self._producer
         assert producer is not None, "renew() comes first"
@@ -133,10 +149,8 @@ class KafkaTransactions:
         producer.flush(timeout=STEP_TIMEOUT_S)
         for future in sent:
             future.get(timeout=0)  # an expired record makes neither the flush nor the commit fail
-        topic = self._settings.input_topic
-        group_offsets = {TopicPartition(topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
         group = ConsumerGroupMetadata(membership.group_id, membership.generation, membership.member_id)
-        add_offsets(producer, group_offsets, group, STEP_TIMEOUT_S)
+        add_offsets(producer, offsets, group, STEP_TIMEOUT_S)
         commit_transaction(producer, STEP_TIMEOUT_S)
 
     def _discard(self) -> None:

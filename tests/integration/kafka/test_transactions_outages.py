@@ -7,18 +7,21 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
+from kafka import KafkaAdminClient
 
 from pipeline.errors import BrokerUnavailable, FatalError
 from tests.contract.test_transactions import await_membership, build_message
 from tests.integration.kafka.test_publisher_outages import NOISE, TOO_LARGE, change_limit
 from tests.support.servers.services import KafkaForTests, eventually
 from worker.common.sections import KafkaSettings
+from worker.kafka.exactly_once import ExactlyOnce
 from worker.kafka.source import KafkaSource
 from worker.kafka.transactions import KafkaTransactions
 from worker.local.kafka import KafkaBroker
 from worker.local.stack import CACHE
 
 Result = TypeVar("Result")
+Closable = KafkaTransactions | KafkaSource | ExactlyOnce
 
 
 @pytest.fixture
@@ -29,8 +32,8 @@ def own(tmp_path: Path) -> Iterator[KafkaForTests]:
 
 
 @pytest.fixture
-async def closing() -> AsyncIterator[list[KafkaTransactions | KafkaSource]]:
-    opened: list[KafkaTransactions | KafkaSource] = []
+async def closing() -> AsyncIterator[list[Closable]]:
+    opened: list[Closable] = []
     yield opened
     for opened_client in opened:
         await opened_client.close()
@@ -47,16 +50,14 @@ def build_settings(kafka: KafkaForTests, **more: str) -> KafkaSettings:
     )
 
 
-async def start_member(settings: KafkaSettings, closing: list[KafkaTransactions | KafkaSource]) -> KafkaSource:
+async def start_member(settings: KafkaSettings, closing: list[Closable]) -> KafkaSource:
     source = KafkaSource(settings)
     closing.append(source)
     await source.start()
     return source
 
 
-async def start_transactions(
-    settings: KafkaSettings, closing: list[KafkaTransactions | KafkaSource]
-) -> KafkaTransactions:
+async def start_transactions(settings: KafkaSettings, closing: list[Closable]) -> KafkaTransactions:
     opened = KafkaTransactions(settings)
     closing.append(opened)
     await retry_until_served(opened.renew)
@@ -73,13 +74,31 @@ async def retry_until_served(call: Callable[[], Awaitable[Result]]) -> Result:
                 continue
 
 
+async def test_offsets_of_a_transaction_carry_the_leader_epoch(kafka: KafkaForTests, closing: list[Closable]) -> None:
+    settings = build_settings(kafka)
+    kafka.send(settings.input_topic, b"a", b"b")
+    both = ExactlyOnce(KafkaSource(settings), KafkaTransactions(settings), on_outage=lambda _refusal: None)
+    closing.append(both)
+    await retry_until_served(both.check)
+    await both.start()
+    async with asyncio.timeout(60):
+        while not (await both.poll(max_records=9, paused=frozenset(), committable={}, timeout_s=0.1)).records:
+            pass
+        while not await both.commit({0: 2}):
+            await both.poll(max_records=9, paused=frozenset(), committable={}, timeout_s=0.1)
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    (committed,) = admin.list_group_offsets(settings.group_id)[settings.group_id].values()
+    admin.close()
+    assert (committed.offset, committed.leader_epoch) == (2, 0)
+
+
 def read_visible(kafka: KafkaForTests, settings: KafkaSettings) -> list[bytes | None]:
     """Read the committed values; they become visible shortly after the commit returns."""
     return [record.value for record in kafka.read_records(settings.verdict_topic)]
 
 
 async def test_a_frozen_broker_holds_nobody_up_for_long_and_what_came_of_it_is_known_later(
-    own: KafkaForTests, closing: list[KafkaTransactions | KafkaSource]
+    own: KafkaForTests, closing: list[Closable]
 ) -> None:
     settings = build_settings(own)
     source = await start_member(settings, closing)
@@ -99,9 +118,7 @@ async def test_a_frozen_broker_holds_nobody_up_for_long_and_what_came_of_it_is_k
     assert (committed, read_visible(own, settings)) in both_or_neither
 
 
-async def test_a_restarted_broker_takes_the_next_transaction(
-    own: KafkaForTests, closing: list[KafkaTransactions | KafkaSource]
-) -> None:
+async def test_a_restarted_broker_takes_the_next_transaction(own: KafkaForTests, closing: list[Closable]) -> None:
     settings = build_settings(own)
     source = await start_member(settings, closing)
     transactions = await start_transactions(settings, closing)
@@ -124,9 +141,7 @@ async def test_a_restarted_broker_takes_the_next_transaction(
     assert await retry_until_served(lambda: source.fetch_committed(frozenset({0}))) == {0: 2}
 
 
-async def test_a_second_worker_with_the_same_id_ends_the_first(
-    kafka: KafkaForTests, closing: list[KafkaTransactions | KafkaSource]
-) -> None:
+async def test_a_second_worker_with_the_same_id_ends_the_first(kafka: KafkaForTests, closing: list[Closable]) -> None:
     settings = build_settings(kafka, transactional_id=f"slot-{uuid4().hex[:8]}")
     source = await start_member(settings, closing)
     membership = await await_membership(source)
@@ -139,7 +154,7 @@ async def test_a_second_worker_with_the_same_id_ends_the_first(
 
 
 async def test_a_topic_that_takes_less_than_it_did_ends_the_worker(
-    kafka: KafkaForTests, closing: list[KafkaTransactions | KafkaSource]
+    kafka: KafkaForTests, closing: list[Closable]
 ) -> None:
     settings = build_settings(kafka)
     source = await start_member(settings, closing)
