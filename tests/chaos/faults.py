@@ -5,23 +5,36 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+from tests.chaos.denials import reading_denied, start_broker, writing_denied
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import Fault, Kind
+from tests.support.site import Site
 from worker.local.kafka import KafkaBroker
 from worker.local.s3 import SeaweedFs
 
 MOMENT_S = 0.02
 
 
-def carry_out(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> None:
-    with _under_way(fault, pool, broker, s3):
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a course breaks besides workers; `site` lies on broker and s3, with its images in both buckets."""
+
+    broker: KafkaBroker
+    s3: SeaweedFs
+    site: Site
+    second_bucket: str
+
+
+def carry_out(fault: Fault, pool: Pool, services: Services) -> None:
+    with _under_way(fault, pool, services):
         time.sleep(fault.lasts_s)
 
 
 @contextmanager
-def _under_way(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> Iterator[None]:
-    victim = fault.victim
+def _under_way(fault: Fault, pool: Pool, services: Services) -> Iterator[None]:
+    victim, broker, s3 = fault.victim, services.broker, services.s3
     match fault.kind:
         case Kind.WORKER_KILLED:
             pool.kill(victim)
@@ -42,7 +55,7 @@ def _under_way(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> 
         case Kind.BROKER_KILLED:
             broker.kill()
             yield
-            broker.start()
+            start_broker(broker)
         case Kind.BROKER_FROZEN:
             broker.server.freeze()
             yield
@@ -57,6 +70,12 @@ def _under_way(fault: Fault, pool: Pool, broker: KafkaBroker, s3: SeaweedFs) -> 
             s3.server.thaw()
         case Kind.S3_SLOWED:
             with _slowed(s3):
+                yield
+        case Kind.VERDICTS_DENIED:
+            with writing_denied(broker, services.site.verdict_topic):
+                yield
+        case Kind.IMAGES_DENIED:
+            with reading_denied(s3, services.site.bucket, served=[services.second_bucket]):
                 yield
 
 

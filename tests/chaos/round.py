@@ -10,12 +10,13 @@ from typing import Literal
 
 from kafka import KafkaConsumer, TopicPartition
 
-from tests.chaos import topics
-from tests.chaos.faults import carry_out
+from tests.chaos import full_engine, topics
+from tests.chaos.denials import start_broker
+from tests.chaos.faults import Services, carry_out
 from tests.chaos.pool import Pool
 from tests.chaos.schedule import KILLS, SESSION_TIMEOUT_S, Fault, duration_s, schedule
 from tests.chaos.sender import Sender, planned
-from tests.chaos.verification import Answer, Verification, verify
+from tests.chaos.verification import Answer, Verification, merge, verify
 from tests.support.processes.worker_process import STANDIN
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
@@ -37,6 +38,9 @@ SETTINGS = {
     "ZOOMIN_RETRY__ATTEMPTS": "5",  # of 0.02 each: no healthy event has that much bad luck
     "ZOOMIN_RETRY__MAX_WAIT_S": "2",
 }
+
+ODD_ONE_IN = 10
+"""events with an odd timestamp"""
 
 Say = Callable[[str], None]
 Delivery = Literal["at_least_once", "exactly_once"]
@@ -85,31 +89,53 @@ class Report:
 
 def run(directory: Path, *, seed: int, events: int, kills: int, delivery: Delivery, say: Say) -> Report:
     began = time.monotonic()
+
+    def say_when(sentence: str) -> None:
+        say(f"{time.monotonic() - began:5.0f} s  {sentence}")
+
     faults = schedule(seed, kills=kills, events=events, workers=WORKERS)
     with _services(directory) as (broker, s3):
         store = S3ForTests(s3.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key)
-        settings = SETTINGS | {"ZOOMIN_KAFKA__DELIVERY": delivery}
-        site = Site(KafkaForTests(broker), store, directory / "workers", partitions=PARTITIONS, settings=settings)
-        with (
-            _pool(site, seed) as pool,
-            closing(Sender(site, planned(site, events, seed), over_s=duration_s(faults))) as sender,
-        ):
+        services = _site(broker, s3, store, directory / "workers", delivery)
+        site = services.site
+        with _pool(site, seed) as pool, closing(_sender(services, events, seed, over_s=duration_s(faults))) as sender:
             say(f"Seed {seed}: {events} events and {len(faults)} faults in about {duration_s(faults):.0f} s")
             sender.start()
             for number, fault in enumerate(faults, 1):
                 time.sleep(fault.rest_s)
-                say(f"{time.monotonic() - began:5.0f} s  fault {number} of {len(faults)}: {fault.kind}")
-                carry_out(fault, pool, broker, s3)
+                say_when(f"fault {number} of {len(faults)}: {fault.kind}")
+                carry_out(fault, pool, services)
                 pool.look()
             sent = sender.sent()
             _wait_for_the_end(site, events)
             pool.look()
             pool.stop_all()
-            commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
-            verification = verify(sent, topics.answers(site), commits)
-            repeats = _repeats(topics.answers(site, isolation_level="read_uncommitted"))
-            took_s = time.monotonic() - began
-            return Report(seed, delivery, verification, repeats, _counted(faults), pool.ended_badly, took_s)
+        commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
+        verification = verify(sent, topics.answers(site), commits)
+        repeats = _repeats(topics.answers(site, isolation_level="read_uncommitted"))
+        say_when(f"the engine dies with {full_engine.IN_FLIGHT} events in flight")
+        full = full_engine.run(site.kafka, store, directory / "full-engine", delivery=delivery, seed=seed)
+    kinds = _counted(faults) + Counter(odd_timestamps=-(-events // ODD_ONE_IN), full_engine_died=1)
+    took_s = time.monotonic() - began
+    return Report(seed, delivery, merge(verification, full), repeats, kinds, pool.ended_badly, took_s)
+
+
+def _site(broker: KafkaBroker, s3: SeaweedFs, store: S3ForTests, directory: Path, delivery: Delivery) -> Services:
+    """Every case is labeled, so that each event's timestamp is used in all places."""
+    labels, second_bucket = store.create_labeling_bucket(), store.create_bucket("second")
+    settings = SETTINGS | {
+        "ZOOMIN_KAFKA__DELIVERY": delivery,
+        "ZOOMIN_SAMPLING__BUCKET": labels,
+        "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1",
+    }
+    site = Site(KafkaForTests(broker), store, directory, partitions=PARTITIONS, settings=settings)
+    site.settings["ZOOMIN_STORE__BUCKETS"] = f"{site.bucket},{second_bucket}"
+    return Services(broker, s3, site, second_bucket)
+
+
+def _sender(services: Services, events: int, seed: int, *, over_s: float) -> Sender:
+    sent = planned(services.site, events, seed, second_bucket=services.second_bucket)
+    return Sender(services.site, sent, over_s=over_s, odd_one_in=ODD_ONE_IN)
 
 
 @contextmanager
@@ -118,7 +144,7 @@ def _services(directory: Path) -> Iterator[tuple[KafkaBroker, SeaweedFs]]:
     s3 = SeaweedFs(directory / "s3")
     try:
         s3.launch()
-        broker.start()
+        start_broker(broker)
         s3.wait_until_ready()
         yield broker, s3
     finally:

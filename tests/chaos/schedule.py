@@ -21,10 +21,14 @@ class Kind(StrEnum):
     S3_FROZEN = "s3_frozen"
     S3_SLOWED = "s3_slowed"
     MEMBER_JOINS = "member_joins"
+    VERDICTS_DENIED = "verdicts_denied"
+    IMAGES_DENIED = "images_denied"
 
 
 KILLS = (Kind.WORKER_KILLED, Kind.BROKER_KILLED, Kind.WORKER_KILLED, Kind.WORKER_KILLED)
-OTHERS = tuple(kind for kind in Kind if kind not in KILLS)
+DENIALS = (Kind.VERDICTS_DENIED, Kind.IMAGES_DENIED)
+"""in every course"""
+OTHERS = tuple(kind for kind in Kind if kind not in (*KILLS, *DENIALS))
 LASTS_S = {
     Kind.WORKER_KILLED: (0.0, 3.0),
     Kind.BROKER_KILLED: (1.0, 5.0),
@@ -36,6 +40,9 @@ LASTS_S = {
     Kind.S3_FROZEN: (2.0, 8.0),
     Kind.S3_SLOWED: (3.0, 8.0),
     Kind.MEMBER_JOINS: (2.0, 5.0),
+    # Long enough for refused events to be tried again, and shorter than the worker's patience.
+    Kind.VERDICTS_DENIED: (3.0, 6.0),
+    Kind.IMAGES_DENIED: (3.0, 6.0),
 }
 REST_S = (1.0, 4.0)
 
@@ -51,9 +58,9 @@ class Fault:
 
 
 def schedule(seed: int, *, kills: int, events: int, workers: int) -> list[Fault]:
-    """`kills` times SIGKILL and one other fault more than that, in an order of their own, spread over all events."""
+    """`kills` times SIGKILL, one other fault more than that, and both denials, shuffled and spread over all events."""
     rng = random.Random(seed)
-    kinds = _drawn(KILLS, kills, rng) + _drawn(OTHERS, kills + 1, rng)
+    kinds = _drawn(KILLS, kills, rng) + _drawn(OTHERS, kills + 1, rng) + list(DENIALS)
     rng.shuffle(kinds)
     faults = [Fault(kind, rng.randrange(workers), rng.uniform(*REST_S), rng.uniform(*LASTS_S[kind])) for kind in kinds]
     missing_s = events / EVENTS_PER_S - duration_s(faults)

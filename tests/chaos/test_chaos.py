@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-SEED = "12"
+from tests.chaos import full_engine
+
+SEED, EVENTS, KILLS = "12", 300, 2
 
 
 def chaos(*options: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
@@ -20,10 +22,11 @@ def chaos(*options: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
 def test_nothing_is_lost_in_a_short_round(delivery: str, tmp_path: Path) -> None:
     figures = tmp_path / "chaos.json"
-    size = ("--events", "300", "--kills", "2", "--seed", SEED)
+    size = ("--events", str(EVENTS), "--kills", str(KILLS), "--seed", SEED)
     done = chaos(*size, "--delivery", delivery, "--json", str(figures), timeout_s=570)
     assert done.returncode == 0, done.stderr[-4000:]
     found = json.loads(figures.read_text())
-    assert (found["sent"], found["kills"], found["lost"]) == (300, 2, 0)
+    assert (found["sent"], found["kills"], found["lost"]) == (EVENTS + full_engine.EVENTS, KILLS, 0)
+    assert found["faults"].keys() >= {"verdicts_denied", "images_denied", "odd_timestamps", "full_engine_died"}
     assert found["dead_letters"] > 0, "some of what was sent cannot be judged"
     assert delivery == "at_least_once" or found["read_committed_repeats"] == 0

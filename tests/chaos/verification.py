@@ -94,6 +94,25 @@ class Verification:
         return [sentence for sentence, found in findings.items() if found]
 
 
+def merge(first: Verification, second: Verification) -> Verification:
+    """Return the verification of two groups of workers, each with topics of its own."""
+    silence_s = [first.longest_silence_s, second.longest_silence_s]
+    partitions = sorted(set(silence_s[0]) | set(silence_s[1]))
+    return Verification(
+        sent=first.sent + second.sent,
+        verdicts=first.verdicts + second.verdicts,
+        dead_letters=first.dead_letters + second.dead_letters,
+        lost=first.lost + second.lost,
+        repeats=first.repeats + second.repeats,
+        unequal_repeats=first.unequal_repeats + second.unequal_repeats,
+        wrong_answers=first.wrong_answers + second.wrong_answers,
+        unknown=first.unknown + second.unknown,
+        offsets_beyond_unanswered=first.offsets_beyond_unanswered + second.offsets_beyond_unanswered,
+        uncommitted=first.uncommitted + second.uncommitted,
+        longest_silence_s={p: max(silence.get(p, 0.0) for silence in silence_s) for p in partitions},
+    )
+
+
 def has_same_words(one: Said, other: Said) -> bool:
     """What a stand-in engine's repeats must be: equal but for who said it and when."""
     first, second = ({name: value for name, value in said.items() if name not in MAY_DIFFER} for said in (one, other))

@@ -65,6 +65,22 @@ class DigestEngine:
         await asyncio.sleep(self._close_s)
 
 
+class FullEngineDeath:
+    """Ends the engine when so many queries are in it, and answers none before."""
+
+    def __init__(self, queries: int) -> None:
+        self._queries = queries
+        self._inside = 0
+        self._died = asyncio.Event()
+
+    async def __call__(self, _query: Query) -> None:
+        self._inside += 1
+        if self._inside == self._queries:
+            self._died.set()
+        await self._died.wait()
+        raise EngineDead(f"it was killed with {self._queries} queries in it")
+
+
 class EngineFaults:
     """Faults of an engine for some images, named by the digests of their views.
 

@@ -52,10 +52,10 @@ class Site:
         """Start a worker on the code of this checkout."""
         return WorkerProcess(command, self.environment, self.directory, code=code)
 
-    def upload(self, key: str, data: bytes) -> str:
-        """Upload an object and return its s3:// URL."""
-        self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=data)
-        return f"s3://{self.bucket}/{key}"
+    def upload(self, key: str, data: bytes, *, bucket: str | None = None) -> str:
+        """Upload an object, without `bucket` to the pipeline's own, and return its s3:// URL."""
+        self.s3.client.put_object(Bucket=bucket or self.bucket, Key=key, Body=data)
+        return f"s3://{bucket or self.bucket}/{key}"
 
     def send(self, *events: object, **how: object) -> None:
         """Send events to the input topic: bytes, None and text as they are, anything else as JSON."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 REGION = "us-east-1"
+ALL_RIGHTS = ("Admin", "Read", "Write", "List", "Tagging")
 
 _ACCESS_KEY = "zoomin"
 # One volume for each bucket instead of seven: fewer files, and a long run of tests reaches no limit.
@@ -152,12 +153,12 @@ def build_s3_client(endpoint_url: str, access_key: str, secret_key: str) -> "S3C
     )
 
 
-def render_identities(access_key: str, secret_key: str) -> str:
-    """Render SeaweedFS's `s3.json` with one user who has all rights."""
+def render_identities(access_key: str, secret_key: str, rights: Sequence[str] = ALL_RIGHTS) -> str:
+    """Render SeaweedFS's `s3.json` with one user."""
     user = {
         "name": access_key,
         "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        "actions": list(rights),
     }
     return json.dumps({"identities": [user]})
 

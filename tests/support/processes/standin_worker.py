@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, GenerationFailed, ZoomInError
-from tests.support.engines import DigestEngine, EngineFaults, Script
+from tests.support.engines import DigestEngine, EngineFaults, FullEngineDeath, Script
 from tests.support.standin_fronts import FrontedStandin, PacedFront, PacedTarget
 from worker import app
 from worker.common import settings
@@ -46,11 +46,14 @@ def main() -> int:
         checkpoint = Checkpoint.read(loaded.engine.model)
         script = read_script(options.script) if options.script else None
 
+        started: list[float] = []
+
         async def start() -> DigestEngine:
             await asyncio.sleep(options.start_s)
             if options.fronts > 1:
                 return await _start_fronts(options, checkpoint, loaded.flow.max_in_flight)
-            before = _build_before(options, loaded.engine.query_timeout_s)
+            before = _build_before(options, loaded.engine.query_timeout_s, is_first=not started)
+            started.append(options.start_s)
             return DigestEngine(checkpoint.card, before=before, script=script, close_s=options.close_s)
 
         asyncio.run(app.run_worker(loaded, start_engine=start))
@@ -81,6 +84,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--start-s", type=float, default=0.0, help="what each start of the engine takes")
     parser.add_argument("--close-s", type=float, default=0.0, help="what the end of an engine takes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dies-at", type=int, default=0, help="queries with which the first engine dies")
     parser.add_argument("--deadly", action="append", default=[], help="a picture that ends the engine")
     parser.add_argument("--endless", action="append", default=[], help="a picture that never gets its answer")
     parser.add_argument("--script", type=Path, help="what to answer for some images")
@@ -94,7 +98,11 @@ async def _start_fronts(options: argparse.Namespace, checkpoint: Checkpoint, max
     return engine
 
 
-def _build_before(options: argparse.Namespace, timeout_s: float) -> Callable[[Query], Awaitable[None]] | None:
+def _build_before(
+    options: argparse.Namespace, timeout_s: float, *, is_first: bool
+) -> Callable[[Query], Awaitable[None]] | None:
+    if options.dies_at and is_first:
+        return FullEngineDeath(options.dies_at)
     if options.deadly or options.endless:
         return EngineFaults(
             deadly=options.deadly, endless=options.endless, takes_s=options.delay_s, timeout_s=timeout_s

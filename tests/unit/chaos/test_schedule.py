@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.schedule import EVENTS_PER_S, KILLS, OTHERS, SESSION_TIMEOUT_S, Kind, duration_s, schedule
+from tests.chaos.schedule import DENIALS, EVENTS_PER_S, KILLS, OTHERS, SESSION_TIMEOUT_S, Kind, duration_s, schedule
 
 
 def test_the_same_seed_is_the_same_course_and_another_is_another() -> None:
@@ -11,10 +11,11 @@ def test_the_same_seed_is_the_same_course_and_another_is_another() -> None:
 
 
 @pytest.mark.parametrize("kills", [0, 1, 2, 20])
-def test_as_many_kills_as_asked_and_one_other_fault_more(kills: int) -> None:
+def test_as_many_kills_as_asked_one_other_fault_more_and_each_denial_once(kills: int) -> None:
     kinds = [fault.kind for fault in schedule(1, kills=kills, events=100, workers=3)]
     assert sum(kind in KILLS for kind in kinds) == kills
     assert sum(kind in OTHERS for kind in kinds) == kills + 1
+    assert sorted(kind for kind in kinds if kind in DENIALS) == sorted(DENIALS)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.verification import Answer, Commit, Sent, is_same_verdict, verify
+from tests.chaos.verification import Answer, Commit, Sent, is_same_verdict, merge, verify
 
 LIMIT_S = 60.0
 
@@ -36,6 +36,15 @@ def test_a_promise_that_was_kept() -> None:
     verification = verify(SENT, ANSWERS, COMMITS)
     assert verification.broken(silence_limit_s=LIMIT_S) == []
     assert (verification.sent, verification.verdicts, verification.dead_letters, verification.repeats) == (3, 2, 1, 0)
+
+
+def test_what_either_of_two_groups_broke_is_broken_in_both_together() -> None:
+    good, bad = verify(SENT, ANSWERS, COMMITS), verify([event(7, partition=1)], [letter(event(7, partition=1))], [])
+    for merged in (merge(good, bad), merge(bad, good)):
+        assert (merged.sent, merged.verdicts, merged.dead_letters) == (4, 2, 2)
+        assert merged.wrong_answers == ("e-7",)
+        assert merged.uncommitted == 1
+        assert set(merged.longest_silence_s) == {0, 1}
 
 
 def test_an_event_without_an_answer_is_lost() -> None:
