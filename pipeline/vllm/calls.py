@@ -4,13 +4,13 @@ import asyncio
 from functools import partial
 
 from pipeline.errors import InternalFault, ZoomInError
-from pipeline.vllm.frames import Call, Cancel, Message, Ready, Result, encode_frame, read_frame
+from pipeline.vllm.frames import Call, Cancel, Ready, Result, read_frame, write_frame
 
 
 async def answer_calls(client: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Say that the front is ready, then run each call as a task of its own, until the other end is gone."""
     running: dict[int, asyncio.Task[None]] = {}
-    _send(writer, Ready())
+    write_frame(writer, Ready())
     while True:
         try:
             message = await read_frame(reader)
@@ -30,12 +30,8 @@ async def _answer(client: object, call: Call, writer: asyncio.StreamWriter) -> N
         outcome = error
     except Exception as error:  # noqa: BLE001 - our bug; an error of any class might not be picklable
         outcome = InternalFault(f"{type(error).__name__}: {error}")
-    _send(writer, Result(call.number, outcome))
+    write_frame(writer, Result(call.number, outcome))
 
 
 def _forget(running: dict[int, asyncio.Task[None]], number: int, _task: asyncio.Task[None]) -> None:
     del running[number]
-
-
-def _send(writer: asyncio.StreamWriter, message: Message) -> None:
-    writer.write(encode_frame(message))

@@ -1,7 +1,7 @@
 """Messages between the worker's process and a front, each pickled behind its length; both ends are our own program."""
 
 import pickle
-from asyncio import StreamReader
+from asyncio import StreamReader, StreamWriter
 from dataclasses import dataclass
 
 from pipeline.engine import Answer
@@ -44,9 +44,11 @@ class Ready:
 Message = Call | Cancel | Result | Ready
 
 
-def encode_frame(message: Message) -> bytes:
+def write_frame(writer: StreamWriter, message: Message) -> None:
+    """Write the message; length and content apart, so that its pixels are not copied once more."""
     content = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return len(content).to_bytes(LENGTH_BYTES) + content
+    writer.write(len(content).to_bytes(LENGTH_BYTES))
+    writer.write(content)
 
 
 async def read_frame(reader: StreamReader) -> Message:

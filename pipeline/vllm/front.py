@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from pipeline.checkpoint import Checkpoint
 from pipeline.engine import Answer
 from pipeline.errors import EngineDead, ZoomInError
-from pipeline.vllm.frames import READ_BUFFER_BYTES, Call, Cancel, Message, Ready, Result, encode_frame, read_frame
+from pipeline.vllm.frames import READ_BUFFER_BYTES, Call, Cancel, Message, Ready, Result, read_frame, write_frame
 from pipeline.vllm.options import EngineOptions, FrontPlace
 
 END_S = 2.0
@@ -103,7 +103,7 @@ class Front:
 
     def _send(self, message: Message) -> None:
         if not self._writer.is_closing():
-            self._writer.write(encode_frame(message))
+            write_frame(self._writer, message)
 
     def _deliver(self, message: Message) -> None:
         assert isinstance(message, Result)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pipeline.engine import Answer
 from pipeline.errors import GenerationFailed, InternalFault
 from pipeline.vllm.calls import answer_calls
-from pipeline.vllm.frames import Call, Cancel, Message, Ready, Result, encode_frame, read_frame
+from pipeline.vllm.frames import Call, Cancel, Message, Ready, Result, read_frame
+from tests.support.frames import encode_frames
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Writer:
 async def exchange(*messages: Message) -> list[Message]:
     """Return what the front writes if these messages arrive and then the worker ends."""
     reader, writer = asyncio.StreamReader(), Writer()
-    reader.feed_data(b"".join(map(encode_frame, messages)))
+    reader.feed_data(encode_frames(*messages))
     answering = asyncio.create_task(answer_calls(Client(), reader, writer))  # type: ignore[arg-type]
     for _ in range(20):  # turns of the loop: nothing here waits for anything outside
         await asyncio.sleep(0)

@@ -7,13 +7,14 @@ from pipeline import prompts
 from pipeline.engine import Answer, Query
 from pipeline.errors import GenerationFailed
 from pipeline.images import build_model_image
-from pipeline.vllm.frames import Call, Cancel, Message, Ready, Result, encode_frame, read_frame
+from pipeline.vllm.frames import Call, Cancel, Message, Ready, Result, read_frame
 from tests.support.builders import build_noise
+from tests.support.frames import encode_frames
 
 
 async def pass_on(*messages: Message) -> list[Message]:
     reader = asyncio.StreamReader()
-    reader.feed_data(b"".join(map(encode_frame, messages)))
+    reader.feed_data(encode_frames(*messages))
     return [await read_frame(reader) for _ in messages]
 
 
@@ -41,7 +42,7 @@ async def test_pixels_and_digest_of_a_query_arrive_unchanged() -> None:
 
 async def test_a_message_that_breaks_off_is_the_end() -> None:
     reader = asyncio.StreamReader()
-    reader.feed_data(encode_frame(Cancel(3))[:-1])
+    reader.feed_data(encode_frames(Cancel(3))[:-1])
     reader.feed_eof()
     with pytest.raises(EOFError):
         await read_frame(reader)
@@ -49,5 +50,5 @@ async def test_a_message_that_breaks_off_is_the_end() -> None:
 
 def test_an_image_of_a_view_costs_its_pixels_and_little_more() -> None:
     view = build_model_image(Image.new("RGB", (504, 504)))
-    frame = encode_frame(Call(1, "ask", (prompts.build_global_scan(view, "pixels"), 0.0)))
+    frame = encode_frames(Call(1, "ask", (prompts.build_global_scan(view, "pixels"), 0.0)))
     assert len(frame) < 504 * 504 * 3 + 4096
