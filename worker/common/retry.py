@@ -34,7 +34,8 @@ class _Failures:
     """Failures of one call: `streak` counts the last refusals in a row, from `first_at` to `last_at`.
 
     `alone_since` is the time of its last refusal that may have been one of all events of the dependency,
-    `outcast_since` that of its last refusal that may have been one of all peers, or of this event alone.
+    `outcast_since` that of its last refusal that may have been one of all peers, or of this event alone. `is_probed`
+    says that the dependency was probed for this event.
     """
 
     tries: int = 0
@@ -44,6 +45,7 @@ class _Failures:
     last_at: float = 0.0
     alone_since: float = 0.0
     outcast_since: float = 0.0
+    is_probed: bool = False
 
 
 @dataclass(slots=True)
@@ -162,7 +164,8 @@ class Retrier:
             poison = refusal.blame_event()
             self._set_outage(None if poison else refusal)
         elif failures.outcast_since < now and now - failures.outcast_since >= self._patience_with_peers_s:
-            poison = refusal.blame_dependency()
+            # Without a probe, the only event of an idle bucket would pass for a bucket that refuses everyone.
+            poison = refusal.blame_dependency() if failures.is_probed or self._given_up else None
             self._given_up = poison is not None
         if poison is not None:
             poison.attempts, poison.stage = failures.tries, refusal.stage
@@ -188,14 +191,16 @@ class Retrier:
         return wait_s
 
     async def _probe_for_others(self, failures: _Failures) -> None:
-        impatient = failures.streak > 0 and self._clock() - failures.first_at >= self._patience_with_peers_s
-        if not impatient or self._peers.is_probing or self._peers.served_at >= failures.last_at:
+        patient = self._clock() - failures.first_at < self._patience_with_peers_s
+        if failures.streak == 0 or patient or self._peers.is_probing:
             return
         self._peers.is_probing = True  # one probe stands for all who wait
         try:
-            if await self._passes(self._probes.own):
-                self._served_at = self._peers.served_at = self._clock()  # the outage ends when an event is served
-            elif await self._passes(self._probes.peers):
+            if self._served_at < failures.last_at and not self._given_up:
+                failures.is_probed = True
+                if await self._passes(self._probes.own):
+                    self._served_at = self._peers.served_at = self._clock()  # the outage ends with an event
+            if self._peers.served_at < failures.last_at and await self._passes(self._probes.peers):
                 self._peers.served_at = self._clock()
         finally:
             self._peers.is_probing = False

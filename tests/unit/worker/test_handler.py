@@ -160,6 +160,7 @@ async def test_a_bug_of_ours_costs_one_event_and_says_what_it_was(store: FakeSto
     assert await build(store, broker, decoder=BrokenDecoder()).handle(build_record(URL)) == Outcome(("internal_fault",))
     (letter,) = broker.dead_letters
     assert b"ZeroDivisionError" in dict(letter.headers)["zoomin-dlt-detail"]  # type: ignore[operator]
+    assert read_codes(broker) == [(b"internal_fault", b"decode")]
 
 
 class BrokenAllowList(Container[str]):

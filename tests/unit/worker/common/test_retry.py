@@ -388,3 +388,14 @@ async def test_a_bucket_that_comes_back_slowly_condemns_no_event_that_waited() -
 
     world.meanwhile = meanwhile
     assert await buckets.denied.call(operation) == "done"
+
+
+async def test_a_denied_object_of_a_bucket_that_nobody_else_uses_is_denied_alone() -> None:
+    """Only a probe of its own bucket shows that this object is refused and not the bucket."""
+    world = World()
+    peers = Peers()
+    healthy, idle = world.retrier(peers=peers), world.retrier(probe=served, peers=peers)
+    world.meanwhile = lambda: healthy.call(served)
+    with pytest.raises(ImageDenied):
+        await idle.call(refusing(deny))
+    assert world.outages == ["access_denied", "over"]
