@@ -88,12 +88,16 @@ def _run(options: argparse.Namespace) -> None:
         ground = Ground(checkpoint.path, pictures=plan.count_pictures(parts), say=progress.say)
         stack.enter_context(ground)
         session = Session(ground, checkpoint, plan, progress, Report(), options.profile, options.beside)
-        with ExitStack() as workers:
-            _measure(session, parts, hosts, workers)
-        bare.close()  # the comparison starts three more engines, of 3 GiB each
-        if "peers" in parts:
-            progress.begin("peers")
-            comparison.measure(session)
+        try:
+            with ExitStack() as workers:
+                _measure(session, parts, hosts, workers)
+            bare.close()  # the comparison starts three more engines, of 3 GiB each
+            if "peers" in parts:
+                progress.begin("peers")
+                comparison.measure(session)
+        except BenchFailed:
+            print(format_metrics(session.report.metrics))  # what was measured before is not lost
+            raise
         session.report.write(options.json, machine=described, parts=parts)
     print(format_metrics(session.report.metrics))
 

@@ -69,7 +69,7 @@ def compute_steady_rate(times_s: Sequence[float], *, ends: int) -> float:
 
 def format_metrics(metrics: Mapping[str, Metric]) -> str:
     """Return one line per metric, with its target where there is one."""
-    width = max(map(len, metrics))
+    width = max(map(len, metrics), default=0)
     lines = [f"{'':{width}}  {'median':>9} {'min':>9} {'max':>9} {'n':>3}  target"]
     for name, metric in metrics.items():
         target = TARGETS.get(name)

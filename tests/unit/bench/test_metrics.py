@@ -38,3 +38,7 @@ def test_the_table_says_what_misses_its_target() -> None:
     assert growth.endswith("<= 1.05  MISS")
     assert plain.endswith(">= 3  ok")
     assert rate.split() == ["own_events_per_s", "60", "60", "60", "1"]
+
+
+def test_the_table_of_a_run_that_measured_nothing_is_its_heading() -> None:
+    assert format_metrics({}).split() == ["median", "min", "max", "n", "target"]
