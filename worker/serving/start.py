@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 async def start_vllm(checkpoint: Checkpoint, settings: EngineSettings, *, max_in_flight: int) -> Engine:
     """Start vLLM for queries of so many events at once."""
     engine_class = await run_in_abandonable_thread(_import_vllm)
-    options = EngineOptions(
+    return await engine_class.start(checkpoint, build_engine_options(settings, max_in_flight=max_in_flight))
+
+
+def build_engine_options(settings: EngineSettings, *, max_in_flight: int) -> EngineOptions:
+    """Take what the settings say; where they are silent, what the machine allows."""
+    fronts = settings.fronts or choose_fronts(count_cores(), on_cpu=is_cpu_build())
+    return EngineOptions(
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
         max_num_seqs=settings.max_num_seqs,
         max_in_flight=max_in_flight,
         processor_cache_mib=settings.processor_cache_mib,
-        fronts=min(settings.fronts or choose_fronts(count_cores(), on_cpu=is_cpu_build()), max_in_flight),
+        fronts=min(fronts, max_in_flight),
         tensor_parallel_size=settings.tensor_parallel_size,
         gpu_memory_utilization=settings.gpu_memory_utilization,
         query_timeout_s=settings.query_timeout_s,
     )
-    return await engine_class.start(checkpoint, options)
 
 
 def _import_vllm() -> "type[VllmEngine]":
