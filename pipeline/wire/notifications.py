@@ -14,7 +14,7 @@ from pipeline.wire.urls import MAX_KEY_BYTES, redact_text
 
 # MinIO sends these four under ObjectCreated although the object's bytes stay as they are.
 _METADATA = re.compile(r"ObjectCreated:(?:PutTagging|DeleteTagging|PutRetention|PutLegalHold)")
-# Ceph reports an object that came from another zone under ObjectSynced, or Replication since its version 18.
+# Ceph reports an object that came from another zone as ObjectSynced:Create, and lists Replication:Create as its equal.
 _JUDGED = re.compile(r"ObjectCreated:.+|(?:ObjectSynced|Replication):Create", re.DOTALL)
 _IGNORED = re.compile(
     r"ObjectSynced:(?:Delete|DeletionMarkerCreated)"
@@ -26,7 +26,6 @@ _IGNORED = re.compile(
 _BRIDGE_IGNORED = re.compile(
     r"Object (?:Deleted|Restore \w+|Tags \w+|Annotation \w+|ACL Updated|Storage Class Changed|Access Tier Changed)"
 )
-
 
 _FOLDER = "a folder marker: its key ends in / and it holds no bytes"
 

@@ -64,7 +64,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         r = self.registry = registry or CollectorRegistry()
         self.events = Counter(
-            "zoomin_events", "Image events closed: verdict, dead_letter, ignored.", ["outcome"], registry=r
+            "zoomin_events", "Entries of records closed: verdict, dead_letter, ignored.", ["outcome"], registry=r
         )
         self.verdicts = Counter(
             "zoomin_verdicts",
