@@ -8,6 +8,7 @@ python -m tests.support.processes.standin_worker --script answers.json    {diges
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import sys
@@ -46,14 +47,13 @@ def main() -> int:
         checkpoint = Checkpoint.read(loaded.engine.model)
         script = read_script(options.script) if options.script else None
 
-        started: list[float] = []
+        starts = itertools.count()
 
         async def start() -> DigestEngine:
             await asyncio.sleep(options.start_s)
             if options.fronts > 1:
                 return await _start_fronts(options, checkpoint, loaded.flow.max_in_flight)
-            before = _build_before(options, loaded.engine.query_timeout_s, is_first=not started)
-            started.append(options.start_s)
+            before = _build_before(options, loaded.engine.query_timeout_s, is_first=next(starts) == 0)
             return DigestEngine(checkpoint.card, before=before, script=script, close_s=options.close_s)
 
         asyncio.run(app.run_worker(loaded, start_engine=start))
