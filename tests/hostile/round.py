@@ -30,7 +30,7 @@ SETTINGS = {
     "ZOOMIN_RETRY__MAX_WAIT_S": "1",
 }
 SILENCE_LIMIT_S = 60.0
-"""an image may take a decoder 20 s, and the two slowest wait for two decoders"""
+"""an image may take a decoder 20 s, and slow ones wait for each other's decoder"""
 BUSY_S = 2.0
 """a decoder that has worked this long on one image is at a slow one"""
 KILLED_WITHIN_S = 60.0

@@ -81,7 +81,7 @@ class Metrics:
         )
         self.event_seconds = Histogram(
             "zoomin_event_seconds",
-            "From the record's timestamp to the acknowledged verdict.",
+            "From the record's timestamp, where it is plausible, to the acknowledged verdict.",
             buckets=SECONDS,
             registry=r,
         )
