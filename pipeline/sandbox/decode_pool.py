@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pipeline.errors import ZoomInError
 from pipeline.geometry import Size
-from pipeline.sandbox.decoder import DecodedFile, Decoder, KeptPixels
+from pipeline.sandbox.decoder import DecodedFile, Decoder, KeptPixels, PixelsLost
 from pipeline.sandbox.sandboxed_image import SandboxedImage
 from pipeline.verdict import BoundingBox, Crop, RgbImage
 
@@ -24,7 +24,8 @@ Waiter = asyncio.Future[Decoder]
 class DecodePool:
     """`workers` decoder processes, each working on one image at a time; further images wait in a queue.
 
-    All processes together keep at most `keep_pixels`; the other limits are those of `Decoder`.
+    All processes together keep at most `keep_pixels`. Crops of kept pixels wait `owner_patience_s` for their process,
+    which may be at a slow file; then another one decodes theirs again. The other limits are those of `Decoder`.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class DecodePool:
         keep_pixels: int = 0,
         memory_limit_mib: int | None = None,
         deadline_s: float = 20.0,
+        owner_patience_s: float = 2.0,
         niceness: int = 0,
     ) -> None:
+        self._owner_patience_s = owner_patience_s
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._idle = [
             Decoder(
@@ -82,9 +85,17 @@ class DecodePool:
     async def cut_crops(
         self, source: bytes | KeptPixels, size_px: Size, boxes: Sequence[BoundingBox], max_pixels: int
     ) -> tuple[Crop, ...]:
-        """Cut crops from a file, or from the pixels that a process keeps. Raises: as `decode`; PixelsLost."""
-        owner = source.decoder if isinstance(source, KeptPixels) else None
-        return await self._run(lambda decoder: decoder.cut_crops(source, size_px, boxes, max_pixels), owner=owner)
+        """Cut crops from a file, or from the pixels that a process keeps.
+
+        Raises: as `decode` for a file; PixelsLost for kept pixels if their process is gone, or busy for too long.
+        """
+
+        def cut(decoder: Decoder) -> tuple[Crop, ...]:
+            return decoder.cut_crops(source, size_px, boxes, max_pixels)
+
+        if isinstance(source, bytes):
+            return await self._run(cut)
+        return await self._run(cut, owner=source.decoder, patience_s=self._owner_patience_s)
 
     async def encode_png(self, data: bytes, size_px: Size) -> bytes:
         """Decode a file that holds an image of this size, and encode its pixels as PNG. Raises: as `decode`."""
@@ -112,10 +123,18 @@ class DecodePool:
         work: Callable[[Decoder], Result],
         *,
         owner: Decoder | None = None,
+        patience_s: float | None = None,
         abandon: Callable[[Result], None] | None = None,
     ) -> Result:
-        """Run `work` with the owner or any decoder; a result that nobody waits for any more goes to `abandon`."""
-        decoder = await self._acquire(owner)
+        """Run `work` with the owner or any decoder; a result that nobody waits for any more goes to `abandon`.
+
+        Raises: PixelsLost if no decoder is free after `patience_s`; what `work` raises.
+        """
+        try:
+            async with asyncio.timeout(patience_s):
+                decoder = await self._acquire(owner)
+        except TimeoutError:
+            raise PixelsLost from None
         running = asyncio.get_running_loop().run_in_executor(self._threads, work, decoder)
         running.add_done_callback(lambda _: self._release(decoder))
         try:

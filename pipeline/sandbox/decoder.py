@@ -27,7 +27,7 @@ _ERRORS_BY_CODE = {error("").code: error for error in DECODING_ERRORS}
 
 
 class PixelsLost(Exception):
-    """The process that kept the pixels is gone."""
+    """The process that kept the pixels is gone, or busy for too long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -50,7 +50,7 @@ class SandboxedImage:
                 crops = await self._pool.cut_crops(self._kept, self.size_px, boxes, max_pixels)
                 self._kept = None
                 return crops
-            self._kept = None
+            self.release_pixels()
         return await self._pool.cut_crops(self._data, self.size_px, boxes, max_pixels)
 
     def release_pixels(self) -> None:

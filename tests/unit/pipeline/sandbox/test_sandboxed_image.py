@@ -109,6 +109,24 @@ async def test_a_cancelled_event_leaves_no_pixels_behind(pool: DecodePool) -> No
         assert image._kept is not None
 
 
+async def test_crops_do_not_wait_for_a_process_that_is_stuck(children: Children) -> None:
+    local = LocalImage(images.decode(FILE, max_pixels=PIXELS))
+    pool = DecodePool(max_pixels=1_000_000, workers=2, keep_pixels=4 * PIXELS, owner_patience_s=0.01)
+    try:
+        async with pool.open_image(FILE, view_max_pixels=VIEW_MAX_PIXELS) as image:
+            assert image._kept is not None
+            owner = psutil.Process(image._kept.child.process.pid)
+            owner.suspend()
+            slow = asyncio.create_task(pool._run(lambda decoder: decoder.decode(FILE), owner=image._kept.decoder))
+            await asyncio.sleep(0)
+            await assert_same_pictures(image, local)
+            owner.resume()
+            assert (await slow).size_px == SIZE
+        await asyncio.gather(*pool._drops)
+    finally:
+        pool.close()
+
+
 async def test_the_png_holds_the_pixels_that_were_judged(pool: DecodePool) -> None:
     png = await pool.encode_png(FILE, SIZE)
     judged, stored = (images.decode(data, max_pixels=PIXELS) for data in (FILE, png))
