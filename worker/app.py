@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import BadSettings
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.vllm.abandonable import run_in_abandonable_thread
 from pipeline.wire.urls import Addressing
@@ -36,6 +35,7 @@ from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine, Supervisor
 from worker.stopping import finish_before, stop_on_signals
 from worker.storage.bounded_store import BoundedStore
+from worker.storage.buckets import require_buckets
 from worker.storage.file_budget import FileBudget
 from worker.storage.image_store import ImageStore
 from worker.storage.label_bucket import LabelBucket
@@ -142,8 +142,7 @@ async def open_store(
 
     Raises: BadSettings without buckets; StoreDenied for refused credentials.
     """
-    if not settings.buckets:
-        raise BadSettings("ZOOMIN_STORE__BUCKETS is empty: name the buckets whose images are judged, comma-separated")
+    require_buckets(settings)
     store = ImageStore(settings, threads=plan.fetch_threads)
     stack.callback(store.close)
     for bucket in sorted(settings.buckets):

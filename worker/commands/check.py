@@ -15,10 +15,11 @@ from rich.text import Text
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings, StoreUnavailable, ZoomInError
 from worker.cli.stream import silence_kafka_logging
-from worker.common.sections import KafkaSettings
+from worker.common.sections import KafkaSettings, StoreSettings
 from worker.common.settings import Settings, build_environment_name, list_stray_names, suggest_name
 from worker.kafka.client import check_group, check_headroom, check_topics
 from worker.kafka.transactions import KafkaTransactions
+from worker.storage.buckets import require_buckets
 from worker.storage.image_store import ImageStore
 
 NAME = "check"
@@ -87,6 +88,7 @@ async def _check_connections(settings: Settings) -> list[Check]:
     tries = {
         "model": partial(_check_model, settings),
         "kafka": partial(_check_kafka, settings.kafka),
+        "buckets": partial(_check_names, settings.store),
         **{f"bucket {bucket}": partial(_check_bucket, store, bucket) for bucket in buckets},
     }
     try:
@@ -121,6 +123,11 @@ async def _check_kafka(settings: KafkaSettings) -> str:
         finally:
             await transactions.close()
     return f"{settings.bootstrap_servers}, three topics to read or write, group {settings.group_id} to join"
+
+
+async def _check_names(settings: StoreSettings) -> str:
+    require_buckets(settings)
+    return ", ".join(sorted(settings.buckets))
 
 
 async def _check_bucket(store: ImageStore, bucket: str) -> str:

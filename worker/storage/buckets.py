@@ -1,9 +1,10 @@
-"""Whole buckets for the commands: list what `zoomin submit` announces, create what the demo needs."""
+"""Whole buckets: require that some are named, list what `zoomin submit` announces, create what the demo needs."""
 
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
+from pipeline.errors import BadSettings
 from pipeline.storage import buckets
 from pipeline.storage.buckets import ListedObject
 from pipeline.storage.errors import translate_errors
@@ -13,6 +14,12 @@ from worker.storage.client import open_store_client
 if TYPE_CHECKING:
     from mypy_boto3_s3.literals import BucketLocationConstraintType
     from mypy_boto3_s3.type_defs import CreateBucketRequestTypeDef
+
+
+def require_buckets(settings: StoreSettings) -> None:
+    """Raise BadSettings if no bucket may be read: every event would be dead-lettered as `bucket_forbidden`."""
+    if not settings.buckets:
+        raise BadSettings("ZOOMIN_STORE__BUCKETS is empty: name the buckets whose images are judged, comma-separated")
 
 
 def list_bucket(settings: StoreSettings, bucket: str, prefix: str, *, after: str = "") -> Iterator[ListedObject]:
