@@ -15,6 +15,8 @@ PACES = (30, 60)
 UNHINDERED = 120
 """images/s that no front on one core reaches: so the fronts are the limit"""
 FRONTS = (1, 2)
+FRONTS_PART = "worker engine core"
+"""the meter's name for the children that multiprocessing has started: the fronts, and a core that sleeps"""
 FRONT_CPU_MS = 28
 """an image, measured at views of 504 px and 200 answer tokens of both queries"""
 
@@ -37,12 +39,24 @@ def measure(session: Session) -> None:
     alone, both = (windows[f"fronts-{count}"] for count in FRONTS)
     _report(session, "two_fronts_over_one", both, [window.rate_per_s for window in alone])
     session.report.add("images_per_s_of_one_front", [window.rate_per_s for window in alone])
+    session.report.detail("one_front_cpu_ms_per_image", [window.cpu_ms_per_image for window in alone])
+    busiest_ms = [[_read_busiest_ms(w, count) for w in windows[f"fronts-{count}"]] for count in FRONTS]
+    session.report.add("two_fronts_over_one_on_free_cores", [a / b for a, b in zip(*busiest_ms, strict=True)])
 
 
 def _start(session: Session, stack: ExitStack, images_per_s: int, fronts: int) -> Pipeline:
     pace = ("--images-per-s", str(images_per_s), "--concurrency", str(CONCURRENCY))
     load = ("--front-cpu-ms", str(FRONT_CPU_MS), "--fronts", str(fronts))
     return stack.enter_context(session.pipeline(f"pace-{images_per_s}-{fronts}", *STANDIN, *pace, *load))
+
+
+def _read_busiest_ms(window: Window, fronts: int) -> float:
+    """Return the CPU ms an image of the busiest process: the worker's own or one of its fronts.
+
+    On cores that are free, it alone limits the images/s; where all share two cores, their sum does.
+    """
+    cpu_ms = window.cpu_ms_per_image
+    return max(cpu_ms["worker"], cpu_ms.get(FRONTS_PART, 0.0) / fronts)
 
 
 def _report(session: Session, name: str, windows: list[Window], over: list[float]) -> None:

@@ -38,6 +38,7 @@ TARGETS = {
     "worker_over_gpu_pace_30": Target(0.97),
     "worker_over_gpu_pace_60": Target(0.90),
     "two_fronts_over_one": Target(1.8),
+    "two_fronts_over_one_on_free_cores": Target(1.8),
     "worker_over_engine": Target(0.80),
     "worker_over_plain": Target(3),
     "reuse_over_no_reuse_c16": Target(0.85, below=True),
