@@ -10,7 +10,7 @@
     `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
 
 `vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
-    `pytest.mark.asyncio(loop_scope="session")`, and their file stands in `ENGINE_FILES` of tests/support/scheduling.py.
+    `pytest.mark.asyncio(loop_scope="session")`, and their file stands in `TOGETHER` of tests/support/scheduling.py.
 
 Tests never share topics or buckets, so they run in any order. A test that stops, kills or freezes a server starts its
 own: `KafkaBroker(tmp_path, cache=CACHE, notify=print).start()`, `SeaweedFs(tmp_path).start()`.

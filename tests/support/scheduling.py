@@ -1,9 +1,10 @@
 """Plugin of pytest: with `-n N`, each file of tests is one piece of work for one worker, and the longest come first.
 
-Some files are one piece together: those that share the one real engine, so that only one worker starts it, and those of
-`tests/chaos`, whose faults are timed.
+Some files are one piece together: those that share something which takes long to start, so that only one worker starts
+it, and those of `tests/chaos`, whose faults are timed.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,39 +12,56 @@ import pytest
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
-ENGINE_FILES = frozenset(
-    {
-        "tests/contract/test_engine.py",
-        "tests/integration/training/test_paper_tables.py",
-        "tests/integration/training/test_photographs.py",
-        "tests/integration/vllm/test_vllm_engine.py",
-    }
-)
-"""tests that ask for the fixture `vllm_engine`"""
-ORDER = (
-    "tests/chaos",
-    "tests/unit/training/tiny_model",
-    "tests/e2e",
-    "tests/integration/training",
-    "tests/integration",
-    "tests/hostile",
-    "tests/contract",
-    "tests/unit/training",
-    "tests/unit",
-)
-"""folders, those with the longest files first; a file counts in the first folder that holds it"""
+TOGETHER: Mapping[str, frozenset[str]] = {
+    "vllm_engine": frozenset(
+        {
+            "tests/contract/test_engine.py",
+            "tests/integration/training/test_paper_tables.py",
+            "tests/integration/training/test_photographs.py",
+            "tests/integration/vllm/test_vllm_engine.py",
+        }
+    ),
+    "warm_server": frozenset(
+        {
+            "tests/integration/training/test_grpo_runs.py",
+            "tests/integration/training/test_sft_runs.py",
+            "tests/integration/training/test_sharded_training.py",
+            "tests/integration/training/test_training_chain.py",
+        }
+    ),
+}
+"""session fixtures that take long to start, with the files that ask for them: one piece each, of the fixture's name"""
+
+# As `make test` prints them at its end, for pieces of 20 s and more; the longest comes first, the others at last.
+SECONDS: Mapping[str, float] = {
+    "tests/chaos": 900,
+    "warm_server": 600,
+    "vllm_engine": 250,
+    "tests/e2e/test_worker.py": 200,
+    "tests/e2e/test_demo.py": 200,
+    "tests/integration/worker/test_worker.py": 180,
+    "tests/integration/training/test_ablation_rows.py": 150,
+    "tests/integration/training/test_build_vllm.py": 150,
+    "tests/integration/vllm/test_engine_faults.py": 100,
+    "tests/hostile/test_round.py": 80,
+    "tests/integration/kafka/test_source_outages.py": 80,
+    "tests/integration/kafka/test_publisher_outages.py": 60,
+    "tests/integration/kafka/test_transactions_outages.py": 60,
+    "tests/integration/commands/test_replay.py": 30,
+    "tests/integration/training/test_tiny_model.py": 20,
+}
 
 
 def find_group(nodeid: str) -> str:
     """Return the piece of work that a test belongs to."""
     file = nodeid.partition("::")[0]
-    if file in ENGINE_FILES:
-        return "tests/integration/vllm"
-    return "tests/chaos" if file.startswith("tests/chaos/") else file
+    shared = next((fixture for fixture, files in TOGETHER.items() if file in files), file)
+    return "tests/chaos" if file.startswith("tests/chaos/") else shared
 
 
-def rank_group(group: str) -> int:
-    return next((rank for rank, folder in enumerate(ORDER) if f"{group}/".startswith(f"{folder}/")), len(ORDER))
+def rank_group(group: str) -> tuple[float, bool]:
+    """Return the sorting key of a piece; of those without a time, the unit tests come last."""
+    return -SECONDS.get(group, 0), group.startswith("tests/unit/")
 
 
 @pytest.hookimpl(trylast=True)

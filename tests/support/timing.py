@@ -1,14 +1,18 @@
-"""Plugin of pytest: `--times` closes a run with its time by room of tests and its twenty slowest tests.
+"""Plugin of pytest: `--times` closes a run with its time by room of tests, its long pieces, and its slowest tests.
 
 Setup and teardown count for the test that pays for them: a service that a whole run shares is in the time of the first
 test that asks for it. Several workers of pytest-xdist send their times to the process that prints.
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
+from tests.support.scheduling import find_group
+
 SLOWEST = 20
+LONG_S = 20
 
 
 class Times:
@@ -23,11 +27,15 @@ class Times:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.seconds:
             return
-        tests, seconds = Counter(map(find_room, self.seconds)), sum_by_room(self.seconds)
+        tests, seconds = Counter(map(find_room, self.seconds)), sum_by(find_room, self.seconds)
         terminalreporter.section("time by room")
-        for room, room_s in sorted(seconds.items(), key=lambda item: -item[1]):
+        for room, room_s in seconds.most_common():
             terminalreporter.write_line(f"{room_s:8.1f} s {tests[room]:6} tests  {room}")
         terminalreporter.write_line(f"{sum(seconds.values()):8.1f} s {tests.total():6} tests  all workers together")
+        terminalreporter.section("long pieces of work, for tests/support/scheduling.py")
+        for piece, piece_s in sum_by(find_group, self.seconds).most_common():
+            if piece_s >= LONG_S:
+                terminalreporter.write_line(f'    "{piece}": {piece_s:.0f},')
         terminalreporter.section(f"slowest {SLOWEST} tests")
         for test, test_s in self.seconds.most_common(SLOWEST):
             terminalreporter.write_line(f"{test_s:8.1f} s  {test}")
@@ -38,12 +46,12 @@ def find_room(nodeid: str) -> str:
     return nodeid.partition("::")[0].rpartition("/")[0]
 
 
-def sum_by_room(seconds: Counter[str]) -> dict[str, float]:
-    rooms: dict[str, float] = {}
+def sum_by(find_part: Callable[[str], str], seconds: Counter[str]) -> Counter[str]:
+    """Return the time of each part of the tests."""
+    parts: Counter[str] = Counter()
     for test, test_s in seconds.items():
-        room = find_room(test)
-        rooms[room] = rooms.get(room, 0.0) + test_s
-    return rooms
+        parts[find_part(test)] += test_s
+    return parts
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,20 +1,17 @@
-"""A start and a set for runs of fine-tuning that take seconds, in this process or in a child process."""
+"""A start and sets for runs of training that take seconds, and what tests read of such runs."""
 
-import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.checkpoint import CheckpointCard
+from training.dataset import manifest
+from training.dataset.labeled_image import Split
+from training.runs.run_log import Line, RunLog
 from training.synthetic import scene_files
 from training.tiny_model import architecture, tiny, vocabulary
 
-TIMEOUT_S = 600.0  # two processes that import all of training, on a busy machine
+TIMEOUT_S = 600.0  # for what takes seconds, on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +33,15 @@ class TrainingGround:
         plain = ["--profile", "tiny", "--rows", "2", "--micro-batch", "2", "--save-every", "2", "--epochs", "1.5"]
         return ["sft", str(self.model), "--data", str(self.data), "--out", str(out), *plain, *more]
 
-    def start(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
-        environment = os.environ | {"ZOOMIN_TRAIN_THREADS": "1"}
-        command = [sys.executable, "-m", "training", *arguments]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+def write_split_scenes(directory: Path, splits: Sequence[Split]) -> Path:
+    """Write a scene for each split as one set; return its directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    drawn = [scene_files.write_scene(directory, seed) for seed in range(len(splits))]
+    entries = [entry.model_copy(update={"split": split}) for entry, split in zip(drawn, splits, strict=True)]
+    return manifest.write_manifest(directory, entries).parent
 
 
-def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
-    """Wait until `reached` is true. Raises: AssertionError when the process ends or the time is over."""
-    ends = time.monotonic() + TIMEOUT_S
-    while not reached():
-        assert process.poll() is None, f"it ended with {process.returncode}: {process.communicate()[1]}"
-        assert time.monotonic() < ends, "it did not come so far"
-        time.sleep(0.02)
-
-
-def read_log(out: Path) -> list[dict[str, Any]]:
-    """Read the complete lines of a run's journal of steps."""
-    path = out / "sft" / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+def read_log(run_directory: Path) -> list[Line]:
+    """Read the complete lines of a run's log of steps."""
+    return RunLog(run_directory / "log.jsonl").read()

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,8 @@ TESTED_ELSEWHERE = {
     "training/annotation/annotator.py": "tests/integration/training/test_build.py",
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
     "training/evaluation/engine.py": "tests/integration/training/test_ablation_rows.py",
+    # A whole training.
+    "training/tiny_model/tiny.py": "tests/integration/training/test_tiny_model.py",
     "training/gpu_check/serving.py": "tests/integration/training/test_gpu_check.py",
     "training/gpu_check/serving_child.py": "tests/integration/training/test_gpu_check.py",
     # A type alone.
@@ -122,8 +125,13 @@ TESTED_ELSEWHERE = {
 }
 
 
-def list_imports(file: str) -> Iterator[tuple[int, str]]:
-    """Yield line and full name of each import, also inside functions; reading the environment imports `os.environ`."""
+@cache
+def list_imports(file: str) -> tuple[tuple[int, str], ...]:
+    """Return line and full name of each import, also inside functions; reading the environment imports `os.environ`."""
+    return tuple(_find_imports(file))
+
+
+def _find_imports(file: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from coverage import Coverage, CoverageData
 
 from tests.support import scheduling
+from tests.support.coverage_by_room import combine_data
 from tests.support.coverage_by_room import sum_by_room as sum_coverage
 from tests.support.paths import ROOT
 from tests.support.timing import find_room
@@ -48,17 +50,21 @@ def test_tools_are_pinned_and_no_wheel_asks_for_them(tool: str) -> None:
     assert "dev" not in PROJECT["project"]["optional-dependencies"]
 
 
-def test_every_file_that_asks_for_the_real_engine_is_in_its_group() -> None:
+@pytest.mark.parametrize("fixture", scheduling.TOGETHER)
+def test_every_file_that_asks_for_what_starts_slowly_is_in_its_piece(fixture: str) -> None:
     files = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
-    asking = {path.relative_to(ROOT).as_posix() for path in files if re.search(r"\bvllm_engine\b", path.read_text())}
-    assert asking == scheduling.ENGINE_FILES
-    assert len({scheduling.find_group(f"{file}::test") for file in asking}) == 1
+    asking = {path.relative_to(ROOT).as_posix() for path in files if re.search(rf"\b{fixture}\b", path.read_text())}
+    assert asking == scheduling.TOGETHER[fixture]
+    assert {scheduling.find_group(f"{file}::test") for file in asking} == {fixture}
 
 
-def test_folders_in_the_order_exist_and_every_test_has_its_place() -> None:
-    assert [folder for folder in scheduling.ORDER if not (ROOT / folder).is_dir()] == []
+def test_pieces_with_a_time_exist_and_the_longest_comes_first() -> None:
     files = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
-    assert max(scheduling.rank_group(scheduling.find_group(file)) for file in files) < len(scheduling.ORDER)
+    pieces = sorted({scheduling.find_group(file) for file in files}, key=scheduling.rank_group)
+    first = pieces[: len(scheduling.SECONDS)]
+    assert set(first) == scheduling.SECONDS.keys()
+    assert [scheduling.SECONDS[piece] for piece in first] == sorted(scheduling.SECONDS.values(), reverse=True)
+    assert pieces[-1].startswith("tests/unit/")
 
 
 def test_a_run_closes_with_its_time_by_room_and_its_slowest_tests(pytester: pytest.Pytester) -> None:
@@ -66,6 +72,14 @@ def test_a_run_closes_with_its_time_by_room_and_its_slowest_tests(pytester: pyte
     pytester.makepyfile(**{"kitchen/test_meal": "def test_soup(): pass\ndef test_bread(): pass"})
     closed = pytester.runpytest_inprocess("-p", "tests.support.timing", "--times", "kitchen")
     closed.stdout.re_match_lines([r" +\d+\.\d s +2 tests  kitchen", r" +\d+\.\d s +2 tests  all.*", r".*::test_\w+"])
+
+
+def test_long_pieces_are_printed_as_the_table_has_them(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    pytester.makeconftest("import tests.support.timing as timing\ntiming.LONG_S = 0")
+    pytester.makepyfile(**{"tests/chaos/test_meal": "def test_soup(): pass", "test_bread": "def test_bread(): pass"})
+    closed = pytester.runpytest_inprocess("-p", "tests.support.timing", "--times")
+    closed.stdout.re_match_lines_random([r"    \"tests/chaos\": 0,", r"    \"test_bread.py\": 0,"])
 
 
 def test_a_test_belongs_to_the_folder_of_its_file() -> None:
@@ -89,3 +103,14 @@ def test_coverage_of_a_room_counts_lines_and_branches_of_its_files() -> None:
         "worker/kafka": (6, 8),
     }
     assert rooms["worker/kafka"].percent == 75
+
+
+def test_what_was_combined_before_stays(tmp_path: Path) -> None:
+    for number in ("1", "2"):
+        data = CoverageData(str(tmp_path / "data"), suffix=number)
+        data.add_lines({f"/{number}.py": [1]})
+        data.write()
+        data.close()
+        combined = combine_data(Coverage(data_file=str(tmp_path / "data"), data_suffix=True, config_file=False))
+    assert combined.get_data().measured_files() == {"/1.py", "/2.py"}
+    assert combine_data(combined).get_data().measured_files() == {"/1.py", "/2.py"}

@@ -1,4 +1,7 @@
-"""Run jobs in parallel processes. An interrupt waits for the running jobs, so a job should take under a second."""
+"""Run jobs in parallel processes, or in this one when a single worker is wanted.
+
+An interrupt waits for the jobs that run in other processes, so a job should take under a second.
+"""
 
 import multiprocessing
 import signal
@@ -19,6 +22,11 @@ def run_parallel(
     `after_each` gets the number of finished jobs.
     """
     results: list[Result] = []
+    if workers == 1:  # a second process would only add its start
+        for job in jobs:
+            results.append(work(job))
+            after_each(len(results))
+        return results
     # Spawned, not forked: the parent may hold threads by now.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
     try:

@@ -38,7 +38,7 @@ STANDARD = Sizes(
 )
 _FEW = (
     *("--steps", "2", "--prompts", "2", "--generations", "4", "--micro-batch", "4", "--warm-up-steps", "1"),
-    *("--validation-images", "8", "--save-every", "1"),
+    *("--validation-images", "4", "--save-every", "1"),
 )
 TRIAL = Sizes(scenes=8, calibrated_on=200, measured_on=40, values={GRPO_1: _FEW, GRPO_2: _FEW})
 

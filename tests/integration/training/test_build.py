@@ -74,7 +74,7 @@ def plan(source: Path, server: OpenAiServer, **fields: object) -> BuildPlan:
         "box_frame": "pixels",
         "seed": 0,
         "least_per_class": 5,
-        "workers": 2,
+        "workers": 1,
         "concurrency": 4,
     }
     return BuildPlan(**(plain | fields))  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
         box_frame="thousand",
         seed=0,
         least_per_class=5,
-        workers=2,
+        workers=1,
         concurrency=4,
     )
     built = magnifake.build(plan)

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkpoint import Checkpoint
-from tests.integration.training.test_grpo_killed import MODEL, kill_after
+from tests.support.paths import MODEL
+from tests.support.processes.warm_processes import WarmServer
+from tests.support.training_runs import TIMEOUT_S
+from training.__main__ import main
 
-FEW = ("--profile", "tiny", "--rows", "4", "--micro-batch", "4", "--learning-rate", "1e-5")
+FEW = ("--profile", "tiny", "--rows", "4", "--micro-batch", "4", "--epochs", "0.5", "--learning-rate", "1e-5")
 
 
 def zoomin_train(*arguments: str) -> str:
@@ -22,19 +25,20 @@ def zoomin_train(*arguments: str) -> str:
 
 @pytest.mark.timeout(1800)  # several engine starts, beside another worker's
 def test_from_fine_tuning_to_a_calibrated_and_measured_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warm_server: WarmServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ZOOMIN_TRAIN_THREADS", "1")
     monkeypatch.setenv("ZOOMIN_TRAIN_CACHE", str(tmp_path / "cache"))
     data, tuned, out = (str(tmp_path / name) for name in ("scenes", "tuned", "zoomin-tiny"))
-    zoomin_train("scenes", "--count", "6", "--out", data)
-    zoomin_train("sft", str(MODEL), "--data", data, "--out", tuned, *FEW)
+    assert main(["scenes", "--count", "6", "--out", data]) == 0
+    assert main(["sft", str(MODEL), "--data", data, "--out", tuned, *FEW]) == 0
     start = Checkpoint.read(Path(tuned))
     assert start.revision != Checkpoint.read(MODEL).revision
 
     chain = ["tiny", "--to-the-end", "--trial", "--start", tuned, "--out", out]
     work = tmp_path / "cache" / "tiny-0" / f"stages-of-{start.revision.removeprefix('sha256:')[:12]}-trial"
-    kill_after(work / "grpo_1" / "grpo" / "checkpoint-1", chain)
+    process = warm_server.start("training", *chain)
+    process.wait_until((work / "grpo_1" / "grpo" / "checkpoint-1" / "clock.json").exists, TIMEOUT_S)
+    process.kill()
     assert not Path(out).exists()
     output = zoomin_train(*chain)
     assert "GRPO stage 1: 100%" in output

@@ -1,7 +1,5 @@
 """One tokenizer and one small album for all tests of training."""
 
-import importlib
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,14 +7,12 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from tests.support import torch_warnings
 from training.synthetic import album
 from training.synthetic.album import Page
 from training.tiny_model import vocabulary
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    importlib.import_module("torch.utils.mkldnn")  # trl needs it, and torch uses there what torch has deprecated
-
+torch_warnings.import_mkldnn()
 torch.set_num_threads(1)  # a model this small only waits for further threads
 
 

@@ -17,14 +17,20 @@ def test_results_come_in_order_and_are_counted() -> None:
     assert counted == [1, 2, 3, 4, 5, 6]
 
 
+def test_one_worker_is_this_process() -> None:
+    counted: list[int] = []
+    assert run_parallel(lambda _: os.getpid(), "ab", 1, after_each=counted.append) == [os.getpid()] * 2
+    assert counted == [1, 2]
+
+
 def test_a_failure_of_one_job_reaches_the_caller() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        run_parallel(int, ["1", "two"], 1, after_each=ignore)
+        run_parallel(int, ["1", "two"], 2, after_each=ignore)
 
 
 def test_a_process_that_dies_is_an_error_and_no_wait() -> None:
     with pytest.raises(BrokenProcessPool):
-        run_parallel(os._exit, [3], 1, after_each=ignore)
+        run_parallel(os._exit, [3], 2, after_each=ignore)
 
 
 def test_an_interrupt_leaves_the_waiting_jobs_undone(tmp_path: Path) -> None:

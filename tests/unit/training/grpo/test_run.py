@@ -1,4 +1,5 @@
-import json
+"""The choice of a GRPO run, and what it refuses; tests/integration/training/test_grpo_runs.py has whole runs."""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.paths import MODEL
+from tests.support.training_runs import write_split_scenes
 from training.dataset import manifest
 from training.dataset.labeled_image import LabeledImage, Split
 from training.grpo import profiles as grpo_profiles
@@ -19,7 +21,6 @@ from training.grpo.profiles import Stage
 from training.grpo.run_config import GrpoRun
 from training.grpo.validation import ValidationResult
 from training.runs import publishing
-from training.synthetic import scene_files
 
 SMALL: dict[str, Any] = {
     "steps": 2,
@@ -34,12 +35,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("set")
-    splits = [Split.TRAIN] * 4 + [Split.VALIDATION] * 2
-    drawn = [scene_files.write_scene(path, seed) for seed in range(6)]
-    entries = [entry.model_copy(update={"split": split}) for entry, split in zip(drawn, splits, strict=True)]
-    (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
-    return path
+    return write_split_scenes(tmp_path_factory.mktemp("set"), [Split.TRAIN] * 4 + [Split.VALIDATION] * 2)
 
 
 def build_run(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, **changes: Any) -> GrpoRun:
@@ -67,28 +63,6 @@ def finish(run: GrpoRun, outcome: grpo_run.GrpoOutcome) -> None:
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path / "model.safetensors")
-
-
-@pytest.mark.timeout(600)
-def test_both_stages_train_and_leave_a_checkpoint(directory: Path, tmp_path: Path) -> None:
-    first = build_run(directory, tmp_path / "one", stage=1, learning_rate=1e-3, beta=0.01)
-    grpo_run.run_grpo(first)
-    lines = [json.loads(line) for line in (first.directory / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 2]
-    names = {"r_format", "r_iou", "r_verdict", "boxes", "kl", "zero_variance_share", "tokens", "truncated_share"}
-    names |= {"step_s", "tokens_per_s"}
-    assert names < lines[0].keys()
-    assert lines[1]["kl"] > 0, "the second step's answers come from weights that have moved"
-    assert (first.directory / "log.png").stat().st_size > 0
-    assert not list(first.directory.glob("checkpoint-*")), "a run that has ended leaves nothing to go on from"
-
-    second = build_run(directory, tmp_path / "two", stage=2, start=tmp_path / "one")
-    outcome = grpo_run.run_grpo(second)
-    lines = [json.loads(line) for line in (second.directory / "log.jsonl").read_text().splitlines()]
-    assert {"r_verdict", "r_bleu"} < lines[0].keys()
-    assert outcome.start.step == 0
-    assert len(json.loads((second.directory / "own_boxes.json").read_text())) == 4
-    assert Checkpoint.read(tmp_path / "two").card.box_frame == "thousand"
 
 
 def test_the_chosen_weights_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
@@ -144,22 +118,6 @@ def test_what_was_refused_can_be_measured(directory: Path, tmp_path: Path) -> No
     (run.directory / publishing.CONFIGURATION).write_text("{}")
     with pytest.raises(BadSettings, match="another run that has not ended"):  # and not: finished
         grpo_run.run_grpo(run)
-
-
-@pytest.mark.timeout(600)
-def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(directory: Path, tmp_path: Path) -> None:
-    rewards = (("format", 1.0), ("verdict", 1.0), ("bleu", 1.0))
-    changes = {"box_source": "none", "scan_fraction": 0.0, "stage_rewards": rewards, "learning_rate": 1e-2}
-    run = build_run(directory, tmp_path / "out", stage=2, kept="last", **changes)
-    outcome = grpo_run.run_grpo(run)
-    lines = [json.loads(line) for line in (run.directory / "log.jsonl").read_text().splitlines()]
-    assert {"r_format", "r_verdict", "r_bleu"} < lines[0].keys()
-    assert "boxes" not in lines[0], "Query 1 is never asked"
-    assert not (run.directory / "own_boxes.json").exists()
-    assert outcome.chosen.step == 2
-    assert outcome.chosen.i_acc == outcome.chosen.acc, "there is one verdict"
-    assert outcome.failed_checks == {}, "what was kept was not refused"
-    assert Checkpoint.read(run.out).revision != run.start.revision
 
 
 def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp_path: Path) -> None:

@@ -42,5 +42,12 @@ def test_runs_of_other_values_have_working_directories_of_their_own() -> None:
     assert name(scenes=40) != name(scenes=41)
 
 
+def test_what_a_run_is_trained_on_has_a_digest() -> None:
+    assert TinyRun().digest == TinyRun(minutes=5).digest
+    runs = [TinyRun(), TinyRun(seed=1), TinyRun(scenes=8), TinyRun(mix=Mix(scans=4, checks=4))]
+    assert len({run.digest for run in runs}) == 4
+    assert TinyRun(seed=60).first_scene + TinyRun().scenes < 7_000_000
+
+
 def test_a_run_may_have_no_limit_of_time() -> None:
     assert resolve_tiny_run({"minutes": float("inf")}).minutes == float("inf")

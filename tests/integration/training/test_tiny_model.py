@@ -1,3 +1,5 @@
+"""The tiny model from random weights to a checkpoint, on four scenes."""
+
 from pathlib import Path
 
 import pytest
@@ -7,16 +9,9 @@ from training.tiny_model import tiny
 from training.tiny_model.run_config import Mix, TinyRun
 
 
-def test_what_a_run_is_trained_on_has_a_digest() -> None:
-    assert TinyRun().digest == TinyRun(minutes=5).digest
-    runs = [TinyRun(), TinyRun(seed=1), TinyRun(scenes=8), TinyRun(mix=Mix(scans=4, checks=4))]
-    assert len({run.digest for run in runs}) == 4
-    assert TinyRun(seed=60).first_scene + TinyRun().scenes < 7_000_000
-
-
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_run_ends_with_a_checkpoint_and_is_not_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = TinyRun(scenes=4, warm_up_steps=2, sft_steps=3, mix=Mix(scans=2, checks=1))
+    run = TinyRun(scenes=4, warm_up_steps=1, sft_steps=2, mix=Mix(scans=2, checks=1))
     tiny.train_tiny_model(run, out=tmp_path / "model", cache=tmp_path / "cache", workers=1)
     checkpoint = Checkpoint.read(tmp_path / "model")
     assert checkpoint.card.box_frame == "thousand"
