@@ -102,7 +102,7 @@ async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
 
 
 async def test_log_that_was_cut_is_read_on_from_the_cut(tmp_path: Path) -> None:
-    """One worker runs while it happens; another one starts afterwards from its committed offset."""
+    """One worker runs idle while it happens; another one starts afterwards from its committed offset."""
     own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
     settings = build_settings(own)
     running, starting = (KafkaSource(settings.model_copy(update={"group_id": group})) for group in ("a", "b"))
@@ -113,7 +113,10 @@ async def test_log_that_was_cut_is_read_on_from_the_cut(tmp_path: Path) -> None:
         for source in (running, starting):
             await source.start()
             await read_and_commit(source, 40)
-        await starting.close()
+            await source.close()
+        running = KafkaSource(settings.model_copy(update={"group_id": "a"}))
+        await running.start()
+        await poll_idle(running)
 
         own.broker.stop()
         cut_at = cut_batches(tmp_path / "data", settings.input_topic, keep=2)
@@ -130,6 +133,16 @@ async def test_log_that_was_cut_is_read_on_from_the_cut(tmp_path: Path) -> None:
         await running.close()
         await starting.close()
         own.broker.stop()
+
+
+async def poll_idle(source: KafkaSource) -> None:
+    """Poll until the position is known, and on: a fetch without records must not make the source forget its epoch."""
+    idle_polls = 0
+    async with asyncio.timeout(60):
+        while idle_polls < 10:
+            poll_result = await source.poll(max_records=100, paused=frozenset(), committable={}, timeout_s=0.1)
+            assert poll_result.records == []
+            idle_polls += bool(poll_result.positions)
 
 
 async def read_behind_cut(source: KafkaSource) -> tuple[list[bytes | None], list[Truncation]]:
