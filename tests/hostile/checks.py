@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -91,9 +91,9 @@ def check_event(entry: HostileEvent, stored: AbstractSet[str]) -> Check:
     expected = entry.expected
 
     def check(got: Sequence[AnswerRecord]) -> str | None:
-        named = [s.get_header("code") if isinstance(s, Letter) else (s.image.bucket, s.image.key) for s in got]
-        # Verdicts and letters come from two topics: of one record, the verdicts stand first.
-        expected_items = sorted([expected] if isinstance(expected, str) else expected, key=lambda e: isinstance(e, str))
+        answers = (s.get_header("code") if isinstance(s, Letter) else (s.image.bucket, s.image.key) for s in got)
+        named = _sort_answers(answers)
+        expected_items = _sort_answers([expected] if isinstance(expected, str) else expected)
         if len(named) != len(expected_items):
             return f"{named} instead of {expected_items}"
         for found, expected_item in zip(named, expected_items, strict=True):
@@ -103,6 +103,11 @@ def check_event(entry: HostileEvent, stored: AbstractSet[str]) -> Check:
         return None
 
     return check
+
+
+def _sort_answers(answers: Iterable[tuple[str, str] | str]) -> list[tuple[str, str] | str]:
+    """Sort objects before codes: the answers to one record come from two topics and from any of their partitions."""
+    return sorted(answers, key=lambda answer: (isinstance(answer, str), answer))
 
 
 def check_answer(entry: HostileAnswer) -> Check:

@@ -71,6 +71,8 @@ def test_an_event_has_its_objects_or_its_code() -> None:
     mixed = event(("bucket_forbidden", here))
     assert check_event(mixed, {"a"})([found, letter("bucket_forbidden")]) is None
     assert check_event(mixed, {"a"})([found]) is not None
+    both = event((here, ("uploads", "b")))
+    assert check_event(both, {"a", "b"})([build_verdict(key="b"), found]) is None
 
 
 @pytest.mark.parametrize(
