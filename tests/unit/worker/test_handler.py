@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.checkpoint import CheckpointCard
@@ -232,6 +232,7 @@ class FailingEncoder:
         raise ZeroDivisionError("our bug, after the verdict")
 
 
+@settings(max_examples=20)  # each writes the traceback of the failing encoder
 @given(timestamp_ms=st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 1_700_000_000_000_000]))
 async def test_what_happens_after_a_verdict_neither_repeats_nor_ends_it(timestamp_ms: int) -> None:
     s3, broker = FakeS3(buckets={BUCKET: {}}), FakeBroker()
