@@ -62,9 +62,7 @@ def test_an_endpoint_that_is_away_matters_only_when_the_token_has_ended() -> Non
     clock.now = 90.0
     assert provider.token() == "t1"
     clock.now = 100.0
-    with pytest.raises(
-        LoginUnavailableError, match=r"TOKEN_URL .*TimeoutError: timed out"
-    ):
+    with pytest.raises(LoginUnavailableError, match=r"TOKEN_URL .*TimeoutError: timed out"):
         provider.token()
     endpoint.error = None
     assert provider.token().startswith("t")
