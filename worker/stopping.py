@@ -3,12 +3,15 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Coroutine
+from functools import cache
 from typing import TypeVar
 
 from worker.observe import telemetry
 
 Result = TypeVar("Result")
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -25,18 +28,35 @@ def stop_on_signals() -> asyncio.Event:
             main.cancel()
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         running.add_signal_handler(number, request_stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    os.register_at_fork(after_in_child=_reset_signals)
+    _guard_forks()
     return stop
 
 
-def _reset_signals() -> None:
-    """Give signals their default effect; a forked child would otherwise report its own to the parent's loop."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+@cache
+def _guard_forks() -> None:
+    """Give signals their default effect in forked children, which would report theirs to the parent's loop.
+
+    The forking thread holds signals back meanwhile: one that came to the child before its handlers are reset would be
+    reported to the parent and lost in the child.
+    """
+    forking = threading.local()
+
+    def hold_signals() -> None:
+        forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+    def release_signals() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, forking.mask)
+
+    def reset_signals() -> None:
+        signal.set_wakeup_fd(-1)
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_DFL)
+        release_signals()
+
+    os.register_at_fork(before=hold_signals, after_in_parent=release_signals, after_in_child=reset_signals)
 
 
 async def finish_before(stop: asyncio.Event, starting: Coroutine[None, None, Result]) -> Result | None:

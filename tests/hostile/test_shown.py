@@ -42,7 +42,8 @@ ESCAPES = [
     "\x08" * 9,
     "\u2066x\u2069",
 ]
-KEYS = [key for entry in events(Ground()) if isinstance(entry.expected, tuple) for _, key in entry.expected]
+TARGETS = [target for entry in events(Ground()) if isinstance(entry.expected, tuple) for target in entry.expected]
+KEYS = [target[1] for target in TARGETS if not isinstance(target, str)]
 TEXTS = sorted(
     text for text in {*QUOTES, *TAGS, *KEYS, *MARKUP, *ESCAPES} if len(text) <= LONGEST and text != "\ud800"
 )  # which no verdict can hold

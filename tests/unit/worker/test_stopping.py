@@ -75,14 +75,14 @@ async def test_the_first_signal_asks_and_the_second_cancels(number: signal.Signa
 
 def test_a_sigterm_that_comes_before_its_handler_waits_for_it() -> None:
     program = (sys.executable, "-c", EARLY)
-    done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines()[-1] == "stopped"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_a_forked_child_ends_the_child_and_does_not_ask_the_parent_to_stop(number: signal.Signals) -> None:
     program = (sys.executable, "-c", FORKING.format(number=number.name))
-    done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines()[-1] == f"{number.value} False"
 
 
