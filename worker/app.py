@@ -1,5 +1,6 @@
 """Composition root: build the worker from its settings, own all lifetimes, start first what may fail first."""
 
+import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -100,6 +101,7 @@ async def start_worker(
         store=store,
         decoder=decoder,
         file_budget=FileBudget(plan.max_bytes_in_flight),
+        judging=asyncio.Semaphore(settings.flow.max_in_flight),
         engine=supervisor,
         origin=VerdictOrigin(checkpoint, build_model_ref(checkpoint, supervisor.running.version), worker),
         publisher=build_publisher(settings.kafka, worker, kafka, retriers),

@@ -1,5 +1,6 @@
 """The way of one event from record to outcome, top to bottom."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,6 +57,7 @@ class EventHandler:
     store: RetryingStore
     decoder: ImageDecoder
     file_budget: FileBudget
+    judging: asyncio.Semaphore  # events that waited for their bucket come back all at once, beside those in the slots
     engine: VisionEngine
     origin: VerdictOrigin
     publisher: RetryingPublisher
@@ -98,6 +100,7 @@ class EventHandler:
                 share = held.enter_context(self.file_budget.open_share())
                 with watch.time_stage("fetch"):
                     fetched = await self.store.fetch(event.image, share)
+                await held.enter_async_context(self.judging)
                 with watch.time_stage("decode"):
                     view_max_pixels = self.engine.card.scan_max_pixels
                     opening = self.decoder.open_image(fetched.data, view_max_pixels=view_max_pixels)

@@ -67,6 +67,7 @@ def build_handler(
     decoder: ImageDecoder | None = None,
     max_image_bytes: int = 1_000_000,
     budget_bytes: int = 100_000_000,
+    max_judging: int = 1000,
     sampler: LabelSampler | None = None,
 ) -> EventHandler:
     return EventHandler(
@@ -74,6 +75,7 @@ def build_handler(
         store=RetryingStore(BoundedStore(store, max_image_bytes), lambda _bucket: build_retrier()),
         decoder=decoder or InProcessDecoder(),
         file_budget=FileBudget(budget_bytes),
+        judging=asyncio.Semaphore(max_judging),
         engine=engine,
         origin=VerdictOrigin(
             checkpoint=Checkpoint(Path("tiny"), engine.card, "sha256:0"),

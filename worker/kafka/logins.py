@@ -5,6 +5,7 @@ later the client tries again.
 """
 
 import base64
+import http.client
 import importlib.util
 import json
 import re
@@ -89,7 +90,7 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # the cli
                 raise ValueError("access_token holds other characters than a token may")
         except urllib.error.HTTPError as error:
             raise _build_token_error(self._request, f"{error.code} {_read_refusal(error)}") from error
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (http.client.HTTPException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _build_token_error(self._request, f"{type(error).__name__}: {error}") from error
         self._token = token
         self._replace_at, self._ends_at = asked_at + USED_FRACTION * lifetime_s, asked_at + lifetime_s
@@ -180,7 +181,7 @@ def _read_refusal(error: urllib.error.HTTPError) -> str:
         try:
             answer = json.loads(error.read(_MOST_ANSWER_BYTES))
             return f"{answer['error']} {answer.get('error_description', '')}".strip()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (http.client.HTTPException, OSError, ValueError, TypeError, KeyError, AttributeError):
             return str(error.reason)
 
 

@@ -9,16 +9,21 @@ NOT_ENCODED = frozenset({"", "identity", "aws-chunked"})
 """aws-chunked: the framing of an upload, which S3 has undone itself"""
 MAX_LAYERS = 3
 
+BROWSERS_UNDO = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+
 _GZIP_BITS, _ZLIB_BITS, _RAW_BITS = 31, 15, -15
 
 
 def undo_content_encoding(data: bytes, encoding: str, *, limit_bytes: int) -> bytes:
     """Return the bytes behind the encoding, which is the header's value: names in the order they were applied.
 
-    Raises: ImageTooLarge above `limit_bytes`; ImageUndecodable; ImageRefused for an encoding that is not known.
+    If it has a name that browsers do not know, they show the stored bytes as they are, and these are returned.
+    Raises: ImageTooLarge above `limit_bytes`; ImageUndecodable; ImageRefused for an encoding that only browsers undo.
     """
     layers = [name.strip().lower() for name in encoding.split(",")]
     layers = [name for name in layers if name not in NOT_ENCODED]
+    if not BROWSERS_UNDO.issuperset(layers):
+        return data
     if len(layers) > MAX_LAYERS:
         raise ImageRefused(f"its Content-Encoding has {len(layers)} layers; at most {MAX_LAYERS} are undone")
     for name in reversed(layers):

@@ -52,6 +52,7 @@ def build(
     decoder: ImageDecoder | None = None,
     publisher: FakePublisher | None = None,
     budget_bytes: int = 100_000_000,
+    max_judging: int = 1000,
     sampler: LabelSampler | None = None,
 ) -> EventHandler:
     engine = DigestEngine(CheckpointCard(), before=before)
@@ -62,6 +63,7 @@ def build(
         decoder=decoder,
         max_image_bytes=len(PNG),
         budget_bytes=budget_bytes,
+        max_judging=max_judging,
         sampler=sampler,
     )
 
@@ -210,7 +212,10 @@ async def test_a_dead_engine_is_fatal_and_answers_nothing(store: FakeStore, brok
     assert not broker.dead_letters
 
 
-async def test_files_of_all_events_stay_within_the_budget(store: FakeStore, broker: FakeBroker) -> None:
+@pytest.mark.parametrize("bounds", [{"budget_bytes": 2 * len(PNG)}, {"max_judging": 2}])
+async def test_files_and_judged_events_stay_within_their_bounds(
+    bounds: dict[str, int], store: FakeStore, broker: FakeBroker
+) -> None:
     asked_at_once = most = 0
 
     async def before(_query: Query) -> None:
@@ -221,7 +226,7 @@ async def test_files_of_all_events_stay_within_the_budget(store: FakeStore, brok
             await asyncio.sleep(0)
         asked_at_once -= 1
 
-    answering = build(store, broker, before=before, budget_bytes=2 * len(PNG))
+    answering = build(store, broker, before=before, **bounds)
     await asyncio.gather(*(answering.handle(build_record(URL, offset=offset)) for offset in range(10)))
     assert len(broker.verdicts) == 10
     assert most == 2

@@ -1,13 +1,16 @@
+import http.client
 import io
 import json
 import urllib.error
 import urllib.request
 from email.message import Message
 
+import boto3.session
 import pytest
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from kafka.net.sasl.msk import SaslMechanismAwsMskIam
 
 from pipeline.errors import BadSettings
@@ -54,15 +57,16 @@ def test_a_token_is_used_until_it_is_near_its_end() -> None:
     assert tokens == ["t1", "t1", "t2", "t2", "t3"]
 
 
-def test_an_endpoint_that_is_away_matters_only_when_the_token_has_ended() -> None:
+@pytest.mark.parametrize("error", [TimeoutError("away"), http.client.IncompleteRead(b"{"), ValueError("away")])
+def test_an_endpoint_that_is_away_matters_only_when_the_token_has_ended(error: Exception) -> None:
     endpoint, clock = Endpoint(), Clock()
     provider = ClientCredentials(OAUTH, endpoint, clock=clock)
     provider.token()
-    endpoint.error = TimeoutError("timed out")
+    endpoint.error = error
     clock.now = 90.0
     assert provider.token() == "t1"
     clock.now = 100.0
-    with pytest.raises(LoginUnavailableError, match=r"TOKEN_URL .*TimeoutError: timed out"):
+    with pytest.raises(LoginUnavailableError, match=rf"TOKEN_URL .*{type(error).__name__}: "):
         provider.token()
     endpoint.error = None
     assert provider.token().startswith("t")
@@ -122,6 +126,15 @@ def test_what_an_aws_login_lacks_is_named(
     for name in names:
         monkeypatch.setenv(name, "nobody")
     with pytest.raises(LoginUnavailableError, match=problem):
+        check_login(AWS)
+
+
+def test_a_refusal_of_a_role_is_a_failed_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_session: object) -> None:
+        raise ClientError({"Error": {"Code": "Throttling"}}, "AssumeRoleWithWebIdentity")
+
+    monkeypatch.setattr(boto3.session.Session, "get_credentials", refuse)
+    with pytest.raises(LoginUnavailableError, match="Throttling"):
         check_login(AWS)
 
 

@@ -32,7 +32,12 @@ def test_an_encoding_is_undone(encoding: str, data: bytes) -> None:
     assert undo(data, encoding) == IMAGE
 
 
-@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br", "utf-8", ", ".join(["gzip"] * (MAX_LAYERS + 1))])
+@pytest.mark.parametrize("encoding", ["utf-8", "base64", "gzip, x", "x"])
+def test_a_name_that_browsers_do_not_know_leaves_the_bytes_as_they_are(encoding: str) -> None:
+    assert undo(IMAGE, encoding) == IMAGE
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br", ", ".join(["gzip"] * (MAX_LAYERS + 1))])
 def test_an_encoding_that_is_not_undone_is_named(encoding: str) -> None:
     with pytest.raises(ImageRefused, match="Content-Encoding"):
         undo(gzip.compress(IMAGE), encoding)
