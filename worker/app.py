@@ -177,7 +177,12 @@ class KafkaEnds:
 async def connect_kafka(settings: KafkaSettings, retriers: Retriers, stack: AsyncExitStack) -> KafkaEnds:
     source = KafkaSource(settings)
     if settings.delivery == "exactly_once":
-        both = ExactlyOnce(source, KafkaTransactions(settings), on_outage=retriers.build_outage_reporter("broker"))
+        both = ExactlyOnce(
+            source,
+            KafkaTransactions(settings),
+            verdict_topic=settings.verdict_topic,
+            on_outage=retriers.build_outage_reporter("broker"),
+        )
         stack.push_async_callback(both.close)
         await both.check()
         return KafkaEnds(both, both, both.probe)

@@ -7,8 +7,9 @@ messages of a partition are dropped when the partition moves: its new owner hand
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Protocol
 
 from pipeline.errors import BrokerUnavailable, MessageTooLarge, OutageError
@@ -17,6 +18,9 @@ from worker.kafka.leader_epochs import NO_EPOCHS
 from worker.kafka.outgoing import MessageBuilder, OutgoingMessage
 from worker.kafka.poll_result import Membership, Partitions, PollResult
 from worker.observe import telemetry
+
+TRANSACTION_BYTES = 32 * 1024 * 1024
+"""of messages, before compression; more would not reach the brokers within the deadline of a transaction's step"""
 
 
 class ConsumerSource(Protocol):
@@ -65,28 +69,45 @@ class Transactions(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _PendingMessage:
+    partition: int
+    offset: int
     topic: str
     content: OutgoingMessage
     acknowledged: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A transaction that is tried: the offsets that it commits, and the messages that it sends."""
+
+    offsets: dict[int, int] = field(default_factory=dict)
+    messages: list[_PendingMessage] = field(default_factory=list)
 
 
 class ExactlyOnce:
     """Source and delivery in one; at most `max_span` records of each partition, and those in flight, are pending."""
 
     def __init__(
-        self, source: ConsumerSource, transactions: Transactions, *, on_outage: Callable[[OutageError | None], None]
+        self,
+        source: ConsumerSource,
+        transactions: Transactions,
+        *,
+        verdict_topic: str,
+        on_outage: Callable[[OutageError | None], None],
     ) -> None:
         self._source = source
         self._transactions = transactions
+        self._verdict_topic = verdict_topic
         self._on_outage = on_outage
-        self._pending: dict[int, dict[int, list[_PendingMessage]]] = defaultdict(lambda: defaultdict(list))
+        self._pending: dict[int, list[_PendingMessage]] = defaultdict(list)
+        self._unsettled = _Attempt()
         self._assignment: Partitions = frozenset()
         self._membership: Membership | None = None
         self._outcome_known = False
         self._in_outage = False
-        self._has_committed = False
+        self._served: set[str] = set()
 
     async def check(self) -> None:
         """Check the source, and start the first producer.
@@ -109,6 +130,7 @@ class ExactlyOnce:
         )
         for partition in poll_result.revoked | poll_result.lost:
             self._pending.pop(partition, None)
+            self._unsettled.offsets.pop(partition, None)
         self._assignment, self._membership = poll_result.assignment, poll_result.membership
         return poll_result
 
@@ -121,18 +143,23 @@ class ExactlyOnce:
         except MessageTooLarge:
             await self._transactions.refresh_limits()
             raise
-        self._pending[record.partition][record.offset].append(_PendingMessage(topic, message, acknowledged))
+        pending = _PendingMessage(record.partition, record.offset, topic, message, acknowledged)
+        self._pending[record.partition].append(pending)
 
     async def probe(self) -> None:
-        """Check that Kafka takes our transactions; it stands for another event when there is none.
+        """Check that Kafka takes our verdicts; it stands for another event when there is none.
+
+        A topic that has taken nothing since our start may refuse everything for a reason that no check sees.
 
         Raises: BrokerUnavailable.
         """
-        if self._in_outage or not self._has_committed:
+        if self._in_outage:
             raise BrokerUnavailable("no transaction has been committed lately")
+        if self._verdict_topic not in self._served:
+            raise BrokerUnavailable(f"topic {self._verdict_topic} has taken nothing from us yet")
 
     async def commit(self, offsets: Mapping[int, int]) -> bool:
-        """Send all messages below `offsets` and commit these in one transaction.
+        """Send all messages below `offsets` and commit these, in as few transactions of bounded size as there can be.
 
         Returns False if that is not possible now; the caller tries again after a poll.
         """
@@ -142,18 +169,16 @@ class ExactlyOnce:
         try:
             if not self._outcome_known:
                 await self._settle_outcome()
-            messages = [(message.topic, message.content) for message in self._list_below(due)]
-            epochs = self._source.find_epochs(due)
-            self._outcome_known = await self._transactions.commit(messages, due, self._membership, epochs)
+            for attempt in self._split_into_attempts(due):
+                self._outcome_known = await self._try(attempt, self._membership)
+                if not self._outcome_known:
+                    break
         except BrokerUnavailable as error:
             self._outcome_known = False
             self._set_outage(error)
             telemetry.get_logger().debug(telemetry.TRANSACTION_FAILED, detail=error.detail)
             return False
         self._set_outage(None)
-        if self._outcome_known:
-            self._has_committed = True
-            self._acknowledge(due)
         return self._outcome_known
 
     async def measure_lag(self) -> dict[int, int]:
@@ -166,10 +191,29 @@ class ExactlyOnce:
         await self._source.close()
         await self._transactions.close()
 
+    async def _try(self, attempt: _Attempt, membership: Membership) -> bool:
+        """Run one transaction. Returns False if the group has fenced us."""
+        messages = [(message.topic, message.content) for message in attempt.messages]
+        epochs = self._source.find_epochs(attempt.offsets)
+        self._unsettled = attempt
+        committed = await self._transactions.commit(messages, attempt.offsets, membership, epochs)
+        self._unsettled = _Attempt()
+        if committed:
+            self._acknowledge(attempt.messages)
+        return committed
+
     async def _settle_outcome(self) -> None:
-        """Find the outcome of the last transaction: messages below the committed offset have been sent."""
+        """Find the outcome of the transaction that failed last: it was committed where the group has its offset.
+
+        Any other committed offset says nothing about our messages: it may lie above them if the log was cut.
+        """
         await self._transactions.renew()
-        self._acknowledge(await self._source.fetch_committed(self._assignment))
+        unsettled = self._unsettled
+        if unsettled.offsets:
+            committed = await self._source.fetch_committed(self._assignment & unsettled.offsets.keys())
+            sent = {partition for partition, offset in committed.items() if unsettled.offsets[partition] == offset}
+            self._acknowledge([message for message in unsettled.messages if message.partition in sent])
+        self._unsettled = _Attempt()
         self._outcome_known = True
 
     def _set_outage(self, refusal: OutageError | None) -> None:
@@ -177,16 +221,28 @@ class ExactlyOnce:
             self._in_outage = refusal is not None
             self._on_outage(refusal)
 
-    def _list_below(self, offsets: Mapping[int, int]) -> Iterable[_PendingMessage]:
-        for partition, end in offsets.items():
-            for offset in sorted(self._pending.get(partition, ())):
-                if offset < end:
-                    yield from self._pending[partition][offset]
+    def _split_into_attempts(self, due: Mapping[int, int]) -> Iterator[_Attempt]:
+        """Yield transactions of at most `TRANSACTION_BYTES`; all messages of a record are in one, however large."""
+        attempt, size_bytes = _Attempt(), 0
+        for partition, end in due.items():
+            below = sorted((m for m in self._pending[partition] if m.offset < end), key=lambda m: m.offset)
+            for offset, answers in groupby(below, key=lambda message: message.offset):
+                messages = list(answers)
+                added_bytes = sum(message.content.size_bytes for message in messages)
+                if attempt.messages and size_bytes + added_bytes > TRANSACTION_BYTES:
+                    attempt.offsets[partition] = offset
+                    yield attempt
+                    attempt, size_bytes = _Attempt(), 0
+                attempt.messages.extend(messages)
+                size_bytes += added_bytes
+            attempt.offsets[partition] = end
+        yield attempt
 
-    def _acknowledge(self, offsets: Mapping[int, int]) -> None:
-        """Acknowledge and drop the messages below `offsets`."""
-        for message in self._list_below(offsets):
+    def _acknowledge(self, messages: Collection[_PendingMessage]) -> None:
+        """Acknowledge and drop messages that were sent."""
+        sent = set(messages)
+        for message in messages:
+            self._served.add(message.topic)
             message.acknowledged()
-        for partition, end in offsets.items():
-            for offset in [offset for offset in self._pending.get(partition, ()) if offset < end]:
-                del self._pending[partition][offset]
+        for partition in {message.partition for message in messages}:
+            self._pending[partition] = [message for message in self._pending[partition] if message not in sent]

@@ -77,7 +77,12 @@ async def retry_until_served(call: Callable[[], Awaitable[Result]]) -> Result:
 async def test_offsets_of_a_transaction_carry_the_leader_epoch(kafka: KafkaForTests, closing: list[Closable]) -> None:
     settings = build_settings(kafka)
     kafka.send(settings.input_topic, b"a", b"b")
-    both = ExactlyOnce(KafkaSource(settings), KafkaTransactions(settings), on_outage=lambda _refusal: None)
+    both = ExactlyOnce(
+        KafkaSource(settings),
+        KafkaTransactions(settings),
+        verdict_topic=settings.verdict_topic,
+        on_outage=lambda _refusal: None,
+    )
     closing.append(both)
     await retry_until_served(both.check)
     await both.start()

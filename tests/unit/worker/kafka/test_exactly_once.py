@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import BrokerUnavailable, FatalError, MessageTooLarge, OutageError
 from pipeline.wire.record import RawRecord
-from tests.support.fakes_kafka import VERDICT_TOPIC, FakeBroker, FakeSource, FakeTransactions
+from tests.support.fakes_kafka import DEAD_LETTER_TOPIC, VERDICT_TOPIC, FakeBroker, FakeSource, FakeTransactions
 from worker.common.sections import FlowSettings
 from worker.handler import Outcome
 from worker.kafka.exactly_once import ExactlyOnce
@@ -24,7 +24,9 @@ class Worker:
         self.transactions: FakeTransactions = broker.build_transactions()
         self.outages: list[str] = []
         self.acknowledged: list[int] = []
-        self.delivery = ExactlyOnce(self.source, self.transactions, on_outage=self.note_outage)
+        self.delivery = ExactlyOnce(
+            self.source, self.transactions, verdict_topic=VERDICT_TOPIC, on_outage=self.note_outage
+        )
 
     def note_outage(self, refusal: OutageError | None) -> None:
         self.outages.append("over" if refusal is None else refusal.code)
@@ -37,9 +39,9 @@ class Worker:
     async def poll(self) -> PollResult:
         return await self.delivery.poll(max_records=100, paused=NONE, committable={}, timeout_s=0)
 
-    async def answer(self, record: RawRecord) -> None:
+    async def answer(self, record: RawRecord, *, topic: str = VERDICT_TOPIC) -> None:
         await self.delivery.deliver(
-            VERDICT_TOPIC,
+            topic,
             record,
             lambda _limit: OutgoingMessage(None, record.value, ()),
             acknowledged=lambda: self.acknowledged.append(record.offset),
@@ -87,6 +89,88 @@ async def test_what_was_committed_after_all_is_not_sent_again(broker: FakeBroker
     assert await worker.delivery.commit({0: 4})
     assert list_values(broker) == [b"a", b"b", b"c", b"d"]
     assert worker.acknowledged == [0, 1, 2, 3]
+
+
+async def test_an_offset_that_was_committed_before_the_log_was_cut_acknowledges_nothing(broker: FakeBroker) -> None:
+    broker.send(b"a", b"b", b"c")
+    broker.commit_elsewhere(100, partition=0)
+    worker = await Worker(broker).start()
+    for record in (await worker.poll()).records:
+        await worker.answer(record)
+    worker.transactions.errors.append(BrokerUnavailable("the connection died"))
+    assert not await worker.delivery.commit({0: 2})
+    assert await worker.delivery.commit({0: 3})
+    assert (list_values(broker), worker.acknowledged) == ([b"a", b"b", b"c"], [0, 1, 2])
+
+
+async def test_answers_to_records_that_were_read_after_a_cut_are_not_taken_for_those_of_an_earlier_attempt(
+    broker: FakeBroker, worker: Worker
+) -> None:
+    worker.transactions.late_errors.append(BrokerUnavailable("no answer came"))
+    assert not await worker.delivery.commit({0: 4})
+    broker.log[0].clear()
+    broker.send(b"x", b"y")
+    for record in (await worker.poll()).records:
+        await worker.answer(record)
+    assert await worker.delivery.commit({0: 2})
+    assert list_values(broker) == [b"a", b"b", b"c", b"d", b"x", b"y"]
+    assert worker.acknowledged == [0, 1, 2, 3, 0, 1]
+
+
+async def test_the_offset_of_another_owner_acknowledges_nothing(broker: FakeBroker, worker: Worker) -> None:
+    """The new owner has stopped exactly where our attempt would have."""
+    worker.transactions.errors.append(BrokerUnavailable("the connection died"))
+    assert not await worker.delivery.commit({0: 4})
+    broker.evict(worker.source)
+    for record in (await worker.poll()).records:
+        await worker.answer(record)
+    await worker.poll()
+    broker.commit_elsewhere(4, partition=0)
+    assert await worker.delivery.commit({0: 4})
+    assert (list_values(broker), worker.acknowledged) == ([b"a", b"b", b"c", b"d"], [0, 1, 2, 3])
+
+
+async def test_a_large_commit_is_split_into_transactions_of_bounded_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = FakeBroker(partitions=2)
+    broker.send(*[b"x" * 300] * 3)
+    broker.send(*[b"y" * 300] * 2, partition=1)
+    worker = await Worker(broker).start()
+    for record in (await worker.poll()).records:
+        await worker.answer(record)
+        await worker.answer(record)
+    monkeypatch.setattr("worker.kafka.exactly_once.TRANSACTION_BYTES", 2000)
+    assert await worker.delivery.commit({0: 3, 1: 2})
+    assert broker.commits == [{0: 2}, {0: 3, 1: 1}, {1: 2}]
+    assert list_values(broker) == [b"x" * 300] * 6 + [b"y" * 300] * 4
+
+
+async def test_a_record_whose_answers_are_larger_than_a_transaction_has_one_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, broker: FakeBroker, worker: Worker
+) -> None:
+    monkeypatch.setattr("worker.kafka.exactly_once.TRANSACTION_BYTES", 1)
+    assert await worker.delivery.commit({0: 4})
+    assert broker.commits == [{0: 1}, {0: 2}, {0: 3}, {0: 4}]
+
+
+async def test_when_a_later_one_of_several_transactions_fails_the_earlier_ones_stay(
+    monkeypatch: pytest.MonkeyPatch, broker: FakeBroker, worker: Worker
+) -> None:
+    monkeypatch.setattr("worker.kafka.exactly_once.TRANSACTION_BYTES", 1)
+    accepted = worker.transactions.commit
+
+    async def fail_third(messages, offsets, *more):  # type: ignore[no-untyped-def]
+        if offsets == {0: 3}:
+            worker.transactions.late_errors.append(BrokerUnavailable("no answer came"))
+            monkeypatch.undo()
+        return await accepted(messages, offsets, *more)
+
+    monkeypatch.setattr(worker.transactions, "commit", fail_third)
+    assert not await worker.delivery.commit({0: 4})
+    assert worker.acknowledged == [0, 1]
+    assert await worker.delivery.commit({0: 4})
+    assert (list_values(broker), worker.acknowledged) == ([b"a", b"b", b"c", b"d"], [0, 1, 2, 3])
 
 
 async def test_answers_of_a_partition_that_was_taken_are_never_seen(broker: FakeBroker, worker: Worker) -> None:
@@ -205,3 +289,17 @@ async def test_a_probe_is_content_once_a_transaction_was_committed_and_none_fail
     assert not await worker.delivery.commit({0: 4})
     with pytest.raises(BrokerUnavailable):
         await worker.delivery.probe()
+
+
+async def test_a_probe_is_not_content_before_the_verdict_topic_has_taken_a_verdict(broker: FakeBroker) -> None:
+    broker.send(b"a", b"b", b"c")
+    worker = await Worker(broker).start()
+    ignored, malformed, judged = (await worker.poll()).records
+    assert await worker.delivery.commit({0: ignored.offset + 1})
+    await worker.answer(malformed, topic=DEAD_LETTER_TOPIC)
+    assert await worker.delivery.commit({0: malformed.offset + 1})
+    with pytest.raises(BrokerUnavailable, match=VERDICT_TOPIC):
+        await worker.delivery.probe()
+    await worker.answer(judged)
+    assert await worker.delivery.commit({0: judged.offset + 1})
+    await worker.delivery.probe()
