@@ -42,17 +42,13 @@ class Child:
             *(os.getpid(), child_socket.fileno(), self._memory),
             *(limits.max_pixels, limits.keep_pixels, limits.memory_limit_mib, alarm_s, limits.niceness),
         )
-        with child_socket:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.sandbox.decoding_child", *map(str, numbers)],
-                pass_fds=(child_socket.fileno(), self._memory),
-                # The environment holds no credentials: this process reads untrusted bytes.
-                env={"PYTHONPATH": os.pathsep.join(sys.path), **HEAP_SETTINGS},
-                process_group=0,  # Ctrl-C reaches the parent alone, which still needs the image under way
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # C libraries complain there about broken files
-            )
+        try:
+            self.process = self._start(numbers, child_socket)
+        except OSError:
+            self.release()
+            raise
+        finally:
+            child_socket.close()
         self._max_pixels = limits.max_pixels
         self._ready = False
 
@@ -77,10 +73,29 @@ class Child:
             os.ftruncate(self._memory, 0)
 
     def end(self) -> None:
+        self.kill()
+        self.release()
+
+    def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def release(self) -> None:
+        """Close what belongs to the killed process, once."""
         self._socket.close()
         os.close(self._memory)
+
+    def _start(self, numbers: tuple[int, ...], child_socket: socket.socket) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline.sandbox.decoding_child", *map(str, numbers)],
+            pass_fds=(child_socket.fileno(), self._memory),
+            # The environment holds no credentials: this process reads untrusted bytes.
+            env={"PYTHONPATH": os.pathsep.join(sys.path), **HEAP_SETTINGS},
+            process_group=0,  # Ctrl-C reaches the parent alone, which still needs the image under way
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # C libraries complain there about broken files
+        )
 
     def _await_start(self) -> None:
         self._socket.settimeout(START_DEADLINE_S)

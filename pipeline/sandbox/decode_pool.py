@@ -170,7 +170,7 @@ class DecodePool:
     async def _free(self, kept: KeptPixels) -> None:
         try:
             await self._run(lambda decoder: decoder.drop(kept), owner=kept.decoder)
-        except (ZoomInError, RuntimeError):  # the process ended, or the pool is closed: nothing is kept any more
+        except (ZoomInError, RuntimeError, OSError):  # the process ended, or the pool is closed: nothing is kept
             return
 
 

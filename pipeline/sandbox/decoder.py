@@ -183,8 +183,10 @@ class Decoder:
 
     def _replace(self) -> None:
         if not self._closed:
-            self._child.end()
-            self._child = Child(self._limits)
+            self._child.kill()
+            successor = Child(self._limits)  # if it cannot start, the dead child stays, and the next image tries again
+            self._child.release()
+            self._child = successor
 
 
 def _check_size(size_px: geometry.Size, known_px: geometry.Size | None, max_pixels: int) -> None:

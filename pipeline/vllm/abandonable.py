@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -20,6 +21,7 @@ async def run_in_abandonable_thread(call: Callable[[], Result]) -> Result:
     finished.set_running_or_notify_cancel()
 
     def run_call() -> None:
+        resource_tracker.ensure_running()  # its start, else by the first process, unblocks SIGINT in this thread
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             finished.set_result(call())

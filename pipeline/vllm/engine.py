@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import importlib.metadata
 import multiprocessing
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,7 @@ class VllmEngine:
 
         Raises: BadSettings if checkpoint and options cannot work together; EngineDead if the engine does not start.
         """
+        client: Client | None = None
         try:
             client = await run_in_abandonable_thread(lambda: _start_client(checkpoint, options))
             engine = cls(checkpoint, options, client)
@@ -77,6 +79,8 @@ class VllmEngine:
         except asyncio.CancelledError:
             for process in multiprocessing.active_children():
                 process.kill()
+            if client is not None:
+                threading.Thread(target=client.shutdown, name="shutdown", daemon=True).start()
             raise
         return engine
 

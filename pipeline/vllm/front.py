@@ -99,6 +99,7 @@ class Front:
         for result in self._results.values():
             if not result.done():
                 result.set_exception(EngineDead(detail))
+                result.exception()  # marks it as read: a call that still waits for its turn to write never reads it
         self._writer.transport.abort()
 
     def _send(self, message: Message) -> None:

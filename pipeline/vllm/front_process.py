@@ -7,6 +7,7 @@ interpreter for itself. It ends when their socket closes, and with the worker's 
 import asyncio
 import os
 import socket
+import traceback
 from typing import TYPE_CHECKING
 
 from pipeline.checkpoint import Checkpoint
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 def run_front(checkpoint: Checkpoint, options: EngineOptions, place: FrontPlace, worker: socket.socket) -> None:
     """Serve until the worker closes the socket."""
     end_with_parent()
-    asyncio.run(_serve(checkpoint, options, place, worker))
+    try:
+        asyncio.run(_serve(checkpoint, options, place, worker))
+    except BaseException:  # noqa: BLE001 - the process ends with it
+        traceback.print_exc()
+        os._exit(1)  # a normal exit would wait for threads of vLLM, with our socket still open
 
 
 async def _serve(checkpoint: Checkpoint, options: EngineOptions, place: FrontPlace, worker: socket.socket) -> None:

@@ -9,7 +9,10 @@ START_METHOD = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
 
 
 def build_process_environment(threads: int, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables to set beside those of `environment`; each process uses `threads` OpenMP threads."""
+    """Return the variables to set beside those of `environment`.
+
+    On the CPU build each process uses `threads` OpenMP threads; on GPUs vLLM chooses, by its processes for each GPU.
+    """
     defaults = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
@@ -18,11 +21,13 @@ def build_process_environment(threads: int, environment: Mapping[str, str]) -> d
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "OMP_NUM_THREADS": str(threads),
         # A thread that waits by spinning takes the CPU core from the thread it waits for: ten times slower under load.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # A front waits for the core while it loads; the deadline of the whole start is the supervisor's.
+        "VLLM_ENGINE_READY_TIMEOUT_S": "1800",
     }
     if is_cpu_build():
+        defaults["OMP_NUM_THREADS"] = str(threads)
         # The CPU build then runs the model in the engine's core process itself, not in a second child that competes
         # with it for the CPU: 40 to 50 % more requests/s on two cores.
         defaults["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"

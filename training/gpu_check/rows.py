@@ -1,5 +1,6 @@
 """Define a row of the check's table: one thing that was tried, its outcome and its numbers."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -17,3 +18,6 @@ class CheckRow(BaseModel):
     outcome: Outcome = "ok"
     values: dict[str, float | str] = {}
     detail: str = ""
+
+
+Report = Callable[[CheckRow], None]

@@ -8,8 +8,7 @@ from pipeline.checkpoint import CheckpointCard
 from training.gpu_check import dummy_checkpoint, machine, serving, training_steps
 from training.gpu_check.machine import Machine, MemoryMeter
 from training.gpu_check.plan import CheckPlan
-from training.gpu_check.rows import CheckRow
-from training.gpu_check.serving import Report
+from training.gpu_check.rows import CheckRow, Report
 from training.qwen import sizes
 from training.sft import memory
 from training.sft.profiles import resolve_sft_profile
@@ -43,7 +42,7 @@ def choose_tensor_parallel(size: str, here: Machine) -> int:
     """Return the fewest GPUs, a power of two, on which the weights take at most three quarters of the memory."""
     weights_gib = 2 * sum(p.numel() for p in sizes.build_on_meta(sizes.load_config(size)).parameters()) / 2**30
     spread = 1
-    while spread < len(here.devices) and weights_gib / spread > 0.75 * here.memory_gib:
+    while 2 * spread <= len(here.devices) and weights_gib / spread > 0.75 * here.memory_gib:
         spread *= 2
     return spread
 

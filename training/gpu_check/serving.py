@@ -1,23 +1,20 @@
 """Run the serving part of the check in a process of its own, stop it with SIGTERM, and look for what it left behind."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from training.gpu_check.plan import CheckPlan
-from training.gpu_check.rows import CORE, STOP, WAITING, CheckRow
+from training.gpu_check.rows import CORE, STOP, WAITING, CheckRow, Report
 
 STOP_DEADLINE_S = 60.0
 ORPHAN_DEADLINE_S = 10.0
-
-Report = Callable[[CheckRow], None]
 
 
 async def check_serving(plan: CheckPlan, report: Report, *, seconds: float) -> None:
@@ -34,15 +31,15 @@ async def check_serving(plan: CheckPlan, report: Report, *, seconds: float) -> N
     try:
         async with asyncio.timeout(seconds):
             cores = await _report_rows(child, report, log)
+        for core in cores:
+            report(await check_orphan(core))
     except TimeoutError:
         report(CheckRow(name="serving", outcome="failed", detail=f"not done within {seconds:.0f} s; see {log}"))
-        return
     finally:
-        with suppress(ProcessLookupError):
-            child.kill()  # the parent-death watchdog ends the engine's core
-        await child.wait()
-    for core in cores:
-        report(await check_orphan(core))
+        if child.returncode is None:
+            # Its group has the engine's core, which watches its parent only once it has loaded.
+            os.killpg(child.pid, signal.SIGKILL)
+            await child.wait()
 
 
 async def _report_rows(child: Process, report: Report, log: Path) -> list[int]:

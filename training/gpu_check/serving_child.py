@@ -1,7 +1,7 @@
 """Run as the serving part of the check: start an engine, ask it, kill its core, start anew, reload, wait for SIGTERM.
 
 Started by training/gpu_check/serving.py with a CheckPlan as JSON; each row goes to stdout as a line of JSON when it is
-known. The process of its own shows what is left of the engine when its parent process ends.
+known, and nothing else does. The process of its own shows what is left of the engine when its parent process ends.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -26,7 +25,7 @@ from pipeline.verdict import BoundingBox, RgbImage
 from pipeline.vllm.engine import VllmEngine
 from pipeline.vllm.options import EngineOptions
 from training.gpu_check.plan import CheckPlan
-from training.gpu_check.rows import CORE, STOP, WAITING, CheckRow
+from training.gpu_check.rows import CORE, STOP, WAITING, CheckRow, Report
 
 SAME_P_GENERATED = 0.01
 """largest difference that other batches make"""
@@ -35,10 +34,16 @@ COARSE_PX = 8
 
 
 def main() -> None:
-    asyncio.run(_check_serving(CheckPlan.model_validate_json(sys.argv[1])))
+    rows = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # vLLM and NCCL print there too, which are no rows
+
+    def report(row: CheckRow) -> None:
+        print(row.model_dump_json(), file=rows, flush=True)
+
+    asyncio.run(_check_serving(CheckPlan.model_validate_json(sys.argv[1]), report))
 
 
-async def _check_serving(plan: CheckPlan) -> None:
+async def _check_serving(plan: CheckPlan, report: Report) -> None:
     stop, signals = asyncio.Event(), []
 
     def note_signal() -> None:
@@ -47,47 +52,48 @@ async def _check_serving(plan: CheckPlan) -> None:
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, note_signal)
     checkpoint = Checkpoint.read(plan.checkpoint)
-    engine = await _start_engine(plan, checkpoint, "engine start")
-    _print_row(describe_core())
+    engine = await _start_engine(plan, checkpoint, "engine start", report)
+    report(describe_core())
     for count in plan.in_flight:
-        _print_row(await _measure_queries(engine, plan, count))
-    _print_row(await _kill_core(engine, plan))
+        report(await _measure_queries(engine, plan, count))
+    report(await _kill_core(engine, plan))
     await engine.close()
-    engine = await _start_engine(plan, checkpoint, "engine restart")
-    _print_row(await sleep_and_wake(engine, plan))
-    _print_row(await _reload_weights(engine, plan))
-    _print_row(CheckRow(name=WAITING))
+    engine = await _start_engine(plan, checkpoint, "engine restart", report)
+    report(await sleep_and_wake(engine, plan))
+    report(await _reload_weights(engine, plan))
+    report(CheckRow(name=WAITING))
     await stop.wait()
     await engine.close()
-    _print_row(judge_stop(len(signals)))
+    report(judge_stop(len(signals)))
 
 
-async def _start_engine(plan: CheckPlan, checkpoint: Checkpoint, name: str) -> VllmEngine:
+async def _start_engine(plan: CheckPlan, checkpoint: Checkpoint, name: str, report: Report) -> VllmEngine:
     began = time.monotonic()
     options = EngineOptions(
         max_num_seqs=min(256, 2 * max(plan.in_flight)),
+        max_in_flight=max(plan.in_flight),
         tensor_parallel_size=plan.tensor_parallel,
         query_timeout_s=plan.minutes * 60,
         sleep_mode=not plan.on_cpu,
     )
     engine = await VllmEngine.start(checkpoint, options)
-    _print_row(CheckRow(name=name, values={"seconds": _count_seconds(began)}))
+    report(CheckRow(name=name, values={"seconds": _count_seconds(began)}))
     return engine
 
 
 def describe_core() -> CheckRow:
     """Check that the engine's core is a spawned process: a forked one would inherit our signal handlers."""
     core = _find_core()
-    command = Path(f"/proc/{core}/cmdline").read_text().replace("\0", " ")
-    spawned = "spawn_main" in command or "--multiprocessing-fork" in command
-    detail = "" if spawned else f"it was not spawned: {command[:100]}"
-    return CheckRow(name=CORE, outcome="ok" if spawned else "failed", values={"pid": core}, detail=detail)
+    spawned = isinstance(core, multiprocessing.context.SpawnProcess)
+    detail = "" if spawned else f"it was not spawned: {type(core).__name__}"
+    return CheckRow(name=CORE, outcome="ok" if spawned else "failed", values={"pid": core.pid or 0}, detail=detail)
 
 
 async def _measure_queries(engine: VllmEngine, plan: CheckPlan, count: int) -> CheckRow:
     """Ask both queries about `count` new images at once, each with two crops."""
+    queries = [build_queries(engine, plan, seed=count * 1000 + number) for number in range(count)]
     began = time.monotonic()
-    answered = await asyncio.gather(*(_ask_both(engine, plan, seed=count * 1000 + n) for n in range(count)))
+    answered = await asyncio.gather(*(_ask_both(engine, *pair) for pair in queries))
     seconds = time.monotonic() - began
     answers = [answer for pair, _ in answered for answer in pair]
     latencies = [latency for _, latency in answered]
@@ -103,8 +109,7 @@ async def _measure_queries(engine: VllmEngine, plan: CheckPlan, count: int) -> C
     )
 
 
-async def _ask_both(engine: VllmEngine, plan: CheckPlan, *, seed: int) -> tuple[tuple[Answer, Answer], float]:
-    scan, check = build_queries(engine, plan, seed=seed)
+async def _ask_both(engine: VllmEngine, scan: Query, check: Query) -> tuple[tuple[Answer, Answer], float]:
     began = time.monotonic()
     answers = await engine.ask(scan), await engine.ask(check)
     return answers, time.monotonic() - began
@@ -130,9 +135,10 @@ def _measure_reuse(checks: Sequence[Answer]) -> float:
 
 async def _kill_core(engine: VllmEngine, plan: CheckPlan) -> CheckRow:
     """Kill the core with queries in flight: each has to fail with EngineDead at once."""
-    asked = [asyncio.create_task(_ask_both(engine, plan, seed=n)) for n in range(max(plan.in_flight))]
+    queries = [build_queries(engine, plan, seed=number) for number in range(max(plan.in_flight))]
+    asked = [asyncio.create_task(_ask_both(engine, *pair)) for pair in queries]
     await asyncio.sleep(0)  # every task has asked its first query
-    os.kill(_find_core(), signal.SIGKILL)
+    _find_core().kill()
     began = time.monotonic()
     results = await asyncio.gather(*asked, return_exceptions=True)
     dead = sum(isinstance(result, EngineDead) for result in results)
@@ -147,21 +153,21 @@ async def sleep_and_wake(engine: VllmEngine, plan: CheckPlan) -> CheckRow:
     name = "sleep and wake"
     if plan.on_cpu:
         return CheckRow(name=name, outcome="skipped", detail="vLLM's CPU build has no sleep mode")
-    before = await _ask_both(engine, plan, seed=1)
+    before = await _ask_both(engine, *build_queries(engine, plan, seed=1))
     began = time.monotonic()
     await engine.sleep()
     asleep = time.monotonic()
     await engine.wake_up()
     values: dict[str, float | str] = {"sleep_s": round(asleep - began, 2), "wake_s": _count_seconds(asleep)}
-    return compare_answers(name, before[0], (await _ask_both(engine, plan, seed=1))[0], values)
+    return compare_answers(name, before[0], (await _ask_both(engine, *build_queries(engine, plan, seed=1)))[0], values)
 
 
 async def _reload_weights(engine: VllmEngine, plan: CheckPlan) -> CheckRow:
-    before, _ = await _ask_both(engine, plan, seed=2)
+    before, _ = await _ask_both(engine, *build_queries(engine, plan, seed=2))
     began = time.monotonic()
     await engine.reload_weights(plan.checkpoint)
     values: dict[str, float | str] = {"seconds": _count_seconds(began)}
-    return compare_answers("reload", before, (await _ask_both(engine, plan, seed=2))[0], values)
+    return compare_answers("reload", before, (await _ask_both(engine, *build_queries(engine, plan, seed=2)))[0], values)
 
 
 def compare_answers(
@@ -180,18 +186,13 @@ def judge_stop(signals: int) -> CheckRow:
     return CheckRow(name=STOP, outcome="ok" if signals == 1 else "failed", detail=detail)
 
 
-def _find_core() -> int:
-    (core,) = (child.pid for child in multiprocessing.active_children())
-    assert core is not None
+def _find_core() -> multiprocessing.process.BaseProcess:
+    (core,) = multiprocessing.active_children()
     return core
 
 
 def _count_seconds(began: float) -> float:
     return round(time.monotonic() - began, 2)
-
-
-def _print_row(row: CheckRow) -> None:
-    print(row.model_dump_json(), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from pipeline.errors import BadSettings
+from pipeline.machine import count_cores
 from pipeline.vllm.runtime import build_process_environment
 from worker.common.sections import (
     EngineSettings,
@@ -115,7 +116,7 @@ def override_settings(environment: Mapping[str, str], *, without: Iterable[str] 
 
 def apply_process_environment() -> None:
     """Reserve half the cores for the engine: brokers, decoders and our own loop share the rest."""
-    os.environ.update(build_process_environment(max(1, (os.cpu_count() or 2) // 2), os.environ))
+    os.environ.update(build_process_environment(max(1, count_cores() // 2), os.environ))
 
 
 def _build_section_name(section: str) -> str:

@@ -1,5 +1,7 @@
 import ast
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -97,6 +99,26 @@ def test_a_stuck_child_is_killed_and_replaced(decoder: Decoder, find_child: Find
         decoder.decode(SMALL)
     assert not stuck.is_running()
     assert decoder.decode(SMALL).size_px == (64, 48)
+
+
+def test_a_successor_that_cannot_start_is_tried_again_and_closes_nothing_of_others(
+    decoder: Decoder, find_child: FindChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder.decode(SMALL)
+    find_child().kill()
+    find_child().wait(timeout=20)
+
+    def fail(_name: str) -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "memfd_create", fail)
+            with pytest.raises(OSError, match="too many open files"):
+                decoder.decode(SMALL)
+    with Path(os.devnull).open() as others:
+        assert decoder.decode(SMALL).size_px == (64, 48)
+        os.fstat(others.fileno())
 
 
 def test_an_image_does_not_pay_for_a_child_that_died_before(decoder: Decoder, find_child: FindChild) -> None:

@@ -64,7 +64,14 @@ def test_without_a_gpu_nothing_is_tried(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "gpus", "memory_gib", "spread"),
-    [("7b", 1, H200, 1), ("7b", 8, A100, 1), ("32b", 1, H200, 1), ("32b", 8, H200, 1), ("32b", 4, A100, 4)],
+    [
+        ("7b", 1, H200, 1),
+        ("7b", 8, A100, 1),
+        ("32b", 1, H200, 1),
+        ("32b", 8, H200, 1),
+        ("32b", 4, A100, 4),
+        ("32b", 3, A100, 2),
+    ],
 )
 def test_an_engine_takes_as_many_gpus_as_its_weights_need(size: str, gpus: int, memory_gib: float, spread: int) -> None:
     assert run.choose_tensor_parallel(size, Machine(("GPU",) * gpus, memory_gib)) == spread
