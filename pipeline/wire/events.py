@@ -10,7 +10,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pipeline.errors import MalformedEvent, PoisonError
-from pipeline.wire.entries import Entry, IgnoredEntry, ImageEvent, ImageRef, NamedImage, Place, RefusedEntry
+from pipeline.wire.entries import (
+    Entry,
+    IgnoredEntry,
+    ImageEvent,
+    ImageRef,
+    Index,
+    NamedImage,
+    Place,
+    RefusedEntry,
+    format_index,
+)
 from pipeline.wire.envelopes import Item, Nesting, decode_text, split_record
 from pipeline.wire.event_shapes import MAX_ID_LENGTH, ImageEventMessage, strip_quotes, validate
 from pipeline.wire.messages import NAMESPACE
@@ -34,6 +44,8 @@ REPLAY_OF_HEADER = "zoomin-replay-of"
 MAX_IMAGES = 100
 MAX_ENTRIES = 1000
 """with the ignored ones; they are read on the event loop"""
+MAX_LETTERS_BYTES = 16 * 1024 * 1024
+"""of a record's own dead letters together: each of them holds the whole record"""
 
 
 def parse_record(record: RawRecord, addressing: Addressing) -> list[Entry]:
@@ -46,7 +58,8 @@ def parse_record(record: RawRecord, addressing: Addressing) -> list[Entry]:
     try:
         first_place = _read_first_place(record)
         entries = _list_bounded(_read_entries(record, first_place, addressing))
-        return _select_replayed(entries, first_place, record.get_header(EVENT_ID_HEADER))
+        meant = _select_replayed(entries, first_place, record.get_header(EVENT_ID_HEADER))
+        return _share_letter(meant, record.size_bytes, first_place.index)
     except MalformedEvent as error:
         return [RefusedEntry(error)]
 
@@ -174,3 +187,19 @@ def _select_replayed(entries: list[Entry], place: Place, header: bytes | None) -
     if not named:
         raise MalformedEvent(f"none of the {len(answered)} images has the replayed id {redact_text(event_id)}")
     return [named[0]]
+
+
+def _share_letter(entries: list[Entry], record_bytes: int, index: Index) -> list[Entry]:
+    """Return the entries with one refusal for all broken ones if letters of their own were too large together.
+
+    `index`: of all these entries; a replay of the shared letter reads every one of them again, under the same ids.
+    """
+    refused = [entry for entry in entries if isinstance(entry, RefusedEntry)]
+    if len(refused) < 2 or len(refused) * record_bytes <= MAX_LETTERS_BYTES:
+        return entries
+    first = refused[0]
+    detail = (
+        f"too many broken entries for a record of this size ({record_bytes} bytes): {len(refused)} share this letter; "
+        f"the first is at index {format_index(first.index)}: {first.error.code}: {first.error.detail[:256]}"
+    )
+    return [RefusedEntry(MalformedEvent(detail), index), *(e for e in entries if not isinstance(e, RefusedEntry))]

@@ -17,6 +17,11 @@ class RawRecord:
     value: bytes | None
     headers: Headers = ()
 
+    @property
+    def size_bytes(self) -> int:
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
     def get_header(self, name: str) -> bytes | None:
         """Return the value of the last header of this name: the header that was added last wins."""
         return next((value for key, value in reversed(self.headers) if key == name), None)

@@ -1,7 +1,11 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from pipeline.wire.entries import IgnoredEntry, ImageEvent, ImageRef, RefusedEntry
 from pipeline.wire.events import parse_record
+from pipeline.wire.record import RawRecord
 from tests.support.builders import AWS, build_bridge_event, build_notification, build_record
 from tests.support.entries import read_events, read_ignored, read_images, read_malformed
 
@@ -160,6 +164,51 @@ def test_too_many_entries_are_one_refusal() -> None:
     removed = [{"eventName": "ObjectRemoved:Delete"}]
     assert len(read_ignored({"Records": removed * 1000})) == 1000
     assert read_malformed({"Records": removed * 1001}) == "more than 1000 entries in one record"
+
+
+def build_mixed_record(broken: int, *, padding: int = 0, **kw: Any) -> RawRecord:
+    """Build a record with a good entry between two groups of broken ones; it may have a large header, too."""
+    names = ["../a"] * (broken // 2) + ["good"] + ["../b"] * (broken - broken // 2)
+    record = build_record(build_notification(*[("photos", name) for name in names]), **kw)
+    return replace(record, headers=(*record.headers, ("padding", b"x" * padding)))
+
+
+def test_many_broken_entries_of_a_large_record_share_one_letter_and_their_neighbours_are_judged() -> None:
+    """Each letter of its own would hold the whole record."""
+    shared, good = parse_record(build_mixed_record(40, padding=900_000), AWS)
+    assert isinstance(good, ImageEvent)
+    assert (good.image.key, good.index) == ("good", (20,))
+    assert isinstance(shared, RefusedEntry)
+    assert (shared.error.code, shared.index, shared.event_id) == ("malformed_event", (), None)
+    for named in ("40 share this letter", "index 0", "only dots"):
+        assert named in shared.error.detail
+
+
+@pytest.mark.parametrize(("broken", "padding"), [(40, 0), (10, 900_000), (1, 17_000_000)])
+def test_broken_entries_have_letters_of_their_own_while_these_are_small_together(broken: int, padding: int) -> None:
+    entries = parse_record(build_mixed_record(broken, padding=padding), AWS)
+    assert len(entries) == broken + 1
+    assert all(entry.index for entry in entries)
+
+
+def test_a_replay_of_a_shared_letter_means_what_that_letter_has_named() -> None:
+    """It means all entries: the good one has its id of before, the broken ones may be readable by then."""
+    _, first_good = parse_record(build_mixed_record(40, padding=900_000), AWS)
+    headers: dict[str, bytes | None] = {"zoomin-replay-of": b"zoomin.images/3@42"}
+    replayed = build_mixed_record(40, padding=900_000, offset=99, headers=headers)
+    shared, good = parse_record(replayed, AWS)
+    assert good == first_good
+    assert isinstance(shared, RefusedEntry)
+
+
+def test_a_shared_letter_of_a_replayed_member_names_that_member() -> None:
+    member = build_notification(*[("photos", "../a")] * 40)
+    headers: dict[str, bytes | None] = {"zoomin-replay-of": b"zoomin.images/3@42#1"}
+    record = build_record([{"url": "s3://photos/a"}, member], headers=headers)
+    (shared,) = parse_record(replace(record, headers=(*record.headers, ("padding", b"x" * 900_000))), AWS)
+    assert isinstance(shared, RefusedEntry)
+    assert (shared.index, "index 1.0" in shared.error.detail) == ((1,), True)
+    assert len(shared.error.detail) <= 512
 
 
 def test_a_hundred_images_are_read() -> None:
