@@ -75,6 +75,7 @@ class _PendingMessage:
     offset: int
     topic: str
     content: OutgoingMessage
+    size_bytes: int
     acknowledged: Callable[[], None]
 
 
@@ -137,13 +138,18 @@ class ExactlyOnce:
     async def deliver(
         self, topic: str, record: RawRecord, build_message: MessageBuilder, *, acknowledged: Callable[[], None]
     ) -> None:
-        """Keep the message until the commit that passes `record`. Raises: what `build_message` raises."""
+        """Keep the message until the commit that passes `record`; a dead letter maybe without key and value.
+
+        Raises: what `build_message` raises.
+        """
         try:
             message = build_message(self._transactions.limit_bytes[topic])
         except MessageTooLarge:
             await self._transactions.refresh_limits()
             raise
-        pending = _PendingMessage(record.partition, record.offset, topic, message, acknowledged)
+        if topic != self._verdict_topic and self._count_bytes(record) + message.size_bytes > TRANSACTION_BYTES:
+            message = build_message(0)  # all answers of a record are in one transaction
+        pending = _PendingMessage(record.partition, record.offset, topic, message, message.size_bytes, acknowledged)
         self._pending[record.partition].append(pending)
 
     async def probe(self) -> None:
@@ -185,6 +191,7 @@ class ExactlyOnce:
         return await self._source.measure_lag()
 
     async def rebuild(self) -> None:
+        self._membership = None  # until the next poll no consumer knows the outcome of an attempt
         await self._source.rebuild()
 
     async def close(self) -> None:
@@ -221,14 +228,18 @@ class ExactlyOnce:
             self._in_outage = refusal is not None
             self._on_outage(refusal)
 
+    def _count_bytes(self, record: RawRecord) -> int:
+        """Count the bytes of the answers to `record` that are pending."""
+        return sum(m.size_bytes for m in self._pending[record.partition] if m.offset == record.offset)
+
     def _split_into_attempts(self, due: Mapping[int, int]) -> Iterator[_Attempt]:
-        """Yield transactions of at most `TRANSACTION_BYTES`; all messages of a record are in one, however large."""
+        """Yield transactions of at most `TRANSACTION_BYTES`, or with the messages of a single record."""
         attempt, size_bytes = _Attempt(), 0
         for partition, end in due.items():
             below = sorted((m for m in self._pending[partition] if m.offset < end), key=lambda m: m.offset)
             for offset, answers in groupby(below, key=lambda message: message.offset):
                 messages = list(answers)
-                added_bytes = sum(message.content.size_bytes for message in messages)
+                added_bytes = sum(message.size_bytes for message in messages)
                 if attempt.messages and size_bytes + added_bytes > TRANSACTION_BYTES:
                     attempt.offsets[partition] = offset
                     yield attempt

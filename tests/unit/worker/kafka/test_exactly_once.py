@@ -2,14 +2,15 @@ import asyncio
 
 import pytest
 
-from pipeline.errors import BrokerUnavailable, FatalError, MessageTooLarge, OutageError
+from pipeline.errors import BrokerUnavailable, FatalError, MalformedEvent, MessageTooLarge, OutageError
 from pipeline.wire.record import RawRecord
 from tests.support.fakes_kafka import DEAD_LETTER_TOPIC, VERDICT_TOPIC, FakeBroker, FakeSource, FakeTransactions
-from worker.common.sections import FlowSettings
+from worker.common.sections import FlowSettings, KafkaSettings
 from worker.handler import Outcome
 from worker.kafka.exactly_once import ExactlyOnce
 from worker.kafka.outgoing import OutgoingMessage
 from worker.kafka.poll_result import PollResult
+from worker.kafka.publisher import KafkaPublisher
 from worker.loop import WorkerLoop
 from worker.observe.telemetry import Metrics
 
@@ -154,6 +155,25 @@ async def test_a_record_whose_answers_are_larger_than_a_transaction_has_one_of_i
     assert broker.commits == [{0: 1}, {0: 2}, {0: 3}, {0: 4}]
 
 
+async def test_dead_letters_of_one_record_leave_their_values_out_before_a_transaction_is_too_large(
+    monkeypatch: pytest.MonkeyPatch, broker: FakeBroker
+) -> None:
+    """All answers of a record are in one transaction, and each of its letters holds the whole record."""
+    monkeypatch.setattr("worker.kafka.exactly_once.TRANSACTION_BYTES", 3500)
+    broker.send(b"x" * 1000, b"y" * 1000)
+    worker = await Worker(broker).start()
+    publisher = KafkaPublisher(KafkaSettings(dead_letter_topic=DEAD_LETTER_TOPIC), "test", worker.delivery)
+    for record in (await worker.poll()).records:
+        for _ in range(3):
+            await publisher.publish_dead_letter(record, MalformedEvent("broken"), event_id=None)
+        await worker.answer(record)
+    assert await worker.delivery.commit({0: 2})
+    assert [len(letter.value or b"") for letter in broker.dead_letters] == [1000, 1000, 0] * 2
+    assert [("zoomin-dlt-value", b"omitted") in letter.headers for letter in broker.dead_letters] == [
+        False, False, True] * 2  # fmt: skip
+    assert list_values(broker) == [b"x" * 1000, b"y" * 1000]
+
+
 async def test_when_a_later_one_of_several_transactions_fails_the_earlier_ones_stay(
     monkeypatch: pytest.MonkeyPatch, broker: FakeBroker, worker: Worker
 ) -> None:
@@ -200,6 +220,15 @@ async def test_while_the_broker_is_away_answers_stay_and_nothing_is_raised(broke
     broker.down = False
     assert await worker.delivery.commit({0: 4})
     assert (list_values(broker), worker.outages) == ([b"a", b"b", b"c", b"d"], ["broker_unavailable", "over"])
+
+
+async def test_nothing_is_sent_between_a_rebuild_and_the_poll_that_reports_the_loss(
+    broker: FakeBroker, worker: Worker
+) -> None:
+    """There is no consumer to ask for the outcome of an earlier attempt."""
+    await worker.delivery.rebuild()
+    assert not await worker.delivery.commit({0: 4})
+    assert (list_values(broker), broker.commits) == ([], [])
 
 
 async def test_a_fatal_error_leaves_the_worker(broker: FakeBroker, worker: Worker) -> None:
