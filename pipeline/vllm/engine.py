@@ -27,7 +27,7 @@ from pipeline.vllm.options import EngineOptions, build_arguments
 from pipeline.vllm.rendering import Renderer
 from pipeline.vllm.runtime import is_cpu_build
 
-WARM_UP_TOKENS = 32  # an answer that is longer prepares nothing more
+WARM_UP_TOKENS = 8  # an answer that is longer prepares nothing more
 CLOSE_DEADLINE_S = 30.0  # then a shutdown that hangs is abandoned
 
 
