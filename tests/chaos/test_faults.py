@@ -110,7 +110,7 @@ def _serves(site: Site) -> bool:
     return True
 
 
-def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(illness: Illness) -> None:
+def test_while_the_store_serves_nobody_events_wait_and_nothing_is_dead_lettered(illness: Illness) -> None:
     site = illness.site
     site.settings["ZOOMIN_RETRY__PATIENCE_S"] = f"{illness.heals_within_s:g}"
     site.upload("a.png", encode_image(build_noise(), "PNG"))
@@ -120,9 +120,9 @@ def test_while_the_store_serves_nobody_slots_fill_and_nothing_is_dead_lettered(i
         site.wait_for_answers(1)
         illness.begins()
         send(site, "a.png", times=60)
-        assert eventually(lambda: metric(worker, "zoomin_in_flight") == SLOTS, within_s=SOON_S)
+        assert eventually(lambda: metric(worker, "zoomin_in_flight") >= SLOTS, within_s=SOON_S)
         assert eventually(lambda: metric(worker, "zoomin_outage") >= 1, within_s=SOON_S)
-        assert eventually(lambda: metric(worker, "zoomin_paused") > 0, within_s=SOON_S)
+        assert eventually(lambda: metric(worker, "zoomin_waiting") > 0, within_s=SOON_S)
         before = metric(worker, "zoomin_rebalances_total")
         # Longer than the group waits for a silent member, and, but for a server that is away, than patience lasts.
         time.sleep(SESSION_TIMEOUT_S + 1)

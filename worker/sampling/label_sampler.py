@@ -23,7 +23,9 @@ WRITE_BYTES_PER_S = 10_000_000
 """a slower bucket is a sick one"""
 PAUSE_AFTER_FAILURE_S = 10.0
 MOST_ENCODINGS = 4
-"""cases that wait for an encoder or are in one; each holds the slot of its event, for seconds if its image is large"""
+"""cases that are with the encoders; each holds the slot of its event, for seconds if its image is large"""
+ENCODER_WAIT_S = 2.0
+"""how long a case waits for its turn there, which holds its slot too"""
 
 
 class EncodersBusy(Exception):
@@ -49,7 +51,9 @@ class LabelSampler:
         metrics: Metrics,
         clock: Callable[[], float],
         write_timeout_s: float = WRITE_TIMEOUT_S,
+        encoder_wait_s: float = ENCODER_WAIT_S,
     ) -> None:
+        self._encoder_wait_s = encoder_wait_s
         self._write_timeout_s = write_timeout_s
         self._bucket = bucket
         self._encoder = encoder
@@ -57,7 +61,7 @@ class LabelSampler:
         self._metrics = metrics
         self._clock = clock
         self._closed_until = -float("inf")
-        self._encodings = 0
+        self._encodings = asyncio.Semaphore(MOST_ENCODINGS)
 
     async def offer(self, verdict: VerdictEvent, file: bytes) -> Sample | None:
         """Draw a sample and write its case; return the sample even if it could not be written.
@@ -99,13 +103,15 @@ class LabelSampler:
 
     async def _encode(self, verdict: VerdictEvent, file: bytes) -> bytes:
         """Encode the pixels of the file. Raises: EncodersBusy; DECODING_ERRORS, at the encoder's deadline too."""
-        if self._encodings >= MOST_ENCODINGS:
-            raise EncodersBusy
-        self._encodings += 1
+        try:
+            async with asyncio.timeout(self._encoder_wait_s):
+                await self._encodings.acquire()
+        except TimeoutError as error:
+            raise EncodersBusy from error
         try:
             return await self._encoder.encode_png(file, (verdict.image.width_px, verdict.image.height_px))
         finally:
-            self._encodings -= 1
+            self._encodings.release()
 
     async def _write(self, verdict: VerdictEvent, png: bytes, sample: Sample) -> None:
         image_key = f"images/{verdict.image.sha256}.png"

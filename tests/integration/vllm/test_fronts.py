@@ -96,6 +96,7 @@ async def test_errors_keep_their_class_and_a_bug_in_a_front_is_an_internal_fault
 async def test_a_cancelled_query_is_cancelled_in_its_front(fronts: Fronts) -> None:
     for _ in range(3):
         asking = asyncio.create_task(fronts.ask(build_query(script.WAIT), 0.0))
+        await asyncio.sleep(0)  # it is sent first
         assert (await fronts.ask(build_query(), 0.0)).text  # the front takes calls in order: it waits by now
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

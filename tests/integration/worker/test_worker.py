@@ -148,7 +148,7 @@ def test_bad_events_become_dead_letters_with_a_precise_code(
     assert letter["zoomin-dlt-topic"] == site.images
 
 
-@pytest.mark.parametrize("value", [b"{", b"\xff\xfe", b"", b'"' + b"x" * 1_000_000 + b'"', b"[" * 5000])
+@pytest.mark.parametrize("value", [b"{", b"\xff\xfe", b'"' + b"x" * 1_000_000 + b'"', b"[" * 5000])
 def test_what_is_no_event_is_kept_byte_for_byte(site: Site, worker: WorkerProcess, value: bytes) -> None:
     key = f"bytes-{hash(value)}".encode()
     site.send(value, key=key)

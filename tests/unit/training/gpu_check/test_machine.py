@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
 from pipeline.errors import BadSettings
 from training.gpu_check import machine
@@ -24,6 +25,7 @@ def test_without_gpus_the_meter_counts_the_children(monkeypatch: pytest.MonkeyPa
         child = subprocess.Popen(
             [sys.executable, "-c", ALLOCATING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        monkeypatch.setattr(machine.psutil.Process, "children", lambda _self, recursive: [Process(child.pid)])
         assert child.stdout
         assert child.stdout.readline() == "ready\n"
         ends_s = time.monotonic() + 20
