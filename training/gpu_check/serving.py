@@ -73,7 +73,10 @@ async def _stop(child: Process, log: Path) -> CheckRow:
     seconds = round(time.monotonic() - began, 2)
     if code or not last:
         return CheckRow(name=STOP, outcome="failed", detail=f"it ended with {code}: {read_last_line(log)}")
-    return CheckRow.model_validate_json(last).model_copy(update={"values": {"seconds": seconds, "exit_code": code}})
+    row = CheckRow.model_validate_json(last)
+    return CheckRow(
+        name=row.name, outcome=row.outcome, detail=row.detail, values={"seconds": seconds, "exit_code": code}
+    )
 
 
 async def check_orphan(core: int) -> CheckRow:
