@@ -54,8 +54,9 @@ async def test_small_files_take_the_room_that_they_need() -> None:
             with budget.open_share() as other:
                 await bounded.fetch(IMAGE, other)
         await bounded.fetch(IMAGE, share)
-        with budget.open_share() as other:
-            await other.reserve(2 * LIMIT_BYTES - 1)
+        async with asyncio.timeout(10):
+            with budget.open_share() as other:
+                await other.reserve(2 * LIMIT_BYTES - 1)
 
 
 async def test_an_event_that_waits_for_its_bucket_holds_no_room() -> None:
