@@ -176,4 +176,4 @@ class LocalStackFailed(FatalError):
 
 
 DECODING_ERRORS = (ImageRefused, ImageTooLarge, ImageUndecodable)
-"""the errors that `pipeline.images.decode` raises; a decoder process reports them by their codes"""
+"""the errors that `pipeline.decoding.decode` raises; a decoder process reports them by their codes"""

@@ -15,6 +15,7 @@ from typing import Any
 from PIL import AvifImagePlugin
 
 from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.errors import ImageTooLarge, ImageUndecodable, PoisonError
 from pipeline.verdict import BoundingBox, RgbImage
 
@@ -81,7 +82,7 @@ class _PictureMaker:
 
     def _get_image(self, request: dict[str, Any]) -> RgbImage:
         if request["take"] is None:
-            return images.decode(os.pread(self._memory_fd, request["file_bytes"], 0), max_pixels=self._max_pixels)
+            return decode(os.pread(self._memory_fd, request["file_bytes"], 0), max_pixels=self._max_pixels)
         image = self._kept.pop(request["take"], None)
         if image is None:
             raise ImageUndecodable("its pixels are not kept any more")

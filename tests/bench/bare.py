@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pipeline import geometry, images, prompts
 from pipeline.checkpoint import CheckpointCard
+from pipeline.decoding.decode import decode
 from pipeline.engine import Answer, Query
 from pipeline.local_image import LocalImage
 from pipeline.verdict import Inspection, RgbImage
@@ -77,7 +78,7 @@ class Observed:
 
 async def perform(job: Job, engine: CountingEngine) -> Result:
     pictures = Pictures()
-    waiting = [images.decode(pictures.jpeg(job.first + n), max_pixels=MAX_PIXELS) for n in range(job.count)]
+    waiting = [decode(pictures.jpeg(job.first + n), max_pixels=MAX_PIXELS) for n in range(job.count)]
     observed: list[Observed] = []
     crops: list[int] = []
     finished_s: list[float] = []

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from kafka import KafkaConsumer, KafkaProducer
 
-from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.engine import VisionEngine
 from pipeline.local_image import LocalImage
 from pipeline.zoomin import inspect
@@ -31,7 +31,7 @@ async def consume(job: PlainJob, engine: VisionEngine) -> None:
             for record in records:
                 url = urlsplit(record.value.decode())
                 data = s3.get_object(Bucket=url.netloc, Key=url.path.lstrip("/"))["Body"].read()
-                inspection = await inspect(LocalImage(images.decode(data, max_pixels=MAX_PIXELS)), engine)
+                inspection = await inspect(LocalImage(decode(data, max_pixels=MAX_PIXELS)), engine)
                 verdict = {"url": record.value.decode(), "verdict": inspection.verdict.value}
                 producer.send(place.verdict_topic, json.dumps(verdict).encode()).get(timeout=30)
                 consumer.commit()

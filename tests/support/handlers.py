@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import images
 from pipeline.checkpoint import Checkpoint
+from pipeline.decoding.decode import decode
 from pipeline.local_image import LocalImage
 from pipeline.wire.events import Addressing
 from pipeline.wire.messages import ModelRef
@@ -48,7 +48,7 @@ class InProcessDecoder:
     @asynccontextmanager
     async def open_image(self, data: bytes, *, view_max_pixels: int) -> AsyncIterator[DecodedInProcess]:
         await asyncio.sleep(0)
-        yield DecodedInProcess(images.decode(data, max_pixels=1_000_000))
+        yield DecodedInProcess(decode(data, max_pixels=1_000_000))
 
 
 def build_retrier(patience_s: float = 60) -> Retrier:

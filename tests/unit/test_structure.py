@@ -31,7 +31,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "pipeline/wire": name_rooms("pipeline", "root"),
     "pipeline/evidence": name_rooms("pipeline", "root wire"),
     "pipeline/storage": name_rooms("pipeline", "root"),
-    "pipeline/sandbox": name_rooms("pipeline", "root"),
+    "pipeline/color": name_rooms("pipeline", "root"),
+    "pipeline/decoding": name_rooms("pipeline", "root color"),
+    "pipeline/sandbox": name_rooms("pipeline", "root decoding"),
     "pipeline/vllm": name_rooms("pipeline", "root"),
     "worker/common": frozenset(),
     "worker/observe": name_rooms("worker", "common"),
@@ -80,6 +82,20 @@ TESTED_ELSEWHERE = {
     "pipeline/wire/record.py": "tests/unit/pipeline/wire/test_events.py",
     "pipeline/wire/strict_json.py": "tests/unit/pipeline/wire/test_events.py",
     "pipeline/wire/urls.py": "tests/unit/pipeline/wire/test_events.py",
+    # Seen from outside through decode.
+    "pipeline/decoding/avif.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/bmp.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/formats.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/frame.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/gif.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/jpeg.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/orientation.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/pillow.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/png.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/render.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/tiff.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/decoding/webp.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/color/srgb.py": "tests/unit/pipeline/decoding/test_decode.py",
     # Half of a pair: the other half is what is called.
     "pipeline/sandbox/decoding_child.py": "tests/unit/pipeline/sandbox/test_decode_pool.py",
     # Adapters: they are tested together with the service.
@@ -159,7 +175,7 @@ def test_a_room_imports_only_rooms_below_it(file: str) -> None:
     shared = (
         frozenset()
         if room.startswith("pipeline")
-        else name_rooms("pipeline", "root wire evidence storage sandbox vllm")
+        else name_rooms("pipeline", "root wire evidence storage color decoding sandbox vllm")
     )
     for line, name in list_imports(file):
         if name.partition(".")[0] in (*PACKAGES, "tests"):

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline import geometry, images
+from pipeline import geometry
+from pipeline.decoding.decode import decode
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import RgbImage, Verdict
 from training.common.progress import Progress
@@ -83,7 +84,7 @@ def _digest_file(directory: Path, entry: LabeledImage) -> str:
 def _open(file: Path, entry: LabeledImage, labeled: dict[str, LabeledImage]) -> RgbImage | LeftOut:
     try:
         data = file.read_bytes()
-        image = images.decode(data, max_pixels=MAX_PIXELS)
+        image = decode(data, max_pixels=MAX_PIXELS)
     except ZoomInError as error:
         return LeftOut(entry.file, error.code, error.detail)
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.common.parallel import run_parallel
@@ -80,7 +80,7 @@ def load_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
 def open_image(file: Path) -> RgbImage:
     """Decode the file. Raises: ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name."""
     try:
-        return images.decode(file.read_bytes(), max_pixels=faults.MAX_PIXELS)
+        return decode(file.read_bytes(), max_pixels=faults.MAX_PIXELS)
     except OSError as error:
         raise BadSettings(f"{file} cannot be read ({error.strerror}); repair it, or remove it from the set") from error
     except ZoomInError as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline import geometry, images, prompts
 from pipeline.checkpoint import CheckpointCard
+from pipeline.decoding.decode import decode
 from pipeline.engine import Query
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.dataset.labeled_image import LabeledImage
@@ -57,7 +58,7 @@ class RenderedPrompt:
 
 def load_image(file: Path) -> RgbImage:
     """Read and decode an image. Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
-    return images.decode(file.read_bytes(), max_pixels=MAX_PIXELS)
+    return decode(file.read_bytes(), max_pixels=MAX_PIXELS)
 
 
 def render_prompt(prompt: Prompt, card: CheckpointCard) -> RenderedPrompt:

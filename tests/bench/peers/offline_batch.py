@@ -57,8 +57,9 @@ class OfflineBatch:
 
     def _load(self, file: str) -> "tuple[RgbImage, ModelImage]":
         from pipeline import images
+        from pipeline.decoding.decode import decode
 
-        image = images.decode(Path(file).read_bytes(), max_pixels=MAX_PIXELS)
+        image = decode(Path(file).read_bytes(), max_pixels=MAX_PIXELS)
         return image, images.build_view(image, self._card.scan_max_pixels)
 
     def _ask(self, queries: "Sequence[Query]", read: Callable[..., Parsed]) -> list[Parsed]:

@@ -24,6 +24,7 @@ from openai import AsyncOpenAI
 
 from pipeline import images
 from pipeline.checkpoint import Checkpoint, CheckpointCard
+from pipeline.decoding.decode import decode
 from pipeline.engine import Answer, Query
 from pipeline.local_image import LocalImage
 from pipeline.verdict import Inspection, ModelImage, RgbImage
@@ -133,7 +134,7 @@ class Service:
 
     def _load(self, bucket: str, key: str) -> RgbImage:
         data = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return images.decode(data, max_pixels=MAX_PIXELS)
+        return decode(data, max_pixels=MAX_PIXELS)
 
 
 def render_verdict(record: ConsumerRecord, inspection: Inspection) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.errors import BadSettings, ImageMissing
 from pipeline.verdict import Verdict
 from pipeline.wire.messages import Label, LabelCase, LabelImage
@@ -73,7 +74,7 @@ def test_labeled_cases_become_a_manifest_and_the_others_have_their_reasons(
     assert (entry.label, entry.boxes, entry.source) == (Verdict.GENERATED, [(10, 20, 60, 90)], "web")
     assert entry.explanations is not None
     assert entry.explanations.check == EXPLANATION
-    image = images.decode((directory / entry.file).read_bytes(), max_pixels=10**6)
+    image = decode((directory / entry.file).read_bytes(), max_pixels=10**6)
     assert images.digest_pixels(image.pixels) == images.digest_pixels(build_noise(300, 200, seed=1))
     assert left_out.count_reasons(left_out.read_left_out(directory)) == {
         "case_pending": 1,

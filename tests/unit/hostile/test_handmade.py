@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.errors import ImageUndecodable
 from tests.hostile.handmade import MEBI, _packed_zeros, jpeg_of_scans, tiff_of_a_tile, tiff_of_directories
 
@@ -19,13 +19,13 @@ from tests.hostile.handmade import MEBI, _packed_zeros, jpeg_of_scans, tiff_of_a
     ],
 )
 def test_small_ones_decode(data: bytes, shape: object) -> None:
-    image = images.decode(data, max_pixels=4_000_000)
+    image = decode(data, max_pixels=4_000_000)
     assert (image.format, image.size_px, image.frames) == shape
 
 
 def test_cut_they_do_not() -> None:
     with pytest.raises(ImageUndecodable):
-        images.decode(tiff_of_a_tile(1024)[:-900], max_pixels=4_000_000)
+        decode(tiff_of_a_tile(1024)[:-900], max_pixels=4_000_000)
 
 
 def test_packed_zeros_are_zeros() -> None:

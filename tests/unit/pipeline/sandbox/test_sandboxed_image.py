@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.local_image import LocalImage
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.verdict import BoundingBox, ModelImage, RgbImage
@@ -56,7 +57,7 @@ async def assert_same_pictures(image: ZoomableImage, local: LocalImage) -> None:
 
 
 async def test_view_and_crops_are_those_of_the_full_size_image(pool: DecodePool) -> None:
-    local = LocalImage(images.decode(FILE, max_pixels=PIXELS))
+    local = LocalImage(decode(FILE, max_pixels=PIXELS))
     async with pool.open_image(FILE, view_max_pixels=VIEW_MAX_PIXELS) as image:
         assert (image.format, image.frames) == ("jpeg", 1)
         await assert_same_pictures(image, local)
@@ -82,7 +83,7 @@ async def test_pixels_are_free_again_when_crops_are_cut_or_the_image_is_left(poo
 
 @pytest.mark.parametrize("keep_pixels", [10 * PIXELS], ids=["kept"])
 async def test_pixels_that_died_with_their_process_are_decoded_again(pool: DecodePool, children: Children) -> None:
-    local = LocalImage(images.decode(FILE, max_pixels=PIXELS))
+    local = LocalImage(decode(FILE, max_pixels=PIXELS))
     async with pool.open_image(FILE, view_max_pixels=VIEW_MAX_PIXELS) as image:
         (child,) = children()
         child.kill()
@@ -110,7 +111,7 @@ async def test_a_cancelled_event_leaves_no_pixels_behind(pool: DecodePool) -> No
 
 
 async def test_crops_do_not_wait_for_a_process_that_is_stuck(children: Children) -> None:
-    local = LocalImage(images.decode(FILE, max_pixels=PIXELS))
+    local = LocalImage(decode(FILE, max_pixels=PIXELS))
     pool = DecodePool(max_pixels=1_000_000, workers=2, keep_pixels=4 * PIXELS, owner_patience_s=0.01)
     try:
         async with pool.open_image(FILE, view_max_pixels=VIEW_MAX_PIXELS) as image:
@@ -129,7 +130,7 @@ async def test_crops_do_not_wait_for_a_process_that_is_stuck(children: Children)
 
 async def test_the_png_holds_the_pixels_that_were_judged(pool: DecodePool) -> None:
     png = await pool.encode_png(FILE, SIZE)
-    judged, stored = (images.decode(data, max_pixels=PIXELS) for data in (FILE, png))
+    judged, stored = (decode(data, max_pixels=PIXELS) for data in (FILE, png))
     assert isinstance(stored, RgbImage)
     assert images.digest_pixels(stored.pixels) == images.digest_pixels(judged.pixels)
     assert png == images.encode_png(judged.pixels)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline import geometry, images
+from pipeline.decoding.decode import decode
 from pipeline.verdict import Verdict
 from tests.support.builders import build_noise, encode_image
 from training.annotation import format_leak
@@ -46,8 +47,8 @@ def test_the_source_is_told_beside_the_frame(tmp_path: Path) -> None:
     source = framed.provenance
     assert (source.source_format, source.source_size_px, source.source_bytes) == ("png", (300, 200), len(data))
     stored = (tmp_path / "out" / locate_frame(framed.provenance.sha256)).read_bytes()
-    pixels = images.decode(stored, max_pixels=10**6).pixels
-    expected = frame.apply_codec_chain(images.decode(data, max_pixels=10**6).pixels)
+    pixels = decode(stored, max_pixels=10**6).pixels
+    expected = frame.apply_codec_chain(decode(data, max_pixels=10**6).pixels)
     assert images.digest_pixels(pixels) == images.digest_pixels(expected)
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from pipeline import images, prompts
 from pipeline.checkpoint import Checkpoint
+from pipeline.decoding.decode import decode
 from pipeline.engine import Answer
 from pipeline.verdict import BoundingBox, Verdict
 from tests.support.engines import DigestEngine
@@ -83,7 +84,7 @@ def test_an_answer_without_boxes_has_no_map_of_them(checkpoint: Checkpoint) -> N
 def test_the_picture_is_warm_where_the_map_is(checkpoint: Checkpoint) -> None:
     black = Sample(
         0,
-        images.decode(images.encode_png(Image.new("RGB", (140, 140))), max_pixels=99999),
+        decode(images.encode_png(Image.new("RGB", (140, 140))), max_pixels=99999),
         build_scanned(0, checkpoint).sample.label,
         (),
     )
@@ -98,7 +99,7 @@ def test_the_picture_is_warm_where_the_map_is(checkpoint: Checkpoint) -> None:
 
 
 async def test_query_1_is_asked_and_its_boxes_placed() -> None:
-    wide = Sample(0, images.decode(images.encode_png(Image.new("RGB", (560, 560))), max_pixels=10**6), Verdict.REAL, ())
+    wide = Sample(0, decode(images.encode_png(Image.new("RGB", (560, 560))), max_pixels=10**6), Verdict.REAL, ())
     (scanned,) = await attention_map.scan_samples([wide], DigestEngine())
     assert scanned.query.images[0].size == (504, 504)
     assert scanned.regions[0] == BoundingBox(31, 31, 124, 124)
@@ -106,7 +107,7 @@ async def test_query_1_is_asked_and_its_boxes_placed() -> None:
 
 
 async def test_an_unreadable_answer_is_left_out() -> None:
-    wide = Sample(0, images.decode(images.encode_png(Image.new("RGB", (280, 280))), max_pixels=10**6), Verdict.REAL, ())
+    wide = Sample(0, decode(images.encode_png(Image.new("RGB", (280, 280))), max_pixels=10**6), Verdict.REAL, ())
     view = images.build_view(wide.image, 512 * 512)
     engine = DigestEngine(script={view.sha256: {"scan": Answer("no", 0.5)}})
     assert await attention_map.scan_samples([wide], engine) == []

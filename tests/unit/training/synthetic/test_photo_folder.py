@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.photographs import NAMES, build_photograph, load_photograph, load_tinted
@@ -74,9 +75,9 @@ def test_the_set_on_disk_is_read_like_any_other(folder: Path, tmp_path: Path) ->
         assert (real.explanations and real.explanations.check) != (
             generated.explanations and generated.explanations.check
         )
-        source = images.decode((folder / real.origin).read_bytes(), max_pixels=10**6)
+        source = decode((folder / real.origin).read_bytes(), max_pixels=10**6)
         unchanged, injected = (
-            images.decode((tmp_path / "set" / one.file).read_bytes(), max_pixels=10**6) for one in (real, generated)
+            decode((tmp_path / "set" / one.file).read_bytes(), max_pixels=10**6) for one in (real, generated)
         )
         assert (
             images.digest_pixels(unchanged.pixels)

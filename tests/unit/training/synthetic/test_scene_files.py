@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 from pipeline import images
+from pipeline.decoding.decode import decode
 from pipeline.verdict import Verdict
 from training.dataset import manifest
 from training.synthetic import scene_files, scenes
@@ -16,7 +17,7 @@ def test_a_scene_is_written_with_its_truth(tmp_path: Path) -> None:
     assert read.regions == scene.boxes
     assert read.label is Verdict.GENERATED
     assert read.shown == [detail.shown for detail in scene.details]
-    stored = images.decode((tmp_path / image.file).read_bytes(), max_pixels=10**6)
+    stored = decode((tmp_path / image.file).read_bytes(), max_pixels=10**6)
     assert images.digest_pixels(stored.pixels) == images.digest_pixels(scene.image.pixels)
     line = json.loads((tmp_path / manifest.NAME).read_text())
     assert list(line) == ["file", "label", "boxes", "shown", "explanations"]

@@ -1,0 +1,1 @@
+"""Decodes files to the pixels that viewers show."""

@@ -1,0 +1,39 @@
+"""Decodes a file to the pixels that a browser paints over white."""
+
+from collections.abc import Callable
+
+from pipeline.decoding.avif import read_avif
+from pipeline.decoding.bmp import read_bmp
+from pipeline.decoding.formats import find_format
+from pipeline.decoding.frame import Frame
+from pipeline.decoding.gif import read_gif
+from pipeline.decoding.jpeg import read_jpeg
+from pipeline.decoding.pillow import limit_pillow
+from pipeline.decoding.png import read_png
+from pipeline.decoding.render import render
+from pipeline.decoding.tiff import read_tiff
+from pipeline.decoding.webp import read_webp
+from pipeline.verdict import RgbImage
+
+READERS: dict[str, Callable[[bytes], Frame]] = {
+    "jpeg": read_jpeg,
+    "png": read_png,
+    "gif": read_gif,
+    "bmp": read_bmp,
+    "webp": read_webp,
+    "tiff": read_tiff,
+    "avif": read_avif,
+}
+
+
+def decode(data: bytes, *, max_pixels: int) -> RgbImage:
+    """Decode the first frame of a file as a viewer shows it: upright, sRGB, 8 bit, transparency over white.
+
+    JPEG is decoded at full size (no draft mode), so that the same bytes always give the same pixels. The input is
+    untrusted: call this function only where memory and time are limited.
+    Raises: ImageRefused, ImageTooLarge, ImageUndecodable.
+    """
+    name = find_format(data)
+    with limit_pillow(max_pixels):
+        frame = READERS[name](data)
+        return RgbImage(render(frame), name, frame.frames)

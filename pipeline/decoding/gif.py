@@ -1,0 +1,15 @@
+"""Reads GIF files."""
+
+from pipeline.color.srgb import IccProfile
+from pipeline.decoding.frame import Frame
+from pipeline.decoding.orientation import read_orientation
+from pipeline.decoding.pillow import convert_to_8_bit, open_file
+
+
+def read_gif(data: bytes) -> Frame:
+    with open_file(data, "GIF") as image:
+        frames = getattr(image, "n_frames", 1)
+        image.load()
+        icc_profile = image.info.get("icc_profile")
+        color = IccProfile(icc_profile) if icc_profile else None
+        return Frame(convert_to_8_bit(image), color, read_orientation(image), frames)
