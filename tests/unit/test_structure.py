@@ -89,13 +89,14 @@ TESTED_ELSEWHERE = {
     "pipeline/decoding/frame.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/gif.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/jpeg.py": "tests/unit/pipeline/decoding/test_decode.py",
-    "pipeline/decoding/orientation.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/pillow.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/png.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/render.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/tiff.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/webp.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/color/srgb.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/color/coded.py": "tests/unit/pipeline/decoding/test_decode.py",
+    "pipeline/color/icc.py": "tests/unit/pipeline/decoding/test_decode.py",
     # Half of a pair: the other half is what is called.
     "pipeline/sandbox/decoding_child.py": "tests/unit/pipeline/sandbox/test_decode_pool.py",
     # Adapters: they are tested together with the service.
