@@ -1,19 +1,13 @@
 """Converts pixels to sRGB by the color that their file states."""
 
 import io
-from dataclasses import dataclass
 
 from PIL import Image, ImageCms
 
+from pipeline.color.coded import CodedColor
+from pipeline.color.icc import IccProfile
 
-@dataclass(frozen=True, slots=True)
-class IccProfile:
-    """A color profile as it stands in a file."""
-
-    data: bytes
-
-
-Color = IccProfile
+Color = IccProfile | CodedColor
 """The color that a file states; a file that states none is sRGB."""
 
 
@@ -22,6 +16,8 @@ def convert_to_srgb(pixels: Image.Image, color: Color) -> Image.Image:
 
     A broken profile, or one of other channels, is ignored.
     """
+    if isinstance(color, CodedColor):
+        return pixels if pixels.mode == "RGB" else pixels.convert("RGB")
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(color.data))
         if (profile.profile.profile_description or "").startswith("sRGB"):

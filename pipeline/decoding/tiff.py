@@ -1,6 +1,6 @@
 """Reads TIFF files."""
 
-from pipeline.color.srgb import IccProfile
+from pipeline.color.icc import IccProfile
 from pipeline.decoding.frame import Frame
 from pipeline.decoding.orientation import read_orientation
 from pipeline.decoding.pillow import convert_to_8_bit, open_file
