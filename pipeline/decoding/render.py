@@ -9,13 +9,14 @@ from pipeline.decoding.orientation import turn_upright
 
 def render(frame: Frame) -> Image.Image:
     """Return RGB pixels without the metadata of their file."""
-    pixels = turn_upright(_render_over_white(frame.pixels, frame.color), frame.orientation)
+    pixels = turn_upright(render_over_white(frame.pixels, frame.color), frame.orientation)
     pixels = pixels._new(pixels.im)  # without a copy, and without what the file's own class knows of it
     pixels.info = {}  # drop the metadata: place, camera, texts, profiles
     return pixels
 
 
-def _render_over_white(pixels: Image.Image, color: Color | None) -> Image.Image:
+def render_over_white(pixels: Image.Image, color: Color | None) -> Image.Image:
+    """Return RGB pixels: colors are converted first, then what is transparent becomes white."""
     if pixels.mode not in ("LA", "RGBA"):
         return _convert(pixels, color)
     opaque = _convert(pixels.convert(pixels.mode.removesuffix("A")), color)

@@ -1,0 +1,67 @@
+"""Chooses the frame of an animation that is judged: the first that shows something.
+
+A flat first frame that is gone after a blink would hide the picture behind it. How long a frame stays is not asked: a
+file may claim any duration, and a viewer who waits sees the next frame too.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from PIL import Image
+
+from pipeline.color.srgb import Color
+from pipeline.decoding.render import render_over_white
+from pipeline.errors import ImageUndecodable
+
+FLAT_LEVELS = 8
+"""A sample belongs to a flat frame within this distance from the median of its channel: codecs add a few levels."""
+FLAT_FRACTION = 0.99
+"""of the samples of each channel, in a flat frame: a dot, a logo in a corner or a progress bar is no picture"""
+MOST_FRAMES = 100
+MOST_PIXELS = 150_000_000
+"""of all frames that are looked at, of which there are at least two"""
+
+
+def choose_frame(frames: Iterable[Image.Image], color: Color | None = None) -> tuple[int, Image.Image]:
+    """Return number and pixels of the first frame that is not flat over white; those of the first if all are flat.
+
+    `frames` are composed one at a time: each is a whole picture as viewers show it, transparent where nothing is
+    painted, and does not change afterwards. A later frame that cannot be read ends the search.
+    Raises: ImageUndecodable if there is no frame, and each error of reading the first one.
+    """
+    composed = iter(frames)
+    first = next(composed, None)
+    if first is None:
+        raise ImageUndecodable("holds no frame")
+    if not is_flat(first, color):
+        return 0, first
+    try:
+        for number, pixels in enumerate(islice(composed, count_affordable(first.size) - 1), start=1):
+            if not is_flat(pixels, color):
+                return number, pixels
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a codec raises any error on a broken frame; viewers do not show it
+        return 0, first
+    return 0, first
+
+
+def count_affordable(size_px: tuple[int, int]) -> int:
+    """Return how many frames of this size are looked at."""
+    return min(MOST_FRAMES, max(2, MOST_PIXELS // (size_px[0] * size_px[1])))
+
+
+def is_flat(pixels: Image.Image, color: Color | None = None) -> bool:
+    """Say whether a frame shows nothing but one color over white."""
+    histogram = render_over_white(pixels, color).histogram()
+    size = pixels.width * pixels.height
+    return all(_measure_flat_part(histogram[at : at + 256], size) >= FLAT_FRACTION for at in (0, 256, 512))
+
+
+def _measure_flat_part(levels: list[int], size: int) -> float:
+    """Return the fraction of samples that lie near the median."""
+    below, median = levels[0], 0
+    while below * 2 < size:
+        median += 1
+        below += levels[median]
+    return sum(levels[max(0, median - FLAT_LEVELS) : median + FLAT_LEVELS + 1]) / size
