@@ -56,11 +56,17 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RgbImage:
-    """An upright, sRGB, 8-bit image that passed every check; `format` and `frames` are those of the file."""
+    """An upright, sRGB, 8-bit image that passed every check.
+
+    `format` is that of the file, and `frames` counts the frames that viewers show of it; the pixels are those of number
+    `frame`, from 0. `repaired`: the file is broken, and viewers show it nevertheless.
+    """
 
     pixels: Image.Image
     format: str
     frames: int = 1
+    repaired: bool = False
+    frame: int = 0
 
     @property
     def size_px(self) -> tuple[int, int]:

@@ -46,6 +46,12 @@ class DecodedImage(ZoomableImage, Protocol):
     @property
     def frames(self) -> int: ...
 
+    @property
+    def repaired(self) -> bool: ...
+
+    @property
+    def frame(self) -> int: ...
+
 
 class ImageDecoder(Protocol):
     def open_image(self, data: bytes, *, view_max_pixels: int) -> AbstractAsyncContextManager[DecodedImage]: ...
@@ -184,4 +190,6 @@ def _describe_image(bucket: str, fetched: FetchedImage, image: DecodedImage) -> 
         format=image.format,
         frames=image.frames,
         bytes=fetched.stored_bytes,
+        repaired=image.repaired,
+        frame=image.frame,
     )

@@ -112,8 +112,8 @@ def _describe_outcome(event: VerdictEvent) -> str:
 
 def _describe_image(event: VerdictEvent, name: str) -> str:
     image = event.image
-    frames = f", first of {image.frames} frames" if image.frames > 1 else ""
-    return f"{image.width_px} x {image.height_px} px, {make_printable(image.format)}{frames}  ·  {name}"
+    description = (f"{image.width_px} x {image.height_px} px", make_printable(image.format), *image.remarks)
+    return f"{', '.join(description)}  ·  {name}"
 
 
 def _draw_note(canvas: Image.Image, rect: Rect, text: str) -> None:

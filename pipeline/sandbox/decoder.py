@@ -46,6 +46,8 @@ class DecodedFile:
     size_px: geometry.Size
     format: str
     frames: int
+    repaired: bool
+    frame: int
     view: ModelImage
     kept: KeptPixels | None
 
@@ -81,7 +83,8 @@ class Decoder:
         """
 
         def read(reply: Reply, pictures: Pictures) -> RgbImage:
-            return RgbImage(pictures.read_pixels(reply.size_px), reply.format, reply.frames)
+            pixels = pictures.read_pixels(reply.size_px)
+            return RgbImage(pixels, reply.format, reply.frames, reply.repaired, reply.frame)
 
         return self._ask(Request(file_bytes=len(data), whole="pixels"), read, data=data)
 
@@ -92,7 +95,9 @@ class Decoder:
         def read(reply: Reply, pictures: Pictures) -> DecodedFile:
             view = pictures.read_model_image(geometry.fit(reply.size_px, max_pixels))
             kept = KeptPixels(self, child, number) if reply.kept else None
-            return DecodedFile(reply.size_px, reply.format, reply.frames, view, kept)
+            return DecodedFile(
+                reply.size_px, reply.format, reply.frames, reply.repaired, reply.frame, view=view, kept=kept
+            )
 
         return self._ask(
             Request(file_bytes=len(data), view_max_pixels=max_pixels, keep_as=number if keep else None), read, data=data

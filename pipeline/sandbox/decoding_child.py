@@ -72,6 +72,8 @@ class _PictureMaker:
                 "height": image.pixels.height,
                 "format": image.format,
                 "frames": image.frames,
+                "repaired": image.repaired,
+                "frame": image.frame,
                 **self._write_pictures(image, request),
                 "kept": self._keep(image, request["keep_as"]),
             }

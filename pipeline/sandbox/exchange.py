@@ -4,9 +4,9 @@ The parent believes no reply: untrusted bytes may have taken the process over. A
 parent computes it from the size of the image, which it compares with the limit.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.geometry import Size
 
@@ -40,6 +40,8 @@ class Reply(BaseModel):
     height: Annotated[int, Field(ge=1)] = 1
     format: Annotated[str, Field(pattern="^[a-z0-9]{0,16}$")] = ""
     frames: Annotated[int, Field(ge=1)] = 1
+    repaired: bool = False
+    frame: Annotated[int, Field(ge=0)] = 0
     digests: tuple[Sha256, ...] = ()
     kept: bool = False
     png_bytes: Annotated[int, Field(ge=0)] = 0
@@ -49,3 +51,9 @@ class Reply(BaseModel):
     @property
     def size_px(self) -> Size:
         return self.width, self.height
+
+    @model_validator(mode="after")
+    def _check_frame(self) -> Self:
+        if self.frame >= self.frames:
+            raise ValueError(f"frame {self.frame} of {self.frames}")
+        return self

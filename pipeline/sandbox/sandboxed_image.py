@@ -34,6 +34,14 @@ class SandboxedImage:
     def frames(self) -> int:
         return self._decoded.frames
 
+    @property
+    def repaired(self) -> bool:
+        return self._decoded.repaired
+
+    @property
+    def frame(self) -> int:
+        return self._decoded.frame
+
     async def build_view(self, max_pixels: int) -> ModelImage:
         """Return the view that was built with the image, unless another checkpoint asks for another size meanwhile."""
         if max_pixels == self._view_max_pixels:

@@ -42,7 +42,7 @@ class RecordRef(Message):
 
 
 class JudgedImage(Message):
-    """The object that was judged; size and boxes are of the upright first frame."""
+    """The object that was judged; size and boxes are of its upright `frame`, which counts from 0."""
 
     bucket: str
     key: str
@@ -54,6 +54,14 @@ class JudgedImage(Message):
     format: str
     frames: int
     bytes: int
+    repaired: bool | None = None
+    frame: int | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The frame of an animation, and a repaired file; of old verdicts the first frame was judged."""
+        frame = f"frame {(self.frame or 0) + 1} of {self.frames}"
+        return (frame,) * (self.frames > 1) + ("repaired",) * bool(self.repaired)
 
 
 class ZoomRegion(Message):

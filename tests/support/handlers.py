@@ -41,6 +41,14 @@ class DecodedInProcess(LocalImage):
     def frames(self) -> int:
         return self.image.frames
 
+    @property
+    def repaired(self) -> bool:
+        return self.image.repaired
+
+    @property
+    def frame(self) -> int:
+        return self.image.frame
+
 
 class InProcessDecoder:
     """Decodes in this process, without the sandbox."""

@@ -189,6 +189,8 @@ def draw_sample_card(sample: Sample, inspection: Inspection, checkpoint: Checkpo
             format=sample.image.format,
             frames=sample.image.frames,
             bytes=0,
+            repaired=sample.image.repaired,
+            frame=sample.image.frame,
         ),
         source=sample.source,
         attributes={},

@@ -48,10 +48,11 @@ def build_headline(event: VerdictEvent, *, seconds: float | None = None, place: 
 
 
 def build_evidence_line(event: VerdictEvent) -> Text:
-    """Build the line with the enlarged boxes and the explanation of the last answer."""
+    """Build the line with the remarks on the image, the enlarged boxes and the explanation of the last answer."""
     boxes = " ".join(f"[{','.join(map(str, region.box))}]" for region in event.scan.regions if region.zoomed)
     explanation = (event.check or event.scan).explanation
     line = Text(INDENT, style="dim")
+    line.append("".join(f"{remark}  " for remark in event.image.remarks), style="yellow")
     line.append(f"{boxes}  " if boxes else "")
     line.append(escape_unprintable(explanation), style="italic")
     return line
@@ -69,7 +70,7 @@ def print_verdict(out: Console, event: VerdictEvent) -> None:
 def print_verdict_details(out: Console, event: VerdictEvent) -> None:
     """Print verdict, explanations and crops of one image on several lines."""
     image = event.image
-    size = Text(f"{image.width_px} x {image.height_px} {image.format}", "dim")
+    size = Text(", ".join((f"{image.width_px} x {image.height_px} {image.format}", *image.remarks)), "dim")
     out.print(Text(escape_unprintable(image.key), "bold"), size)
     remarks = ["corrected by Query 2"] * event.corrected + ["uncertain"] * event.uncertain
     if event.status is not Status.COMPLETE:

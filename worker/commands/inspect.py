@@ -212,6 +212,8 @@ def _describe_file(path: Path, data: bytes, image: RgbImage) -> JudgedImage:
         format=image.format,
         frames=image.frames,
         bytes=len(data),
+        repaired=image.repaired,
+        frame=image.frame,
     )
 
 

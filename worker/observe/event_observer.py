@@ -79,6 +79,8 @@ class EventObserver:
         self._metrics.verdicts.labels(
             verdict.verdict, verdict.status, _format_flag(verdict.corrected), _format_flag(verdict.uncertain)
         ).inc()
+        if verdict.image.repaired:
+            self._metrics.repaired_images.inc()
 
     @_contain_errors
     def log_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:

@@ -72,6 +72,9 @@ class Metrics:
             ["verdict", "status", "corrected", "uncertain"],
             registry=r,
         )
+        self.repaired_images = Counter(
+            "zoomin_repaired_images", "Verdicts on broken files that viewers show nevertheless.", registry=r
+        )
         self.dead_letters = Counter("zoomin_dead_letters", "Dead letters acknowledged by Kafka.", ["code"], registry=r)
         self.dead_letter_share = Gauge(
             "zoomin_dead_letter_share", "Share of the recent answers that have this code, 0 to 1.", ["code"], registry=r

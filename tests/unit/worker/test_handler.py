@@ -86,6 +86,7 @@ async def test_a_verdict_says_what_was_judged_and_how(store: FakeStore, broker: 
     assert verdict.status is Status.COMPLETE
     assert [region.zoomed for region in verdict.scan.regions] == [True] * len(verdict.scan.regions)
     assert verdict.model.name == "tiny"
+    assert (verdict.image.frames, verdict.image.frame, verdict.image.repaired) == (1, 0, False)
 
 
 async def test_the_same_event_gets_the_same_verdict_id(store: FakeStore, broker: FakeBroker) -> None:

@@ -9,7 +9,9 @@ TRUE_REPLY = {
     "width": 64,
     "height": 48,
     "format": "png",
-    "frames": 1,
+    "frames": 3,
+    "repaired": True,
+    "frame": 2,
     "digests": ["0f" * 32],
     "kept": True,
     "png_bytes": 0,
@@ -18,7 +20,7 @@ TRUE_REPLY = {
 
 def test_a_reply_describes_its_image() -> None:
     reply = Reply.model_validate_json(json.dumps(TRUE_REPLY))
-    assert (reply.size_px, reply.error) == ((64, 48), None)
+    assert (reply.size_px, reply.frames, reply.repaired, reply.frame, reply.error) == ((64, 48), 3, True, 2, None)
     assert Reply.model_validate_json('{"error": "image_refused", "detail": "no image"}').error == "image_refused"
 
 
@@ -38,6 +40,9 @@ def test_a_reply_describes_its_image() -> None:
                 {"width": 64.0},
                 {"height": True},
                 {"frames": 0},
+                {"frames": 2},
+                {"frame": -1},
+                {"repaired": 1},
                 {"format": "x" * 99},
                 {"format": None},
                 {"digests": "0f" * 32},

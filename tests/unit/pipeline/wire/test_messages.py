@@ -42,6 +42,8 @@ def build_event(inspection: Inspection = WHOLE, card: CheckpointCard | None = No
         format="png",
         frames=1,
         bytes=123,
+        repaired=False,
+        frame=0,
     )
     fields: dict[str, Any] = {
         "model": ModelRef(name="m", revision="sha256:1", prompt_version="1", prompt_sha256="p", engine="e 1"),
@@ -128,6 +130,29 @@ def test_a_reader_ignores_fields_it_does_not_know() -> None:
     wire = json.loads(event.model_dump_json())
     later = {**wire, "new": 1, "image": {**wire["image"], "new": 1}}
     assert VerdictEvent.model_validate_json(json.dumps(later)) == event
+
+
+def test_a_verdict_from_before_repaired_and_frame_is_read() -> None:
+    wire = json.loads(build_event().model_dump_json())
+    del wire["image"]["repaired"], wire["image"]["frame"]
+    image = VerdictEvent.model_validate_json(json.dumps(wire)).image
+    assert (image.repaired, image.frame) == (None, None)
+    written = json.loads(image.model_dump_json())
+    assert (written["repaired"], written["frame"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "remarks"),
+    [
+        ({}, ()),
+        ({"repaired": True}, ("repaired",)),
+        ({"frames": 8, "frame": 2}, ("frame 3 of 8",)),
+        ({"frames": 8, "frame": 0, "repaired": True}, ("frame 1 of 8", "repaired")),
+        ({"frames": 8, "frame": None, "repaired": None}, ("frame 1 of 8",)),
+    ],
+)
+def test_remarks_tell_what_is_unusual_about_an_image(fields: dict[str, Any], remarks: tuple[str, ...]) -> None:
+    assert build_event().image.model_copy(update=fields).remarks == remarks
 
 
 def test_the_contracts_example_is_read() -> None:

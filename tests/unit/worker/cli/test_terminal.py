@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.support.verdicts import build_verdict
-from worker.cli.terminal import build_evidence_line, build_headline, escape_unprintable, print_verdict
+from worker.cli.terminal import (
+    build_console,
+    build_evidence_line,
+    build_headline,
+    escape_unprintable,
+    print_verdict,
+    print_verdict_details,
+)
 
 EVIL = "a[red]b[/red]\x1b[2J\r\n\u202e\x07:smile:.png"
 
@@ -68,6 +75,18 @@ def test_the_lines_carry_confidence_regions_latency_and_image():
 )
 def test_what_is_odd_about_a_verdict_is_said(event, remark):
     assert remark in build_headline(event).plain
+
+
+def test_the_second_line_says_what_is_odd_about_the_image():
+    line = build_evidence_line(build_verdict(zoomed=[(1, 2, 3, 4)], frames=8, frame=2, repaired=True)).plain
+    assert "frame 3 of 8  repaired  [1,2,3,4]" in line
+    assert "frame" not in build_evidence_line(build_verdict()).plain
+
+
+def test_the_details_say_what_is_odd_about_the_image():
+    console = build_console(io.StringIO())
+    print_verdict_details(console, build_verdict(frames=8, frame=2, repaired=True))
+    assert "512 x 512 png, frame 3 of 8, repaired" in console.file.getvalue()
 
 
 def test_lines_are_cut_at_the_edge_of_a_terminal_and_whole_elsewhere():

@@ -35,6 +35,12 @@ def test_an_acknowledged_verdict_is_counted_with_its_age(observer: EventObserver
     assert read_metric(metrics, "zoomin_event_seconds_sum") == 4.0
 
 
+def test_verdicts_on_repaired_images_are_counted(observer: EventObserver, metrics: Metrics) -> None:
+    for repaired in (True, False, None, True):
+        observer.count_verdict(build_verdict(repaired=repaired), RECORD)
+    assert read_metric(metrics, "zoomin_repaired_images_total") == 2
+
+
 def test_an_acknowledged_dead_letter_is_counted_by_its_code(observer: EventObserver, metrics: Metrics) -> None:
     observer.count_dead_letter(ImageMissing("gone"))
     assert read_metric(metrics, "zoomin_dead_letters_total", code="image_missing") == 1
