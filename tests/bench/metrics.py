@@ -47,7 +47,8 @@ TARGETS = {
     "evaluation_over_engine": Target(0.85),
     "rss_growth": Target(1.05, below=True),
     "recovery_s_384": Target(150, below=True),  # two restarts of 60 s and half a minute
-    "own_cpu_ms_12mp": Target(10, below=True),
+    "own_cpu_ms_12mp": Target(10, below=True),  # on a machine on which 42e169b takes 65
+    "own_cpu_ms_12mp_over_beside": Target(0.154, below=True),
     "events_per_s_12mp_over_beside": Target(2.5),
     "own_events_per_s_over_beside": Target(0.95),
     "worker_over_server_client": Target(1.1),
