@@ -10,16 +10,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from tests.bench import delivery, engines, evaluation, gpu, machine, memory, own, photographs, recovery, reuse
-from tests.bench.engine_host import EngineHost, engine_host
-from tests.bench.ground import BenchFailed, Ground
-from tests.bench.job import SEQUENCES
-from tests.bench.metrics import format_metrics
 from tests.bench.peers import comparison
 from tests.bench.plan import FULL, ON_ENGINES, PARTS, QUICK
-from tests.bench.progress import Progress
-from tests.bench.report import Report
-from tests.bench.session import Session
+from tests.bench.run import machine
+from tests.bench.run.ground import BenchFailed, Ground
+from tests.bench.run.job import SEQUENCES
+from tests.bench.run.metrics import format_metrics
+from tests.bench.run.progress import Progress
+from tests.bench.run.report import Report
+from tests.bench.run.session import Session
+from tests.bench.with_engine import engines, evaluation, reuse
+from tests.bench.with_engine.engine_host import EngineHost, engine_host
+from tests.bench.without_engine import delivery, gpu, memory, own, photographs, recovery
 from tests.support.paths import MODEL
 from tests.support.processes.worker_process import REAL
 

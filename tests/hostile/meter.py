@@ -7,7 +7,7 @@ from typing import Self
 
 import psutil
 
-from tests.bench.processes import MEBI, tree
+from tests.bench.run.processes import MEBI, tree
 
 LOOK_EVERY_S = 0.25
 

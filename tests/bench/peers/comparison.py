@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.bench.peers.results import Run, compute_agreement, compute_percentile, draw_arrivals
 from tests.bench.peers.start import Contender, Peers, start_peers
-from tests.bench.report import Report
-from tests.bench.session import WARM_UP_EVENTS, Session
+from tests.bench.run.report import Report
+from tests.bench.run.session import WARM_UP_EVENTS, Session
 
 WORKER, CLIENT, BATCH = "worker", "server_client", "offline_batch"
 LOADS = (50, 80)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.checkpoint import Checkpoint
-from tests.bench.job import MAX_PIXELS, READY, BatchJob, BatchResult, open_answers
+from tests.bench.run.job import MAX_PIXELS, READY, BatchJob, BatchResult, open_answers
 from worker.common.settings import apply_process_environment
 
 if TYPE_CHECKING:

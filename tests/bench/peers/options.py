@@ -3,7 +3,7 @@
 from pipeline.checkpoint import Checkpoint
 from pipeline.vllm.options import EngineOptions, build_arguments
 from pipeline.vllm.rendering import Renderer
-from tests.bench.job import SEQUENCES
+from tests.bench.run.job import SEQUENCES
 
 IN_FLIGHT = 24
 """images at once, of the worker and of the server's client"""

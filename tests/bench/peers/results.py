@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from tests.bench.metrics import compute_steady_rate
+from tests.bench.run.metrics import compute_steady_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from pipeline.engine import Answer, Query
 from pipeline.local_image import LocalImage
 from pipeline.verdict import Inspection, ModelImage, RgbImage
 from pipeline.zoomin import inspect
-from tests.bench.job import MAX_PIXELS, READY, ClientJob, open_answers
 from tests.bench.peers.server import NAME
+from tests.bench.run.job import MAX_PIXELS, READY, ClientJob, open_answers
 from worker.local.s3 import REGION
 
 TIMEOUT_S = 120

@@ -7,14 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.child import Child, start_child
-from tests.bench.ground import BenchFailed, Ground, MeasuredSite
-from tests.bench.job import SEQUENCES, BatchJob, BatchResult, ClientJob
 from tests.bench.peers.options import IN_FLIGHT
 from tests.bench.peers.results import Run, read_run
-from tests.bench.pictures import Pictures
-from tests.bench.processes import CpuMeter
-from tests.bench.session import WARM_UP_EVENTS, Session
+from tests.bench.run.child import Child, start_child
+from tests.bench.run.ground import BenchFailed, Ground, MeasuredSite
+from tests.bench.run.job import SEQUENCES, BatchJob, BatchResult, ClientJob
+from tests.bench.run.pictures import Pictures
+from tests.bench.run.processes import CpuMeter
+from tests.bench.run.session import WARM_UP_EVENTS, Session
 from tests.support.processes.worker_process import REAL
 from worker.local.server import find_free_port
 

@@ -1,7 +1,7 @@
-from tests.bench.metrics import Metric
 from tests.bench.peers import comparison
 from tests.bench.peers.results import Run
-from tests.bench.report import Report
+from tests.bench.run.metrics import Metric
+from tests.bench.run.report import Report
 
 
 def run(seconds: float, cpu_s: float, *, steady_per_s: float = 0.0, verdict: str = "real") -> Run:

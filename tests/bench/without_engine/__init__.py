@@ -1,0 +1,1 @@
+"""Parts of `make bench` on a stand-in engine, or on none."""
