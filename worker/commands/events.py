@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             print_entries(out, name, entries, own_ids, name_width=name_width)
     if not args.json:
-        totals = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+        totals = ", ".join(format_count(outcome, count) for outcome, count in counts.most_common())
         out.print(totals or "no record", style="bold")
     return 0 if counts.keys() <= COLORS.keys() else 1
 
@@ -127,6 +127,10 @@ def name_outcome(entry: Entry) -> str:
             return "ignored"
         case RefusedEntry():
             return entry.error.code
+
+
+def format_count(outcome: str, count: int) -> str:
+    return f"{count} images" if outcome == "image" and count != 1 else f"{count} {outcome}"
 
 
 def explain(entry: IgnoredEntry | RefusedEntry) -> str:

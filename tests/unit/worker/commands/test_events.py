@@ -111,7 +111,7 @@ def test_people_get_a_line_for_each_entry_and_no_control_characters(
     assert "s3://uploads/\\u202e.png" in lines[0]
     assert "from the record's offset" in lines[0]
     assert [line.split()[:2] for line in lines[1:3]] == [["image", "stdin:2#0"], ["bucket_forbidden", "stdin:2#1"]]
-    assert lines[3] == "2 image, 1 bucket_forbidden"
+    assert lines[3] == "2 images, 1 bucket_forbidden"
 
 
 def test_without_an_allow_list_every_bucket_is_allowed_and_that_is_printed(
