@@ -21,13 +21,14 @@ from tests.bench.run.report import Report
 from tests.bench.run.session import Session
 from tests.bench.with_engine import engines, evaluation, reuse
 from tests.bench.with_engine.engine_host import EngineHost, engine_host
-from tests.bench.without_engine import delivery, gpu, memory, own, photographs, recovery
+from tests.bench.without_engine import decoding, delivery, gpu, memory, own, photographs, recovery
 from tests.support.paths import MODEL
 from tests.support.processes.worker_process import REAL
 
 ALONE = {
     "own": own.measure,
     "photographs": photographs.measure,
+    "decoding": decoding.measure,
     "gpu": gpu.measure,
     "delivery": delivery.measure,
     "memory": memory.measure,

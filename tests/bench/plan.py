@@ -6,6 +6,7 @@ from dataclasses import dataclass
 PARTS = (
     "own",
     "photographs",
+    "decoding",
     "gpu",
     "delivery",
     "memory",
@@ -17,7 +18,7 @@ PARTS = (
     "peers",
 )
 ON_ENGINES = frozenset({"engine", "plain", "reuse", "evaluation"})
-WITHOUT_PICTURES = frozenset({"reuse", "evaluation", "recovery"})
+WITHOUT_PICTURES = frozenset({"decoding", "reuse", "evaluation", "recovery"})
 """parts without images, or whose images the engines draw themselves"""
 
 
@@ -80,6 +81,7 @@ FULL = Plan(
         "prepare": 180,
         "own": 60,
         "photographs": 240,
+        "decoding": 40,
         "gpu": 150,
         "delivery": 240,
         "memory": 300,
@@ -111,6 +113,7 @@ QUICK = Plan(
         "prepare": 80,
         "own": 15,
         "photographs": 130,
+        "decoding": 40,
         "gpu": 40,
         "delivery": 60,
         "memory": 30,

@@ -76,12 +76,13 @@ class Child:
 
 @contextmanager
 def start_child(
-    module: str, log: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    program: str | Path, log: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Child]:
-    """Start a child; it and all processes below it are gone afterwards."""
+    """Start a child from the name of a module or from a file; it and all processes below it are gone afterwards."""
+    name, command = (program.stem, [str(program)]) if isinstance(program, Path) else (program, ["-m", program])
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stream,
@@ -91,4 +92,4 @@ def start_child(
             start_new_session=True,  # Ctrl-C reaches it as our decision
         )
     with process, ending(process.pid, grace_s=1):
-        yield Child(module.rpartition(".")[2], process, log)
+        yield Child(name.rpartition(".")[2], process, log)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 KEYS: Mapping[str, tuple[str, ...]] = {
     "own": ("own_events_per_s", "own_cpu_ms_per_event"),
     "photographs": ("own_cpu_ms_12mp", "events_per_s_12mp", "own_cpu_ms_48mp"),
+    "decoding": ("decode_ms_jpeg_12mp_over_pillow", "decode_ms_png_2mp_over_pillow"),
     "gpu": ("worker_over_gpu_pace_30", "worker_over_gpu_pace_60", "two_fronts_over_one"),
     "memory": ("rss_growth",),
     "recovery": ("recovery_s_384",),

@@ -50,6 +50,9 @@ TARGETS = {
     "own_cpu_ms_12mp": Target(10, below=True),  # on a machine on which 42e169b takes 65
     "own_cpu_ms_12mp_over_beside": Target(0.154, below=True),
     "events_per_s_12mp_over_beside": Target(2.5),
+    "decode_ms_jpeg_512_over_beside": Target(1.05, below=True),
+    "decode_ms_jpeg_12mp_over_beside": Target(1.05, below=True),
+    "decode_ms_png_2mp_over_beside": Target(1.05, below=True),
     "own_events_per_s_over_beside": Target(0.95),
     "worker_over_server_client": Target(1.1),
     "worker_over_offline_batch": Target(1.05),
