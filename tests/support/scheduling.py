@@ -36,6 +36,7 @@ TOGETHER: Mapping[str, frozenset[str]] = {
 SECONDS: Mapping[str, float] = {
     "tests/chaos": 900,
     "warm_server": 600,
+    "tests/integration/training/test_gpu_check.py": 300,
     "vllm_engine": 250,
     "tests/e2e/test_worker.py": 200,
     "tests/e2e/test_demo.py": 200,
