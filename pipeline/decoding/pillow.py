@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, ZoomInError
 
@@ -35,7 +35,7 @@ def limit_pillow(max_pixels: int) -> Iterator[None]:
             raise ImageUndecodable(f"cannot be decoded: {type(error).__name__}: {str(error)[:200]}") from error
 
 
-def open_file(data: bytes, plugin: str) -> Image.Image:
+def open_file(data: bytes, plugin: str) -> ImageFile.ImageFile:
     """Open a file with the plugin of this name, without reading its pixels. Raises: ImageUndecodable."""
     try:
         return Image.open(io.BytesIO(data), formats=(plugin,))
@@ -52,3 +52,10 @@ def convert_to_8_bit(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def check_size(size_px: tuple[int, int]) -> None:
+    """Refuse an image before memory is taken for its pixels, where no plugin of Pillow does. Raises: ImageTooLarge."""
+    pixels, limit = size_px[0] * size_px[1], Image.MAX_IMAGE_PIXELS
+    if limit is not None and pixels > limit:
+        raise ImageTooLarge(f"Image size ({pixels} pixels) exceeds the limit of {limit} pixels")

@@ -49,11 +49,6 @@ def test_jpeg_is_decoded_whole_as_pillow_does_without_draft() -> None:
     assert (to_array(decode(data)) == to_array(Image.open(io.BytesIO(data)))).all()
 
 
-def test_gif_of_few_colors_keeps_them() -> None:
-    image = decode(encode_image(fill_image("RGB", (10, 200, 30)), "GIF"))
-    assert (image.format, image.pixels.getpixel((3, 3))) == ("gif", (10, 200, 30))
-
-
 def test_mpo_is_its_first_image() -> None:
     first, second = build_noise(seed=1), build_noise(seed=2)
     data = encode_image(first, "MPO", save_all=True, append_images=[second], quality=95)
@@ -106,7 +101,7 @@ def test_the_cap_itself_is_judged() -> None:
     assert decode(build_bomb(1000)).size_px == (1000, 1000)
 
 
-FORMATS = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {"compression": "tiff_lzw"}, "WEBP": {}, "AVIF": {}}
+FORMATS = {"JPEG": {}, "PNG": {}, "BMP": {}, "TIFF": {"compression": "tiff_lzw"}, "WEBP": {}, "AVIF": {}}
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
