@@ -1,20 +1,19 @@
-import struct
-
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from pipeline.decoding.orientation import ORIENTATION_TAG, read_exif_orientation, turn_upright
 from tests.support.builders import build_noise
-
-BYTE, ASCII, SHORT, LONG, SSHORT = 1, 2, 3, 4, 8
-
-
-def build_exif(*entries: tuple[int, int, int, int], order: str = "<", start: int = 8) -> bytes:
-    """Build a block of EXIF from entries: tag, type, count and value, written as a SHORT."""
-    opening = b"II*\0" if order == "<" else b"MM\0*"
-    directory = b"".join(struct.pack(f"{order}HHIHxx", *entry) for entry in entries)
-    return opening + struct.pack(f"{order}I", start) + struct.pack(f"{order}H", len(entries)) + directory + bytes(4)
+from tests.support.image_files.exif import (
+    ASCII,
+    BYTE,
+    EXIF_DIRECTORY,
+    LONG,
+    SHORT,
+    SSHORT,
+    build_directory,
+    build_exif,
+)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -40,6 +39,22 @@ def test_the_first_valid_one_counts() -> None:
     assert read_exif_orientation(exif) == 6
 
 
+def test_the_directory_of_exif_counts_where_it_stands() -> None:
+    directory = build_directory((ORIENTATION_TAG, SHORT, 1, 6))
+    after = build_exif((EXIF_DIRECTORY, LONG, 1, 38), (ORIENTATION_TAG, SHORT, 1, 3)) + directory
+    before = build_exif((ORIENTATION_TAG, SHORT, 1, 3), (EXIF_DIRECTORY, LONG, 1, 38)) + directory
+    assert (read_exif_orientation(after), read_exif_orientation(before)) == (6, 3)
+
+
+def test_a_directory_that_names_itself_ends() -> None:
+    assert read_exif_orientation(build_exif(*[(EXIF_DIRECTORY, LONG, 1, 8)] * 50)) == 1
+
+
+def test_a_directory_that_is_cut_short_counts_as_far_as_it_goes() -> None:
+    exif = build_exif((ORIENTATION_TAG, SHORT, 1, 6), (ORIENTATION_TAG, SHORT, 1, 3))
+    assert read_exif_orientation(exif[:25]) == 6
+
+
 @pytest.mark.parametrize(
     "exif",
     [
@@ -50,6 +65,7 @@ def test_the_first_valid_one_counts() -> None:
         b"MM\0*\0\0\0\x08\xff\xff",
         build_exif((ORIENTATION_TAG, SHORT, 1, 6), start=2**31),
         build_exif((ORIENTATION_TAG, SHORT, 1, 6))[:20],
+        b"II+\0" + build_exif((ORIENTATION_TAG, SHORT, 1, 6))[4:],
     ],
 )
 def test_broken_exif_turns_nothing(exif: bytes) -> None:
