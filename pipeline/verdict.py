@@ -72,6 +72,15 @@ class RgbImage:
     def size_px(self) -> tuple[int, int]:
         return self.pixels.size
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return list_remarks(self.frames, self.frame, repaired=self.repaired)
+
+
+def list_remarks(frames: int, frame: int, *, repaired: bool) -> tuple[str, ...]:
+    """Return in words what is unusual about an image: the frame of an animation, a repaired file."""
+    return (f"frame {frame + 1} of {frames}",) * (frames > 1) + ("repaired",) * repaired
+
 
 @dataclass(frozen=True, slots=True)
 class ModelImage:

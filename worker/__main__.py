@@ -10,7 +10,7 @@ from functools import cache
 from pipeline.errors import BadSettings, ZoomInError
 from worker.common import settings
 
-VERBS = ("run", "check", "demo", "up", "inspect", "events", "submit", "tail", "replay")
+VERBS = ("run", "check", "demo", "up", "inspect", "decode", "events", "submit", "tail", "replay")
 INTERRUPTED = 130
 
 

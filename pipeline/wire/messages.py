@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
-from pipeline.verdict import BoundingBox, Inspection, Status, Verdict
+from pipeline.verdict import BoundingBox, Inspection, Status, Verdict, list_remarks
 
 VERDICT_SCHEMA = "verdict/1"
 NAMESPACE = uuid.UUID("6a1f0a52-6f0e-4f7c-9d0b-6d1f1c2a9b10")
@@ -59,9 +59,8 @@ class JudgedImage(Message):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The frame of an animation, and a repaired file; of old verdicts the first frame was judged."""
-        frame = f"frame {(self.frame or 0) + 1} of {self.frames}"
-        return (frame,) * (self.frames > 1) + ("repaired",) * bool(self.repaired)
+        """What is unusual about the image; in old verdicts the first frame was judged."""
+        return list_remarks(self.frames, self.frame or 0, repaired=bool(self.repaired))
 
 
 class ZoomRegion(Message):

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,13 +18,13 @@ from rich.console import Console
 
 from pipeline import zoomin
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import BadSettings, EngineDead, FatalError, ImageMissing, ImageTooLarge, ZoomInError
+from pipeline.errors import EngineDead, FatalError, ZoomInError
 from pipeline.evidence.card import draw_evidence_card
 from pipeline.local_image import LocalImage
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.verdict import RgbImage
 from pipeline.wire.messages import NAMESPACE, JudgedImage, RecordRef, VerdictEvent, build_verdict_event
-from worker.cli.evidence_cards import build_file_name
+from worker.cli.local_files import choose_png_paths, prepare_outputs, read_image_file
 from worker.cli.terminal import build_console, escape_unprintable, print_verdict_details
 from worker.common.sections import EngineSettings
 from worker.common.settings import Settings, build_worker_name
@@ -167,7 +166,8 @@ async def _inspect_file(
 
     with time_stage("total"):
         with time_stage("fetch"):
-            data, modified_ms = await asyncio.to_thread(_read_file, path, settings.store.max_image_bytes)
+            max_bytes = settings.store.max_image_bytes
+            data, modified_ms = await asyncio.to_thread(read_image_file, path, max_bytes=max_bytes)
         with time_stage("decode"):
             image = await decoder.decode(data)
         inspection = await zoomin.inspect(LocalImage(image), engine, stage=time_stage)
@@ -185,18 +185,6 @@ async def _inspect_file(
         worker=build_worker_name(),
     )
     return event, image
-
-
-def _read_file(path: Path, max_bytes: int) -> tuple[bytes, int]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-            modified_ms = int(path.stat().st_mtime * 1000)
-    except OSError as error:
-        raise ImageMissing(f"cannot be read: {error.strerror}") from error
-    if len(data) > max_bytes:
-        raise ImageTooLarge(f"more than {max_bytes} bytes; ZOOMIN_STORE__MAX_IMAGE_BYTES is the limit")
-    return data, modified_ms
 
 
 def _describe_file(path: Path, data: bytes, image: RgbImage) -> JudgedImage:
@@ -225,18 +213,9 @@ def _choose_card_paths(files: Sequence[Path], out: Path | None) -> dict[Path, Pa
     if out is None:
         return {}
     if len(files) == 1 and not out.is_dir() and out.suffix.lower() == ".png":
-        paths = {files[0]: out}
-    else:
-        alike = Counter(file.stem for file in set(files))
-        paths = {
-            file: out / f"{build_file_name(file.stem if alike[file.stem] == 1 else str(file))}.png" for file in files
-        }
-    try:
-        for path in paths.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadSettings(f"cards cannot be saved at {out}: {error.strerror}") from error
-    return paths
+        prepare_outputs([out], keep=files)
+        return {files[0]: out}
+    return choose_png_paths(files, out)
 
 
 def _save_evidence_card(path: Path, event: VerdictEvent, image: RgbImage) -> None:

@@ -110,6 +110,13 @@ async def test_a_place_for_cards_that_cannot_be_is_said_before_the_engine_starts
     assert start.engine is None
 
 
+async def test_no_card_overwrites_its_image(files, settings):
+    start = Started()
+    with pytest.raises(BadSettings, match="overwritten"):
+        await inspect_files(files[:1], settings, build_console(), as_json=True, out=files[0], start=start)
+    assert start.engine is None
+
+
 def test_output_of_libraries_is_put_aside_and_ours_is_not(capfd):
     with redirect_stderr() as errors:
         os.write(2, b"output of a library\n")
