@@ -1,12 +1,15 @@
 """Finds the frames of a GIF file without unpacking them, and reads on until anything but a block comes."""
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipeline.errors import ImageUndecodable
 from pipeline.gif.codes import MOST_BITS
 
 PALETTE_BYTES = 3 * 256
+MOST_COUNTED = 100_000
+"""frames of a file; reading ends there"""
 _EXTENSION, _FRAME, _TRAILER = b"!", b",", b";"
 _CONTROL = b"\xf9"
 _HAS_PALETTE, _INTERLACED, _HAS_TRANSPARENCY = 0x80, 0x40, 0x01
@@ -28,7 +31,7 @@ class GifFrame:
 
 @dataclass(slots=True)
 class GifFile:
-    """`frames` are the first ones of `count`. `whole`: a trailer ends the file."""
+    """`frames` are the first ones of `count`. `whole`: as far as it is read, the file ends with a trailer."""
 
     size_px: tuple[int, int]
     frames: list[GifFrame] = field(default_factory=list)
@@ -47,10 +50,8 @@ def read_blocks(data: bytes, *, most_frames: int) -> GifFile:
     except EOFError as error:
         raise ImageUndecodable("a GIF that ends within its head") from error
     file = GifFile((width, height))
-    try:
+    with suppress(EOFError):
         _read_frames(reader, palette, file, most_frames)
-    except EOFError:
-        file.whole = False
     return file
 
 
@@ -90,20 +91,24 @@ class _Reader:
 
 def _read_frames(reader: _Reader, screen_palette: bytes, file: GifFile, most_frames: int) -> None:
     transparent, disposal = None, 0
-    while (kind := reader.take(1)) in (_EXTENSION, _FRAME):
+    while file.count < MOST_COUNTED:
+        kind = reader.take(1)
         if kind == _FRAME:
             frame = _read_frame(reader, screen_palette, transparent, disposal)
             file.count += 1
             if file.count <= most_frames:
                 file.frames.append(frame)
             if frame.bits > MOST_BITS:
-                raise EOFError
+                return
             transparent, disposal = None, 0
-        elif reader.take(1) == _CONTROL:
+        elif kind == _EXTENSION and reader.take(1) == _CONTROL:
             transparent, disposal = _read_control(reader)
-        else:
+        elif kind == _EXTENSION:
             reader.take_blocks()
-    file.whole = kind == _TRAILER
+        else:
+            file.whole = kind == _TRAILER
+            return
+    file.whole = True
 
 
 def _read_control(reader: _Reader) -> tuple[int | None, int]:

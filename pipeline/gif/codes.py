@@ -11,6 +11,8 @@ MOST_BITS = 8
 """of an index; a frame that states more is broken"""
 _FEWEST_BITS_OF_PILLOW = 2
 _MOST_CODES, _LONGEST_CODE = 4096, 12
+_MOST_BYTES = 1 << 21
+"""of a frame whose codes are unpacked in Python: some seconds"""
 
 
 def unpack_codes(blocks: bytes, bits: int, size_px: tuple[int, int]) -> tuple[NDArray[np.uint8], int]:
@@ -52,7 +54,7 @@ def _expand_short_codes(blocks: bytes, bits: int) -> Iterator[bytes]:
     alphabet = [bytes([index]) for index in range(clear)] + [b"", b""]  # clear and end have a place of their own
     meanings, last, length = list(alphabet), b"", bits + 1
     buffer = buffered = 0
-    for byte in _join_blocks(blocks):
+    for byte in _join_blocks(blocks)[:_MOST_BYTES]:
         buffer |= byte << buffered
         buffered += 8
         while buffered >= length:

@@ -11,6 +11,7 @@ from pipeline.decoding.gif import read_gif
 from pipeline.decoding.pillow import limit_pillow
 from pipeline.decoding.render import render
 from pipeline.errors import ImageTooLarge, ImageUndecodable
+from pipeline.gif.blocks import MOST_COUNTED
 from tests.support.image_files.gif import (
     COLORS,
     GifFrame,
@@ -166,6 +167,12 @@ def test_frames_are_counted_without_being_read() -> None:
     broken = replace(PICTURE, codes=b"\xff" * 300)
     frame = read(build_gif(SIZE, [PICTURE, *[broken] * 1000]))
     assert (frame.frames, frame.number) == (1001, 0)
+
+
+def test_counting_is_bounded() -> None:
+    dot = b",\0\0\0\0\1\0\1\0\0\2\0"
+    frame = read(build_gif(SIZE, [PICTURE, dot * (MOST_COUNTED + 1)]))
+    assert (frame.frames, frame.repaired) == (MOST_COUNTED, False)
 
 
 def test_a_later_frame_that_is_broken_is_not_shown() -> None:
