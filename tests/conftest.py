@@ -9,6 +9,8 @@
     A test that needs a topic for itself starts its own:
     `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
 
+`chromium` (Chromium): `.paint(files)` returns the pixels that a real browser paints of each file over white.
+
 `vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
     `pytest.mark.asyncio(loop_scope="session")`, and their file stands in `TOGETHER` of tests/support/scheduling.py.
 
@@ -35,6 +37,7 @@ from worker.local import server
 
 if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no engine
     from pipeline.vllm.engine import VllmEngine
+    from tests.support.servers.chromium import Chromium
     from tests.support.servers.services import KafkaForTests, S3ForTests, VersityGw
 
 pytest_plugins = ["tests.support.scheduling", "tests.support.timing"]
@@ -127,6 +130,14 @@ def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) 
     gateway.s3.client.close()
     gateway.stop()
     forget_data(directory)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Chromium":
+    from tests.support.servers.chromium import find_chromium
+    from worker.local.stack import CACHE
+
+    return present(lambda: find_chromium(CACHE, notify=print))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

