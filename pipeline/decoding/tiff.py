@@ -2,14 +2,28 @@
 
 from pipeline.color.icc import IccProfile
 from pipeline.decoding.frame import Frame
-from pipeline.decoding.orientation import read_orientation
-from pipeline.decoding.pillow import convert_to_8_bit, open_file
+from pipeline.tiff.colors import read_pixels
+from pipeline.tiff.layout import CIELAB, ICCLAB, read_layout
+from pipeline.tiff.pages import find_page
+from pipeline.tiff.tags import SHORT, Directory, TiffFile
+
+_ORIENTATION, _ICC_PROFILE = 274, 34675
 
 
 def read_tiff(data: bytes) -> Frame:
-    with open_file(data, "TIFF") as image:
-        frames = getattr(image, "n_frames", 1)
-        image.load()
-        icc_profile = image.info.get("icc_profile")
-        color = IccProfile(icc_profile) if icc_profile else None
-        return Frame(convert_to_8_bit(image), color, read_orientation(image), frames)
+    """Read the first page that is no reduced copy. Browsers do not show TIFF: its tags say what is right.
+
+    Raises: ImageRefused, ImageTooLarge, ImageUndecodable.
+    """
+    page = find_page(TiffFile(data))
+    layout = read_layout(page.directory)
+    pixels = read_pixels(page.directory, layout)
+    profile = b"" if layout.photometric in (CIELAB, ICCLAB) else page.directory.read_bytes(_ICC_PROFILE)
+    color = IccProfile(profile) if profile else None
+    return Frame(pixels, color, _read_orientation(page.directory), page.pages, repaired=page.broken)
+
+
+def _read_orientation(page: Directory) -> int:
+    is_short = _ORIENTATION in page.entries and page.entries[_ORIENTATION].type == SHORT
+    orientation = page.read_number(_ORIENTATION, 1) if is_short else 1
+    return orientation if orientation in range(1, 9) else 1
