@@ -61,6 +61,10 @@ chaos: $(READY) ## inject faults into real processes and check the topics, into 
 hostile: $(READY) ## send hostile images, events and answers through a worker, into build/hostile.json (SEED=)
 	$(BIN)/python -m tests.hostile $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: decode-cases
+decode-cases: $(READY) ## compare zoomin decode with the pixels that are expected of the files in a folder (DIR=)
+	$(BIN)/python -m tests.support.decode_cases $(DIR)
+
 .PHONY: gpu-check
 gpu-check: $(READY) ## try serving and training on this machine's GPUs, into build/gpu.json (ARGS="--size 32b", or --cpu)
 	$(BIN)/zoomin-train gpu-check $(ARGS)
