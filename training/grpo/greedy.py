@@ -69,6 +69,7 @@ class GreedyGenerator:
         return GenerationConfig(
             max_new_tokens=self.max_tokens,
             do_sample=False,
+            repetition_penalty=1.0,  # else transformers takes the checkpoint's own, which rollouts and vLLM do not
             pad_token_id=self.tokenizer.pad_token_id,
             eos_token_id=self.tokenizer.eos_token_id,
             suppress_tokens=list_forbidden_tokens(self.tokenizer),

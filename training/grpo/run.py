@@ -54,6 +54,7 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
     """
     _refuse_finished_directories(run)
     resumable.refuse_missing_reporter(run.profile.report_to)
+    processes.refuse_unshared_gpus()
     entries = _read_training_entries(run.data, run.profile)
     validation_entries = _read_validation_entries(run, entries)
     state = processes.join_processes()

@@ -160,7 +160,7 @@ def build_grpo_config(profile: GrpoProfile, processor: ProcessorMixin, directory
     shared = resumable.list_shared_arguments(
         directory, steps=profile.steps, seed=seed, save_every=profile.save_every, report_to=profile.report_to
     )
-    config = GRPOConfig(
+    return GRPOConfig(
         **shared,
         data_seed=seed,
         shuffle_dataset=False,  # `draw_order` has shuffled
@@ -185,9 +185,6 @@ def build_grpo_config(profile: GrpoProfile, processor: ProcessorMixin, directory
         dataloader_pin_memory=False,
         **_choose_sampler(profile, processor),
     )
-    if config.n_gpu > 1:
-        raise BadSettings("one process sees several GPUs; start it with `accelerate launch`, or show it one of them")
-    return config
 
 
 def _choose_sampler(profile: GrpoProfile, processor: ProcessorMixin) -> dict[str, Any]:

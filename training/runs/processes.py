@@ -15,6 +15,19 @@ def join_processes() -> PartialState:
     return PartialState(cpu=not torch.cuda.is_available())
 
 
+def refuse_unshared_gpus() -> None:
+    """Refuse a process that sees several GPUs and is alone, before it loads a model.
+
+    Raises: BadSettings.
+    """
+    gpus = torch.cuda.device_count()
+    if gpus > 1 and join_processes().num_processes == 1:
+        raise BadSettings(
+            f"one process sees {gpus} GPUs; start it with `accelerate launch --config_file "
+            "infra/accelerate/eight_gpus.yaml -m training ...`, or show it one of them: CUDA_VISIBLE_DEVICES=0"
+        )
+
+
 def take_share(order: Sequence[int], process: int, processes: int) -> Sequence[int]:
     """Return the share of one process, equally long for each: the last item may be repeated.
 

@@ -51,6 +51,7 @@ def run_sft(run: SftRun) -> None:
     """
     publishing.refuse_finished(run.out, "--out")
     resumable.refuse_missing_reporter(run.profile.report_to)
+    processes.refuse_unshared_gpus()
     explained = _read_explained_set(run.data, run.profile, run.start.card.max_crops)
     state = processes.join_processes()
     if state.is_main_process:

@@ -45,6 +45,14 @@ def test_a_batch_changes_no_answer(generator: GreedyGenerator, built: list[Promp
     assert together == alone
 
 
+def test_the_checkpoint_s_repetition_penalty_changes_no_answer(
+    generator: GreedyGenerator, built: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = generator.generate(built[:2], lambda _: None)
+    monkeypatch.setattr(generator.model.generation_config, "repetition_penalty", 5.0)
+    assert generator.generate(built[:2], lambda _: None) == answers
+
+
 def test_queries_are_padded_on_the_left(generator: GreedyGenerator, built: list[Prompt]) -> None:
     rendered = [run_prompts.render_prompt(prompt, generator.card) for prompt in built[3:5]]
     collator = tensors.Collator(generator.tokenizer)

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from pipeline.errors import BadSettings
 from training.runs import processes
@@ -26,3 +27,11 @@ def test_who_was_started_alone_is_the_first_and_has_it_all() -> None:
 
 def test_the_clock_goes_on() -> None:
     assert 0 < processes.read_shared_clock() <= processes.read_shared_clock()
+
+
+def test_a_process_alone_with_several_gpus_is_refused_before_it_loads_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    processes.refuse_unshared_gpus()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    with pytest.raises(BadSettings, match="sees 8 GPUs; start it with `accelerate launch"):
+        processes.refuse_unshared_gpus()
