@@ -140,7 +140,7 @@ class ImageTooLarge(PoisonError):
 
 
 class ImageUndecodable(PoisonError):
-    """The file is broken or cut short, or it crashes the decoder."""
+    """The file is so broken that browsers show nothing of it, or it crashes the decoder."""
 
 
 class EnginePoison(PoisonError):

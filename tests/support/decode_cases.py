@@ -2,8 +2,8 @@
 
 The folder holds files, each with its pixels beside it (NAME.expected.png) or with words in the tables of README.md: a
 section for each kind, in a row the file's name, what it is, and what is expected: codes like `image_refused`, one of
-the pictures that `PICTURES` draws, a format, a number of frames. Exit code 1: a file is decoded otherwise, or nothing is
-expected of it.
+the pictures that `PICTURES` draws, a format, a number of frames. Exit code 1: a file is decoded otherwise, or nothing
+states what is right.
 """
 
 import argparse
