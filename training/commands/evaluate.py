@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from training.cli.numbers import parse_fraction, parse_positive
@@ -57,9 +58,23 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     predictions, version = jobs.predict_jobs(checkpoint, collected, settings.concurrency)
     metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
     if args.write_card:
-        evaluation = model_card.Evaluation(metrics, len(predictions["own"]), version)
-        model_card.write_model_card(checkpoint, evaluation)
+        options = f"{args.model}" + (f" --data {args.data}" if args.data else "")
+        evaluation = model_card.Evaluation(
+            metrics, len(predictions["own"]), _describe_images(args.data), version, options
+        )
+        if not model_card.write_model_card(checkpoint, evaluation):
+            print(f"{args.model / 'README.md'} stays as it is: zoomin-train did not write it", file=sys.stderr)
     print(summary.format_metrics(metrics))
     if args.json:
         print(json.dumps(resampling.convert_to_json(metrics)))
     return 0
+
+
+def _describe_images(data: Path | None) -> str:
+    from training.dataset import manifest
+    from training.evaluation import samples
+    from training.runs import publishing
+
+    if data is None:
+        return samples.HELD_OUT
+    return f"images of {data.resolve().name} ({publishing.digest_entries(list(manifest.read_manifest(data)))})"

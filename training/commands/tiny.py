@@ -94,9 +94,10 @@ def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSett
     """Measure every stage, and write the checkpoint with its cards and the seed's results."""
     from pipeline.checkpoint import Checkpoint
     from training.evaluation import jobs, samples, summary
+    from training.evaluation.samples import HELD_OUT
     from training.reports import model_card, stages
     from training.runs import publishing
-    from training.tiny_model import chain, record
+    from training.tiny_model import chain, record, tiny_card
 
     predictions, engine = record.predict_stages(
         stage_chain,
@@ -109,8 +110,8 @@ def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSett
     publishing.publish_checkpoint(stage_chain.locate_stage(chain.CALIBRATED), args.out)
     passes = predictions[chain.CALIBRATED]
     metrics = summary.summarize_passes(passes)
-    evaluation = model_card.Evaluation(metrics, len(passes["own"]), engine)
-    model_card.write_model_card(Checkpoint.read(args.out), evaluation, seed_result)
+    evaluation = model_card.Evaluation(metrics, len(passes["own"]), HELD_OUT, engine, str(args.out))
+    tiny_card.write_tiny_card(Checkpoint.read(args.out), evaluation, seed_result)
     print(summary.format_metrics(metrics))
     print(f"{args.out / 'README.md'} says what each stage added")
     return 0

@@ -21,6 +21,7 @@ from training.synthetic.scenes import Scene, Style
 SEED = 0
 VALIDATION_SEED = 8_000_000
 """the first of the seeds whose scenes only calibration sees; test scenes begin at `scenes.HELD_OUT_SEED`"""
+HELD_OUT = f"held-out scenes (seeds from {scenes.HELD_OUT_SEED:,} on)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

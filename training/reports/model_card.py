@@ -1,86 +1,82 @@
-"""The model card of a checkpoint: `metrics` in zoomin.json, and README.md, both from one evaluation."""
+"""The model card of a checkpoint: `metrics` in zoomin.json, and README.md, both from one evaluation.
 
+README.md is written where there is none. In one that has a section of metrics between our marks, this section alone is
+replaced; any other README.md is somebody else's and stays as it is.
+"""
+
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from safetensors import safe_open
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
 from training.common import resampling
 from training.common.resampling import Metric
-from training.evaluation import metrics
 from training.evaluation.summary import MEANINGS
-from training.reports import stages
-from training.reports.stages import SeedResult
-from training.synthetic import scenes
 
+BEGIN, END = "<!-- metrics: zoomin-train evaluate --write-card -->", "<!-- end of metrics -->"
 TEXT = """\
 ---
 library_name: transformers
-license: apache-2.0
-tags: [qwen2_5_vl, zoomin, synthetic]
+tags: [qwen2_5_vl, zoomin]
 ---
 # {name}
 
-A Qwen2.5-VL of {parameters:.1f} million parameters, trained from random weights on procedural scenes. It shows the two
-queries of ZoomIn at work on any machine; it knows nothing about photographs and must not judge them.
+A Qwen2.5-VL of {parameters} parameters for the two queries of ZoomIn. Query 1 sees the whole image, at most
+{scan_max_pixels:,} pixels of it; Query 2 adds up to {max_crops} regions that Query 1 named, cut from the full-size
+image, at most {crop_max_pixels:,} pixels each. How well it judges is known for the images below and for no others.
 
-Query 1 sees a 140 x 140 view and names regions; Query 2 adds those regions, cut from the full-size image. A generated
-scene differs from real ones by its tone, whose distributions overlap (d' = {cue}), and by artifacts in its regions,
-which are too fine for the view. A classifier that sees the view alone can be right in at most
-Phi(d'/2) = {bound:.3f} of all scenes: `view_bound` in training/evaluation/metrics.py derives it.
+Trained on {trained_on}. Its license is that of the model that it was made from.
 
+{section}
+
+`zoomin.json` is the checkpoint card: box frame, sizes, calibration, uncertain range and these metrics.
+"""
+SECTION = """\
+{begin}
 ## Metrics
 
-{count} held-out scenes (seeds from {first_seed:,} on), through the product's own `inspect` in {engine}; the interval is
-a 95 % bootstrap.
+{count:,} {images}, through the product's own `inspect` in {engine}; the interval is a 95 % bootstrap.
 
 | metric | value | 95 % interval | images |
 |---|---|---|---|
 {rows}
 
-    zoomin-train evaluate models/{name}    # prints them again
-    make train-tiny                        # trains one like it, to the end
-
-## How it was trained
-
-Byte-level BPE over the queries and answers, coordinates 0 to 1000 in steps of 20 as one token each; a patch embedding
-that starts as a two-dimensional DCT, each channel whitened; a vision warm-up on dense targets; then supervised
-fine-tuning by TRL on both queries, with verdicts weighted 4 and coordinates 1.5.
-{stages}
-`zoomin.json` is the checkpoint card: box frame, sizes, calibration, uncertain range and these metrics.
-"""
-
-STAGES = """
-Then GRPO on boxes (stage 1) and on verdict and words (stage 2), each kept only if its weights did better on the
-validation scenes; then temperature, bias and the uncertain range, fitted to scenes of their own.
-
-## What each stage added
-
-{stages}
-"""
+    zoomin-train evaluate {options}    # prints them again
+{end}"""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The metrics of an evaluation, its number of images, and its engine."""
+    """The metrics of an evaluation, its engine, its images with their number, and the command's options."""
 
     metrics: dict[str, Metric]
     count: int
+    images: str
     engine: str
+    options: str
 
 
-def write_model_card(checkpoint: Checkpoint, evaluation: Evaluation, seed_result: SeedResult | None = None) -> None:
-    """Write both into the checkpoint's directory; its revision stays, as it does not cover metrics.
+def write_model_card(checkpoint: Checkpoint, evaluation: Evaluation) -> bool:
+    """Write both; the checkpoint's revision stays, as it does not cover metrics. Returns False if README.md stays."""
+    write_metrics(checkpoint, resampling.convert_to_json(evaluation.metrics))
+    readme = checkpoint.path / "README.md"
+    if not readme.exists():
+        readme.write_text(_render_readme(checkpoint, evaluation))
+        return True
+    before, begin, rest = readme.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if begin and end:
+        readme.write_text(before + render_section(evaluation) + after)
+    return bool(begin and end)
 
-    The result of its stages that is on the checkpoint card stays there, unless `seed_result` replaces it.
-    """
-    recorded = checkpoint.card.metrics.get(stages.NAME)
-    if seed_result is None and recorded is not None:
-        seed_result = SeedResult.model_validate(recorded)
-    card_metrics: dict[str, object] = {**resampling.convert_to_json(evaluation.metrics)}
-    if seed_result:
-        card_metrics[stages.NAME] = seed_result.model_dump()
-    write_checkpoint_card(checkpoint.path, checkpoint.card.model_copy(update={"metrics": card_metrics}))
-    (checkpoint.path / "README.md").write_text(render_model_card(checkpoint.path, evaluation, seed_result))
+
+def write_metrics(checkpoint: Checkpoint, metrics: Mapping[str, object]) -> None:
+    """Replace all metrics of zoomin.json; what a training recorded beside them stays."""
+    recorded = {name: value for name, value in checkpoint.card.metrics.items() if "value" not in value}
+    write_checkpoint_card(checkpoint.path, checkpoint.card.model_copy(update={"metrics": {**recorded, **metrics}}))
 
 
 def write_checkpoint_card(directory: Path, card: CheckpointCard) -> None:
@@ -90,22 +86,43 @@ def write_checkpoint_card(directory: Path, card: CheckpointCard) -> None:
     unfinished.replace(directory / CARD_NAME)
 
 
-def render_model_card(directory: Path, evaluation: Evaluation, seed_result: SeedResult | None) -> str:
-    """Render README.md."""
-    return TEXT.format(
-        name=directory.name,
-        parameters=(directory / "model.safetensors").stat().st_size / 2e6,
-        cue=scenes.TONE_CUE,
-        bound=metrics.view_bound(scenes.TONE_CUE),
-        count=f"{evaluation.count:,}",
-        first_seed=scenes.HELD_OUT_SEED,
+def render_section(evaluation: Evaluation) -> str:
+    """Render the section of metrics with its marks."""
+    known = {name: meaning for name, meaning in MEANINGS.items() if name in evaluation.metrics}
+    return SECTION.format(
+        begin=BEGIN,
+        count=evaluation.count,
+        images=evaluation.images,
         engine=evaluation.engine,
-        rows="\n".join(
-            _render_row(meaning, evaluation.metrics[name])
-            for name, meaning in MEANINGS.items()
-            if name in evaluation.metrics
-        ),
-        stages=STAGES.format(stages=stages.render_stages(seed_result)) if seed_result else "",
+        rows="\n".join(_render_row(meaning, evaluation.metrics[name]) for name, meaning in known.items()),
+        options=evaluation.options,
+        end=END,
+    )
+
+
+def count_parameters(directory: Path) -> int:
+    """Count the parameters in all weight files of a checkpoint, without reading the weights."""
+    count = 0
+    for file in sorted(directory.glob("*.safetensors")):
+        with safe_open(file, "numpy") as weights:
+            count += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    return count
+
+
+def format_parameters(count: int) -> str:
+    return f"{count / 1e9:.1f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million"
+
+
+def _render_readme(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
+    card = checkpoint.card
+    return TEXT.format(
+        name=checkpoint.name,
+        parameters=format_parameters(count_parameters(checkpoint.path)),
+        scan_max_pixels=card.scan_max_pixels,
+        crop_max_pixels=card.crop_max_pixels,
+        max_crops=card.max_crops,
+        trained_on=f"the images with the digest {card.trained_on}" if card.trained_on else "images that no card names",
+        section=render_section(evaluation),
     )
 
 
