@@ -12,14 +12,24 @@ from pipeline.verdict import BoundingBox, Crop, ModelImage, RgbImage
 
 def build_view(image: RgbImage, max_pixels: int) -> ModelImage:
     """Resize the whole image to the size that the model sees; vLLM does not resize it again."""
-    return build_model_image(_resize(image.pixels, geometry.fit(image.size_px, max_pixels)))
+    return build_model_image(resize_view(image, max_pixels))
+
+
+def resize_view(image: RgbImage, max_pixels: int) -> Image.Image:
+    """Return the pixels of `build_view`, without their digest."""
+    return _resize(image.pixels, geometry.fit(image.size_px, max_pixels))
 
 
 def crop(image: RgbImage, box: BoundingBox, max_pixels: int) -> Crop:
     """Cut `box` with its margin from the full-size image and scale it to the pixel budget."""
+    return Crop(box, build_model_image(cut_window(image, box, max_pixels)))
+
+
+def cut_window(image: RgbImage, box: BoundingBox, max_pixels: int) -> Image.Image:
+    """Return the pixels of `crop`, without their digest."""
     window = geometry.find_crop_window(box, image.size_px)
     cut = image.pixels.crop(window.corners)
-    return Crop(box, build_model_image(_resize(cut, geometry.compute_crop_size(box, image.size_px, max_pixels))))
+    return _resize(cut, geometry.compute_crop_size(box, image.size_px, max_pixels))
 
 
 def build_model_image(pixels: Image.Image) -> ModelImage:
@@ -28,7 +38,13 @@ def build_model_image(pixels: Image.Image) -> ModelImage:
 
 def digest_pixels(pixels: Image.Image) -> str:
     """Return the sha256 of size and RGB bytes."""
-    return hashlib.sha256(f"{pixels.width}x{pixels.height}".encode() + pixels.tobytes()).hexdigest()
+    return digest_rgb(pixels.size, pixels.tobytes())
+
+
+def digest_rgb(size: geometry.Size, rgb: bytes) -> str:
+    digest = hashlib.sha256(f"{size[0]}x{size[1]}".encode())
+    digest.update(rgb)
+    return digest.hexdigest()
 
 
 def encode_png(pixels: Image.Image) -> bytes:

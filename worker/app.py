@@ -82,7 +82,7 @@ async def start_worker(
     retriers = Retriers(settings.retry, metrics)
 
     plan = plan_capacity(settings.flow)
-    decoder = start_decoder(settings, plan, stack)
+    decoder = await start_decoder(settings, plan, stack)
     waiting_room = WaitingRoom(WAITING_PLACES)
     store = await open_store(settings.store, plan, retriers, waiting_room, stack)
     supervisor = Supervisor(
@@ -129,11 +129,14 @@ def warn_of_stray_names() -> None:
         telemetry.get_logger().warning(telemetry.SETTING_IGNORED, name=name, did_you_mean=suggest_name(name))
 
 
-def start_decoder(settings: Settings, plan: CapacityPlan, stack: AsyncExitStack) -> DecodePool:
+async def start_decoder(settings: Settings, plan: CapacityPlan, stack: AsyncExitStack) -> DecodePool:
+    """Start the decoder processes, and log which layers confine them. Raises: InternalFault if they do not start."""
     pool = DecodePool(
         max_pixels=settings.store.max_image_pixels, workers=plan.decoders, keep_pixels=plan.max_pixels_in_flight
     )
     stack.callback(pool.close)
+    confinement = await pool.read_confinement()
+    telemetry.get_logger().info(telemetry.DECODER_CONFINED, holding=confinement.holding, refused=confinement.refused)
     return pool
 
 

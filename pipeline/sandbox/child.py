@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from pipeline import images
 from pipeline.errors import InternalFault
 from pipeline.geometry import Size
-from pipeline.sandbox.decoding_child import MEBI, MESSAGE_BYTES, READY
-from pipeline.sandbox.exchange import Reply, Request
+from pipeline.sandbox.decoding_child import MEBI, MESSAGE_BYTES
+from pipeline.sandbox.exchange import Confinement, Reply, Request
 from pipeline.verdict import ModelImage
 
 START_DEADLINE_S = 60.0
@@ -20,6 +21,8 @@ REUSED_MEMORY_BYTES = 64 * MEBI
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # By default glibc returns each large buffer to the kernel and requests it again: half of a photograph's decoding time.
 HEAP_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(64 * MEBI), "MALLOC_TRIM_THRESHOLD_": str(128 * MEBI)}
+# A process of several threads can neither enter a user namespace nor confine itself by Landlock.
+THREAD_SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class Child:
         alarm_s = math.ceil(limits.longest_request_s) + 1  # ends the child if the parent is gone by then
         numbers = (
             *(os.getpid(), child_socket.fileno(), self._memory),
-            *(limits.max_pixels, limits.keep_pixels, limits.memory_limit_mib, alarm_s, limits.niceness),
+            *(limits.max_pixels, limits.keep_pixels, limits.memory_limit_mib),
+            *(REUSED_MEMORY_BYTES + _limit_png_bytes(limits.max_pixels), alarm_s, limits.niceness),
         )
         try:
             self.process = self._start(numbers, child_socket)
@@ -49,23 +53,37 @@ class Child:
             raise
         finally:
             child_socket.close()
-        self._max_pixels = limits.max_pixels
-        self._ready = False
+        self._confinement: Confinement | None = None
+        self.used = False
+        """True after its first reply: an earlier file may be the cause of what it does wrong"""
 
     def ask(self, request: Request, data: bytes, deadline_s: float) -> "tuple[Reply, Pictures]":
-        """Send a request with the file that it is about, and return the reply with the pictures that it describes.
+        """Send a request with the file that it is about, and return the reply and the pictures in the memory.
 
         Raises: InternalFault if the process does not start; any other error if it has to be replaced, TimeoutError at
             the deadline.
         """
-        if not self._ready:
-            self._await_start()
+        self.await_start()
         self._socket.settimeout(deadline_s)
         if data:
             os.pwrite(self._memory, data, 0)
         self._socket.send(request.model_dump_json().encode())
         reply = Reply.model_validate_json(self._receive())
-        return reply, Pictures(self._memory, reply)
+        if reply.token != request.token:
+            raise ValueError("a reply to another request")
+        self.used = True
+        return reply, Pictures(self._memory)
+
+    def await_start(self) -> Confinement:
+        """Return the layers that confine the process; it tells them before it reads a file. Raises: InternalFault."""
+        if self._confinement is None:
+            self._socket.settimeout(START_DEADLINE_S)
+            try:
+                self._confinement = Confinement.model_validate_json(self._receive())
+            except (OSError, ValueError) as error:
+                self.process.kill()
+                raise InternalFault("the decoder process does not start") from error
+        return self._confinement
 
     def trim_memory(self) -> None:
         """Give large memory back; small memory is used again."""
@@ -90,20 +108,12 @@ class Child:
             [sys.executable, "-m", "pipeline.sandbox.decoding_child", *map(str, numbers)],
             pass_fds=(child_socket.fileno(), self._memory),
             # The environment holds no credentials: this process reads untrusted bytes.
-            env={"PYTHONPATH": os.pathsep.join(sys.path), **HEAP_SETTINGS},
+            env={"PYTHONPATH": os.pathsep.join(sys.path), **HEAP_SETTINGS, **THREAD_SETTINGS},
             process_group=0,  # Ctrl-C reaches the parent alone, which still needs the image under way
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # C libraries complain there about broken files
         )
-
-    def _await_start(self) -> None:
-        self._socket.settimeout(START_DEADLINE_S)
-        try:
-            self._ready = self._receive() == READY
-        except OSError as error:
-            self.process.kill()
-            raise InternalFault("the decoder process does not start") from error
 
     def _receive(self) -> bytes:
         message = self._socket.recv(MESSAGE_BYTES)
@@ -115,27 +125,25 @@ class Child:
 class Pictures:
     """The pictures of one reply, read from the shared memory in their order.
 
+    A picture's bytes are read once, and its digest is that of the bytes read: the process may change the memory, and a
+    digest of its own choice would let it exchange pictures of other files in the engine's caches.
     Raises: ValueError in each method if the memory does not hold such a picture.
     """
 
-    def __init__(self, memory: int, reply: Reply) -> None:
+    def __init__(self, memory: int) -> None:
         self._memory = memory
-        self._digests = iter(reply.digests)
         self._offset = 0
 
     def read_model_image(self, size: Size) -> ModelImage:
-        """Read a picture of this size, with its digest."""
-        digest = next(self._digests, None)
-        if digest is None:
-            raise ValueError("the reply lacks a digest")
-        return ModelImage(self.read_pixels(size), digest)
+        rgb = self._read(size[0] * size[1] * 3)
+        return ModelImage(Image.frombytes("RGB", size, rgb), images.digest_rgb(size, rgb))
 
     def read_pixels(self, size: Size) -> Image.Image:
         return Image.frombytes("RGB", size, self._read(size[0] * size[1] * 3))
 
     def read_png(self, reply: Reply) -> bytes:
         """Read a PNG, which cannot be much larger than the pixels in it."""
-        if reply.png_bytes > 2 * reply.width * reply.height * 3 + MEBI:
+        if reply.png_bytes > _limit_png_bytes(reply.width * reply.height):
             raise ValueError("the PNG is larger than its pixels")
         png = self._read(reply.png_bytes)
         if not png.startswith(PNG_SIGNATURE):
@@ -148,3 +156,7 @@ class Pictures:
             raise ValueError("the memory is shorter than its pictures")
         self._offset += length
         return content
+
+
+def _limit_png_bytes(pixels: int) -> int:
+    return 2 * pixels * 3 + MEBI

@@ -14,6 +14,7 @@ from typing import TypeVar
 from pipeline.errors import ZoomInError
 from pipeline.geometry import Size
 from pipeline.sandbox.decoder import DecodedFile, Decoder, KeptPixels, PixelsLost
+from pipeline.sandbox.exchange import Confinement
 from pipeline.sandbox.sandboxed_image import SandboxedImage
 from pipeline.verdict import BoundingBox, Crop, RgbImage
 
@@ -55,6 +56,10 @@ class DecodePool:
         self._waiters_for_any: deque[Waiter] = deque()
         self._waiters: dict[Decoder, deque[Waiter]] = {decoder: deque() for decoder in self._decoders}
         self._drops: set[asyncio.Task[None]] = set()
+
+    async def read_confinement(self) -> Confinement:
+        """Return the layers that confine the processes, of one of them. Raises: InternalFault if it does not start."""
+        return await self._run(lambda decoder: decoder.read_confinement())
 
     async def decode(self, data: bytes) -> RgbImage:
         """Decode a file with all its pixels. Raises: ImageRefused, ImageTooLarge, ImageUndecodable, InternalFault."""

@@ -1,8 +1,8 @@
 """Decode untrusted image files in one process with a memory limit and a deadline for each request.
 
 Pictures come back through memory that parent and child share by descriptor (memfd). It has no name, so nothing is left
-behind however either of them ends. Invariant: a child that broke, hung, ran out of memory or replied what cannot be is
-killed, never used again, and replaced.
+behind however either of them ends. Invariants: a child that broke, hung, ran out of memory or replied what cannot be is
+killed, never used again, and replaced. A file is refused for what a child did only if the child had no other before.
 """
 
 import itertools
@@ -14,7 +14,8 @@ from pipeline import geometry
 from pipeline.errors import DECODING_ERRORS, ImageUndecodable, InternalFault, PoisonError
 from pipeline.sandbox.child import Child, ChildLimits, Pictures
 from pipeline.sandbox.decoding_child import MEBI
-from pipeline.sandbox.exchange import Reply, Request
+from pipeline.sandbox.exchange import Confinement, Reply, Request
+from pipeline.sandbox.plausibility import check_file, check_size
 from pipeline.verdict import BoundingBox, Crop, ModelImage, RgbImage
 
 INTERPRETER_MIB = 512
@@ -76,6 +77,10 @@ class Decoder:
         self._closed = False
         self._child = Child(self._limits)
 
+    def read_confinement(self) -> Confinement:
+        """Return the layers that confine the process. Raises: InternalFault if it does not start."""
+        return self._get_child().await_start()
+
     def decode(self, data: bytes) -> RgbImage:
         """Decode in the child process.
 
@@ -90,11 +95,11 @@ class Decoder:
 
     def build_view(self, data: bytes, max_pixels: int, *, keep: bool = True) -> DecodedFile:
         """Decode, build the view, and keep the full-size pixels if the process has room. Raises: as `decode`."""
-        number, child = next(self._numbers), self._get_child()
+        number = next(self._numbers)
 
         def read(reply: Reply, pictures: Pictures) -> DecodedFile:
             view = pictures.read_model_image(geometry.fit(reply.size_px, max_pixels))
-            kept = KeptPixels(self, child, number) if reply.kept else None
+            kept = KeptPixels(self, self._child, number) if reply.kept else None
             return DecodedFile(
                 reply.size_px, reply.format, reply.frames, reply.repaired, reply.frame, view=view, kept=kept
             )
@@ -161,24 +166,46 @@ class Decoder:
         size_px: geometry.Size | None = None,
         deadline_s: float | None = None,
     ) -> Result:
-        """Return what `read` makes of the reply, which must be about an image of `size_px` if that is known."""
-        child = self._get_child()
-        deadline_s = deadline_s or self._deadline_s
+        """Return what `read` makes of the reply, which must be about an image of `size_px` if that is known.
+
+        A process that breaks, and had another file before, may be broken since then: a fresh one gets the file once
+        more. Not so after the deadline, which would then be twice as long.
+        """
+        child, deadline_s = self._get_child(), deadline_s or self._deadline_s
+        used = child.used
         try:
             reply, pictures = child.ask(request, data, deadline_s)
             if reply.error is None:
-                _check_size(reply.size_px, size_px, self._limits.max_pixels)
-                result = read(reply, pictures)
+                result = self._read(reply, pictures, read, data, size_px)
                 child.trim_memory()
                 return result
             refusal: PoisonError = _ERRORS_BY_CODE[reply.error](reply.detail)
         except InternalFault:
             raise
+        except TimeoutError as error:
+            self._replace()
+            raise ImageUndecodable(f"decoding took longer than {deadline_s} s") from error
         except Exception as error:
             self._replace()
-            reason = f"took longer than {deadline_s} s" if isinstance(error, TimeoutError) else "killed the decoder"
-            raise ImageUndecodable(f"decoding {reason}") from error
+            if used and data and not self._closed:
+                return self._ask(request, read, data=data, size_px=size_px, deadline_s=deadline_s)
+            raise ImageUndecodable("decoding killed the decoder") from error
+        if reply.broken:
+            self._replace()
         raise refusal
+
+    def _read(
+        self,
+        reply: Reply,
+        pictures: Pictures,
+        read: Callable[[Reply, Pictures], Result],
+        data: bytes,
+        size_px: geometry.Size | None,
+    ) -> Result:
+        check_size(reply.size_px, known_px=size_px, max_pixels=self._limits.max_pixels)
+        if data:
+            check_file(reply, data)
+        return read(reply, pictures)
 
     def _get_child(self) -> Child:
         """Return the child, or its successor if it died while it was idle: the next image is not the cause."""
@@ -192,8 +219,3 @@ class Decoder:
             successor = Child(self._limits)  # if it cannot start, the dead child stays, and the next image tries again
             self._child.release()
             self._child = successor
-
-
-def _check_size(size_px: geometry.Size, known_px: geometry.Size | None, max_pixels: int) -> None:
-    if size_px[0] * size_px[1] > max_pixels or known_px not in (None, size_px):
-        raise ValueError(f"the process says that the image has {size_px[0]} x {size_px[1]} pixels")

@@ -1,45 +1,75 @@
 """Run as a decoder process: decode a file of the shared memory, write the pictures asked for there, and reply.
 
-Started by pipeline/sandbox/decoder.py and by nothing else. The process holds no secret and opens no file. It ends with
-its parent, at its memory limit, or by an alarm, whichever comes first.
+Started by pipeline/sandbox/child.py and by nothing else. The process holds no secret. Before it reads a file, it gives
+up what it does not need: it opens, starts and imports nothing any more. It ends with its parent, at its memory limit,
+or by an alarm, whichever comes first.
 """
 
+import importlib
 import json
 import os
 import resource
 import signal
 import socket
+import struct
 import sys
+import zlib
 from typing import Any
 
-from PIL import AvifImagePlugin
+from PIL import AvifImagePlugin, Image, ImageCms
 
 from pipeline import images
 from pipeline.decoding.decode import decode
 from pipeline.errors import ImageTooLarge, ImageUndecodable, PoisonError
+from pipeline.sandbox.confinement import confine
 from pipeline.verdict import BoundingBox, RgbImage
 
-READY = b"ready"
 MEBI = 1024 * 1024
 MESSAGE_BYTES = 64 * 1024
-PARENT_CHECK_S = 5.0
+PARENT_CHECK_S = 5
+LAZY_IMPORTS = (
+    *(f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP")),
+    *("PIL.ImageColor", "PIL.ImageFile", "PIL.ImagePalette", "mmap"),
+)
+"""imported by Pillow at the first file that needs them"""
+USUAL_ERRORS = (
+    *(ArithmeticError, EOFError, LookupError, OSError, SyntaxError, ValueError, struct.error, zlib.error),
+    *(ImageCms.PyCMSError, Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""raised by Pillow and our readers on broken files; after any other, the interpreter may be half broken"""
 
 
 def main() -> None:
-    """Take as arguments the parent's pid, two descriptors, and limits in pixels, kept pixels, MiB, s and niceness."""
-    parent, socket_fd, memory_fd, max_pixels, keep_pixels, memory_limit_mib, alarm_s, niceness = map(int, sys.argv[1:])
+    """Take as arguments the parent's pid, two descriptors, and limits.
+
+    These are pixels of an image, pixels kept, MiB of memory, bytes of the shared memory, s until the alarm, niceness.
+    """
+    parent, socket_fd, memory_fd, max_pixels, keep_pixels, memory_limit_mib, shared_bytes, alarm_s, niceness = map(
+        int, sys.argv[1:]
+    )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit_mib * MEBI, memory_limit_mib * MEBI))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (shared_bytes, shared_bytes))
     os.nice(niceness)
     parent_socket = socket.socket(fileno=socket_fd)
-    parent_socket.settimeout(PARENT_CHECK_S)
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a thread for each core would need memory for its stack
-    parent_socket.send(READY)
+    # Not Python's timeout, which waits by a system call that needs descriptors to be allowed.
+    parent_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", PARENT_CHECK_S, 0))
+    _finish_imports()
+    parent_socket.send(json.dumps({"layers": confine()}).encode())
     maker = _PictureMaker(memory_fd, max_pixels, keep_pixels)
-    while request := _receive_request(parent_socket, parent):
+    while message := _receive_request(parent_socket, parent):
         signal.alarm(alarm_s)
-        parent_socket.send(json.dumps(maker.reply(json.loads(request))).encode())
+        request = json.loads(message)
+        parent_socket.send(json.dumps({"token": request["token"], **maker.reply(request)}).encode())
         signal.alarm(0)
+
+
+def _finish_imports() -> None:
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a thread for each core would need memory for its stack
+    for name in LAZY_IMPORTS:
+        importlib.import_module(name)
+    Image._initialized = 2  # a broken file would else make Pillow import the plugins of all formats
+    sys.meta_path.clear()  # what is still imported lazily raises an ImportError that names it, instead of a SIGSYS
 
 
 def _receive_request(parent_socket: socket.socket, parent: int) -> bytes:
@@ -48,7 +78,7 @@ def _receive_request(parent_socket: socket.socket, parent: int) -> bytes:
     while os.getppid() == parent:
         try:
             return parent_socket.recv(MESSAGE_BYTES)
-        except TimeoutError:
+        except BlockingIOError:
             continue
         except ConnectionError:
             break
@@ -74,13 +104,14 @@ class _PictureMaker:
                 "frames": image.frames,
                 "repaired": image.repaired,
                 "frame": image.frame,
-                **self._write_pictures(image, request),
+                "png_bytes": self._write_pictures(image, request),
                 "kept": self._keep(image, request["keep_as"]),
             }
         except PoisonError as error:
-            return {"error": error.code, "detail": error.detail[:1000]}
+            usual = error.__cause__ is None or isinstance(error.__cause__, USUAL_ERRORS)
+            return {"error": error.code, "detail": error.detail[:1000], "broken": not usual}
         except MemoryError:
-            return {"error": ImageTooLarge("").code, "detail": "its pixels need too much memory"}
+            return {"error": ImageTooLarge("").code, "detail": "its pixels need too much memory", "broken": True}
 
     def _get_image(self, request: dict[str, Any]) -> RgbImage:
         if request["take"] is None:
@@ -91,18 +122,22 @@ class _PictureMaker:
         self._free_pixels += image.pixels.width * image.pixels.height
         return image
 
-    def _write_pictures(self, image: RgbImage, request: dict[str, Any]) -> dict[str, object]:
+    def _write_pictures(self, image: RgbImage, request: dict[str, Any]) -> int:
+        """Write the pictures one behind the other; return the bytes of the PNG, 0 if none was asked for."""
         pictures = []
         if request["view_max_pixels"] is not None:
-            pictures.append(images.build_view(image, request["view_max_pixels"]))
+            pictures.append(images.resize_view(image, request["view_max_pixels"]))
         boxes = (BoundingBox(*corners) for corners in request["boxes"])
-        pictures += [images.crop(image, box, request["crop_max_pixels"]).image for box in boxes]
+        pictures += [images.cut_window(image, box, request["crop_max_pixels"]) for box in boxes]
+        if request["whole"] == "pixels":
+            pictures.append(image.pixels)
         offset = 0
         for picture in pictures:
-            offset += os.pwrite(self._memory_fd, picture.pixels.tobytes(), offset)
-        png = images.encode_png(image.pixels) if request["whole"] == "png" else b""
-        os.pwrite(self._memory_fd, image.pixels.tobytes() if request["whole"] == "pixels" else png, offset)
-        return {"digests": [picture.sha256 for picture in pictures], "png_bytes": len(png)}
+            offset += self._write(picture.tobytes(), offset)
+        return self._write(images.encode_png(image.pixels), offset) if request["whole"] == "png" else 0
+
+    def _write(self, content: bytes, offset: int) -> int:
+        return os.pwrite(self._memory_fd, content, offset)
 
     def _keep(self, image: RgbImage, number: int | None) -> bool:
         pixels = image.pixels.width * image.pixels.height

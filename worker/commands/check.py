@@ -14,6 +14,8 @@ from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings, StoreUnavailable, ZoomInError
+from pipeline.sandbox.decoder import Decoder
+from pipeline.sandbox.exchange import Confinement
 from worker.cli.stream import silence_kafka_logging
 from worker.common.sections import KafkaSettings, StoreSettings
 from worker.common.settings import Settings, build_environment_name, list_stray_names, suggest_name
@@ -23,7 +25,10 @@ from worker.storage.buckets import require_buckets
 from worker.storage.image_store import ImageStore
 
 NAME = "check"
-HELP = "print the resolved, redacted settings; with --connect also reach broker, topics, buckets and model"
+HELP = (
+    "print the resolved, redacted settings and what confines decoders; "
+    "with --connect also reach broker, topics, buckets and model"
+)
 
 
 class Check(NamedTuple):
@@ -47,12 +52,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     _warn_of_stray_names()
     settings: Settings = args.settings()
+    confinement = _read_confinement()
     checks = asyncio.run(_check_connections(settings)) if args.connect else []
     if args.json:
         connections = [(check.name, check.result, check.passed) for check in checks]
-        print(json.dumps({"settings": settings.model_dump(mode="json"), "connections": connections}))
+        decoder = {"holding": confinement.holding, "refused": confinement.refused}
+        values = settings.model_dump(mode="json")
+        print(json.dumps({"settings": values, "decoder": decoder, "connections": connections}))
     else:
-        _print_report(settings, checks)
+        _print_report(settings, confinement, checks)
     return max((check.exit_code for check in checks), default=0)
 
 
@@ -63,10 +71,22 @@ def _warn_of_stray_names() -> None:
         print(f"zoomin check: warning: {name} is not a setting and is ignored{hint}", file=sys.stderr)
 
 
-def _print_report(settings: Settings, checks: list[Check]) -> None:
+def _read_confinement() -> Confinement:
+    """Start a decoder as the worker does, and ask it for the layers that confine it."""
+    decoder = Decoder(max_pixels=1)
+    try:
+        return decoder.read_confinement()
+    finally:
+        decoder.close()
+
+
+def _print_report(settings: Settings, confinement: Confinement, checks: list[Check]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for name, value, meaning in _list_rows(settings):
         console.print(Text(f"{name}={value}"), Text(f"  # {meaning}" if meaning else "", style="dim"), sep="")
+    console.print(f"decoder: confined by {', '.join(confinement.holding) or 'nothing'}", markup=False)
+    for layer, refusal in confinement.refused.items():
+        console.print(f"decoder: the kernel refuses {layer} ({refusal})", style="yellow", markup=False)
     for check in checks:
         mark, color = ("ok  ", "green") if check.passed else ("FAIL", "red")
         console.print(f"{mark} {check.name}: {check.result}", style=color, markup=False)

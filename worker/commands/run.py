@@ -5,6 +5,7 @@ import asyncio
 import os
 
 from pipeline.errors import InternalFault, ZoomInError
+from pipeline.sandbox.kernel import hide_from_others
 from worker import app
 from worker.observe import telemetry
 
@@ -23,6 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = args.settings()
     telemetry.configure_logging(settings.telemetry)
+    if not settings.telemetry.debuggable:
+        hide_from_others()  # the environment holds credentials
     try:
         if not asyncio.run(app.run_worker(settings)):
             # All resources are closed; a normal exit would wait for imports and hashing that the start left running.

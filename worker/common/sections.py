@@ -221,6 +221,8 @@ class TelemetrySettings(Section):
     """least severe log lines that are written"""
     log_format: Literal["auto", "json", "console"] = "auto"
     """auto: console on a terminal, JSON elsewhere"""
+    debuggable: bool = False
+    """let other processes of the worker's user trace it (py-spy, gdb), read its environment, and write core dumps"""
 
 
 def _split_commas(value: object) -> object:

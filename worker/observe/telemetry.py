@@ -51,6 +51,7 @@ BUCKET_UNREADABLE = "bucket_unreadable"
 CONSUMER_STALLED = "consumer_stalled"
 LOG_TRUNCATED = "log_truncated"
 SETTING_IGNORED = "setting_ignored"
+DECODER_CONFINED = "decoder_confined"
 
 STAGES = ("parse", "fetch", "decode", "scan", "check", "publish", "sample")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
+from pipeline.sandbox.confinement import LAYERS
 from tests.support.paths import MODEL
 from tests.support.processes.worker_process import REAL, STANDIN, WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
@@ -53,6 +54,12 @@ def test_a_stop_does_not_wait_for_the_weights_to_be_hashed(
         worker.wait_for_log("setting_ignored", 120)
         worker.signal(signal.SIGTERM)
         assert worker.wait_until_ended(PROMPTLY_S) == 0
+
+
+def test_a_start_says_what_confines_the_decoders(nowhere: dict[str, str], tmp_path: Path) -> None:
+    with WorkerProcess(REAL, nowhere, tmp_path) as worker:
+        line = worker.wait_for_log("decoder_confined", 120)
+        assert {*line["holding"], *line["refused"]} == set(LAYERS)
 
 
 def test_a_stop_that_comes_before_anything_is_imported_is_not_lost(nowhere: dict[str, str], tmp_path: Path) -> None:

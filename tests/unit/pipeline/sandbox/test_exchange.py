@@ -6,13 +6,13 @@ from pydantic import ValidationError
 from pipeline.sandbox.exchange import Reply
 
 TRUE_REPLY = {
+    "token": "0f",
     "width": 64,
     "height": 48,
     "format": "png",
     "frames": 3,
     "repaired": True,
     "frame": 2,
-    "digests": ["0f" * 32],
     "kept": True,
     "png_bytes": 0,
 }
@@ -21,7 +21,8 @@ TRUE_REPLY = {
 def test_a_reply_describes_its_image() -> None:
     reply = Reply.model_validate_json(json.dumps(TRUE_REPLY))
     assert (reply.size_px, reply.frames, reply.repaired, reply.frame, reply.error) == ((64, 48), 3, True, 2, None)
-    assert Reply.model_validate_json('{"error": "image_refused", "detail": "no image"}').error == "image_refused"
+    refusal = Reply.model_validate_json('{"token": "0f", "error": "image_refused", "detail": "no image"}')
+    assert (refusal.error, refusal.broken) == ("image_refused", False)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +46,13 @@ def test_a_reply_describes_its_image() -> None:
                 {"repaired": 1},
                 {"format": "x" * 99},
                 {"format": None},
-                {"digests": "0f" * 32},
-                {"digests": ["0f" * 31]},
-                {"digests": ["0F" * 32]},
-                {"digests": [None]},
                 {"png_bytes": -1},
                 {"kept": 1},
                 {"detail": "x" * 2000},
                 {"surplus": 1},
+                {"token": 1},
+                {"broken": "no"},
+                {"width": 10**4000},
             )
         ),
     ],

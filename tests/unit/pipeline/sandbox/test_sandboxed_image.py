@@ -12,6 +12,7 @@ from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.verdict import BoundingBox, ModelImage, RgbImage
 from pipeline.zoomin import ZoomableImage
 from tests.support.builders import build_noise, encode_image
+from tests.support.image_files.gif import GifFrame, build_gif, fill, tile
 
 SIZE = (900, 700)
 FILE = encode_image(build_noise(*SIZE), "JPEG")
@@ -64,6 +65,15 @@ async def test_view_and_crops_are_those_of_the_full_size_image(pool: DecodePool)
         await assert_same_pictures(image, local)
         other = await image.build_view(140 * 140)
         assert other == await local.build_view(140 * 140)
+
+
+async def test_the_frame_that_was_judged_and_a_repaired_file_are_known(pool: DecodePool) -> None:
+    cut = build_gif((64, 48), [GifFrame(fill(64, 48, 1)), GifFrame(tile(64, 48))])[:-40]
+    async with pool.open_image(cut, view_max_pixels=VIEW_MAX_PIXELS) as image:
+        assert (image.format, image.frames, image.frame, image.repaired) == ("gif", 2, 1, True)
+        await assert_same_pictures(image, LocalImage(decode(cut, max_pixels=PIXELS)))
+    whole = await pool.decode(cut)
+    assert (whole.frames, whole.frame, whole.repaired) == (2, 1, True)
 
 
 async def test_an_image_without_crops_is_asked_for_none(pool: DecodePool) -> None:

@@ -1,6 +1,20 @@
+import json
+from pathlib import Path
+
 import pytest
 
+from pipeline.sandbox.confinement import LAYERS
 from worker.__main__ import main
+
+REFUSAL = """
+import errno, os
+from pipeline.sandbox import seccomp
+
+def refuse():
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+seccomp.apply_filter = refuse
+"""
 
 
 @pytest.mark.parametrize(
@@ -30,3 +44,20 @@ def test_a_stray_name_is_named_beside_a_wrong_setting(
     assert main(["check"]) == 2
     assert "did you mean ZOOMIN_KAFKA__GROUP_ID?" in (printed := capsys.readouterr().err)
     assert "ZOOMIN_FLOW__MAX_SPAN: " in printed
+
+
+def test_it_names_the_layers_that_confine_a_decoder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    assert "decoder: confined by " in capsys.readouterr().out
+    assert main(["check", "--json"]) == 0
+    decoder = json.loads(capsys.readouterr().out)["decoder"]
+    assert {*decoder["holding"], *decoder["refused"]} == set(LAYERS)
+
+
+def test_it_names_the_layers_that_the_kernel_refuses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(REFUSAL)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["check"]) == 0
+    assert "decoder: the kernel refuses seccomp (Invalid argument)" in capsys.readouterr().out
