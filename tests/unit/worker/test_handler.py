@@ -18,12 +18,14 @@ from tests.support.engines import DigestEngine
 from tests.support.fakes import FakeS3, FakeStore
 from tests.support.fakes_kafka import FakeBroker, FakePublisher
 from tests.support.handlers import BUCKET, InProcessDecoder, build_handler
+from tests.support.image_files.gif import GifFrame, build_gif, fill, tile
 from tests.unit.worker.sampling.test_label_sampler import EVERYTHING, MemoryBucket
 from worker.handler import EventHandler, ImageDecoder, Outcome
 from worker.observe.telemetry import Metrics
 from worker.sampling.label_sampler import LabelSampler
 
 PNG = encode_image(build_noise(), "PNG")
+ANIMATION_WITHOUT_END = build_gif((64, 48), [GifFrame(fill(64, 48, 1)), GifFrame(tile(64, 48))])[:-1]
 URL = {"schema_version": 1, "url": f"s3://{BUCKET}/a.png", "id": "event-1"}
 
 
@@ -87,6 +89,15 @@ async def test_a_verdict_says_what_was_judged_and_how(store: FakeStore, broker: 
     assert [region.zoomed for region in verdict.scan.regions] == [True] * len(verdict.scan.regions)
     assert verdict.model.name == "tiny"
     assert (verdict.image.frames, verdict.image.frame, verdict.image.repaired) == (1, 0, False)
+
+
+async def test_a_verdict_names_the_frame_that_was_judged_and_a_repaired_file(broker: FakeBroker) -> None:
+    s3 = FakeS3(buckets={BUCKET: {}})
+    s3.put(BUCKET, "a.png", ANIMATION_WITHOUT_END)
+    await build(FakeStore(s3), broker).handle(build_record(URL))
+    (verdict,) = read_verdicts(broker)
+    image = verdict.image
+    assert (image.format, image.frames, image.frame, image.repaired) == ("gif", 2, 1, True)
 
 
 async def test_the_same_event_gets_the_same_verdict_id(store: FakeStore, broker: FakeBroker) -> None:

@@ -107,6 +107,14 @@ def test_a_longer_explanation_makes_a_higher_card_up_to_a_bound():
     assert measure_height(1) < measure_height(50) < measure_height(300) == measure_height(3000)
 
 
+def test_remarks_on_the_image_are_drawn():
+    def draw(**fields):
+        return draw_evidence_card(build_scene((512, 512)), build_verdict(**fields)).tobytes()
+
+    assert len({draw(), draw(repaired=True), draw(frames=8, frame=2), draw(frames=8, frame=3)}) == 4
+    assert draw() == draw(repaired=None, frame=None)
+
+
 def test_names_show_odd_letters_as_codes():
     assert format_image_name(build_verdict(bucket="b", key="a b/ü\x1b.png")) == "s3://b/a%20b/%C3%BC%1B.png"
     assert format_image_name(build_verdict(bucket="", key="./photo.png")) == "./photo.png"
