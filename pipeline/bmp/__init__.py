@@ -1,0 +1,1 @@
+"""BMP files as browsers read them: headers, colors and pixels."""
