@@ -51,7 +51,6 @@ class GrpoProfile(TrainingProfile):
     steps: Count = Field(description="optimizer steps")
     prompts: Count = Field(description="prompts a step")
     generations: int = Field(ge=2, description="answers to each prompt, compared with each other")
-    learning_rate: Amount = Field(description="largest learning rate")
     schedule: Schedule = Field(description="how the learning rate goes on after the warm-up")
     warm_up_steps: Count = Field(description="steps until the learning rate is reached")
     temperature: Amount = Field(description="of the sampled answers")

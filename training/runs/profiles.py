@@ -18,6 +18,7 @@ Reporter = Literal["none", "wandb", "tensorboard"]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Amount = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+LORA_RATE_RATIO = 10
 
 
 class TrainingProfile(BaseModel):
@@ -30,6 +31,7 @@ class TrainingProfile(BaseModel):
     """fields that change no result: which device computes it, and what is saved and measured on the way"""
 
     trained: Literal["all", "lora"] = Field(description="all parameters, or adapters that are merged at the end")
+    learning_rate: Amount = Field(description="largest learning rate; ten times as large for adapters")
     lora_rank: Count = Field(description="lora: rank of an adapter")
     lora_alpha: Count = Field(description="lora: an adapter is scaled by alpha / rank")
     lora_dropout_fraction: Fraction = Field(description="lora: dropout before an adapter")
@@ -86,6 +88,8 @@ class ResolvedProfile(Generic[Profile]):
     name: ProfileName
     values: Profile
     changed: tuple[str, ...]
+    adapted: tuple[str, ...] = ()
+    """fields that other changes have changed"""
 
     def to_json(self) -> dict[str, Any]:
         """Return every value, and which of them the paper gives, which are guesses, and which were changed by hand.
@@ -93,7 +97,8 @@ class ResolvedProfile(Generic[Profile]):
         `report_to` is left out: a killed run may go on with another one.
         """
         values = self.values.model_dump()
-        from_paper = [name for name in self.values.GIVEN if self.name == "paper" and name not in self.changed]
+        own = (*self.changed, *self.adapted)
+        from_paper = [name for name in self.values.GIVEN if self.name == "paper" and name not in own]
         known = (*from_paper, *self.changed, *self.values.OF_THE_MACHINE)
         return {
             "profile": self.name,
@@ -109,15 +114,17 @@ def resolve_profile(
 ) -> ResolvedProfile[Profile]:
     """Replace values of a profile: `changes` come first, then those of the run file, then the profile's own.
 
-    With adapters the start's weights do not change, so bfloat16 is enough for them and halves their memory: it is the
-    default there, except for the tiny model.
+    With adapters the start's weights do not change, so bfloat16 is enough for them and halves their memory, and they
+    learn best at ten times the rate of all parameters: both are the defaults there, except for the tiny model.
+    Source: Schulman et al. 2025, LoRA Without Regret.
     Raises: BadSettings when the changed profile cannot work.
     """
     changed = {**file.values, **changes}
     fields = type(profile).model_fields
     defaults = {name: getattr(profile, name) for name in fields}
+    adapted: dict[str, Any] = {}
     if changed.get("trained") == "lora" and name != "tiny":
-        defaults["dtype"] = "bfloat16"
+        adapted = {"dtype": "bfloat16", "learning_rate": LORA_RATE_RATIO * profile.learning_rate}
     known = (*fields, run_file.PROFILE)
-    values = run_file.apply_changes(type(profile), defaults, changes, file, known)
-    return ResolvedProfile(name, values, tuple(sorted(changed)))
+    values = run_file.apply_changes(type(profile), defaults | adapted, changes, file, known)
+    return ResolvedProfile(name, values, tuple(sorted(changed)), tuple(sorted(adapted.keys() - changed.keys())))

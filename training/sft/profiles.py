@@ -29,7 +29,7 @@ class SftProfile(TrainingProfile):
     variant: Variant = Field(description="rows of an image: both queries, or one turn with or without boxes")
     epochs: Positive = Field(description="how often each row is seen")
     rows: Count = Field(description="rows a step, over all devices")
-    learning_rate: Positive = Field(description="largest learning rate")
+    learning_rate: Positive = Field(description="largest learning rate; ten times as large for adapters")
     schedule: Schedule = Field(description="how the learning rate goes on after the warm-up")
     warm_up_fraction: Fraction = Field(description="share of the run until the learning rate is reached")
     last_rate_fraction: Fraction = Field(description="share of the learning rate at the end")

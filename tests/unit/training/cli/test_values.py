@@ -41,4 +41,4 @@ def test_what_is_no_choice_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 def test_help_shows_each_profile_s_value() -> None:
     parser = argparse.ArgumentParser(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=1000))
     values.add_profile(parser, sft_profiles.VALUES, {"tiny": sft_profiles.PROFILES["tiny"]})
-    assert "largest learning rate (tiny: 0.0002)" in parser.format_help()
+    assert "largest learning rate; ten times as large for adapters (tiny: 0.0002)" in parser.format_help()

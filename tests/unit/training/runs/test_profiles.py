@@ -6,6 +6,7 @@ from pydantic import Field
 from pipeline.errors import BadSettings
 from training.runs import profiles
 from training.runs.profiles import Amount, Count, Fraction, ProfileField, ProfileName, TrainingProfile
+from training.sft import profiles as sft_profiles
 
 
 class SmallProfile(TrainingProfile):
@@ -19,6 +20,7 @@ class SmallProfile(TrainingProfile):
 
 SMALL = SmallProfile(
     trained="all",
+    learning_rate=2e-6,
     lora_rank=4,
     lora_alpha=8,
     lora_dropout_fraction=0.0,
@@ -49,6 +51,22 @@ def test_bfloat16_is_for_weights_that_stay_as_they_are() -> None:
     with pytest.raises(BadSettings, match="with all parameters in training use float32"):
         resolve(dtype="bfloat16")
     assert resolve(dtype="bfloat16", trained="lora").values.dtype == "bfloat16"
+
+
+def test_adapters_learn_at_ten_times_the_rate_unless_it_is_changed_too() -> None:
+    def rate(name: ProfileName, **changes: Any) -> float:
+        return resolve(name, **changes).values.learning_rate
+
+    assert rate("production", trained="lora") == pytest.approx(2e-5)
+    assert rate("production", trained="lora", learning_rate=3e-6) == 3e-6
+    assert (rate("production"), rate("tiny", trained="lora")) == (2e-6, 2e-6)
+
+
+def test_a_rate_that_adapters_change_is_not_the_paper_s() -> None:
+    recorded = sft_profiles.resolve_sft_profile("paper", {"trained": "lora"}).to_json()
+    assert recorded["values"]["learning_rate"] == pytest.approx(2e-4)
+    assert "learning_rate" not in recorded["given_by_the_paper"]
+    assert {"learning_rate", "dtype"} <= {*recorded["guessed"]}
 
 
 def test_fields_are_listed_in_their_order_with_their_types() -> None:
