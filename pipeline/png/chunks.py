@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD = struct.Struct(">I4s")
@@ -11,8 +11,7 @@ _CRC = struct.Struct(">I")
 _ANCILLARY = 0x20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
+class Chunk(NamedTuple):
     """`is_cut`: the file ends within it, and `content` is what came. `end` is the place of the byte behind it."""
 
     kind: bytes

@@ -151,7 +151,8 @@ class _Reader:
             self._open_picture(self._control or Picture(self.header.width, self.header.height))
         if self.current is not self.pictures[0]:
             raise ImageUndecodable("the data of a picture goes on behind another chunk")
-        self.current.parts.append(chunk.content)
+        if chunk.content:
+            self.current.parts.append(chunk.content)
         if not chunk.is_crc_right and not chunk.is_cut:
             self.current = None
             raise ImageUndecodable("the checksum of IDAT is wrong")
