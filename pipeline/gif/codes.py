@@ -11,7 +11,7 @@ MOST_BITS = 8
 """of an index; a frame that states more is broken"""
 _FEWEST_BITS_OF_PILLOW = 2
 _MOST_CODES, _LONGEST_CODE = 4096, 12
-_MOST_BYTES = 1 << 21
+_MOST_BYTES = 1 << 20
 """of a frame whose codes are unpacked in Python: some seconds"""
 
 

@@ -3,6 +3,7 @@
 from functools import cache
 
 from tests.hostile.addresses import Ground, hostile_urls
+from tests.hostile.animations import animations
 from tests.hostile.answers import hostile_answers
 from tests.hostile.broken_files import broken_files
 from tests.hostile.entries import HostileAnswer, HostileEvent, HostileImage
@@ -13,7 +14,7 @@ from tests.hostile.records import hostile_records
 
 @cache
 def images() -> list[HostileImage]:
-    return [*odd_pictures(), *broken_files(), *greedy_files()]
+    return [*odd_pictures(), *animations(), *broken_files(), *greedy_files()]
 
 
 def events(ground: Ground) -> list[HostileEvent]:

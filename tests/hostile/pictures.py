@@ -64,7 +64,7 @@ def _shapes() -> Iterator[HostileImage]:
 
 
 def _orientations() -> Iterator[HostileImage]:
-    for codec in ("PNG", "WEBP", "TIFF", "JPEG", "AVIF"):
+    for codec in ("PNG", "TIFF", "JPEG", "AVIF"):
         for number, turn in TURNS.items():
             exif = Image.Exif()
             exif[0x0112] = number
