@@ -30,7 +30,7 @@ def test_help_tells_what_each_profile_takes(capsys: pytest.CaptureFixture[str]) 
         main(["grpo", "--help"])
     assert ended.value.code == 0
     message = " ".join(capsys.readouterr().out.split())
-    assert "largest learning rate (paper 1: 1e-05" in message
+    assert "largest learning rate; ten times as large for adapters (paper 1: 1e-05" in message
     assert "--config infra/training/grpo-1.yaml" in message
 
 

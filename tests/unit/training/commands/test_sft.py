@@ -31,7 +31,9 @@ def test_help_says_where_each_profile_stands(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["sft", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "largest learning rate (paper: 2e-05, production: 1e-05, tiny: 0.0002)" in text
+    assert (
+        "largest learning rate; ten times as large for adapters (paper: 2e-05, production: 1e-05, tiny: 0.0002)" in text
+    )
     assert "--config infra/training/sft.yaml" in text
 
 
