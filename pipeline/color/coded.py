@@ -132,3 +132,10 @@ def read_gama_and_chrm(gama: bytes | None, chrm: bytes | None) -> CodedColor | N
         return None if least < 2.2 * gamma / 100_000 < most else CodedColor(BT709, Curve(100_000 / gamma))
     primaries = Primaries(*(value / 100_000 for value in struct.unpack(">8i", chrm)))
     return CodedColor(primaries, Curve(100_000 / gamma))
+
+
+def read_peak_nits(clli: bytes | None, mdcv: bytes | None) -> float:
+    """Return the brightest light of a PNG by these chunks: that of the picture, else that of its author's display."""
+    content = int.from_bytes(clli[:4]) if clli and len(clli) == 8 else 0
+    display = int.from_bytes(mdcv[16:20]) if mdcv and len(mdcv) == 24 else 0
+    return (content or display) / 10_000 or REFERENCE_PEAK_NITS

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.color.curves import Floats
 
 WHITE_NITS = 203.0
-_REFERENCE_HEADROOM = math.log2(1000 / WHITE_NITS)
+_REFERENCE_STOPS = math.log2(1000 / WHITE_NITS)
 _SHARPNESS = 0.65
 
 
@@ -26,19 +26,36 @@ def map_tones(light: Floats, peak_nits: float) -> Floats:
     peak = peak_nits / WHITE_NITS
     if peak <= 1:
         return light
-    inputs, outputs = _trace_curve(peak)
+    inputs, gains = _trace_curve(peak)
     brightest = np.maximum(light.max(axis=1), 1e-9)
-    gains = np.where(brightest <= 1, outputs[0], np.interp(brightest, inputs, outputs) / brightest)
-    mapped: Floats = light * gains[:, None]
+    factors = np.where(brightest < peak, np.exp2(np.interp(brightest, inputs, gains)), 1 / brightest)
+    mapped: Floats = light * factors[:, None]
     return mapped
 
 
 def _trace_curve(peak: float) -> tuple[Floats, Floats]:
-    """Return points of the curve from 1 (white) to the peak, which becomes 1: a quadratic Bezier."""
-    white = 1 - 0.5 * min(math.log2(peak) / _REFERENCE_HEADROOM, 1.0)
-    middle_in = (1 - _SHARPNESS) + _SHARPNESS / white
-    middle_out = (1 - _SHARPNESS) * white + _SHARPNESS
-    t = np.linspace(0.0, 1.0, 257)
-    inputs = (1 - t) ** 2 + 2 * t * (1 - t) * middle_in + t**2 * peak
-    outputs = (1 - t) ** 2 * white + 2 * t * (1 - t) * middle_out + t**2
-    return inputs, outputs
+    """Return points of the gain, in stops, for light from 1 (white) to the peak, which becomes 1.
+
+    Eight points of a quadratic Bezier curve are joined by cubic ones, as the source does.
+    """
+    white = 1 - 0.5 * min(math.log2(peak) / _REFERENCE_STOPS, 1.0)
+    t = np.linspace(0.0, 1.0, 8)
+    x, x_slopes = _trace_bezier(t, 1.0, (1 - _SHARPNESS) + _SHARPNESS / white, peak)
+    y, y_slopes = _trace_bezier(t, white, (1 - _SHARPNESS) * white + _SHARPNESS, 1.0)
+    gains, slopes = np.log2(y / x), (x * y_slopes / x_slopes - y) / (math.log(2) * x * y)
+    part = np.linspace(0.0, 1.0, 64)[:, None]
+    widths = np.diff(x)
+    inputs = x[:-1] + part * widths
+    joined = (
+        (1 + 2 * part) * (1 - part) ** 2 * gains[:-1]
+        + part * (1 - part) ** 2 * widths * slopes[:-1]
+        + part**2 * (3 - 2 * part) * gains[1:]
+        + part**2 * (part - 1) * widths * slopes[1:]
+    )
+    return inputs.T.ravel(), joined.T.ravel()
+
+
+def _trace_bezier(t: Floats, start: float, middle: float, end: float) -> tuple[Floats, Floats]:
+    """Return the points of a quadratic Bezier curve, and their slopes."""
+    points = (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * end
+    return points, 2 * (1 - t) * (middle - start) + 2 * t * (end - middle)

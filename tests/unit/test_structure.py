@@ -91,7 +91,6 @@ TESTED_ELSEWHERE = {
     "pipeline/wire/strict_json.py": "tests/unit/pipeline/wire/test_events.py",
     "pipeline/wire/urls.py": "tests/unit/pipeline/wire/test_events.py",
     # Seen from outside through decode.
-    "pipeline/decoding/avif.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/decoding/frame.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/gif/blocks.py": "tests/unit/pipeline/decoding/test_gif.py",
     "pipeline/decoding/pillow.py": "tests/unit/pipeline/decoding/test_decode.py",
