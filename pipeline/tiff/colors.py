@@ -7,10 +7,9 @@ from PIL import Image, ImageChops
 from pipeline.errors import ImageRefused, ImageUndecodable
 from pipeline.tiff.layout import CIELAB, CMYK, COLORS, ICCLAB, PALETTE, WHITE_IS_ZERO, YCBCR, Layout
 from pipeline.tiff.samples import Table, convert_samples
-from pipeline.tiff.tags import Directory
+from pipeline.tiff.tags import Directory, Tag
 from pipeline.tiff.unpacking import Bytes, unpack_planes
 
-_COLOR_MAP, _COEFFICIENTS, _REFERENCE_BLACK_WHITE = 320, 529, 532
 _ASSOCIATED = 1
 _ALPHA = {_ASSOCIATED, 2, 999}
 """kinds of extra samples that are transparency; Corel Draw writes 999"""
@@ -53,7 +52,7 @@ def _build_ycbcr_tables(page: Directory, levels: NDArray[np.float64]) -> list[Ta
     """Return the tables to full range, from the range that ReferenceBlackWhite states."""
     white, middle = len(levels) - 1, len(levels) // 2
     full_range: tuple[float, ...] = (0, white, middle, white, middle, white)
-    stated = page.read_fractions(_REFERENCE_BLACK_WHITE, full_range)
+    stated = page.read_fractions(Tag.REFERENCE_BLACK_WHITE, full_range)
     if any(low == high for low, high in zip(stated[::2], stated[1::2], strict=True)):
         stated = full_range
     luma, *others = ((levels - low) / (high - low) for low, high in zip(stated[::2], stated[1::2], strict=True))
@@ -93,7 +92,7 @@ def _render_colors(samples: Bytes, page: Directory, layout: Layout) -> Image.Ima
 def _apply_palette(indexes: Image.Image, page: Directory, bits: int) -> Image.Image:
     """Look up the color map: all of red, then green, then blue, with 16 bits each; some writers leave 8."""
     size = 1 << bits
-    color_map = page.read_numbers(_COLOR_MAP)[: 3 * size]
+    color_map = page.read_numbers(Tag.COLOR_MAP)[: 3 * size]
     if color_map.size < 3 * size:
         raise ImageUndecodable(f"the TIFF's palette has {color_map.size} of {3 * size} levels")
     if color_map.max() > 255:
@@ -104,7 +103,7 @@ def _apply_palette(indexes: Image.Image, page: Directory, bits: int) -> Image.Im
 
 def _convert_ycbcr(pixels: Image.Image, page: Directory) -> Image.Image:
     """Convert YCbCr of full range to RGB by the weights that the file states, BT.601's if none."""
-    red, green, blue = page.read_fractions(_COEFFICIENTS, _BT601)
+    red, green, blue = page.read_fractions(Tag.YCBCR_COEFFICIENTS, _BT601)
     if not green:
         red, green, blue = _BT601
     to_red, to_blue = 2 - 2 * red, 2 - 2 * blue

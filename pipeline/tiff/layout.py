@@ -7,17 +7,12 @@ from PIL import Image
 
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable
 from pipeline.tiff.compressions import BYTEWISE, FAX, JPEG, JUDGED, NAMES, OLD_JPEG
-from pipeline.tiff.pages import LENGTH, PHOTOMETRIC, WIDTH
-from pipeline.tiff.tags import Directory, Numbers, Order
+from pipeline.tiff.tags import Directory, Numbers, Order, Tag
 
 MAX_SEGMENTS = 1 << 18
 """strips or tiles of a page"""
 MAX_SAMPLES = 8
 """of a pixel"""
-_BITS, _COMPRESSION, _SAMPLES, _PLANAR, _PREDICTOR = 258, 259, 277, 284, 317
-_ROWS_PER_STRIP, _STRIP_OFFSETS, _STRIP_BYTE_COUNTS = 278, 273, 279
-_TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTE_COUNTS = 322, 323, 324, 325
-_EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING, _INK_SET = 338, 339, 530, 332
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
 COLORS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
 """the number of samples that are colors"""
@@ -77,15 +72,15 @@ class Layout:
 
 def read_layout(page: Directory) -> Layout:
     """Return the layout of a page. Raises: ImageRefused, ImageTooLarge, ImageUndecodable."""
-    size = (page.read_number(WIDTH, 0), page.read_number(LENGTH, 0))
-    compression = page.read_number(_COMPRESSION, 1)
+    size = (page.read_number(Tag.WIDTH, 0), page.read_number(Tag.LENGTH, 0))
+    compression = page.read_number(Tag.COMPRESSION, 1)
     if compression not in JUDGED:
         name = NAMES.get(compression, "unknown")
         raise ImageRefused(f"a TIFF with a compression that is not judged: {name} ({compression})")
     samples = _read_samples(page, compression)
     bits = _read_bits(page, samples, 8 if compression in (JPEG, OLD_JPEG) else 1 if compression in FAX else None)
     stored = _read_photometric(page, compression, samples)
-    planar = page.read_number(_PLANAR, 1) == 2 and samples > 1
+    planar = page.read_number(Tag.PLANAR, 1) == 2 and samples > 1
     is_ycbcr_jpeg = stored == YCBCR and compression in (JPEG, OLD_JPEG) and not planar
     photometric = RGB if is_ycbcr_jpeg else stored
     segment, is_tiled = _read_segment(page, size)
@@ -102,8 +97,8 @@ def read_layout(page: Directory) -> Layout:
         block=_read_block(page, photometric, samples, planar=planar),
         segment=segment,
         is_tiled=is_tiled,
-        offsets=page.read_numbers(_TILE_OFFSETS if _TILE_OFFSETS in page.entries else _STRIP_OFFSETS),
-        byte_counts=page.read_numbers(_TILE_BYTE_COUNTS if is_tiled else _STRIP_BYTE_COUNTS),
+        offsets=page.read_numbers(Tag.TILE_OFFSETS if Tag.TILE_OFFSETS in page.entries else Tag.STRIP_OFFSETS),
+        byte_counts=page.read_numbers(Tag.TILE_BYTE_COUNTS if is_tiled else Tag.STRIP_BYTE_COUNTS),
         order=page.order,
     )
     _check(layout)
@@ -111,8 +106,8 @@ def read_layout(page: Directory) -> Layout:
 
 
 def _read_samples(page: Directory, compression: int) -> int:
-    default = COLORS[YCBCR] if compression == OLD_JPEG else max(page.read_numbers(_BITS).size, 1)
-    samples = page.read_number(_SAMPLES, default)
+    default = COLORS[YCBCR] if compression == OLD_JPEG else max(page.read_numbers(Tag.BITS).size, 1)
+    samples = page.read_number(Tag.SAMPLES, default)
     if not 1 <= samples <= MAX_SAMPLES:
         raise ImageRefused(f"a TIFF of {samples} samples a pixel; up to {MAX_SAMPLES} are judged")
     if samples > 1 and compression in FAX:
@@ -122,10 +117,10 @@ def _read_samples(page: Directory, compression: int) -> int:
 
 def _read_bits(page: Directory, samples: int, only: int | None) -> int:
     """Return the bits of a sample; `only` are those that the compression has, if it has no choice."""
-    kinds = set(page.read_numbers(_SAMPLE_FORMAT)[:samples].tolist())
+    kinds = set(page.read_numbers(Tag.SAMPLE_FORMAT)[:samples].tolist())
     for kind in kinds & _KINDS.keys():
         raise ImageRefused(f"a TIFF whose samples are {_KINDS[kind]}: the file does not say what is white")
-    depths = set(page.read_numbers(_BITS)[:samples].tolist()) or {only or 1}
+    depths = set(page.read_numbers(Tag.BITS)[:samples].tolist()) or {only or 1}
     if len(depths) > 1:
         raise ImageRefused(f"a TIFF whose samples have different numbers of bits: {sorted(depths)}")
     bits = depths.pop()
@@ -139,8 +134,8 @@ def _read_bits(page: Directory, samples: int, only: int | None) -> int:
 def _read_photometric(page: Directory, compression: int, samples: int) -> int:
     """Return what the samples mean; if the tag is missing, as libtiff does."""
     default = WHITE_IS_ZERO if compression in FAX else RGB if samples >= COLORS[RGB] else BLACK_IS_ZERO
-    photometric = YCBCR if compression == OLD_JPEG else page.read_number(PHOTOMETRIC, default)
-    if photometric not in COLORS or (photometric == CMYK and page.read_number(_INK_SET, 1) != 1):
+    photometric = YCBCR if compression == OLD_JPEG else page.read_number(Tag.PHOTOMETRIC, default)
+    if photometric not in COLORS or (photometric == CMYK and page.read_number(Tag.INK_SET, 1) != 1):
         name = "inks other than CMYK" if photometric == CMYK else _OTHER_COLORS.get(photometric, "unknown")
         raise ImageRefused(f"a TIFF with colors that are not judged: {name} ({photometric})")
     if photometric == CMYK and samples < COLORS[CMYK]:
@@ -152,13 +147,13 @@ def _read_photometric(page: Directory, compression: int, samples: int) -> int:
 
 def _read_extra(page: Directory, count: int) -> tuple[int, ...]:
     """Return the kinds of the samples that are no colors; those that the tag does not name are unspecified."""
-    kinds = page.read_numbers(_EXTRA_SAMPLES)[:count].tolist()
+    kinds = page.read_numbers(Tag.EXTRA_SAMPLES)[:count].tolist()
     return (*kinds, *[0] * (count - len(kinds)))
 
 
 def _read_differences(page: Directory, compression: int, bits: int) -> bool:
     """Return whether a row holds the difference of each sample to the one on its left."""
-    predictor = page.read_number(_PREDICTOR, 1) if compression in BYTEWISE else 1
+    predictor = page.read_number(Tag.PREDICTOR, 1) if compression in BYTEWISE else 1
     if predictor == 1:
         return False
     if predictor != 2 or bits not in (8, 16):
@@ -169,20 +164,20 @@ def _read_differences(page: Directory, compression: int, bits: int) -> bool:
 def _read_block(page: Directory, photometric: int, samples: int, *, planar: bool) -> tuple[int, int]:
     if photometric != YCBCR:
         return (1, 1)
-    stated = page.read_numbers(_SUBSAMPLING).tolist()
+    stated = page.read_numbers(Tag.YCBCR_SUBSAMPLING).tolist()
     across, down = stated if len(stated) == 2 else (2, 2)
     if {across, down} - {1, 2, 4}:
         raise ImageUndecodable(f"the TIFF's YCbCr has a subsampling of {across} x {down}")
-    is_plain = samples == COLORS[YCBCR] and not planar and page.read_number(_PREDICTOR, 1) == 1
-    if (across, down) != (1, 1) and not (is_plain and page.read_number(_BITS, 1) == 8):
+    is_plain = samples == COLORS[YCBCR] and not planar and page.read_number(Tag.PREDICTOR, 1) == 1
+    if (across, down) != (1, 1) and not (is_plain and page.read_number(Tag.BITS, 1) == 8):
         raise ImageRefused("a TIFF with subsampled YCbCr in planes, of differences, or not of three samples of 8 bits")
     return across, down
 
 
 def _read_segment(page: Directory, size: tuple[int, int]) -> tuple[tuple[int, int], bool]:
-    if _TILE_WIDTH in page.entries:
-        return (page.read_number(_TILE_WIDTH, 0), page.read_number(_TILE_LENGTH, 0)), True
-    return (size[0], min(page.read_number(_ROWS_PER_STRIP, size[1]), size[1])), False
+    if Tag.TILE_WIDTH in page.entries:
+        return (page.read_number(Tag.TILE_WIDTH, 0), page.read_number(Tag.TILE_LENGTH, 0)), True
+    return (size[0], min(page.read_number(Tag.ROWS_PER_STRIP, size[1]), size[1])), False
 
 
 def _check(layout: Layout) -> None:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 from pipeline.errors import ImageRefused, ImageUndecodable
-from pipeline.tiff.tags import Directory, TiffFile, read_chain
+from pipeline.tiff.tags import Directory, Tag, TiffFile, read_chain
 
-WIDTH, LENGTH, PHOTOMETRIC = 256, 257, 262
-_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 255, 330, 50706
 _REDUCED, _MASK, _DEPTH = 1, 4, 8
 _SENSOR = {32803, 34892}
 """color filter array and linear raw"""
@@ -28,7 +26,7 @@ def find_page(file: TiffFile) -> Page:
     Raises: ImageRefused for raw files, whose pages are previews, and where all is masks; ImageUndecodable for no page.
     """
     chain = list(read_chain(file))
-    pages = [directory for directory in chain if directory and {WIDTH, LENGTH} <= directory.entries.keys()]
+    pages = [directory for directory in chain if directory and {Tag.WIDTH, Tag.LENGTH} <= directory.entries.keys()]
     if not pages:
         raise ImageUndecodable("the TIFF has no page")
     shown = [page for page in pages if not _read_purpose(page) & (_REDUCED | _MASK | _DEPTH)]
@@ -43,20 +41,20 @@ def find_page(file: TiffFile) -> Page:
 
 def _read_purpose(page: Directory) -> int:
     """Return the bits of NewSubfileType, also for the older SubfileType."""
-    older = _REDUCED if page.read_number(_SUBFILE_TYPE, 1) == 2 else 0
-    return page.read_number(_NEW_SUBFILE_TYPE, older)
+    older = _REDUCED if page.read_number(Tag.SUBFILE_TYPE, 1) == 2 else 0
+    return page.read_number(Tag.NEW_SUBFILE_TYPE, older)
 
 
 def _name_raw_file(file: TiffFile, first: Directory, *, has_picture: bool) -> str | None:
-    if _DNG_VERSION in first.entries:
+    if Tag.DNG_VERSION in first.entries:
         return "a raw file of a camera (DNG)"
     if file.first_offset == 16 and file.data[8:10] == b"CR":
         return "a raw file of a camera (CR2)"
     if not has_picture and file.data[8:12] in (b"IIII", b"MMMM"):
         return "a raw file of a camera (IIQ)"
-    offsets = first.read_numbers(_SUB_DIRECTORIES)[:_MAX_SUB_DIRECTORIES]
+    offsets = first.read_numbers(Tag.SUB_DIRECTORIES)[:_MAX_SUB_DIRECTORIES]
     below = [file.read_directory(int(offset)) for offset in offsets]
-    if any(page and page.read_number(PHOTOMETRIC, 0) in _SENSOR for page in below):
+    if any(page and page.read_number(Tag.PHOTOMETRIC, 0) in _SENSOR for page in below):
         return "a raw file of a camera (a sensor's samples below the first page)"
     if not has_picture and offsets.size:
         return "a TIFF that holds its picture below its first page"

@@ -18,6 +18,9 @@ _BAND_SAMPLES = 1 << 20
 def convert_samples(planes: Sequence[Bytes], layout: Layout, tables: Sequence[Table]) -> Bytes:
     """Return the samples by the table of their place in the pixel. Shapes: height, width, samples."""
     width, height = layout.size
+    is_plain = layout.bits == 8 and layout.block == (1, 1) and not layout.has_differences
+    if is_plain and len(planes) == 1 and all(table is None for table in tables):
+        return planes[0].reshape(height, -1, layout.samples)[:, :width]
     converted = np.empty((height, width, layout.samples), np.uint8)
     samples_a_row = layout.segments_across * layout.segment[0] * layout.samples * layout.block[1]
     band_px = layout.block[1] * max(1, _BAND_SAMPLES // samples_a_row)
@@ -50,14 +53,20 @@ def _read_levels(packed: Bytes, layout: Layout) -> Levels:
 
 
 def _unpack_bits(segments: Bytes, bits: int, count: int) -> NDArray[np.uint16]:
-    """Return `count` numbers of 1 to 15 bits, which stand one behind the other from the highest bit on."""
-    start = np.arange(count) * bits
-    first = start // 8
-    padded = np.pad(segments, ((0, 0), (0, 0), (0, 2)))
-    window = np.zeros((*segments.shape[:2], count), np.uint32)
-    for place in range(3):  # 15 bits may begin at the last bit of a byte and end in the third
-        window = window << 8 | padded[:, :, first + place]
-    return (window >> (24 - bits - start % 8).astype(np.uint32) & ((1 << bits) - 1)).astype(np.uint16)
+    """Return `count` numbers of 1 to 15 bits, which stand one behind the other from the highest bit on.
+
+    Eight numbers fill `bits` bytes, so the numbers of one place among eight begin at the same bit of a byte.
+    """
+    eights = -(-count // 8)
+    padded = np.pad(segments, ((0, 0), (0, 0), (0, eights * bits + 2 - segments.shape[2])))
+    numbers = np.empty((*segments.shape[:2], eights, 8), np.uint16)
+    for place in range(8):
+        first, skipped = divmod(place * bits, 8)
+        window = np.zeros(numbers.shape[:3], np.uint32)
+        for byte in range(first, first + 3):  # 15 bits may begin at the last bit of a byte and end in the third
+            window = window << 8 | padded[:, :, byte::bits][:, :, :eights]
+        numbers[..., place] = window >> (24 - bits - skipped) & ((1 << bits) - 1)
+    return numbers.reshape(*segments.shape[:2], -1)[:, :, :count]
 
 
 def _spread_blocks(packed: Bytes, block: tuple[int, int]) -> Bytes:

@@ -3,6 +3,7 @@
 Numbers are read where they stand, so that a count that the file claims allocates nothing.
 """
 
+import enum
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,43 @@ _RATIONAL = 5
 Numbers = NDArray[np.int64]
 Order = Literal["<", ">"]
 """of the bytes of a number: the lowest or the highest comes first"""
+
+
+class Tag(enum.IntEnum):
+    """The tags that are read."""
+
+    NEW_SUBFILE_TYPE = 254
+    SUBFILE_TYPE = 255
+    WIDTH = 256
+    LENGTH = 257
+    BITS = 258
+    COMPRESSION = 259
+    PHOTOMETRIC = 262
+    FILL_ORDER = 266
+    STRIP_OFFSETS = 273
+    ORIENTATION = 274
+    SAMPLES = 277
+    ROWS_PER_STRIP = 278
+    STRIP_BYTE_COUNTS = 279
+    PLANAR = 284
+    FAX_3_OPTIONS = 292
+    FAX_4_OPTIONS = 293
+    PREDICTOR = 317
+    COLOR_MAP = 320
+    TILE_WIDTH = 322
+    TILE_LENGTH = 323
+    TILE_OFFSETS = 324
+    TILE_BYTE_COUNTS = 325
+    SUB_DIRECTORIES = 330
+    INK_SET = 332
+    EXTRA_SAMPLES = 338
+    SAMPLE_FORMAT = 339
+    JPEG_TABLES = 347
+    YCBCR_COEFFICIENTS = 529
+    YCBCR_SUBSAMPLING = 530
+    REFERENCE_BLACK_WHITE = 532
+    ICC_PROFILE = 34675
+    DNG_VERSION = 50706
 
 
 @dataclass(frozen=True, slots=True)

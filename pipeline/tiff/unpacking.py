@@ -15,16 +15,15 @@ from PIL import Image, TiffImagePlugin
 
 from pipeline.errors import ImageRefused, ImageUndecodable
 from pipeline.tiff.compressions import FAX, JPEG, NONE, OLD_JPEG
-from pipeline.tiff.layout import BLACK_IS_ZERO, CMYK, COLORS, RGB, YCBCR, Layout
-from pipeline.tiff.tags import SHORT, Directory, Numbers
+from pipeline.tiff.layout import BLACK_IS_ZERO, CMYK, RGB, YCBCR, Layout
+from pipeline.tiff.tags import SHORT, Directory, Numbers, Tag
 
 Bytes = NDArray[np.uint8]
 Values = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
-_FILL_ORDER, _JPEG_TABLES = 266, 347
 _COPIED = {
-    **dict.fromkeys(FAX, (_FILL_ORDER, 292, 293)),  # options of fax
-    JPEG: (_JPEG_TABLES, 530),  # and subsampling
-    OLD_JPEG: (*range(512, 522), 530),
+    **dict.fromkeys(FAX, (Tag.FILL_ORDER, Tag.FAX_3_OPTIONS, Tag.FAX_4_OPTIONS)),
+    JPEG: (Tag.JPEG_TABLES, Tag.YCBCR_SUBSAMPLING),
+    OLD_JPEG: (*range(512, 522), Tag.YCBCR_SUBSAMPLING),  # its marker segments, one by one
 }
 """tags that a compression needs beside the layout"""
 _TYPES = {1: 7, 2: 3, 4: 4}
@@ -50,7 +49,7 @@ def _join_segments(page: Directory, layout: Layout, plane: int) -> Bytes:
             raise ImageUndecodable("the TIFF ends before its strips or tiles")
         segment = np.frombuffer(page.data, np.uint8, rows * width, offset).reshape(rows, width)
         joined[down * rows_each :, across * width :][:rows, :width] = segment
-    return _REVERSED[joined] if page.read_number(_FILL_ORDER, 1) == 2 else joined
+    return _REVERSED[joined] if page.read_number(Tag.FILL_ORDER, 1) == 2 else joined
 
 
 def _cut_plane(layout: Layout, numbers: Numbers, plane: int) -> Numbers:
@@ -72,19 +71,24 @@ def _describe_plane(page: Directory, layout: Layout, plane: int) -> dict[int, Va
     width, height, samples = layout.segment_row_bytes, layout.count_rows(layout.segment[1]), 1
     if layout.compression in (*FAX, JPEG, OLD_JPEG):
         width, height, samples = *layout.segment, layout.samples_per_plane
-    rows = layout.count_rows(layout.size[1])
-    numbers = {256: layout.segments_across * width, 257: rows, 259: layout.compression, 262: _find_meaning(layout)}
-    numbers |= {277: samples, **({322: width, 323: height} if layout.is_tiled else {278: height})}
+    numbers = {
+        Tag.WIDTH: layout.segments_across * width,
+        Tag.LENGTH: layout.count_rows(layout.size[1]),
+        Tag.COMPRESSION: layout.compression,
+        Tag.PHOTOMETRIC: _find_meaning(layout),
+        Tag.SAMPLES: samples,
+        **({Tag.TILE_WIDTH: width, Tag.TILE_LENGTH: height} if layout.is_tiled else {Tag.ROWS_PER_STRIP: height}),
+    }
     tags: dict[int, Values] = {tag: np.array([number], "u4") for tag, number in numbers.items()}
-    tags[258] = np.full(samples, 1 if layout.compression in FAX else 8, "u2")
+    tags[Tag.BITS] = np.full(samples, 1 if layout.compression in FAX else 8, "u2")
     if samples == 2:
-        tags[338] = np.array([2], "u2")  # Pillow takes two samples only as gray with transparency
-    offsets_tag, lengths_tag = (324, 325) if layout.is_tiled else (273, 279)
+        tags[Tag.EXTRA_SAMPLES] = np.array([2], "u2")  # Pillow takes two samples only as gray with transparency
     if layout.offsets.size:
         offsets, lengths = _find_segments(page, layout, plane)
-        tags |= {offsets_tag: offsets.astype("u4"), lengths_tag: lengths.astype("u4")}
-    for tag in _COPIED.get(layout.compression, (_FILL_ORDER,)):
-        if tag == _JPEG_TABLES and tag in page.entries:
+        tags[Tag.TILE_OFFSETS if layout.is_tiled else Tag.STRIP_OFFSETS] = offsets.astype("u4")
+        tags[Tag.TILE_BYTE_COUNTS if layout.is_tiled else Tag.STRIP_BYTE_COUNTS] = lengths.astype("u4")
+    for tag in _COPIED.get(layout.compression, (Tag.FILL_ORDER,)):
+        if tag == Tag.JPEG_TABLES and tag in page.entries:
             tags[tag] = np.frombuffer(page.read_bytes(tag), np.uint8)
         elif tag in page.entries:
             tags[tag] = page.read_numbers(tag).astype("u2" if page.entries[tag].type == SHORT else "u4")
@@ -105,11 +109,10 @@ def _find_meaning(layout: Layout) -> int:
     """Return the colors that libtiff is told: those of the file only where it converts them, from YCbCr of JPEG."""
     if layout.compression not in (JPEG, OLD_JPEG):
         return BLACK_IS_ZERO
-    if layout.is_ycbcr_jpeg:
-        return YCBCR
-    if layout.samples_per_plane > COLORS[CMYK]:
+    by_samples = {3: YCBCR} if layout.is_ycbcr_jpeg else {1: BLACK_IS_ZERO, 2: BLACK_IS_ZERO, 3: RGB, 4: CMYK}
+    if layout.samples_per_plane not in by_samples:
         raise ImageRefused(f"a TIFF of JPEG with {layout.samples} samples a pixel")
-    return {1: BLACK_IS_ZERO, 2: BLACK_IS_ZERO, 3: RGB, 4: CMYK}[layout.samples_per_plane]
+    return by_samples[layout.samples_per_plane]
 
 
 def _append_page(data: bytes, tags: Mapping[int, Values]) -> bytes:

@@ -122,9 +122,11 @@ def test_jpeg_of_the_old_kind(with_strips: bool) -> None:
     assert np.abs(rows.reshape(32, 48, 3).astype(int) - np.asarray(draw_ramp())).max() <= 6
 
 
-def test_jpeg_of_many_samples_is_refused() -> None:
-    with pytest.raises(ImageRefused, match="JPEG with 5 samples"):
-        unpack(build_jpeg_page(2, b"", tags={277: (SHORT, [5]), 258: (SHORT, [8] * 5)}))
+@pytest.mark.parametrize(("photometric", "samples"), [(2, 5), (6, 4)])
+def test_jpeg_of_more_samples_is_refused(photometric: int, samples: int) -> None:
+    data = build_jpeg_page(photometric, b"", tags={277: (SHORT, [samples]), 258: (SHORT, [8] * samples)})
+    with pytest.raises(ImageRefused, match=f"JPEG with {samples} samples"):
+        unpack(data)
 
 
 # Broken
