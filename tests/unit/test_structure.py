@@ -94,7 +94,6 @@ TESTED_ELSEWHERE = {
     "pipeline/decoding/frame.py": "tests/unit/pipeline/decoding/test_decode.py",
     "pipeline/gif/blocks.py": "tests/unit/pipeline/decoding/test_gif.py",
     "pipeline/decoding/pillow.py": "tests/unit/pipeline/decoding/test_decode.py",
-    "pipeline/decoding/render.py": "tests/unit/pipeline/decoding/test_decode.py",
     # A table alone.
     "pipeline/tiff/compressions.py": "tests/unit/pipeline/tiff/test_layout.py",
     # Declarations alone.

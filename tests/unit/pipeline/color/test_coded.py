@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from pipeline.color.coded import BT709, CodedColor, Primaries, find_coded_color, read_cicp, read_gama_and_chrm
+from pipeline.color.coded import (
+    BT709,
+    CodedColor,
+    Primaries,
+    find_coded_color,
+    read_cicp,
+    read_gama_and_chrm,
+    read_peak_nits,
+)
 from pipeline.color.curves import SRGB_CURVE, Curve
 
 SRGB_CHROMATICITIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
@@ -55,3 +63,15 @@ def test_primaries_that_browsers_do_not_take(primaries: Primaries) -> None:
 
 def test_a_white_without_luminance_is_no_fault() -> None:
     assert Primaries(0.3127, 0.0, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06).compute_to_xyz_d50() is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "display", "peak_nits"),
+    [(None, None, 1000), (400, None, 400), (None, 600, 600), (400, 600, 400), (0, 600, 600), (0, 0, 1000)],
+)
+def test_the_peak_is_that_of_the_picture_or_of_its_display(
+    content: int | None, display: int | None, peak_nits: float
+) -> None:
+    clli = None if content is None else pack((content * 10_000, 1))
+    mdcv = None if display is None else bytes(16) + pack((display * 10_000, 1))
+    assert read_peak_nits(clli, mdcv) == peak_nits
