@@ -32,12 +32,15 @@ _SRGB_SAMPLES = _tabulate_srgb()
 
 
 def convert_bands(pixels: Image.Image, linearize: Callable[[Samples], Light]) -> Image.Image:
-    """Return pixels of mode RGB; `linearize` gives the light of sRGB's primaries for samples. Shapes: (N, 3) both."""
+    """Return pixels of mode RGB; `linearize` gives the light of sRGB's primaries.
+
+    Shapes: samples (N, channels), light (N, 3).
+    """
     converted = Image.new("RGB", pixels.size)
     for box in _list_bands(*pixels.size):
         samples = np.asarray(pixels.crop(box))
-        light = linearize(samples.reshape(-1, 3))
-        converted.paste(Image.fromarray(_encode_srgb(light).reshape(samples.shape)), box)
+        light = linearize(samples.reshape(-1, samples.shape[-1]))
+        converted.paste(Image.fromarray(_encode_srgb(light).reshape(*samples.shape[:2], 3)), box)
     return converted
 
 

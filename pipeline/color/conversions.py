@@ -24,21 +24,23 @@ _PQ_PEAK = 10_000 / WHITE_NITS
 @lru_cache(maxsize=8)
 def find_conversion(color: IccProfile | CodedColor, mode: str) -> Conversion | None:
     """Return the conversion of pixels of mode L, RGB or CMYK; None if browsers convert nothing, or by one step."""
-    convert_rgb = _build_conversion(color, mode)
-    if convert_rgb is None:
+    convert = _build_conversion(color, mode)
+    if convert is None:
         return None
     if mode == "L":
         ramp = Image.frombytes("L", (256, 1), bytes(range(256))).convert("RGB")
-        levels = convert_rgb(ramp)
+        levels = convert(ramp)
         return GrayConversion(levels) if _changes(ramp, levels) else None
     if mode == "RGB":
         lattice = _draw_lattice()
-        return convert_rgb if _changes(lattice, convert_rgb(lattice)) else None
-    return lambda pixels: convert_rgb(convert_cmyk(pixels))
+        return convert if _changes(lattice, convert(lattice)) else None
+    if isinstance(convert, TableConversion) and convert.mode == "CMYK":
+        return convert
+    return lambda pixels: convert(convert_cmyk(pixels))
 
 
 def _build_conversion(color: IccProfile | CodedColor, mode: str) -> Conversion | None:
-    """Return the conversion of pixels of mode RGB; those of other modes are brought to RGB first."""
+    """Return the conversion of pixels of mode RGB, to which those of other modes are brought, or of mode CMYK."""
     if isinstance(color, CodedColor):
         return _convert_light(color)
     profile = read_profile(color.data)
@@ -46,7 +48,9 @@ def _build_conversion(color: IccProfile | CodedColor, mode: str) -> Conversion |
         return None
     if isinstance(profile, MatrixProfile):
         return LinearLight.of(profile.light, SRGB_FROM_XYZ_D50 @ profile.to_xyz_d50)
-    return TableConversion(profile) if isinstance(profile, TableProfile) else _convert_light(profile.color)
+    if isinstance(profile, TableProfile):
+        return TableConversion(profile, keeps_black=color.keeps_black)
+    return _convert_light(profile.color)
 
 
 def _convert_light(color: CodedColor) -> LinearLight | None:

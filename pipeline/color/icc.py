@@ -28,11 +28,13 @@ class IccProfile:
     """A color profile as it stands in a file.
 
     Browsers apply a profile to pixels of its own space, and one of RGB to gray pixels too. For `any_space` (PNG) they
-    take one of a space that is neither gray nor CMYK for one of RGB.
+    take one of a space that is neither gray nor CMYK for one of RGB. They convert CMYK to RGB before its profile is
+    applied; for `keeps_black` (TIFF, which they do not show) the profile takes all four inks.
     """
 
     data: bytes = field(repr=False)
     any_space: bool = False
+    keeps_black: bool = False
 
     def applies_to(self, mode: str, space: bytes) -> bool:
         """Tell whether browsers convert pixels of this mode (L, RGB or CMYK) by a profile of this space."""

@@ -36,15 +36,15 @@ class LookupTable:
         """Return the colors of the connection space, from 0 to 1, for all combinations of samples.
 
         `axes` holds the samples of up to four channels; a table of fewer inputs takes the first ones.
-        Shapes: (R,), (G,), (B,), (1,) to (R, G, B, 3).
+        Shapes: (R,), (G,), (B,), (K,) to (R, G, B, K, 3).
         """
-        shape = tuple(len(samples) for samples in axes[:3])
+        shape = tuple(len(samples) for samples in axes)
         if self.grid is None:
-            colors = np.stack(np.meshgrid(*axes[:3], indexing="ij"), -1)
+            colors = np.stack(np.meshgrid(*axes[:_OUTPUTS], indexing="ij"), -1)
         else:
             colors = self._interpolate(axes)
-            inputs = (*colors.shape[:-1], 1, 1)[:3]
-            colors = np.broadcast_to(colors.reshape(*inputs, _OUTPUTS), (*shape, _OUTPUTS))
+        unread = [1] * (len(axes) + 1 - colors.ndim)
+        colors = np.broadcast_to(colors.reshape(*colors.shape[:-1], *unread, _OUTPUTS), (*shape, _OUTPUTS))
         colors = colors.reshape(-1, _OUTPUTS)
         if self.matrix is not None:
             colors = _apply(self.middle_curves, colors) @ self.matrix[:, :3].T + self.matrix[:, 3]

@@ -1,5 +1,6 @@
 """Converts pixels by profiles of lookup tables, through a finer grid of colors that holds the curves as well."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -9,21 +10,23 @@ from pipeline.color.bands import SRGB_FROM_XYZ_D50, Light, Samples, convert_band
 from pipeline.color.curves import Floats
 from pipeline.color.icc import TableProfile
 
-_GRID_POINTS = 65
+_GRID_POINTS = {"RGB": 65, "CMYK": 17}
 """so that the points of the usual tables, of 9, 17 or 33, are among them"""
 _D50 = np.array([0.9642, 1.0, 0.8249], np.float32)
 _MATRIX = SRGB_FROM_XYZ_D50.astype(np.float32)
 
 
 class TableConversion:
-    """Converts pixels of mode RGB to sRGB."""
+    """Converts pixels of one mode to sRGB: RGB, or CMYK where the profile takes all four inks."""
 
-    def __init__(self, profile: TableProfile) -> None:
-        self._grid = _look_up(profile).reshape(-1, 3).astype(np.float32)
+    def __init__(self, profile: TableProfile, *, keeps_black: bool = False) -> None:
+        self.mode = "CMYK" if keeps_black and profile.space == b"CMYK" else "RGB"
+        self._points = _GRID_POINTS[self.mode]
+        self._grid = _look_up(profile, self.mode, self._points).reshape(-1, 3).astype(np.float32)
         self._is_xyz = profile.is_xyz
-        scaled = np.arange(256) * (_GRID_POINTS - 1) / 255
-        lower = np.minimum(scaled.astype(np.int32), _GRID_POINTS - 2)
-        self._places = [lower * _GRID_POINTS**power for power in (2, 1, 0)]
+        scaled = np.arange(256) * (self._points - 1) / 255
+        lower = np.minimum(scaled.astype(np.int32), self._points - 2)
+        self._places = [lower * self._points**power for power in range(len(self.mode))][::-1]
         upper_shares = (scaled - lower).astype(np.float32)
         self._shares = (1 - upper_shares, upper_shares)
 
@@ -35,24 +38,27 @@ class TableConversion:
         return (connected if self._is_xyz else _convert_lab(connected)) @ _MATRIX.T
 
     def _interpolate(self, samples: Samples) -> Light:
-        """Mix the eight corners of the cell in which each color lies."""
-        channels = [np.ascontiguousarray(samples[:, channel]) for channel in range(3)]
+        """Mix the corners of the cell in which each color lies."""
+        channels = [np.ascontiguousarray(channel) for channel in samples.T]
         places = np.sum([place[channel] for place, channel in zip(self._places, channels, strict=True)], axis=0)
         shares = [[share[channel] for share in self._shares] for channel in channels]
-        mixed = np.zeros(samples.shape, np.float32)
-        for red, green, blue in itertools.product((0, 1), repeat=3):
-            weights = shares[0][red] * shares[1][green] * shares[2][blue]
-            corner = (red * _GRID_POINTS + green) * _GRID_POINTS + blue
-            mixed += weights[:, None] * np.take(self._grid, places + corner, axis=0)
+        mixed = np.zeros((len(samples), 3), np.float32)
+        for corner in itertools.product((0, 1), repeat=len(channels)):
+            weights = functools.reduce(np.multiply, (share[side] for share, side in zip(shares, corner, strict=True)))
+            step = functools.reduce(lambda place, side: place * self._points + side, corner)
+            mixed += weights[:, None] * np.take(self._grid, places + step, axis=0)
         return mixed
 
 
-def _look_up(profile: TableProfile) -> Floats:
-    """Return the colors of the connection space for a grid of RGB. Shapes: (R, G, B, 3).
+def _look_up(profile: TableProfile, mode: str, points: int) -> Floats:
+    """Return the colors of the connection space for a grid of RGB or CMYK. Shapes: (points, ..., 3).
 
     Browsers convert CMYK to RGB first, and apply its table to the rest of these, without black. A fourth sample is 1.
     """
-    axes = [np.linspace(0.0, 1.0, _GRID_POINTS)] * 3 + [np.ones(1)]
+    steps = np.linspace(0.0, 1.0, points)
+    if mode == "CMYK":
+        return profile.table.look_up([steps] * 4)
+    axes = [steps] * 3 + [np.ones(1)]
     return profile.table.look_up([1 - samples for samples in axes] if profile.space == b"CMYK" else axes)
 
 

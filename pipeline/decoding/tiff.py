@@ -17,7 +17,7 @@ def read_tiff(data: bytes) -> Frame:
     layout = read_layout(page.directory)
     pixels = read_pixels(page.directory, layout)
     profile = b"" if layout.photometric in (CIELAB, ICCLAB) else page.directory.read_bytes(Tag.ICC_PROFILE)
-    color = IccProfile(profile) if profile else None
+    color = IccProfile(profile, keeps_black=True) if profile else None
     return Frame(pixels, color, _read_orientation(page.directory), page.pages, repaired=page.broken)
 
 

@@ -24,7 +24,7 @@ def test_each_number_of_inputs_up_to_four() -> None:
     inks = [np.array([0.2]), np.array([0.4]), np.array([0.6]), np.array([0.8])]
     for inputs in (1, 2, 3, 4):
         table = read_table(build_plain_table(lambda colors: colors[:, [-1, -1, -1]], inputs=inputs), is_xyz=False)
-        np.testing.assert_allclose(table.look_up(inks), [[[[inks[inputs - 1][0]] * 3]]], atol=1e-4)
+        np.testing.assert_allclose(table.look_up(inks), [[[[[inks[inputs - 1][0]] * 3]]]], atol=1e-4)
 
 
 def test_stages_without_a_grid() -> None:

@@ -254,6 +254,13 @@ def test_cmyk_becomes_rgb_before_its_profile_is_applied() -> None:
     assert differ(convert_colors(inks, IccProfile(data), "CMYK"), painted) <= MOST_LEVELS
 
 
+def test_a_profile_takes_all_inks_where_no_browser_decides() -> None:
+    data = build_table_profile(build_plain_table(mix_inks, inputs=4), space=b"CMYK")
+    inks = [(0, 0, 0, 0), (0, 0, 0, 255), (0, 0, 0, 128), (255, 0, 0, 128)]
+    printed = [(243, 243, 243), (5, 5, 5), (128, 128, 128), (5, 128, 128)]
+    assert differ(convert_colors(inks, IccProfile(data, keeps_black=True), "CMYK"), printed) <= MOST_LEVELS
+
+
 def test_a_true_profile_of_srgb_costs_nothing() -> None:
     data = build_rgb_profile(SRGB_COLUMNS, write_parameters(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
     pixels = Image.new("RGB", (4, 4), (12, 34, 56))

@@ -97,7 +97,7 @@ def test_the_profile_of_the_page_is_its_color(space: str, samples: Samples, bits
     profile = build_profile(space)
     data = build_tiff(build_page(samples, bits=bits, tags={34675: (7, profile)}))
     frame = read_tiff(data)
-    assert (frame.color, frame.pixels.mode) == (IccProfile(profile), "RGB" if space == "RGB" else "L")
+    assert (frame.color, frame.pixels.mode) == (IccProfile(profile, keeps_black=True), "RGB" if space == "RGB" else "L")
     assert paint(data).mean() > 255 * samples.mean() / ((1 << bits) - 1) + 20  # linear light is lighter in sRGB
 
 
