@@ -1,6 +1,6 @@
 """Converts images band by band through linear light, so that no whole copy as wider numbers is needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,16 +31,14 @@ _SRGB_SAMPLES = _tabulate_srgb()
 """the 8-bit sample for each of 65,536 steps of light"""
 
 
-def convert_bands(pixels: Image.Image, linearize: Callable[[Samples], Light]) -> Image.Image:
-    """Return pixels of mode RGB; `linearize` gives the light of sRGB's primaries.
-
-    Shapes: samples (N, channels), light (N, 3).
-    """
+def convert_bands(pixels: Image.Image, linearize: Callable[[Sequence[Samples]], Iterable[Light]]) -> Image.Image:
+    """Return pixels of mode RGB; `linearize` gives the light of sRGB's primaries for the samples of each channel."""
     converted = Image.new("RGB", pixels.size)
     for box in _list_bands(*pixels.size):
-        samples = np.asarray(pixels.crop(box))
-        light = linearize(samples.reshape(-1, samples.shape[-1]))
-        converted.paste(Image.fromarray(_encode_srgb(light).reshape(*samples.shape[:2], 3)), box)
+        channels = [np.frombuffer(channel.tobytes(), np.uint8) for channel in pixels.crop(box).split()]
+        shape = (box[3] - box[1], box[2] - box[0])
+        encoded = [Image.fromarray(_encode_srgb(light).reshape(shape)) for light in linearize(channels)]
+        converted.paste(Image.merge("RGB", encoded), box)
     return converted
 
 

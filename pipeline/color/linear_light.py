@@ -1,6 +1,6 @@
 """Converts pixels by curves and a matrix, with tone mapping between them where the light is of high dynamic range."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,12 @@ class LinearLight:
     def __call__(self, pixels: Image.Image) -> Image.Image:
         return convert_bands(pixels, self._linearize)
 
-    def _linearize(self, samples: Samples) -> Light:
-        light = np.empty(samples.shape, np.float32)
-        for channel in range(3):
-            np.take(self.tables[channel], samples[:, channel], out=light[:, channel])
+    def _linearize(self, channels: Sequence[Samples]) -> Iterator[Light]:
+        light: Sequence[Light] = [table[samples] for table, samples in zip(self.tables, channels, strict=True)]
         if self.adapt is not None:
-            light = self.adapt(light.astype(np.float64)).astype(np.float32)
-        return light @ self.matrix.T
+            light = list(self.adapt(np.stack(light, 1).astype(np.float64)).astype(np.float32).T)
+        for row in self.matrix:
+            mixed = light[0] * row[0]
+            mixed += light[1] * row[1]
+            mixed += light[2] * row[2]
+            yield mixed

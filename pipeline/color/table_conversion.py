@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -33,16 +34,15 @@ class TableConversion:
     def __call__(self, pixels: Image.Image) -> Image.Image:
         return convert_bands(pixels, self._linearize)
 
-    def _linearize(self, samples: Samples) -> Light:
-        connected = self._interpolate(samples)
-        return (connected if self._is_xyz else _convert_lab(connected)) @ _MATRIX.T
+    def _linearize(self, channels: Sequence[Samples]) -> Light:
+        connected = self._interpolate(channels)
+        return _MATRIX @ (connected if self._is_xyz else _convert_lab(connected)).T
 
-    def _interpolate(self, samples: Samples) -> Light:
-        """Mix the corners of the cell in which each color lies."""
-        channels = [np.ascontiguousarray(channel) for channel in samples.T]
+    def _interpolate(self, channels: Sequence[Samples]) -> Light:
+        """Mix the corners of the cell in which each color lies. Shapes: (N,) each to (N, 3)."""
         places = np.sum([place[channel] for place, channel in zip(self._places, channels, strict=True)], axis=0)
         shares = [[share[channel] for share in self._shares] for channel in channels]
-        mixed = np.zeros((len(samples), 3), np.float32)
+        mixed = np.zeros((len(places), 3), np.float32)
         for corner in itertools.product((0, 1), repeat=len(channels)):
             weights = functools.reduce(np.multiply, (share[side] for share, side in zip(shares, corner, strict=True)))
             step = functools.reduce(lambda place, side: place * self._points + side, corner)

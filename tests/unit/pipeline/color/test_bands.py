@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,8 +7,8 @@ from PIL import Image
 from pipeline.color.bands import BAND_PIXELS, Light, Samples, convert_bands, convert_cmyk
 
 
-def linearize(samples: Samples) -> Light:
-    return (samples / 255).astype(np.float32)
+def linearize(channels: Sequence[Samples]) -> list[Light]:
+    return [(samples / 255).astype(np.float32) for samples in channels]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 100), (BAND_PIXELS + 3, 2), (300, 500)])
@@ -19,7 +21,7 @@ def test_every_pixel_is_converted_once(size: tuple[int, int]) -> None:
 
 
 def test_light_outside_the_range_is_cut() -> None:
-    light = np.array([[-1.0, 2.0, np.nan]], np.float32)
+    light = np.array([[-1.0], [2.0], [np.nan]], np.float32)
     assert convert_bands(Image.new("RGB", (1, 1)), lambda _: light).getpixel((0, 0)) == (0, 255, 0)
 
 
