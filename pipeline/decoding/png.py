@@ -2,10 +2,11 @@
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from PIL import Image
 
-from pipeline.color.coded import read_cicp, read_gama_and_chrm
+from pipeline.color.coded import read_cicp, read_gama_and_chrm, read_peak_nits
 from pipeline.color.icc import IccProfile, read_profile
 from pipeline.color.srgb import Color
 from pipeline.decoding.animation import choose_frame
@@ -39,7 +40,7 @@ def read_png(data: bytes) -> Frame:
 def _find_color(notes: dict[bytes, bytes]) -> Color | None:
     """Return the color by the first of cICP, iCCP, sRGB and gAMA with cHRM that browsers can read."""
     if b"cICP" in notes and (coded := read_cicp(notes[b"cICP"])):
-        return coded
+        return replace(coded, peak_nits=read_peak_nits(notes.get(b"cLLI"), notes.get(b"mDCV")))
     if b"iCCP" in notes and (profile := _unpack_profile(notes[b"iCCP"])):
         return profile
     if b"sRGB" in notes:

@@ -30,7 +30,7 @@ _LENGTHS = {
     b"cLLI": (8,),
 }
 """of ancillary chunks, which are ignored if they have another length"""
-_NOTES = (b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"acTL", b"iCCP", b"eXIf")
+_NOTES = (b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"acTL", b"iCCP", b"eXIf", b"mDCV", b"cLLI")
 _LEAST_TRANSPARENCY = {GRAY: 2, RGB: 6, PALETTE: 1}
 """bytes of tRNS, by color type"""
 
@@ -223,6 +223,6 @@ class _Reader:
             return least is not None and len(content) >= least and not is_early
         if kind == b"cICP" and (content[2] or content[3] > 1):
             raise ImageUndecodable("cICP is broken")
-        if kind == b"cICP":
+        if kind in (b"cICP", b"mDCV"):
             return self.palette is None
         return {b"sRGB": content[:1] <= b"\3", b"gAMA": any(content)}.get(kind, True)

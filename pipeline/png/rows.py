@@ -95,14 +95,16 @@ class _Unpacker:
             for at in range(0, len(part), _SLICE):
                 rest = bytes(part[at : at + _SLICE])
                 rest, skipped = rest[2 - skipped :], min(2, skipped + len(rest))
-                while rest and limit > 0 and not inflater.eof:
+                while limit > 0:
+                    most = min(_PIECE, limit)
                     try:
-                        piece = inflater.decompress(rest, min(_PIECE, limit))
+                        piece = inflater.decompress(rest, most)
                     except zlib.error:
                         return
-                    rest = inflater.unconsumed_tail
-                    limit -= len(piece)
                     yield piece
+                    rest, limit = inflater.unconsumed_tail, limit - len(piece)
+                    if len(piece) < most:  # it holds nothing back
+                        break
                 self.is_complete = inflater.eof
                 if limit <= 0 or inflater.eof:
                     return

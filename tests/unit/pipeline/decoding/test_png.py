@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,23 @@ LINEAR_COLOR = CodedColor(BT709, Curve(1.0))
 )
 def test_the_color_is_the_first_that_browsers_can_read(chunks: tuple[bytes, ...], color: object) -> None:
     assert read_png(build_file(NOISE, *chunks)).color == color
+
+
+@pytest.mark.parametrize(
+    ("chunks", "peak_nits"),
+    [
+        ((), 1000),
+        ((build_chunk(b"mDCV", bytes(16) + struct.pack(">II", 40_000_000, 50)),), 4000),
+        ((build_chunk(b"cLLI", struct.pack(">II", 4_000_000, 1_000_000)),), 400),
+        ((build_chunk(b"PLTE", b"rgb"), build_chunk(b"mDCV", bytes(16) + struct.pack(">II", 40_000_000, 50))), 1000),
+    ],
+)
+def test_light_of_high_dynamic_range_has_the_peak_that_the_file_states(
+    chunks: tuple[bytes, ...], peak_nits: float
+) -> None:
+    color = read_png(build_file(NOISE, build_chunk(b"cICP", b"\x09\x10\0\1"), *chunks)).color
+    assert isinstance(color, CodedColor)
+    assert color == replace(color, peak_nits=peak_nits)
 
 
 def test_primaries_come_with_a_gamma() -> None:

@@ -87,6 +87,11 @@ def test_nothing_is_unpacked_beyond_the_rows() -> None:
     assert (len(unpacked), came) == (len(ROWS), HEIGHT)
 
 
+def test_flat_rows_come_whole_from_few_bytes_without_a_checksum() -> None:
+    packed = zlib.compress(bytes(len(ROWS)), 9)
+    assert repair(packed[:-4]) == (bytes(len(ROWS)), HEIGHT)
+
+
 def test_passes_of_an_interlaced_picture() -> None:
     passes = list_passes(9, 5, 4, is_interlaced=True)
     assert [(each.width, each.rows, each.row_bytes) for each in passes] == [
