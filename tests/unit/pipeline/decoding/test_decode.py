@@ -168,12 +168,6 @@ def test_a_broken_profile_is_ignored(profile: bytes) -> None:
     assert (to_array(decode(encode_image(build_noise(), "PNG", icc_profile=profile))) == to_array(build_noise())).all()
 
 
-def test_a_profile_of_other_channels_is_ignored() -> None:
-    image = build_noise(mode="L")
-    decoded = decode(encode_image(image, "PNG", icc_profile=build_wide_profile()))
-    assert (to_array(decoded)[:, :, 0] == to_array(image)).all()
-
-
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_first_frame_of_an_animation_with_its_count(file_format: str) -> None:
     frames = [fill_image("RGB", color) for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
