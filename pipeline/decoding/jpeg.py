@@ -74,10 +74,11 @@ def _walk_segments(data: bytes) -> Iterator[_Segment]:
 
 
 def _read_header(data: bytes) -> list[_Segment]:
-    """Return the segments up to the start of the first scan, which is the last."""
+    """Return the segments that matter up to the start of the first scan, which is the last."""
     header = []
     for segment in _walk_segments(data):
-        header.append(segment)
+        if segment.marker in (_APP1, _APP2) or segment.marker not in _NOT_OF_PIXELS:
+            header.append(segment)
         if segment.marker == _SOS and segment.body and segment.end <= len(data):
             return header
     raise ImageUndecodable("ends before the first scan")

@@ -52,15 +52,6 @@ def _read_entries(tiff: bytes, start: int, order: str) -> Iterator[tuple[int, in
     yield from struct.iter_unpack(f"{order}HHI4s", directory[: len(directory) // 12 * 12])
 
 
-def read_orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation of an opened file, 1 if it has none that is valid."""
-    try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # noqa: BLE001 - Pillow raises any error on broken EXIF; viewers show the image unturned
-        return 1
-    return orientation if isinstance(orientation, int) and orientation in UPRIGHT else 1
-
-
 def turn_upright(pixels: Image.Image, orientation: int) -> Image.Image:
     method = UPRIGHT.get(orientation)
     return pixels if method is None else pixels.transpose(method)
