@@ -7,7 +7,9 @@ from pipeline.decoding.bmp import read_bmp
 from pipeline.decoding.formats import find_format
 from pipeline.decoding.frame import Frame
 from pipeline.decoding.gif import read_gif
+from pipeline.decoding.heic import read_heic
 from pipeline.decoding.jpeg import read_jpeg
+from pipeline.decoding.jxl import read_jxl
 from pipeline.decoding.pillow import limit_pillow
 from pipeline.decoding.png import read_png
 from pipeline.decoding.render import render
@@ -23,6 +25,8 @@ READERS: dict[str, Callable[[bytes], Frame]] = {
     "webp": read_webp,
     "tiff": read_tiff,
     "avif": read_avif,
+    "heic": read_heic,
+    "jxl": read_jxl,
 }
 
 

@@ -34,8 +34,6 @@ MAGIC = {
     "windows-program": b"MZ" + bytes(200),
     "gzip": b"\x1f\x8b\x08" + bytes(50),
     "zip": b"PK\x03\x04" + bytes(50),
-    "heic": b"\0\0\0\x18ftypheic" + bytes(100),
-    "jpeg-xl": b"\xff\x0a" + bytes(100),
     "jpeg-2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(100),
     "photoshop": b"8BPS\0\x01" + bytes(100),
     "icon": b"\0\0\x01\0\x01\0" + bytes(100),
@@ -53,6 +51,8 @@ def broken_files() -> Iterator[HostileImage]:
     yield HostileImage("empty", "an object without a byte", b"", UNDECODABLE)
     for name, data in MAGIC.items():
         yield HostileImage(f"magic-{name}", "a format off the list is not even opened", data, REFUSED)
+    for name, start in {"heic": b"\0\0\0\x18ftypheic", "jpeg-xl": b"\xff\x0a"}.items():
+        yield HostileImage(f"zeros-{name}", "first bytes, and nothing more", start + bytes(100), UNDECODABLE)
     yield from _foreign_codecs()
     yield from _cut()
     yield from _headers_alone()

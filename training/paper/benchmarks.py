@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import geometry
+from pipeline.decoding.formats import SUFFIXES
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.evaluation.samples import SEED, LazySamples, Sample, open_image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
 GENIMAGE = "<Generator>/val/{ai,nature}/ with images"
 MMFR = "evaluation_sets/<generator>/{0_real,1_fake}/ with images, and <generator>_reasoning.json beside or in it"
 SYNTHSCARS = (
