@@ -2,12 +2,14 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
+from tests.support.image_files import bmp, png, webp
 from tests.support.image_files.exif import LONG, SHORT, build_exif
 from tests.support.image_files.gif import GifFrame, build_gif, fill, tile
 
@@ -59,6 +61,23 @@ def build_png_with_text_of_wrong_crc() -> bytes:
     return build_png((b"tEXt", b"Title\0picture")).replace(b"Title\0picture", b"Title\0Picture")
 
 
+def build_png_of_data(change: Callable[[bytes], bytes]) -> bytes:
+    """Build a PNG whose packed rows are changed."""
+    picture = draw()
+    return png.build_file(picture, data=change(zlib.compress(png.build_rows(picture))))
+
+
+def cut_rows(packed: bytes) -> bytes:
+    """Return well-formed rows of the upper half alone."""
+    rows = zlib.decompress(packed)
+    return zlib.compress(rows[: len(rows) // 2])
+
+
+def build_bmp_of_bit_fields(*, order: str, masks: tuple[int, ...]) -> bytes:
+    header = bmp.build_header(*SIZE, version=108, bits=32, compression=bmp.BIT_FIELDS, masks=masks)
+    return bmp.build_file(header, bmp.build_rows(draw("RGBA"), order=order))
+
+
 def exchange_red_and_blue() -> bytes:
     """Return a profile that says of itself that it is sRGB."""
     tags = {SRGB_PROFILE[at : at + 4]: SRGB_PROFILE[at + 4 : at + 12] for at in range(132, 132 + 12 * 16, 12)}
@@ -72,7 +91,7 @@ def code_as_pq(avif: bytes) -> bytes:
 
 
 def animate(file_format: str, **options: Any) -> bytes:
-    frames = [draw(), Image.new("RGB", SIZE, "red"), draw().transpose(Image.Transpose.ROTATE_180)]
+    frames = [draw(), draw().transpose(Image.Transpose.ROTATE_180), Image.new("RGB", SIZE, "red")]
     stream = io.BytesIO()
     frames[0].save(stream, file_format, save_all=True, append_images=frames[1:], **options)
     return stream.getvalue()
@@ -88,7 +107,21 @@ GALLERY: dict[str, Callable[[], bytes]] = {
     "png of gray with a transparent level": lambda: encode("PNG", "L", transparency=100),
     "png of gray and alpha": lambda: encode("PNG", "LA"),
     "png with alpha": lambda: encode("PNG", "RGBA"),
+    "png with gamma": lambda: build_png(LINEAR),
+    "png of gray with gamma": lambda: build_png(LINEAR, mode="L"),
+    "png with gamma and alpha": lambda: build_png(LINEAR, mode="RGBA"),
+    "png with gamma and primaries": lambda: build_png((b"gAMA", struct.pack(">I", 45_455)), P3),
+    "png coded as P3": lambda: build_png(CODED_P3),
+    "png of gray coded as PQ": lambda: build_png(CODED_PQ, mode="L"),
+    "png coded as HLG": lambda: build_png(CODED_HLG),
+    "png with a profile that only calls itself sRGB": lambda: encode("PNG", icc_profile=exchange_red_and_blue()),
     "png turned by eXIf": lambda: build_png((b"eXIf", TURNED)),
+    "png turned by a text alone": lambda: build_png((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + TURNED_BY_XMP)),
+    "png with a text of wrong CRC": build_png_with_text_of_wrong_crc,
+    "png with a wrong checksum of its rows": lambda: build_png_of_data(lambda packed: packed[:-1] + b"?"),
+    "png of half of its rows": lambda: build_png_of_data(cut_rows),
+    "png, cut": lambda: encode("PNG", cut=-60),
+    "png of an animation with a hidden image": lambda: animate("PNG", default_image=True),
     "jpeg": lambda: encode("JPEG", quality=90),
     "jpeg of gray": lambda: encode("JPEG", "L"),
     "jpeg of ink": lambda: encode("JPEG", "CMYK"),
@@ -98,6 +131,7 @@ GALLERY: dict[str, Callable[[], bytes]] = {
     "jpeg turned by EXIF": lambda: encode("JPEG", exif=TURNED),
     "jpeg turned by a LONG": lambda: encode("JPEG", exif=TURNED_BY_LONG),
     "jpeg turned by XMP": lambda: encode("JPEG", xmp=TURNED_BY_XMP),
+    "jpeg with a profile that only calls itself sRGB": lambda: encode("JPEG", icc_profile=exchange_red_and_blue()),
     "jpeg of gray with a profile of colors": lambda: encode("JPEG", "L", icc_profile=exchange_red_and_blue()),
     "jpeg of two pictures": lambda: animate("MPO"),
     "gif": lambda: encode("GIF", "P"),
@@ -109,9 +143,23 @@ GALLERY: dict[str, Callable[[], bytes]] = {
     "bmp": lambda: encode("BMP"),
     "bmp of a palette": lambda: encode("BMP", "P"),
     "bmp of 1 bit": lambda: encode("BMP", "1"),
+    "bmp whose fields are in another order": lambda: build_bmp_of_bit_fields(
+        order="RGBX", masks=(0xFF, 0xFF00, 0xFF0000, 0)
+    ),
+    "bmp with alpha": lambda: build_bmp_of_bit_fields(order="BGRA", masks=(0xFF0000, 0xFF00, 0xFF, 0xFF000000)),
+    "bmp, cut": lambda: encode("BMP", cut=-1000),
     "webp": lambda: encode("WEBP", quality=90),
     "webp without loss": lambda: encode("WEBP", "RGBA", lossless=True),
+    "webp with EXIF": lambda: encode("WEBP", exif=TURNED),
     "webp of an animation": lambda: animate("WEBP", lossless=True),
+    "webp whose first frame covers a part": lambda: webp.build_animation(
+        SIZE,
+        [webp.WebpFrame(draw("RGBA").crop((0, 0, 20, 10)), at=(6, 8)), webp.WebpFrame(draw("RGBA"))],
+        flags=webp.ALPHA,
+    ),
+    "webp with a profile that only calls itself sRGB": lambda: encode("WEBP", icc_profile=exchange_red_and_blue()),
     "avif": lambda: encode("AVIF", quality=90),
+    "avif with alpha": lambda: encode("AVIF", "RGBA", quality=90),
     "avif turned by EXIF": lambda: encode("AVIF", exif=TURNED),
+    "avif coded as PQ": lambda: code_as_pq(encode("AVIF", quality=90)),
 }
