@@ -36,11 +36,11 @@ def read_gif(data: bytes) -> Frame:
     check_size((width, height))
     pixels, came = paint(first)
     composed = _compose((width, height), file.frames, chain([pixels], map(_paint_whole, file.frames[1:])))
-    number, shown = choose_frame(composed) if file.count > 1 else (0, next(composed))
+    number, judged = choose_frame(composed) if file.count > 1 else (0, next(composed))
     area = pixels.width * pixels.height
     if number == 0 and came == 0 < area:
         raise ImageUndecodable("a GIF whose first frame is broken from its start on")
-    return Frame(shown, frames=file.count, number=number, repaired=came < area or not file.whole)
+    return Frame(judged, frames=file.count, number=number, repaired=came < area or not file.whole)
 
 
 def paint(frame: GifFrame) -> tuple[Image.Image, int]:
@@ -92,13 +92,13 @@ def _compose(
     """Lay each frame over what the ones before it left."""
     canvas = None
     for frame, pixels in zip(frames, painted, strict=True):
-        shown = pixels
+        picture = pixels
         if pixels.mode == "RGBA" or pixels.size != size_px or frame.at != (0, 0):
-            shown = canvas.copy() if canvas else Image.new("RGBA", size_px)
-            shown.paste(pixels, frame.at, pixels if pixels.mode == "RGBA" else None)
-        yield shown
+            picture = canvas.copy() if canvas else Image.new("RGBA", size_px)
+            picture.paste(pixels, frame.at, pixels if pixels.mode == "RGBA" else None)
+        yield picture
         if frame.disposal in _CLEAR:
-            canvas = shown.convert("RGBA")
+            canvas = picture.convert("RGBA")
             canvas.paste((0, 0, 0, 0), (*frame.at, frame.at[0] + pixels.width, frame.at[1] + pixels.height))
         elif frame.disposal not in _RESTORE:
-            canvas = shown
+            canvas = picture

@@ -46,9 +46,9 @@ def color(indices: NDArray[np.uint8], colors: object = COLORS) -> NDArray[np.uin
 
 def place(part: NDArray[np.uint8], size: tuple[int, int] = SIZE, at: tuple[int, int] = PART.at) -> NDArray[np.uint8]:
     """Return white of this size with `part` in its place."""
-    shown = np.full((size[1], size[0], 3), 255, np.uint8)
-    shown[at[1] : at[1] + part.shape[0], at[0] : at[0] + part.shape[1]] = part
-    return shown
+    painted = np.full((size[1], size[0], 3), 255, np.uint8)
+    painted[at[1] : at[1] + part.shape[0], at[0] : at[0] + part.shape[1]] = part
+    return painted
 
 
 # Colors
@@ -110,15 +110,15 @@ def test_what_the_first_frame_does_not_cover_is_white(background: int, transpare
 
 @pytest.mark.parametrize("size", [(0, 0), (20, 4), (10, 40)])
 def test_the_first_frame_enlarges_the_canvas(size: tuple[int, int]) -> None:
-    shown = show(build_gif(size, [PART]))
-    assert (shown == place(color(PART.indices), (24, max(size[1], 12)))).all()
+    painted = show(build_gif(size, [PART]))
+    assert (painted == place(color(PART.indices), (24, max(size[1], 12)))).all()
 
 
 def test_a_later_frame_does_not_enlarge_the_canvas() -> None:
     blank, outside = GifFrame(fill(WIDTH, HEIGHT, 0)), replace(PICTURE, at=(10, 4))
-    shown = show(build_gif(SIZE, [blank, outside]))
-    assert shown.shape == (HEIGHT, WIDTH, 3)
-    assert (shown[4:, 10:] == color(PICTURE.indices)[:-4, :-10]).all()
+    painted = show(build_gif(SIZE, [blank, outside]))
+    assert painted.shape == (HEIGHT, WIDTH, 3)
+    assert (painted[4:, 10:] == color(PICTURE.indices)[:-4, :-10]).all()
 
 
 def test_a_frame_without_pixels_shows_nothing() -> None:
@@ -142,18 +142,18 @@ def test_the_first_frame_that_shows_something_is_judged() -> None:
 )
 def test_what_is_left_of_the_frame_before(disposal: int, ground: tuple[int, int, int]) -> None:
     blank = GifFrame(fill(WIDTH, HEIGHT, 0), disposal=disposal)
-    shown = show(build_gif(SIZE, [blank, replace(PART, transparent=2)]))
+    painted = show(build_gif(SIZE, [blank, replace(PART, transparent=2)]))
     expected = np.full((HEIGHT, WIDTH, 3), ground, np.uint8)
     expected[4:12, 8:24] = color(PART.indices, [COLORS[0], COLORS[1], ground, COLORS[3]])
-    assert (shown == expected).all()
+    assert (painted == expected).all()
 
 
 @pytest.mark.parametrize(("disposal", "ground"), [(1, COLORS[0]), (2, WHITE), (3, COLORS[0])])
 def test_only_the_place_of_a_frame_is_disposed_of(disposal: int, ground: tuple[int, int, int]) -> None:
     blank, corner = GifFrame(fill(WIDTH, HEIGHT, 0)), GifFrame(fill(4, 4, 0), disposal=disposal)
-    shown = show(build_gif(SIZE, [blank, corner, PART]))
-    assert (shown[:4, :4] == ground).all()
-    assert (shown[:4, 4:] == COLORS[0]).all()
+    painted = show(build_gif(SIZE, [blank, corner, PART]))
+    assert (painted[:4, :4] == ground).all()
+    assert (painted[:4, 4:] == COLORS[0]).all()
 
 
 def test_the_control_of_a_frame_is_the_last_before_it_and_holds_for_it_alone() -> None:
@@ -190,11 +190,11 @@ def test_a_later_frame_that_is_broken_is_not_shown() -> None:
 def test_of_a_cut_file_the_rows_that_came_are_painted() -> None:
     data = build_gif(SIZE, [PICTURE])
     frame = read(data[: len(data) // 2])
-    shown, expected = np.asarray(render(frame)).reshape(-1, 3), color(PICTURE.indices).reshape(-1, 3)
-    came = int((shown != WHITE).any(axis=1).sum())
+    painted, expected = np.asarray(render(frame)).reshape(-1, 3), color(PICTURE.indices).reshape(-1, 3)
+    came = int((painted != WHITE).any(axis=1).sum())
     assert frame.repaired
-    assert 0 < came < len(shown)
-    assert (shown[:came] == expected[:came]).all()
+    assert 0 < came < len(painted)
+    assert (painted[:came] == expected[:came]).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -207,22 +207,22 @@ def test_a_file_cut_anywhere_shows_nothing_that_is_not_in_it(
         frame = read(data[: int(part * len(data))])
     except ImageUndecodable:
         return
-    shown, whole = np.asarray(render(frame)), show(data)
+    painted, whole = np.asarray(render(frame)), show(data)
     if interlaced and transparent is None:
-        assert {tuple(pixel) for pixel in shown.reshape(-1, 3)} <= {WHITE, *COLORS}
+        assert {tuple(pixel) for pixel in painted.reshape(-1, 3)} <= {WHITE, *COLORS}
     else:
-        assert ((shown == whole) | (shown == 255)).all()
+        assert ((painted == whole) | (painted == 255)).all()
 
 
 def test_rows_of_early_passes_stand_for_those_that_did_not_come() -> None:
     picture = GifFrame(tile(7, 16), interlaced=True)
     rows = np.concatenate([picture.indices[0::8], picture.indices[4::8], picture.indices[2::4]])
     cut = pack_codes([*rows[:5].ravel(), *rows[5][:3]], 2)
-    shown = show(build_gif((7, 16), [replace(picture, codes=cut)]))
+    painted = show(build_gif((7, 16), [replace(picture, codes=cut)]))
     source = [0, 0, 2, 2, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12]
     expected = color(picture.indices[source])
     expected[6, :3] = color(picture.indices[6, :3])
-    assert (shown == expected).all()
+    assert (painted == expected).all()
     frame = read(build_gif((7, 16), [replace(picture, codes=cut, transparent=0)]))
     assert (np.asarray(render(frame))[1] == 255).all()
 

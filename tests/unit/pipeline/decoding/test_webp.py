@@ -64,9 +64,9 @@ def lay_over_white(picture: Image.Image) -> NDArray[np.int64]:
 
 def place(at: tuple[int, int]) -> NDArray[np.uint8]:
     """Return white with the part in its place."""
-    shown = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
-    shown[at[1] : at[1] + PART.height, at[0] : at[0] + PART.width] = np.asarray(PART)
-    return shown
+    painted = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
+    painted[at[1] : at[1] + PART.height, at[0] : at[0] + PART.width] = np.asarray(PART)
+    return painted
 
 
 # Still pictures
@@ -128,8 +128,8 @@ def test_a_profile_that_browsers_ignore(chunks: list[bytes]) -> None:
 def test_transparency_that_a_still_header_denies_brightens_the_colors() -> None:
     picture = fade(BLANK)
     expected = np.asarray(BLANK) * 255.0 / np.maximum(np.asarray(picture)[..., 3:], 1)
-    shown = show(build_webp(build_header(SIZE), encode_pixels(picture)))
-    assert np.abs(shown - np.minimum(expected, 255)).max() <= 1
+    painted = show(build_webp(build_header(SIZE), encode_pixels(picture)))
+    assert np.abs(painted - np.minimum(expected, 255)).max() <= 1
 
 
 def test_what_follows_the_file_or_is_unknown_is_passed_over() -> None:
@@ -165,17 +165,17 @@ def test_a_frame_that_is_cleared_leaves_white(background: int) -> None:
 @pytest.mark.parametrize("blends", [True, False])
 def test_transparent_frames_blend_or_replace(blends: bool) -> None:
     picture = fade(PICTURE)
-    shown = show(build_animation(SIZE, [WebpFrame(BLANK), WebpFrame(picture, blends=blends)], flags=ALPHA))
+    painted = show(build_animation(SIZE, [WebpFrame(BLANK), WebpFrame(picture, blends=blends)], flags=ALPHA))
     alpha = np.asarray(picture)[..., 3:] / 255
     ground = np.asarray(BLANK) if blends else 255.0
-    assert np.abs(shown - (np.asarray(PICTURE) * alpha + ground * (1 - alpha))).max() <= 2
+    assert np.abs(painted - (np.asarray(PICTURE) * alpha + ground * (1 - alpha))).max() <= 2
 
 
 def test_transparency_that_the_header_of_an_animation_denies_adds_white() -> None:
     picture = fade(PICTURE)
-    shown = show(build_animation(SIZE, [WebpFrame(picture)]))
+    painted = show(build_animation(SIZE, [WebpFrame(picture)]))
     expected = np.asarray(PICTURE).astype(int) + 255 - np.asarray(picture)[..., 3:]
-    assert np.abs(shown - np.minimum(expected, 255)).max() <= 1
+    assert np.abs(painted - np.minimum(expected, 255)).max() <= 1
 
 
 def test_a_later_frame_that_is_broken_is_not_shown() -> None:
@@ -212,13 +212,13 @@ def test_of_a_broken_picture_the_rows_that_came_are_painted(lossless: bool, part
     with pytest.raises(OSError, match="read next frame"):
         Image.open(io.BytesIO(data)).load()
     frame = read(data)
-    shown = np.asarray(render(frame)).astype(int)
+    painted = np.asarray(render(frame)).astype(int)
     whole = show(cut_picture(picture, 1, lossless=lossless)).astype(int)
-    came = int(np.flatnonzero((shown != 255).any(axis=(1, 2)))[-1]) + 1
+    came = int(np.flatnonzero((painted != 255).any(axis=(1, 2)))[-1]) + 1
     assert frame.repaired
     assert came % 16 == (0 if lossless else 7)
     assert part - 0.3 < came / picture.height < part + 0.1
-    assert (shown[:came] == whole[:came]).all()
+    assert (painted[:came] == whole[:came]).all()
 
 
 @pytest.mark.parametrize("part", [0.01, 0.1, 0.5, 0.9, 0.999])
