@@ -1,5 +1,6 @@
 """Decodes a file to the pixels that a browser paints over white."""
 
+import importlib
 from collections.abc import Callable
 
 from pipeline.decoding.avif import read_avif
@@ -15,6 +16,7 @@ from pipeline.decoding.png import read_png
 from pipeline.decoding.render import render
 from pipeline.decoding.tiff import read_tiff
 from pipeline.decoding.webp import read_webp
+from pipeline.jxl.library import load_libjxl
 from pipeline.verdict import RgbImage
 
 READERS: dict[str, Callable[[bytes], Frame]] = {
@@ -28,6 +30,19 @@ READERS: dict[str, Callable[[bytes], Frame]] = {
     "heic": read_heic,
     "jxl": read_jxl,
 }
+LATE_IMPORTS = (
+    "pillow_heif",
+    *(f"PIL.{name}ImagePlugin" for name in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP")),
+    *("PIL.ImageColor", "PIL.ImageFile", "PIL.ImagePalette", "mmap"),
+)
+"""imported by readers and by Pillow at the first file that needs them"""
+
+
+def load_codecs() -> None:
+    """Load now what would else be loaded by a file: a process that has given up its rights could not."""
+    for name in LATE_IMPORTS:
+        importlib.import_module(name)
+    load_libjxl()
 
 
 def decode(data: bytes, *, max_pixels: int) -> RgbImage:

@@ -22,7 +22,7 @@ BLOCK_PX = 64
 
 
 def read_heic(data: bytes) -> Frame:
-    import pillow_heif  # 40 ms and 100 MiB of address space, which a decoder spends on its first HEIC only
+    import pillow_heif  # 40 ms, which only decoder processes spend, at their start
 
     _check_claims(data)
     pillow_heif.options.DECODE_THREADS = 1

@@ -5,7 +5,6 @@ up what it does not need: it opens, starts and imports nothing any more. It ends
 or by an alarm, whichever comes first.
 """
 
-import importlib
 import json
 import os
 import resource
@@ -19,7 +18,7 @@ from typing import Any
 from PIL import AvifImagePlugin, Image, ImageCms
 
 from pipeline import images
-from pipeline.decoding.decode import decode
+from pipeline.decoding.decode import decode, load_codecs
 from pipeline.errors import ImageTooLarge, ImageUndecodable, PoisonError
 from pipeline.sandbox.confinement import confine
 from pipeline.verdict import BoundingBox, RgbImage
@@ -27,11 +26,6 @@ from pipeline.verdict import BoundingBox, RgbImage
 MEBI = 1024 * 1024
 MESSAGE_BYTES = 64 * 1024
 PARENT_CHECK_S = 5
-LAZY_IMPORTS = (
-    *(f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP")),
-    *("PIL.ImageColor", "PIL.ImageFile", "PIL.ImagePalette", "mmap"),
-)
-"""imported by Pillow at the first file that needs them"""
 USUAL_ERRORS = (
     *(ArithmeticError, EOFError, LookupError, OSError, SyntaxError, ValueError, struct.error, zlib.error),
     *(ImageCms.PyCMSError, Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -66,8 +60,7 @@ def main() -> None:
 
 def _finish_imports() -> None:
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a thread for each core would need memory for its stack
-    for name in LAZY_IMPORTS:
-        importlib.import_module(name)
+    load_codecs()
     Image._initialized = 2  # a broken file would else make Pillow import the plugins of all formats
     sys.meta_path.clear()  # what is still imported lazily raises an ImportError that names it, instead of a SIGSYS
 

@@ -4,6 +4,7 @@ Source: https://docs.kernel.org/userspace-api/seccomp_filter.html; the numbers a
 """
 
 import ctypes
+import errno
 import platform
 import struct
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,11 @@ from pipeline.sandbox import kernel
 
 # Instructions of the classic Berkeley Packet Filter, and what a filter may return.
 LOAD, JUMP_IF_EQUAL, JUMP_IF_ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
-ALLOW, KILL_PROCESS = 0x7FFF0000, 0x80000000
+ALLOW, KILL_PROCESS, NOT_IMPLEMENTED = 0x7FFF0000, 0x80000000, 0x00050000 | errno.ENOSYS
 # Places in the structure that a filter sees of a call: an argument has 8 bytes, the lower half first.
-NUMBER_PLACE, MACHINE_PLACE, PROTECTION_PLACE = 0, 4, 16 + 2 * 8
+NUMBER_PLACE, MACHINE_PLACE, FLAGS_PLACE, PROTECTION_PLACE = 0, 4, 16, 16 + 2 * 8
 PROT_EXEC = 4
+CLONE_THREAD = 0x10000
 _SET_FILTER, _ALL_THREADS = 1, 1
 
 
@@ -61,6 +63,9 @@ ALLOWED: dict[str, tuple[int, ...]] = {
     "sched_yield": (24, 124),
     "sched_getaffinity": (204, 123),
     "getrandom": (318, 278),
+    # Threads of its own, which libheif needs.
+    "set_robust_list": (273, 99),
+    "rseq": (334, 293),
     # Its name and its end.
     "getpid": (39, 172),
     "getppid": (110, 173),
@@ -70,6 +75,8 @@ ALLOWED: dict[str, tuple[int, ...]] = {
 }
 ALLOWED_WITHOUT_EXECUTION = {"mmap": (9, 222), "mprotect": (10, 226)}
 """allowed unless they make memory executable"""
+CLONE, CLONE3 = (56, 220), (435, 435)
+"""The first may start threads. The filter cannot see what the second would start: without it, glibc uses the first."""
 
 
 class _Program(ctypes.Structure):
@@ -95,6 +102,8 @@ def assemble(machine: Machine) -> bytes:
             _encode(LOAD, NUMBER_PLACE),
             *map(_allow, _list_numbers(ALLOWED, machine)),
             *map(_allow_without_execution, _list_numbers(ALLOWED_WITHOUT_EXECUTION, machine)),
+            *_allow_threads(CLONE[machine.column]),
+            _encode(JUMP_IF_EQUAL, CLONE3[machine.column], if_false=1) + _encode(RETURN, NOT_IMPLEMENTED),
             _encode(RETURN, KILL_PROCESS),
         )
     )
@@ -117,6 +126,16 @@ def _allow_without_execution(number: int) -> bytes:
             _encode(RETURN, KILL_PROCESS),
             _encode(RETURN, ALLOW),
         )
+    )
+
+
+def _allow_threads(number: int) -> tuple[bytes, ...]:
+    return (
+        _encode(JUMP_IF_EQUAL, number, if_false=4),
+        _encode(LOAD, FLAGS_PLACE),
+        _encode(JUMP_IF_ANY_BIT, CLONE_THREAD, if_true=1),
+        _encode(RETURN, KILL_PROCESS),
+        _encode(RETURN, ALLOW),
     )
 
 

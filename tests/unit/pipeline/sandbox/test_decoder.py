@@ -10,9 +10,12 @@ import pytest
 from PIL import Image
 
 from pipeline import decoding, errors
+from pipeline.decoding.decode import READERS
 from pipeline.errors import DECODING_ERRORS, ImageRefused, ImageTooLarge, ImageUndecodable, PoisonError
 from pipeline.sandbox.decoder import Decoder
 from tests.support.builders import build_noise, encode_image
+from tests.support.image_files.heic import encode_heic
+from tests.support.image_files.jxl import encode_jxl
 
 SMALL = encode_image(build_noise(), "PNG")
 SHORT_S = 5.0
@@ -66,6 +69,17 @@ def test_a_child_that_ran_out_of_memory_is_replaced(decoder: Decoder, find_child
         decoder.decode(encode_image(Image.new("L", (9000, 9000)), "PNG"))
     assert find_child() != before
     assert decoder.decode(SMALL).size_px == (64, 48)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_format_is_decoded_without_rights(decoder: Decoder, find_child: FindChild, name: str) -> None:
+    pixels = build_noise()
+    encoders = {"heic": encode_heic, "jxl": lambda picture: encode_jxl(np.asarray(picture))}
+    data = encoders[name](pixels) if name in encoders else encode_image(pixels, name.upper())
+    decoder.read_confinement()
+    child = find_child()
+    assert decoder.decode(data).size_px == pixels.size
+    assert find_child() == child
 
 
 def find_raised_errors(source: str) -> set[type[PoisonError]]:

@@ -9,11 +9,15 @@ from pipeline.sandbox.seccomp import (
     ALLOW,
     ALLOWED,
     ALLOWED_WITHOUT_EXECUTION,
+    CLONE,
+    CLONE3,
+    CLONE_THREAD,
     JUMP_IF_ANY_BIT,
     JUMP_IF_EQUAL,
     KILL_PROCESS,
     LOAD,
     MACHINES,
+    NOT_IMPLEMENTED,
     RETURN,
     Machine,
     assemble,
@@ -22,8 +26,6 @@ from pipeline.sandbox.seccomp import (
 FORBIDDEN = {
     "openat": (257, 56),
     "socket": (41, 198),
-    "clone": (56, 220),
-    "clone3": (435, 435),
     "execve": (59, 221),
     "kill": (62, 129),
     "tgkill": (234, 131),
@@ -37,9 +39,11 @@ FORBIDDEN = {
 machines = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 
 
-def run_filter(machine: Machine, number: int, *, audit_number: int | None = None, protection: int = 0) -> int:
+def run_filter(
+    machine: Machine, number: int, *, audit_number: int | None = None, flags: int = 0, protection: int = 0
+) -> int:
     """Interpret the filter as the kernel does."""
-    call = struct.pack("IIQQQQ", number, audit_number or machine.audit_number, 0, 0, 0, protection)
+    call = struct.pack("IIQQQQ", number, audit_number or machine.audit_number, 0, flags, 0, protection)
     instructions = list(struct.iter_unpack("HBBI", assemble(machine)))
     accumulator = place = 0
     while True:
@@ -75,6 +79,14 @@ def test_each_other_call_ends_the_process(machine: Machine) -> None:
 def test_memory_is_not_made_executable(machine: Machine) -> None:
     for numbers in ALLOWED_WITHOUT_EXECUTION.values():
         assert run_filter(machine, numbers[machine.column], protection=mmap.PROT_READ | mmap.PROT_EXEC) == KILL_PROCESS
+
+
+@machines
+def test_threads_are_started_and_no_processes(machine: Machine) -> None:
+    clone = CLONE[machine.column]
+    assert run_filter(machine, clone, flags=CLONE_THREAD | 0x100) == ALLOW
+    assert run_filter(machine, clone, flags=0x100) == KILL_PROCESS
+    assert run_filter(machine, CLONE3[machine.column], flags=CLONE_THREAD) == NOT_IMPLEMENTED
 
 
 @machines
