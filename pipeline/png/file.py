@@ -7,7 +7,7 @@ Source: PNG specification, third edition; the decoder of Chromium 156 where a fi
 import struct
 from dataclasses import dataclass, field
 
-from pipeline.errors import ImageUndecodable
+from pipeline.errors import ImageTooLarge, ImageUndecodable
 from pipeline.png.chunks import SIGNATURE, Chunk, walk_chunks
 
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
@@ -77,7 +77,7 @@ class PngFile:
 
 
 def read_file(data: bytes) -> PngFile:
-    """Read the chunks up to the end, or to the first that stops browsers. Raises: ImageUndecodable."""
+    """Read the chunks up to the end, or to the first that stops browsers. Raises: ImageTooLarge, ImageUndecodable."""
     if not data.startswith(SIGNATURE):
         raise ImageUndecodable("the signature of PNG is broken")
     chunks = walk_chunks(data)
@@ -102,7 +102,9 @@ def _read_header(chunk: Chunk | None) -> Header:
     if chunk is None or chunk.kind != b"IHDR" or not chunk.is_crc_right or len(chunk.content) != 13:
         raise ImageUndecodable("IHDR is missing or broken")
     width, height, depth, color_type, compression, filters, interlace = struct.unpack(">IIBBBBB", chunk.content)
-    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE) or depth not in DEPTHS.get(color_type, ()):
+    if max(width, height) > _MAX_SIDE:
+        raise ImageTooLarge(f"{width} x {height} pixels: browsers show at most {_MAX_SIDE} a side")
+    if not (width and height) or depth not in DEPTHS.get(color_type, ()):
         raise ImageUndecodable(f"IHDR states {width} x {height}, {depth} bits, color type {color_type}")
     if compression or filters or interlace > 1:
         raise ImageUndecodable("IHDR states an unknown method")
