@@ -57,7 +57,7 @@ def test_the_source_is_told_beside_the_frame(tmp_path: Path) -> None:
     [
         (b"", "image_undecodable"),
         (b"not an image", "image_refused"),
-        (encode_image(build_noise(300, 200, seed=3), "PNG")[:2000], "image_undecodable"),
+        (encode_image(build_noise(300, 200, seed=3), "PNG")[:20], "image_undecodable"),
         (encode_image(build_noise(63, 200, seed=3), "PNG"), "image_too_small"),
         (encode_image(Image.new("1", (9000, 9000)), "PNG"), "image_too_large"),
     ],
@@ -81,14 +81,14 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     assert left_out == LeftOut("pipe", "file_unreadable", "no regular file")
 
 
-def test_the_decoder_is_another_process_and_its_death_costs_one_image(tmp_path: Path) -> None:
+def test_the_decoder_is_another_process_and_its_death_costs_no_image(tmp_path: Path) -> None:
     data = encode_image(build_noise(300, 200, seed=3), "PNG")
     assert isinstance(bring(tmp_path, data), FramedImage)
     child = next(p for p in psutil.Process().children() if "pipeline.sandbox.decoding_child" in p.cmdline())
     child.suspend()
     Timer(0.5, child.kill).start()
-    assert bring(tmp_path, data) == LeftOut("a.png", "image_undecodable", "decoding killed the decoder")
     assert isinstance(bring(tmp_path, data), FramedImage)
+    assert not child.is_running()
 
 
 @pytest.mark.parametrize("size", [(800, 600), (600, 800), (256, 256)])
