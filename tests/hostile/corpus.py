@@ -8,13 +8,14 @@ from tests.hostile.answers import hostile_answers
 from tests.hostile.broken_files import broken_files
 from tests.hostile.entries import HostileAnswer, HostileEvent, HostileImage
 from tests.hostile.greedy_files import greedy_files
+from tests.hostile.pages import tiff_pages
 from tests.hostile.pictures import odd_pictures
 from tests.hostile.records import hostile_records
 
 
 @cache
 def images() -> list[HostileImage]:
-    return [*odd_pictures(), *animations(), *broken_files(), *greedy_files()]
+    return [*odd_pictures(), *animations(), *tiff_pages(), *broken_files(), *greedy_files()]
 
 
 def events(ground: Ground) -> list[HostileEvent]:
