@@ -58,7 +58,7 @@ def _broken_gifs() -> Iterator[HostileImage]:
     yield _expect("gif-million-blocks", "a comment of single bytes", data, _color(GIF_PICTURE))
     flat = _color(GIF_FLAT)
     yield _expect("gif-huge-later", "a later frame of 4 gigapixels", build_gif(SIZE, [GIF_FLAT, huge]), flat, 2)
-    shown_nothing = {
+    shown_nothing: dict[str, list[GifFrame | bytes]] = {
         "none": [],
         "extension": [pack_extension(0xFE, b"only")],
         "bits": [replace(GIF_PICTURE, bits=9, codes=bytes(99))],

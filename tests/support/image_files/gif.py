@@ -33,7 +33,8 @@ def fill(width: int, height: int, index: int) -> NDArray[np.uint8]:
 def tile(width: int, height: int, colors: int = 4) -> NDArray[np.uint8]:
     """Return rows in which each neighbour has another index, in a different order in each row."""
     rows, columns = np.mgrid[0:height, 0:width]
-    return ((rows * 3 + columns * (1 + rows % 2)) % colors).astype(np.uint8)
+    indices: NDArray[np.uint8] = ((rows * 3 + columns * (1 + rows % 2)) % colors).astype(np.uint8)
+    return indices
 
 
 def build_gif(

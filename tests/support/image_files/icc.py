@@ -26,7 +26,7 @@ def write_gamma(gamma: float) -> bytes:
 
 
 def write_curve(values: Sequence[float]) -> bytes:
-    return b"curv" + struct.pack(">4xI", len(values)) + np.rint(np.array(values) * 65535).astype(">u2").tobytes()
+    return b"curv" + struct.pack(">4xI", len(values)) + bytes(np.rint(np.array(values) * 65535).astype(">u2").data)
 
 
 def write_parameters(kind: int, *numbers: float) -> bytes:
@@ -66,7 +66,7 @@ def build_rgb_profile(
     curves = curves or (write_gamma(2.2),)
     tags = dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), map(write_xyz, columns), strict=True))
     tags |= dict(zip((b"rTRC", b"gTRC", b"bTRC"), curves if len(curves) == 3 else curves * 3, strict=True))
-    return build_profile(tags | (extra or {}), **header)
+    return build_profile({**tags, **(extra or {})}, **header)
 
 
 def build_gray_profile(curve: bytes | None = None, **header: Any) -> bytes:
@@ -98,7 +98,7 @@ def build_plain_table(look_up: Callable[[Array], Array], *, inputs: int = 3, poi
     numbers = np.rint(np.concatenate(parts) * (256**width - 1)).astype(f">u{width}")
     head = (b"mft1" if width == 1 else b"mft2") + bytes([0, 0, 0, 0, inputs, 3, points, 0])
     head += write_numbers(1, 0, 0, 0, 1, 0, 0, 0, 1) + (struct.pack(">HH", 256, 256) if width == 2 else b"")
-    return head + numbers.tobytes()
+    return head + bytes(numbers.data)
 
 
 def build_staged_table(
@@ -119,5 +119,5 @@ def build_staged_table(
 
 
 def _write_grid(look_up: Callable[[Array], Array], points: int) -> bytes:
-    numbers = np.rint(look_up(list_grid(points, 3)).clip(0, 1) * 65535).astype(">u2").tobytes()
+    numbers = bytes(np.rint(look_up(list_grid(points, 3)).clip(0, 1) * 65535).astype(">u2").data)
     return bytes([points] * 3 + [0] * 13 + [2, 0, 0, 0]) + numbers + bytes(-len(numbers) % 4)
