@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from tests.support.image_files import bmp, png, webp
 from tests.support.image_files.exif import LONG, SHORT, build_exif
 from tests.support.image_files.gif import GifFrame, build_gif, fill, tile
+from tests.support.image_files.jxl import FILES, encode_jxl
 
 SIZE = (48, 32)
 ORIENTATION = 0x0112
@@ -162,4 +163,8 @@ GALLERY: dict[str, Callable[[], bytes]] = {
     "avif with alpha": lambda: encode("AVIF", "RGBA", quality=90),
     "avif turned by EXIF": lambda: encode("AVIF", exif=TURNED),
     "avif coded as PQ": lambda: code_as_pq(encode("AVIF", quality=90)),
+    "jxl": lambda: encode_jxl(np.asarray(draw())),
+    "jxl with alpha": lambda: encode_jxl(np.asarray(draw("RGBA"))),
+    "jxl with loss": lambda: FILES["lossy"],
+    "jxl coded as P3": lambda: FILES["display-p3"],
 }
