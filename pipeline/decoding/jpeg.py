@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from PIL import Image, ImageChops
 
@@ -29,8 +29,7 @@ _MOST_OF_A_BLOCK = 24
 """pixels that a block of colors changes: its own, and those beside it if there are more pixels than samples"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(NamedTuple):
     """A marker at `start` and what follows it, without its length; a segment that is cut short has an `end` beyond."""
 
     marker: int
