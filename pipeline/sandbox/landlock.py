@@ -18,12 +18,17 @@ _SCOPE_VERSION, _SCOPES = 6, 0b11
 """signals and abstract sockets reach only processes that are restricted alike"""
 
 
+def read_version() -> int:
+    """Return the version of this kernel's Landlock. Raises: OSError if it has none."""
+    return kernel.call(_CREATE_RULESET, 0, 0, _RETURN_VERSION)
+
+
 def restrict_self() -> None:
     """Allow nothing of what this kernel's Landlock can forbid; it also forbids to trace and to read other processes.
 
     Raises: OSError if the kernel has no Landlock.
     """
-    version = kernel.call(_CREATE_RULESET, 0, 0, _RETURN_VERSION)
+    version = read_version()
     rights = struct.pack(
         "QQQ",
         max(bits for since, bits in _FILE_RIGHTS.items() if since <= version),
