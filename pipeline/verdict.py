@@ -58,8 +58,8 @@ class BoundingBox:
 class RgbImage:
     """An upright, sRGB, 8-bit image that passed every check.
 
-    `format` is that of the file, and `frames` counts the frames that viewers show of it; the pixels are those of number
-    `frame`, from 0. `repaired`: the file is broken, and viewers show it nevertheless.
+    `format` is that of the file, and `frames` counts the frames or pages that viewers show of it; the pixels are those
+    of number `frame`, from 0. `repaired`: the file is broken, and viewers show it nevertheless.
     """
 
     pixels: Image.Image
@@ -74,12 +74,13 @@ class RgbImage:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return list_remarks(self.frames, self.frame, repaired=self.repaired)
+        return list_remarks(self.format, self.frames, self.frame, repaired=self.repaired)
 
 
-def list_remarks(frames: int, frame: int, *, repaired: bool) -> tuple[str, ...]:
-    """Return in words what is unusual about an image: the frame of an animation, a repaired file."""
-    return (f"frame {frame + 1} of {frames}",) * (frames > 1) + ("repaired",) * repaired
+def list_remarks(file_format: str, frames: int, frame: int, *, repaired: bool) -> tuple[str, ...]:
+    """Return in words what is unusual: the frame of an animation, the page of a TIFF, a repaired file."""
+    part = "page" if file_format == "tiff" else "frame"
+    return (f"{part} {frame + 1} of {frames}",) * (frames > 1) + ("repaired",) * repaired
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Takes from a decoder process all that it does not need, layer by layer.
 
-One layer is enough to keep it from the secrets of its parent, and kernels and containers refuse some of them: each is
-tried, and the refusals are reported.
+Each layer but `no_new_privileges` and `capabilities` is enough to keep it from the secrets of its parent. Kernels and
+containers refuse some of them: each is tried, and the refusals are reported.
 """
 
 import resource

@@ -60,7 +60,7 @@ class JudgedImage(Message):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is unusual about the image; in old verdicts the first frame was judged."""
-        return list_remarks(self.frames, self.frame or 0, repaired=bool(self.repaired))
+        return list_remarks(self.format, self.frames, self.frame or 0, repaired=bool(self.repaired))
 
 
 class ZoomRegion(Message):

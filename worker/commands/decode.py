@@ -32,6 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Files are decoded as the worker does it: in a sandboxed process, within ZOOMIN_STORE__MAX_IMAGE_BYTES and\n"
         "ZOOMIN_STORE__MAX_IMAGE_PIXELS. The pixels saved are those that are scaled down for Query 1 and cut for\n"
         "Query 2; boxes in verdicts are pixels of them. Exit code 1: a file was refused.\n\n"
+        "fields of --json: file, outcome (pixels or code); width_px, height_px, format, frames, frame, repaired;\n"
+        "code, detail. Those that do not apply are null.\n\n"
         "examples:\n"
         "  zoomin decode photo.jpg --out seen    # writes seen/photo.png\n"
         "  zoomin decode --json uploads/* | jq 'select(.repaired or .code)'"

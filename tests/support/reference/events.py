@@ -42,7 +42,7 @@ MEANINGS = {
         "width_px": "width as viewers show the image",
         "height_px": "height as viewers show the image",
         "format": "found by the first bytes of the file",
-        "frames": "how many frames viewers show; more than one in an animation",
+        "frames": "how many frames viewers show, or pages; more than one in an animation or a TIFF of several pages",
         "bytes": "length of the object as it is stored",
         "repaired": "the file is broken and was judged as viewers show it; null in old verdicts",
         "frame": "the frame that was judged, from 0: the first that is not flat; null in old verdicts",

@@ -149,6 +149,7 @@ def test_a_verdict_from_before_repaired_and_frame_is_read() -> None:
         ({"frames": 8, "frame": 2}, ("frame 3 of 8",)),
         ({"frames": 8, "frame": 0, "repaired": True}, ("frame 1 of 8", "repaired")),
         ({"frames": 8, "frame": None, "repaired": None}, ("frame 1 of 8",)),
+        ({"frames": 2, "format": "tiff"}, ("page 1 of 2",)),
     ],
 )
 def test_remarks_tell_what_is_unusual_about_an_image(fields: dict[str, Any], remarks: tuple[str, ...]) -> None:
