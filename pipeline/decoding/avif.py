@@ -40,7 +40,7 @@ def read_avif(data: bytes) -> Frame:
         if read_brands(data)[0] == b"avis":
             return _read_animation(image, read_track_properties(data), orientation)
         color = _find_color(properties)
-        image.load()
+        _load(image)
         pixels = _crop(convert_to_8_bit(image), properties.boxes.get(b"clap", b""))
         if pixels.mode == "RGBA":
             pixels.putalpha(pixels.getchannel("A").point(_EXPANDED_ALPHA))
@@ -59,9 +59,17 @@ def _read_animation(image: ImageFile.ImageFile, properties: PictureProperties, o
 def _compose(image: ImageFile.ImageFile, count: int, *, is_full: bool) -> Iterator[Image.Image]:
     for number in range(count):
         image.seek(number)
-        image.load()
+        _load(image)
         pixels = convert_to_8_bit(image)
         yield _expand_range(pixels) if is_full else pixels.copy()
+
+
+def _load(image: ImageFile.ImageFile) -> None:
+    """Load the pixels. Raises: ImageUndecodable."""
+    try:
+        image.load()
+    except RuntimeError as error:  # of libavif; any other reader's would be a fault of the interpreter
+        raise ImageUndecodable(f"libavif refuses it: {error}"[:200]) from None
 
 
 def _find_color(properties: PictureProperties) -> Color | None:

@@ -8,8 +8,8 @@ from pipeline.bmp.rows import unpack_rows
 from pipeline.bmp.runs import unpack_runs
 from pipeline.color.icc import IccProfile
 from pipeline.decoding.frame import Frame
-from pipeline.decoding.pillow import check_size
 from pipeline.errors import ImageUndecodable
+from pipeline.pixel_limit import check_size
 
 _RUNS = (Compression.RUNS_4, Compression.RUNS_8, Compression.RUNS_24)
 

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from pipeline.decoding.avif import read_avif
 from pipeline.decoding.bmp import read_bmp
@@ -31,7 +32,6 @@ READERS: dict[str, Callable[[bytes], Frame]] = {
     "jxl": read_jxl,
 }
 LATE_IMPORTS = (
-    "pillow_heif",
     *(f"PIL.{name}ImagePlugin" for name in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP")),
     *("PIL.ImageColor", "PIL.ImageFile", "PIL.ImagePalette", "mmap"),
 )
@@ -42,7 +42,9 @@ def load_codecs() -> None:
     """Load now what would else be loaded by a file: a process that has given up its rights could not."""
     for name in LATE_IMPORTS:
         importlib.import_module(name)
-    load_libjxl()
+    for load in (load_libjxl, lambda: importlib.import_module("pillow_heif")):
+        with suppress(ImportError):  # without its package a format is not decoded, and the others are
+            load()
 
 
 def decode(data: bytes, *, max_pixels: int) -> RgbImage:

@@ -9,10 +9,10 @@ from PIL import Image
 
 from pipeline.decoding.animation import MOST_FRAMES, choose_frame
 from pipeline.decoding.frame import Frame
-from pipeline.decoding.pillow import check_size
 from pipeline.errors import ImageUndecodable
 from pipeline.gif.blocks import GifFrame, read_blocks
 from pipeline.gif.codes import unpack_codes
+from pipeline.pixel_limit import check_size
 
 _CLEAR, _RESTORE = (2,), (3, 4)
 """what becomes of a frame before the next is painted: its place is cleared, or shows again what it showed before"""

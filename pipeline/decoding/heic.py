@@ -13,9 +13,10 @@ from pipeline.color.coded import find_coded_color
 from pipeline.color.icc import IccProfile
 from pipeline.color.srgb import Color
 from pipeline.decoding.frame import Frame
-from pipeline.decoding.pillow import check_size, convert_to_8_bit
+from pipeline.decoding.pillow import convert_to_8_bit
 from pipeline.errors import ImageUndecodable
 from pipeline.heif.items import read_items
+from pipeline.pixel_limit import check_size
 
 BLOCK_PX = 64
 """Encoders pad the sides of a picture to a multiple of this, and crop it again."""

@@ -6,9 +6,9 @@ from PIL import Image
 
 from pipeline.decoding.animation import choose_frame
 from pipeline.decoding.frame import Frame
-from pipeline.decoding.pillow import check_size
 from pipeline.errors import ImageRefused
 from pipeline.jxl.decoder import JxlDecoder, count_frames, open_jxl
+from pipeline.pixel_limit import check_size
 
 MOST_EXTRA_CHANNELS = 4
 """Each takes 4 bytes a pixel: alpha, depth and spot colors; a file may claim thousands."""

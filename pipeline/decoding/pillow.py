@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, ZoomInError
+from pipeline.pixel_limit import build_refusal, limit_pixels
 
 _TO_8_BIT = [(value + 128) // 257 for value in range(65536)]
 
@@ -18,17 +19,16 @@ def limit_pillow(max_pixels: int) -> Iterator[None]:
 
     Raises: ImageRefused, ImageTooLarge, ImageUndecodable.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), limit_pixels(max_pixels):
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow checks it for each frame, before it reads a pixel
         try:
             yield
         except ZoomInError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             size, _, _ = str(error).partition(" exceeds")  # Pillow goes on with twice the limit
-            raise ImageTooLarge(f"{size} exceeds the limit of {max_pixels} pixels") from error
+            raise build_refusal(size) from error
         except MemoryError as error:
             raise ImageTooLarge("decoding needs more memory than it may have") from error
         except Exception as error:  # on broken files Pillow's plugins raise errors of any type
@@ -52,10 +52,3 @@ def convert_to_8_bit(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
-
-
-def check_size(size_px: tuple[int, int]) -> None:
-    """Refuse an image before memory is taken for its pixels, where no plugin of Pillow does. Raises: ImageTooLarge."""
-    pixels, limit = size_px[0] * size_px[1], Image.MAX_IMAGE_PIXELS
-    if limit is not None and pixels > limit:
-        raise ImageTooLarge(f"Image size ({pixels} pixels) exceeds the limit of {limit} pixels")

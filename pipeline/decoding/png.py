@@ -12,7 +12,7 @@ from pipeline.color.srgb import Color
 from pipeline.decoding.animation import choose_frame
 from pipeline.decoding.frame import Frame
 from pipeline.decoding.orientation import read_exif_orientation
-from pipeline.decoding.pillow import check_size
+from pipeline.pixel_limit import check_size
 from pipeline.png.file import BLEND_OVER, DISPOSE_BACKGROUND, DISPOSE_PREVIOUS, Picture, PngFile, read_file
 from pipeline.png.pixels import unpack_pixels
 

@@ -24,7 +24,7 @@ _PRIMARIES = {1: BT709, 9: BT2020, 11: DISPLAY_P3}
 _TRANSFERS = (LINEAR, SRGB, PQ, HLG)
 
 
-class JxlFailed(Exception):
+class JxlFailed(ValueError):
     """The library refuses the file."""
 
 

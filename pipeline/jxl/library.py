@@ -76,6 +76,9 @@ class ColorEncoding(ctypes.Structure):
     )
 
 
+VERSION = 11
+"""0.11, whose structures are those above"""
+
 _DECODER = ctypes.c_void_p
 _SIZE = ctypes.c_size_t
 _SIZE_OUT = ctypes.POINTER(_SIZE)
@@ -100,12 +103,15 @@ _ARGUMENTS = {
 def load_libjxl() -> ctypes.CDLL:
     """Load the library that imagecodecs' own JPEG XL module is linked to, and declare its functions.
 
-    Raises: ImportError if imagecodecs is not installed.
+    Raises: ImportError if imagecodecs is not installed, or holds a version whose structures are not those above.
     """
     module = importlib.util.find_spec("imagecodecs._jpegxl")
     if module is None or module.origin is None:
         raise ImportError("imagecodecs has no JPEG XL here")
     library = ctypes.CDLL(module.origin)
+    version = library.JxlDecoderVersion() // 1000
+    if version != VERSION:
+        raise ImportError(f"libjxl {version // 1000}.{version % 1000} in imagecodecs; 0.{VERSION} is read")
     library.JxlDecoderCreate.restype = _DECODER
     for name, arguments in _ARGUMENTS.items():
         getattr(library, name).argtypes = arguments

@@ -78,11 +78,14 @@ class Child:
         """Return the layers that confine the process; it tells them before it reads a file. Raises: InternalFault."""
         if self._confinement is None:
             self._socket.settimeout(START_DEADLINE_S)
+            message = b""
             try:
-                self._confinement = Confinement.model_validate_json(self._receive())
+                message = self._receive()
+                self._confinement = Confinement.model_validate_json(message)
             except (OSError, ValueError) as error:
                 self.process.kill()
-                raise InternalFault("the decoder process does not start") from error
+                reason = f": {message.decode(errors='replace')}" if message else ""
+                raise InternalFault(f"the decoder process does not start{reason}") from error
         return self._confinement
 
     def trim_memory(self) -> None:

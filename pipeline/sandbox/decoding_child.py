@@ -15,7 +15,7 @@ import sys
 import zlib
 from typing import Any
 
-from PIL import AvifImagePlugin, Image, ImageCms
+from PIL import AvifImagePlugin, Image
 
 from pipeline import images
 from pipeline.decoding.decode import decode, load_codecs
@@ -28,9 +28,10 @@ MESSAGE_BYTES = 64 * 1024
 PARENT_CHECK_S = 5
 USUAL_ERRORS = (
     *(ArithmeticError, EOFError, LookupError, OSError, SyntaxError, ValueError, struct.error, zlib.error),
-    *(ImageCms.PyCMSError, Image.DecompressionBombError, Image.DecompressionBombWarning),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning, ImportError),
 )
-"""raised by Pillow and our readers on broken files; after any other, the interpreter may be half broken"""
+"""raised by Pillow and our readers on broken files, and for a codec that is not installed; after any other, the
+interpreter may be half broken"""
 
 
 def main() -> None:
@@ -48,8 +49,12 @@ def main() -> None:
     parent_socket = socket.socket(fileno=socket_fd)
     # Not Python's timeout, which waits by a system call that needs descriptors to be allowed.
     parent_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", PARENT_CHECK_S, 0))
-    _finish_imports()
-    parent_socket.send(json.dumps({"layers": confine()}).encode())
+    try:
+        _finish_imports()
+        parent_socket.send(json.dumps({"layers": confine()}).encode())
+    except Exception as error:
+        parent_socket.send(json.dumps({"error": f"{type(error).__name__}: {error}"[:1000]}).encode())
+        raise
     maker = _PictureMaker(memory_fd, max_pixels, keep_pixels)
     while message := _receive_request(parent_socket, parent):
         signal.alarm(alarm_s)
@@ -105,6 +110,9 @@ class _PictureMaker:
             return {"error": error.code, "detail": error.detail[:1000], "broken": not usual}
         except MemoryError:
             return {"error": ImageTooLarge("").code, "detail": "its pixels need too much memory", "broken": True}
+        except Exception as error:  # noqa: BLE001 - our bug: the parent replaces this process and tells what it was
+            detail = f"decoding failed: {type(error).__name__}: {error}"[:1000]
+            return {"error": ImageUndecodable("").code, "detail": detail, "broken": True}
 
     def _get_image(self, request: dict[str, Any]) -> RgbImage:
         if request["take"] is None:

@@ -97,9 +97,7 @@ TESTED_ELSEWHERE = {
     # A table alone.
     "pipeline/tiff/compressions.py": "tests/unit/pipeline/tiff/test_layout.py",
     # Declarations alone.
-    "pipeline/jxl/library.py": "tests/unit/pipeline/jxl/test_decoder.py",
     # Half of a pair: the other half is what is called.
-    "pipeline/sandbox/decoding_child.py": "tests/unit/pipeline/sandbox/test_decode_pool.py",
     # Rights are gone only when the whole process has given them up.
     "pipeline/sandbox/kernel.py": "tests/unit/pipeline/sandbox/test_confinement.py",
     "pipeline/sandbox/landlock.py": "tests/unit/pipeline/sandbox/test_confinement.py",

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     predictions, version = jobs.predict_jobs(checkpoint, collected, settings.concurrency)
     metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
     if args.write_card:
-        options = f"{args.model}" + (f" --data {args.data}" if args.data else "")
+        options = args.model.name + (f" --data {args.data.name}" if args.data else "")  # no path of this machine
         evaluation = model_card.Evaluation(
             metrics, len(predictions["own"]), _describe_images(args.data), version, options
         )

@@ -110,7 +110,7 @@ def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSett
     publishing.publish_checkpoint(stage_chain.locate_stage(chain.CALIBRATED), args.out)
     passes = predictions[chain.CALIBRATED]
     metrics = summary.summarize_passes(passes)
-    evaluation = model_card.Evaluation(metrics, len(passes["own"]), HELD_OUT, engine, str(args.out))
+    evaluation = model_card.Evaluation(metrics, len(passes["own"]), HELD_OUT, engine, args.out.name)
     tiny_card.write_tiny_card(Checkpoint.read(args.out), evaluation, seed_result)
     print(summary.format_metrics(metrics))
     print(f"{args.out / 'README.md'} says what each stage added")

@@ -10,6 +10,8 @@ from worker.cli.evidence_cards import build_file_name
 
 def read_image_file(path: Path, *, max_bytes: int) -> tuple[bytes, int]:
     """Return a file's bytes and when it was modified, in ms. Raises: ImageMissing, ImageTooLarge."""
+    if path.is_fifo() and path != Path("/dev/stdin"):
+        raise ImageMissing("cannot be read: it is a named pipe")
     try:
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
@@ -45,5 +47,7 @@ def prepare_outputs(paths: Iterable[Path], *, keep: Iterable[Path]) -> None:
             raise BadSettings(f"{path} would be overwritten, which is read; write to another directory")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise BadSettings(f"nothing can be saved at {path}: a part of it is a file; name a directory") from error
         except OSError as error:
             raise BadSettings(f"nothing can be saved at {path}: {error.strerror}") from error

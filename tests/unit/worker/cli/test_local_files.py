@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ def test_what_cannot_be_read_is_missing(tmp_path: Path, name: str, reason: str) 
         read_image_file(tmp_path / name, max_bytes=5)
 
 
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImageMissing, match="named pipe"):
+        read_image_file(tmp_path / "pipe", max_bytes=10)
+
+
 def test_each_file_has_a_path_of_its_own(tmp_path: Path) -> None:
     files = [Path("x/a.jpg"), Path("y/a.jpg"), Path("a.gif"), Path("b.jpg"), Path("c d.jpg"), Path("b.jpg")]
     paths = choose_png_paths(files, tmp_path / "out")
@@ -38,5 +45,5 @@ def test_an_output_replaces_no_file_that_is_read(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadSettings, match=r"nothing can be saved at .*file/a\.png"):
+    with pytest.raises(BadSettings, match=r"saved at .*file/a\.png: a part of it is a file; name a directory"):
         prepare_outputs([tmp_path / "file" / "a.png"], keep=[])
