@@ -28,7 +28,8 @@ def crop(image: RgbImage, box: BoundingBox, max_pixels: int) -> Crop:
 def cut_window(image: RgbImage, box: BoundingBox, max_pixels: int) -> Image.Image:
     """Return the pixels of `crop`, without their digest."""
     window = geometry.find_crop_window(box, image.size_px)
-    cut = image.pixels.crop(window.corners)
+    # Image.crop would compare the window with Pillow's own limit; the whole image passed ours.
+    cut = image.pixels._new(image.pixels.im.crop(window.corners))
     return _resize(cut, geometry.compute_crop_size(box, image.size_px, max_pixels))
 
 

@@ -1,11 +1,9 @@
 """Reads how the samples of a page are stored, and refuses by name those that are not judged."""
 
-import math
 from dataclasses import dataclass
 
-from PIL import Image
-
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable
+from pipeline.pixel_limit import build_refusal, check_size, get_pixel_limit
 from pipeline.tiff.compressions import BYTEWISE, FAX, JPEG, JUDGED, NAMES, OLD_JPEG
 from pipeline.tiff.tags import Directory, Numbers, Order, Tag
 
@@ -184,13 +182,10 @@ def _check(layout: Layout) -> None:
     """Compare what the tags claim with the limit of pixels, before anything is allocated."""
     if min(*layout.size, *layout.segment) <= 0:
         raise ImageUndecodable("the TIFF has a page, strip or tile without pixels")
-    limit = Image.MAX_IMAGE_PIXELS or math.inf
-    pixels = layout.size[0] * layout.size[1]
-    if pixels > limit:
-        raise ImageTooLarge(f"Image size ({pixels} pixels) exceeds the limit of {limit} pixels")
+    check_size(layout.size)
     stored = layout.segments_across * layout.segment[0] * max(layout.size[1], layout.segment[1])
-    if stored > max(2 * limit, 1 << 20):
-        raise ImageTooLarge(f"tiles of {layout.segment} for an image of {layout.size} exceed the limit of pixels")
+    if stored > max(2 * get_pixel_limit(), 1 << 20):
+        raise build_refusal(f"an image of {layout.size} in tiles of {layout.segment}")
     segments = layout.segments_across * layout.segments_down * layout.planes
     if segments > MAX_SEGMENTS:
         raise ImageTooLarge(f"{segments} strips or tiles exceed the limit of {MAX_SEGMENTS}")

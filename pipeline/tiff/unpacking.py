@@ -6,14 +6,14 @@ plane of bytes, whatever they mean, or one of JPEG or fax. So it knows nothing o
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from pipeline.errors import ImageRefused, ImageUndecodable
+from pipeline.pixel_limit import limit_pixels
 from pipeline.tiff.compressions import FAX, JPEG, NONE, OLD_JPEG
 from pipeline.tiff.layout import BLACK_IS_ZERO, CMYK, RGB, YCBCR, Layout
 from pipeline.tiff.tags import SHORT, Directory, Numbers, Tag
@@ -132,18 +132,11 @@ def _append_page(data: bytes, tags: Mapping[int, Values]) -> bytes:
 
 
 def _load(data: bytes, layout: Layout) -> Image.Image:
-    with _allow_pixels(layout), TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
+    """Load a plane whose bytes Pillow takes for pixels; `read_layout` compared the true ones with the limit."""
+    samples = layout.segments_across * layout.segment_row_bytes * layout.count_rows(layout.size[1])
+    with (
+        limit_pixels(max(samples, Image.MAX_IMAGE_PIXELS or 0)),
+        TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image,
+    ):
         image.load()
         return image
-
-
-@contextmanager
-def _allow_pixels(layout: Layout) -> Iterator[None]:
-    """Let Pillow load a plane whose bytes it takes for pixels; `read_layout` compared the true ones with the limit."""
-    limit = Image.MAX_IMAGE_PIXELS
-    rows = layout.count_rows(layout.size[1])
-    Image.MAX_IMAGE_PIXELS = max(layout.segments_across * layout.segment_row_bytes * rows, limit or 0)
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit

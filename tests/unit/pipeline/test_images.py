@@ -2,6 +2,7 @@ import io
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from pipeline import images
@@ -42,6 +43,11 @@ def test_crop_is_cut_from_the_full_image_with_its_margin() -> None:
     expected = image.pixels.crop((95, 95, 205, 205)).resize((336, 336), Image.Resampling.BICUBIC, reducing_gap=2.0)
     assert (to_array(crop.image.pixels) == to_array(expected)).all()
     assert crop.image.sha256 == images.digest_pixels(expected)
+
+
+def test_a_crop_is_not_compared_with_the_limit_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert images.crop(build_rgb(400, 300), BoundingBox(0, 0, 400, 300), 336 * 336).image.size[0] > 300
 
 
 def test_digest_tells_shapes_apart() -> None:

@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable
+from pipeline.pixel_limit import limit_pixels
 from pipeline.tiff.layout import MAX_SEGMENTS, Layout, read_layout
 from pipeline.tiff.tags import TiffFile
 from tests.support.image_files.tiff import LONG, SHORT, TiffPage, Typed, build_page, build_tiff
@@ -15,9 +15,8 @@ COLORS = np.zeros((8, 6, 3))
 
 @pytest.fixture(autouse=True)
 def limit() -> Iterator[None]:
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, 1_000_000
-    yield
-    Image.MAX_IMAGE_PIXELS = before
+    with limit_pixels(1_000_000):
+        yield
 
 
 def read(page: TiffPage) -> Layout:
