@@ -20,12 +20,12 @@ def painted(chromium: Chromium) -> Painted:
 
 
 @pytest.mark.parametrize("name", GALLERY)
-def test_the_pixels_are_those_that_a_browser_paints(name: str, painted: Painted) -> None:
+def test_the_pixels_are_those_that_a_browser_paints(name: str, painted: Painted, chromium: Chromium) -> None:
     ours, theirs = decode(GALLERY[name](), max_pixels=SIZE[0] * SIZE[1]).pixels, painted[name]
-    assert theirs is not None
-    assert ours.size == theirs.size
+    assert theirs is not None, f"Chromium {chromium.version} does not show it"
+    assert ours.size == theirs.size, f"Chromium {chromium.version}"
     difference = np.asarray(ours).astype(int) - np.asarray(theirs).astype(int)
-    assert np.abs(difference).max() <= MAX_DIFFERENCE
+    assert np.abs(difference).max() <= MAX_DIFFERENCE, f"Chromium {chromium.version}"
 
 
 def test_what_no_browser_shows_is_told_apart(chromium: Chromium) -> None:

@@ -1,4 +1,4 @@
-"""Chromium paints image files: the one of this machine, or Debian's, unpacked into the cache."""
+"""Chromium paints image files: the one of this machine if it is recent, or Debian's, unpacked into the cache."""
 
 import base64
 import fcntl
@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
@@ -17,9 +18,12 @@ from pipeline.errors import LocalStackFailed
 from tests.support.servers.preparation import run_to_end
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_CURE = "install Chromium or Google Chrome, so that one of these is on PATH: " + ", ".join(_NAMES)
+_LEAST_VERSION = 156
+"""what is judged is what this one paints: older ones do not show JPEG XL"""
+_CURE = f"install Chromium or Google Chrome {_LEAST_VERSION}, so that one of these is on PATH: {', '.join(_NAMES)}"
 _FETCH_WITHIN_S = 240  # each of three steps; a few seconds on a good line
 _UNPACK_WITHIN_S = 60
+_STATE_VERSION_WITHIN_S = 60
 _PAINT_WITHIN_S = 120  # two seconds on an idle machine
 
 _SWITCHES = (
@@ -56,6 +60,22 @@ class Chromium:
         self._program = program
         self._libraries = libraries
 
+    @cached_property
+    def version(self) -> str:
+        """Return what it states, like `156.0.8078.108`; "none" if it does not start."""
+        try:
+            output = run_to_end(
+                [self._program, "--version"], within_s=_STATE_VERSION_WITHIN_S, env=self._find_libraries()
+            )
+        except LocalStackFailed:
+            return "none"
+        found = re.search(r"\d+(\.\d+)+", output)
+        return found[0] if found else "none"
+
+    @property
+    def is_recent(self) -> bool:
+        return self.version != "none" and int(self.version.partition(".")[0]) >= _LEAST_VERSION
+
     def paint(self, files: Sequence[bytes]) -> list[Image.Image | None]:
         """Return each file's pixels over white, None for a file that is not shown. Raises: LocalStackFailed."""
         images = (f'<img src="data:image/any;base64,{base64.b64encode(file).decode()}">' for file in files)
@@ -78,16 +98,29 @@ def _read_picture(width: int, height: int, pixels: str) -> Image.Image:
 
 
 def find_chromium(cache: Path, *, notify: Callable[[str], None]) -> Chromium:
-    """Return the browser on PATH, else Debian's from the cache, fetched if it is missing. Raises: LocalStackFailed."""
-    installed = next(filter(None, map(shutil.which, _NAMES)), None)
-    if installed is not None:
-        return Chromium(Path(installed))
+    """Return a recent browser on PATH, else Debian's from the cache, fetched if it is missing.
+
+    Raises: LocalStackFailed, with the versions that were found.
+    """
+    installed = [Chromium(Path(program)) for program in map(shutil.which, _NAMES) if program]
+    for browser in installed:
+        if browser.is_recent:
+            return browser
+    try:
+        return _find_fetched(cache, notify=notify)
+    except LocalStackFailed as error:
+        versions = ", ".join(browser.version for browser in installed) or "none"
+        raise LocalStackFailed(f"{error.detail}; versions on PATH: {versions}") from error
+
+
+def _find_fetched(cache: Path, *, notify: Callable[[str], None]) -> Chromium:
     root = _fetch(cache, notify=notify)
     program = root / "usr" / "lib" / "chromium" / "chromium"  # the script in usr/bin would look outside of `root`
-    if not program.is_file():
+    browser = Chromium(program, sorted({file.parent for file in root.rglob("*.so*")}))
+    if not browser.is_recent:
         shutil.rmtree(root)
-        raise LocalStackFailed(f"the package chromium of this system holds no browser; {_CURE}")
-    return Chromium(program, sorted({file.parent for file in root.rglob("*.so*")}))
+        raise LocalStackFailed(f"the package chromium of this system has the version {browser.version}; {_CURE}")
+    return browser
 
 
 def _fetch(cache: Path, *, notify: Callable[[str], None]) -> Path:
