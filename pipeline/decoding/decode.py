@@ -57,4 +57,4 @@ def decode(data: bytes, *, max_pixels: int) -> RgbImage:
     name = find_format(data)
     with limit_pillow(max_pixels):
         frame = READERS[name](data)
-        return RgbImage(render(frame), name, frame.frames, frame.repaired, frame.number)
+        return RgbImage(render(frame), name, frames=frame.frames, frame=frame.frame, repaired=frame.repaired)

@@ -40,7 +40,7 @@ def read_gif(data: bytes) -> Frame:
     area = pixels.width * pixels.height
     if number == 0 and came == 0 < area:
         raise ImageUndecodable("a GIF whose first frame is broken from its start on")
-    return Frame(judged, frames=file.count, number=number, repaired=came < area or not file.whole)
+    return Frame(judged, frames=file.count, frame=number, repaired=came < area or not file.whole)
 
 
 def paint(frame: GifFrame) -> tuple[Image.Image, int]:

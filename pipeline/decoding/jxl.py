@@ -26,7 +26,7 @@ def read_jxl(data: bytes) -> Frame:
             return Frame(pixels, color, repaired=not decoder.is_whole)
         number, pixels = choose_frame(_list_images(decoder), color)
         frames = max(number + 1, count_frames(data, MOST_COUNTED_FRAMES))
-        return Frame(pixels, color, frames=frames, number=number, repaired=not decoder.is_whole)
+        return Frame(pixels, color, frames=frames, frame=number, repaired=not decoder.is_whole)
 
 
 def _list_images(decoder: JxlDecoder) -> Iterator[Image.Image]:

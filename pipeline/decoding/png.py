@@ -34,7 +34,8 @@ def read_png(data: bytes) -> Frame:
         return Frame(Image.new("LA", size), color, orientation, repaired=True)
     composer = _Composer(file)
     number, pixels = choose_frame(composer.compose(), color)
-    return Frame(pixels, color, orientation, len(file.frames), number, file.is_broken or composer.has_broken_frame)
+    repaired = file.is_broken or composer.has_broken_frame
+    return Frame(pixels, color, orientation, frames=len(file.frames), frame=number, repaired=repaired)
 
 
 def _find_color(notes: dict[bytes, bytes]) -> Color | None:

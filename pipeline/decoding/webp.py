@@ -52,7 +52,7 @@ def _read_animation(data: bytes, *, is_transparent: bool) -> Frame:
         count = getattr(image, "n_frames", 1)
         frames = _compose(image, count)
         number, pixels = choose_frame(frames) if count > 1 else (0, next(frames))
-    return Frame(pixels if is_transparent else _add_white(pixels), frames=count, number=number)
+    return Frame(pixels if is_transparent else _add_white(pixels), frames=count, frame=number)
 
 
 def _compose(image: ImageFile.ImageFile, count: int) -> Iterator[Image.Image]:

@@ -49,14 +49,19 @@ def read_brands(data: bytes) -> tuple[bytes, ...]:
 def read_items(data: bytes) -> HeifItems | None:
     """Return the items of a file, None if it has none or they are broken."""
     try:
-        meta = next((data[start:end] for kind, start, end in list_boxes(data, 0) if kind == b"meta"), None)
-        return None if meta is None else _read_meta(meta)
+        boxes = split_meta(data)
+        return None if boxes is None else _read_items(boxes)
     except (struct.error, IndexError):
         return None
 
 
-def _read_meta(meta: bytes) -> HeifItems:
-    boxes = {kind: meta[start:end] for kind, start, end in list_boxes(meta, 4)}
+def split_meta(data: bytes) -> dict[bytes, bytes] | None:
+    """Return the contents of the boxes that describe the items of a file, by their types; None if it has none."""
+    meta = next((data[start:end] for kind, start, end in list_boxes(data, 0) if kind == b"meta"), None)
+    return None if meta is None else {kind: meta[start:end] for kind, start, end in list_boxes(meta, 4)}
+
+
+def _read_items(boxes: dict[bytes, bytes]) -> HeifItems:
     return HeifItems(
         types=_read_types(boxes.get(b"iinf", b"")),
         primary=read_primary(boxes.get(b"pitm", b"")),
@@ -93,6 +98,7 @@ def _read_types(iinf: bytes) -> dict[int, bytes]:
 
 
 def read_primary(pitm: bytes) -> int | None:
+    """Return the number of the item that viewers show, None without the box that states it."""
     if not pitm:
         return None
     (number,) = struct.unpack_from(">H" if pitm[0] == 0 else ">I", pitm, 4)

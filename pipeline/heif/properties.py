@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.heif.items import list_boxes, read_primary
+from pipeline.heif.items import list_boxes, read_primary, split_meta
 
 _TRACK = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"av01")
 _BYTES_BEFORE_BOXES = {b"stsd": 8, b"av01": 78}
@@ -26,8 +26,7 @@ class PictureProperties:
 def read_properties(data: bytes) -> PictureProperties:
     """Return the properties of the primary item; none where the boxes are broken or absent."""
     try:
-        meta = next((data[start:end] for kind, start, end in list_boxes(data, 0) if kind == b"meta"), b"")
-        boxes = {kind: meta[start:end] for kind, start, end in list_boxes(meta, 4)}
+        boxes = split_meta(data) or {}
         return _collect(_read_item_properties(boxes.get(b"iprp", b""), read_primary(boxes.get(b"pitm", b""))))
     except (struct.error, IndexError):
         return PictureProperties()

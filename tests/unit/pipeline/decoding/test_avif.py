@@ -159,7 +159,7 @@ def test_the_first_frame_that_shows_something_is_judged() -> None:
     flat = Image.new("RGB", (32, 16), (250, 220, 20))
     data = encode_avif(flat, save_all=True, append_images=[draw_fields(), flat], range="limited")
     frame = read(data)
-    assert (frame.number, frame.frames) == (1, 3)
+    assert (frame.frame, frame.frames) == (1, 3)
     assert_close(render_fields(data), RED, GREEN, BLUE, GRAY)
 
 

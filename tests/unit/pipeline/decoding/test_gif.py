@@ -60,7 +60,7 @@ def test_a_picture_keeps_every_pixel(version: bytes, interlaced: bool) -> None:
     data = build_gif(SIZE, [replace(PICTURE, interlaced=interlaced)], version=version)
     assert (show(data) == color(PICTURE.indices)).all()
     frame = read(data)
-    assert (frame.pixels.mode, frame.frames, frame.number, frame.repaired) == ("RGB", 1, 0, False)
+    assert (frame.pixels.mode, frame.frames, frame.frame, frame.repaired) == ("RGB", 1, 0, False)
 
 
 @pytest.mark.parametrize("height", range(1, 12))
@@ -124,7 +124,7 @@ def test_a_later_frame_does_not_enlarge_the_canvas() -> None:
 def test_a_frame_without_pixels_shows_nothing() -> None:
     empty = GifFrame(fill(0, 5, 0))
     assert (show(build_gif(SIZE, [empty])) == 255).all()
-    assert read(build_gif(SIZE, [empty, PICTURE])).number == 1
+    assert read(build_gif(SIZE, [empty, PICTURE])).frame == 1
 
 
 # Animations
@@ -133,7 +133,7 @@ def test_a_frame_without_pixels_shows_nothing() -> None:
 def test_the_first_frame_that_shows_something_is_judged() -> None:
     blank, black = GifFrame(fill(WIDTH, HEIGHT, 0)), GifFrame(fill(4, 4, 0))
     frame = read(build_gif(SIZE, [blank, black, PICTURE, blank]))
-    assert (frame.number, frame.frames, frame.repaired) == (2, 4, False)
+    assert (frame.frame, frame.frames, frame.repaired) == (2, 4, False)
     assert (np.asarray(render(frame)) == color(PICTURE.indices)).all()
 
 
@@ -166,7 +166,7 @@ def test_the_control_of_a_frame_is_the_last_before_it_and_holds_for_it_alone() -
 def test_frames_are_counted_without_being_read() -> None:
     broken = replace(PICTURE, codes=b"\xff" * 300)
     frame = read(build_gif(SIZE, [PICTURE, *[broken] * 1000]))
-    assert (frame.frames, frame.number) == (1001, 0)
+    assert (frame.frames, frame.frame) == (1001, 0)
 
 
 def test_counting_is_bounded() -> None:
@@ -181,7 +181,7 @@ def test_a_later_frame_that_is_broken_is_not_shown() -> None:
         replace(PICTURE, codes=pack_codes(PICTURE.indices.ravel()[:99], 2)),
     )
     frame = read(build_gif(SIZE, [blank, broken, PICTURE]))
-    assert (frame.number, frame.frames) == (0, 3)
+    assert (frame.frame, frame.frames) == (0, 3)
 
 
 # Broken files
@@ -293,4 +293,4 @@ def test_a_large_canvas_is_refused_before_memory_is_taken(size: tuple[int, int])
 def test_a_later_frame_that_claims_to_be_huge_is_not_shown() -> None:
     blank = build_gif(SIZE, [GifFrame(fill(WIDTH, HEIGHT, 0))], trailer=b"")
     frame = read(blank + b",\0\0\0\0\xff\xff\xff\xff\0\x02\0;")
-    assert (frame.number, frame.frames, frame.pixels.size) == (0, 2, SIZE)
+    assert (frame.frame, frame.frames, frame.pixels.size) == (0, 2, SIZE)

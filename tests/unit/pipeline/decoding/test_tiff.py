@@ -49,7 +49,7 @@ def test_a_fourth_sample_that_nothing_names_is_no_transparency() -> None:
 def test_a_smaller_copy_before_the_picture_is_passed_over() -> None:
     copy = build_page(np.zeros((3, 4, 3)), tags={254: (LONG, [1])})
     frame = read(copy, build_page(NOISE))
-    assert (frame.pixels.size, frame.frames, frame.number, frame.repaired) == ((64, 48), 1, 0, False)
+    assert (frame.pixels.size, frame.frames, frame.frame, frame.repaired) == ((64, 48), 1, 0, False)
 
 
 @pytest.mark.parametrize("last_pointer", [8, 10**9])

@@ -77,7 +77,7 @@ def test_a_still_picture(lossless: bool) -> None:
     data = build_webp(encode_pixels(PICTURE, lossless=lossless))
     assert (show(data) == np.asarray(Image.open(io.BytesIO(data)))).all()
     frame = read(data)
-    assert (frame.pixels.mode, frame.frames, frame.number, frame.repaired) == ("RGB", 1, 0, False)
+    assert (frame.pixels.mode, frame.frames, frame.frame, frame.repaired) == ("RGB", 1, 0, False)
 
 
 @pytest.mark.parametrize("lossless", [True, False])
@@ -152,7 +152,7 @@ def test_the_first_frame_that_shows_something_is_judged() -> None:
     frame = read(build_animation(SIZE, frames))
     expected = np.array(BLANK)
     expected[4:12, 8:24] = np.asarray(PART)
-    assert (frame.number, frame.frames, frame.repaired) == (2, 4, False)
+    assert (frame.frame, frame.frames, frame.repaired) == (2, 4, False)
     assert (np.asarray(render(frame)) == expected).all()
 
 
@@ -184,7 +184,7 @@ def test_a_later_frame_that_is_broken_is_not_shown() -> None:
     broken = build_chunk(b"ANMF", place + build_chunk(b"VP8L", picture))
     start = build_chunk(b"ANIM", bytes(6)) + build_frame(WebpFrame(BLANK))
     frame = read(build_webp(build_header(SIZE, ANIMATION), start, broken))
-    assert (frame.number, frame.frames) == (0, 2)
+    assert (frame.frame, frame.frames) == (0, 2)
     assert (np.asarray(render(frame)) == np.asarray(BLANK)).all()
 
 
