@@ -8,6 +8,8 @@ from PIL import Image
 
 from tests.hostile.entries import HostileImage, Picture
 from tests.support.builders import build_noise
+from tests.support.image_files import png
+from tests.support.image_files.exif import SHORT, build_exif
 from tests.support.image_files.gif import COLORS, GifFrame, build_gif, fill, pack_codes, pack_extension, tile
 from tests.support.image_files.webp import EXIF, WebpFrame, build_animation, build_chunk, build_header, build_webp
 from tests.support.image_files.webp import encode_pixels as encode_webp
@@ -15,16 +17,45 @@ from tests.support.image_files.webp import encode_pixels as encode_webp
 SIZE = (48, 32)
 AT = (8, 4)
 GIF_PICTURE, GIF_PART, GIF_FLAT = GifFrame(tile(*SIZE)), GifFrame(tile(16, 8), at=AT), GifFrame(fill(*SIZE, 3))
-WEBP_PICTURE, WEBP_PART, WEBP_FLAT = build_noise(*SIZE), build_noise(16, 8), Image.new("RGB", SIZE, COLORS[3])
+PICTURE, PART, FLAT = build_noise(*SIZE), build_noise(16, 8), Image.new("RGB", SIZE, COLORS[3])
 UNDECODABLE = ("image_undecodable",)
-TURNED = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-"""EXIF with an orientation of 6"""
+TURNED = build_exif((0x0112, SHORT, 1, 6))
 
 
 def animations() -> Iterator[HostileImage]:
     yield from _gifs()
     yield from _broken_gifs()
     yield from _webps()
+    for flat in (1, 50, 99, 100):
+        yield from _hide_behind(flat)
+
+
+def _hide_behind(flat: int) -> Iterator[HostileImage]:
+    is_reached = flat < 100
+    reason = (
+        "flat frames that are gone after a blink hide no picture"
+        if is_reached
+        else "only the first 100 frames are looked at"
+    )
+    gif = build_gif(SIZE, [*[GIF_FLAT] * flat, GIF_PICTURE])
+    yield _expect(f"gif-{flat}-flat", reason, gif, _color(GIF_PICTURE if is_reached else GIF_FLAT), flat + 1)
+    others = {"webp": _animate_webp, "png": _animate_png}
+    for file_format, animate in others.items():
+        data = animate([FLAT] * flat + [PICTURE])
+        yield _expect(f"{file_format}-{flat}-flat", reason, data, PICTURE if is_reached else FLAT, flat + 1)
+
+
+def _animate_webp(frames: list[Image.Image]) -> bytes:
+    return build_animation(SIZE, map(WebpFrame, frames))
+
+
+def _animate_png(frames: list[Image.Image]) -> bytes:
+    first = (png.build_animation_control(len(frames)), png.build_frame_control(0, SIZE))
+    later = (
+        png.build_frame_control(2 * number - 1, SIZE) + png.build_frame_data(2 * number, pixels)
+        for number, pixels in enumerate(frames[1:], start=1)
+    )
+    return png.build_file(frames[0], *first, after=b"".join(later))
 
 
 def _gifs() -> Iterator[HostileImage]:
@@ -32,10 +63,6 @@ def _gifs() -> Iterator[HostileImage]:
         data = build_gif(SIZE, [GIF_PART], background=background)
         expected = _place(_color(GIF_PART))
         yield _expect(f"gif-part-{background}", "browsers ignore the background color", data, expected)
-    for flat in (1, 50, 99):
-        data = build_gif(SIZE, [*[GIF_FLAT] * flat, GIF_PICTURE])
-        reason = "flat frames that are gone after a blink hide no picture"
-        yield _expect(f"gif-{flat}-flat", reason, data, _color(GIF_PICTURE), flat + 1)
     bits = GifFrame(tile(*SIZE, 2), bits=1)
     yield _expect("gif-bits", "codes that begin with two bits", build_gif(SIZE, [bits]), _color(bits))
     wider = build_gif((10, 10), [GIF_PART])
@@ -70,22 +97,18 @@ def _broken_gifs() -> Iterator[HostileImage]:
 
 
 def _webps() -> Iterator[HostileImage]:
-    data = build_webp(build_header(SIZE, EXIF), encode_webp(WEBP_PICTURE), build_chunk(b"EXIF", TURNED))
-    yield _expect("webp-exif", "Chromium does not turn WebP", data, WEBP_PICTURE)
+    data = build_webp(build_header(SIZE, EXIF), encode_webp(PICTURE), build_chunk(b"EXIF", TURNED))
+    yield _expect("webp-exif", "Chromium does not turn WebP", data, PICTURE)
     for background in (0, 0xFF000000, 0xFFFF0000):
-        data = build_animation(SIZE, [WebpFrame(WEBP_PART, AT), WebpFrame(WEBP_FLAT)], background=background)
+        data = build_animation(SIZE, [WebpFrame(PART, AT), WebpFrame(FLAT)], background=background)
         reason = "white around the first frame, whatever the background"
-        yield _expect(f"webp-part-{background:x}", reason, data, _place(WEBP_PART), 2)
-    for flat in (1, 50):
-        data = build_animation(SIZE, [WebpFrame(WEBP_FLAT)] * flat + [WebpFrame(WEBP_PICTURE)])
-        reason = "flat frames that are gone after a blink hide no picture"
-        yield _expect(f"webp-{flat}-flat", reason, data, WEBP_PICTURE, flat + 1)
-    whole = build_webp(encode_webp(WEBP_PICTURE))
+        yield _expect(f"webp-part-{background:x}", reason, data, _place(PART), 2)
+    whole = build_webp(encode_webp(PICTURE))
     for name, length in {"more": 100, "less": -100}.items():
         wrong = whole[:4] + (len(whole) - 8 + length).to_bytes(4, "little") + whole[8:]
         yield HostileImage(f"webp-size-{name}", "a size that is not the file's", wrong, UNDECODABLE)
-    picture = encode_webp(WEBP_PICTURE)[8:]
-    rows = _place(WEBP_PICTURE.crop((0, 0, SIZE[0], 16)), at=(0, 0))
+    picture = encode_webp(PICTURE)[8:]
+    rows = _place(PICTURE.crop((0, 0, SIZE[0], 16)), at=(0, 0))
     data = build_webp(build_chunk(b"VP8L", picture[:-1000]))
     yield _expect("webp-rows", "the rows that came of a broken picture in a whole file", data, rows)
 
