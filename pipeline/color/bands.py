@@ -27,7 +27,7 @@ def _tabulate_srgb() -> Samples:
     return table
 
 
-_SRGB_SAMPLES = _tabulate_srgb()
+SRGB_SAMPLES = _tabulate_srgb()
 """the 8-bit sample for each of 65,536 steps of light"""
 
 
@@ -56,7 +56,7 @@ def _encode_srgb(light: Light) -> Samples:
     np.clip(light, 0.0, 1.0, out=light)
     light *= _STEPS
     light += 0.5
-    return _SRGB_SAMPLES[light.astype(np.uint16)]
+    return SRGB_SAMPLES[light.astype(np.uint16)]
 
 
 def _list_bands(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:

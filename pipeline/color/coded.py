@@ -69,6 +69,7 @@ class CodedColor:
 
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _D50 = np.array([0.96422, 1.0, 0.82521])
+"""the white to which Chromium adapts others; that of profiles has other last digits"""
 _LEAST_DETERMINANT = 1e-9
 _D65 = (0.3127, 0.3290)
 _C = (0.310, 0.316)

@@ -15,7 +15,8 @@ from pipeline.color.icc_curves import read_curve
 from pipeline.color.lookup_table import LookupTable, check_inverse_table, read_table
 
 _HEADER = struct.Struct(">I4xI4x4s4s12x4s28x3i48x")
-_D50 = np.array([0.9642, 1.0, 0.8249])
+D50 = np.array([0.9642, 1.0, 0.8249])
+"""the white of the connection space"""
 _FARTHEST_WHITE = 0.01
 _NEWEST_VERSION = 4
 _VIDEO_TRANSFERS = (1, 6, 11)
@@ -85,7 +86,7 @@ def _read_profile(data: bytes) -> UsableProfile | None:
     illuminant = np.array(white) / 65536
     if len(data) < size or signature != b"acsp" or version >> 24 > _NEWEST_VERSION:
         return None
-    if np.abs(illuminant - _D50).max() > _FARTHEST_WHITE or connection_space not in (b"XYZ ", b"Lab "):
+    if np.abs(illuminant - D50).max() > _FARTHEST_WHITE or connection_space not in (b"XYZ ", b"Lab "):
         return None
     tags = _read_tags(data[:size])
     is_xyz = connection_space == b"XYZ "

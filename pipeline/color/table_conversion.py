@@ -9,11 +9,11 @@ from PIL import Image
 
 from pipeline.color.bands import SRGB_FROM_XYZ_D50, Light, Samples, convert_bands
 from pipeline.color.curves import Floats
-from pipeline.color.icc import TableProfile
+from pipeline.color.icc import D50, TableProfile
 
 _GRID_POINTS = {"RGB": 65, "CMYK": 17}
 """so that the points of the usual tables, of 9, 17 or 33, are among them"""
-_D50 = np.array([0.9642, 1.0, 0.8249], np.float32)
+_WHITE = D50.astype(np.float32)
 _MATRIX = SRGB_FROM_XYZ_D50.astype(np.float32)
 
 
@@ -70,4 +70,4 @@ def _convert_lab(connected: Light) -> Light:
     roots[:, 1] = y
     roots[:, 2] = y - (connected[:, 2] * 255 - 128) / 200
     cubes = roots * roots * roots
-    return np.where(cubes > 0.008856, cubes, (roots - 16 / 116) / 7.787) * _D50
+    return np.where(cubes > 0.008856, cubes, (roots - 16 / 116) / 7.787) * _WHITE
