@@ -123,23 +123,25 @@ def _load_scans(pixels: bytes, components: int) -> Image.Image:
     scans before show it; if these do not show each component yet, they paint nothing from its row on.
     """
     seen: set[int] = set()
-    shown, last_scan, whole, end = False, 0, 0, len(pixels)
+    has_components, last_scan, whole, end = False, 0, 0, len(pixels)
     for segment in _walk_segments(pixels):
         if segment.end > len(pixels):
             whole = end = segment.start
         else:
             whole = segment.end
             if segment.marker == _SOS:
-                shown, last_scan = len(seen) == components, segment.start
+                has_components, last_scan = len(seen) == components, segment.start
                 seen.update(segment.body[1 : 1 + 2 * segment.body[0] : 2])
     if len(seen) < components:
         raise ImageUndecodable("ends before the first scan of each component")
     decoded = pixels[:end].rstrip(b"\xff")[:-1].rstrip(b"\xff")  # browsers need a byte more than what they decode
     decoded = max(decoded, pixels[:whole], key=len)
     image = _load_completed(decoded)
-    other = _load_completed(decoded + _ONES * (1 if shown else 16))  # 16 reach into blocks that are blank otherwise
+    other = _load_completed(
+        decoded + _ONES * (1 if has_components else 16)
+    )  # 16 reach into blocks that are blank otherwise
     box = ImageChops.difference(image, other).getbbox()
-    if box and not shown:
+    if box and not has_components:
         image.paste(_WHITE[image.mode], (0, box[1], *image.size))
     elif box and max(box[2] - box[0], box[3] - box[1]) <= _MOST_OF_A_BLOCK:
         image.paste(_load_completed(pixels[:last_scan]).crop(box), box)

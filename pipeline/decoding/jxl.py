@@ -16,6 +16,10 @@ MOST_COUNTED_FRAMES = 100_000
 
 
 def read_jxl(data: bytes) -> Frame:
+    """Read the picture, of a file that is cut short as far as it came, or the frame of an animation that is judged.
+
+    Raises: ImageRefused, ImageTooLarge, ImageUndecodable.
+    """
     with open_jxl(data) as decoder:
         check_size((decoder.info.width, decoder.info.height))
         if decoder.info.extra_channels > MOST_EXTRA_CHANNELS:

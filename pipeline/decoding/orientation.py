@@ -53,5 +53,6 @@ def _read_entries(tiff: bytes, start: int, order: str) -> Iterator[tuple[int, in
 
 
 def turn_upright(pixels: Image.Image, orientation: int) -> Image.Image:
+    """Return the pixels as EXIF's orientation turns and mirrors them; they stay as they are for 1 and unknown ones."""
     method = UPRIGHT.get(orientation)
     return pixels if method is None else pixels.transpose(method)

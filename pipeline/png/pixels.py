@@ -62,7 +62,7 @@ def _unpack_rows_that_came(file: PngFile, picture: Picture, *, are_rows_sound: b
         raise ImageUndecodable("none of its rows can be read")
     image = _decode(header, picture, repaired.packed)
     pixels = _apply_transparency(file, picture, image, repaired.packed)
-    if repaired.came == [each.rows for each in passes]:
+    if repaired.came == [pass_.rows for pass_ in passes]:
         return Unpacked(pixels, is_broken=not are_rows_sound)
     return Unpacked(_clear_missing_rows(pixels, passes, repaired.came), is_broken=True)
 
@@ -145,12 +145,12 @@ def _clear_missing_rows(pixels: Image.Image, passes: list[Pass], came: list[int]
     """Leave only the rows that came; of an interlaced picture each pixel fills its block until a later pass comes."""
     pixels.putalpha(pixels.getchannel("A") if "A" in pixels.getbands() else 255)
     levels = np.asarray(pixels)
-    shown = np.zeros_like(levels)
-    for each, rows in zip(passes, came, strict=True):
-        step_x, step_y = each.step
-        source = levels[each.top :: step_y, each.left :: step_x][:rows]
-        for across in range(each.block[0]):
-            for down in range(each.block[1]):
-                place = shown[each.top + down :: step_y, each.left + across :: step_x][:rows]
+    visible = np.zeros_like(levels)
+    for pass_, rows in zip(passes, came, strict=True):
+        step_x, step_y = pass_.step
+        source = levels[pass_.top :: step_y, pass_.left :: step_x][:rows]
+        for across in range(pass_.block[0]):
+            for down in range(pass_.block[1]):
+                place = visible[pass_.top + down :: step_y, pass_.left + across :: step_x][:rows]
                 place[:] = source[: place.shape[0], : place.shape[1]]
-    return Image.fromarray(shown)
+    return Image.fromarray(visible)

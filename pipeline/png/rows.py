@@ -65,7 +65,7 @@ def list_passes(width: int, height: int, bits: int, *, is_interlaced: bool) -> l
 
 def repair_rows(picture: Picture, passes: list[Pass]) -> RepairedRows:
     """Unpack the rows that came, and pack them anew; nothing is unpacked beyond the rows of the passes."""
-    expected = sum(each.rows * each.row_bytes for each in passes)
+    expected = sum(pass_.rows * pass_.row_bytes for pass_ in passes)
     unpacker, packer = _Unpacker(picture.parts), zlib.compressobj(1)
     packed, good, size = [], 0, 0
     for piece in unpacker.unpack(expected):
@@ -73,10 +73,10 @@ def repair_rows(picture: Picture, passes: list[Pass]) -> RepairedRows:
         packed.append(packer.compress(piece[:sound]))
         good, size = good + sound, size + len(piece)
     breaks_off = size < expected and not unpacker.is_complete and not picture.ends_with_file
-    shown = min(good, max(0, size - _LOST_TAIL) if breaks_off else size)
+    visible_bytes = min(good, max(0, size - _LOST_TAIL) if breaks_off else size)
     packed.extend(packer.compress(bytes(min(_PIECE, expected - at))) for at in range(good, expected, _PIECE))
     packed.append(packer.flush())
-    return RepairedRows(b"".join(packed), _count_rows(shown, passes))
+    return RepairedRows(b"".join(packed), _count_rows(visible_bytes, passes))
 
 
 class _Unpacker:
@@ -120,20 +120,20 @@ def _is_zlib_head(head: bytes) -> bool:
 def _count_sound_bytes(piece: bytes, start: int, passes: list[Pass]) -> int:
     """Return the bytes before the first row with an unknown filter; `start` is the place of the piece in all rows."""
     levels = np.frombuffer(piece, np.uint8)
-    begins = accumulate((each.rows * each.row_bytes for each in passes), initial=0)
-    for begin, each in zip(begins, passes, strict=False):
-        end = begin + each.rows * each.row_bytes
-        first = begin - start if start <= begin else -(start - begin) % each.row_bytes
-        bad = np.flatnonzero(levels[first : max(0, end - start) : each.row_bytes] > _MAX_FILTER)
+    begins = accumulate((pass_.rows * pass_.row_bytes for pass_ in passes), initial=0)
+    for begin, pass_ in zip(begins, passes, strict=False):
+        end = begin + pass_.rows * pass_.row_bytes
+        first = begin - start if start <= begin else -(start - begin) % pass_.row_bytes
+        bad = np.flatnonzero(levels[first : max(0, end - start) : pass_.row_bytes] > _MAX_FILTER)
         if bad.size:
-            return int(first + bad[0] * each.row_bytes)
+            return int(first + bad[0] * pass_.row_bytes)
     return len(piece)
 
 
 def _count_rows(size: int, passes: list[Pass]) -> list[int]:
     """Return how many rows of each pass the first `size` bytes hold."""
     came = []
-    for each in passes:
-        came.append(min(each.rows, size // each.row_bytes))
-        size = max(0, size - each.rows * each.row_bytes)
+    for pass_ in passes:
+        came.append(min(pass_.rows, size // pass_.row_bytes))
+        size = max(0, size - pass_.rows * pass_.row_bytes)
     return came

@@ -29,14 +29,14 @@ def find_page(file: TiffFile) -> Page:
     pages = [directory for directory in chain if directory and {Tag.WIDTH, Tag.LENGTH} <= directory.entries.keys()]
     if not pages:
         raise ImageUndecodable("the TIFF has no page")
-    shown = [page for page in pages if not _read_purpose(page) & (_REDUCED | _MASK | _DEPTH)]
-    raw_file = _name_raw_file(file, pages[0], has_picture=bool(shown))
+    pictures = [page for page in pages if not _read_purpose(page) & (_REDUCED | _MASK | _DEPTH)]
+    raw_file = _name_raw_file(file, pages[0], has_picture=bool(pictures))
     if raw_file:
         raise ImageRefused(f"{raw_file}: what its pages show is a preview")
-    shown = shown or [page for page in pages if not _read_purpose(page) & (_MASK | _DEPTH)][:1]
-    if not shown:
+    pictures = pictures or [page for page in pages if not _read_purpose(page) & (_MASK | _DEPTH)][:1]
+    if not pictures:
         raise ImageRefused("a TIFF of masks alone")
-    return Page(shown[0], len(shown), None in chain)
+    return Page(pictures[0], len(pictures), None in chain)
 
 
 def _read_purpose(page: Directory) -> int:
