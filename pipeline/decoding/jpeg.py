@@ -17,6 +17,8 @@ _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _APP1, _APP2 = 0xE1, 0xE2
 _NOT_OF_PIXELS = {*range(0xE1, 0xEE), 0xEF, 0xFE}
 """markers of applications and comments; those of JFIF (0xE0) and Adobe (0xEE) say what the samples mean"""
+_SHORTEST = {0xE0: 14, 0xEE: 12}
+"""bytes of a segment of JFIF or Adobe; decoders ignore a shorter one, and Pillow raises"""
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """markers that say how the pixels are coded; 0xF7 is that of JPEG-LS"""
@@ -87,7 +89,7 @@ def _select_pixels(header: list[_Segment], scans: memoryview) -> bytes:
     """Return the file without what does not concern its pixels: Pillow raises on broken EXIF, for one."""
     parts = [bytes((0xFF, _SOI))]
     for segment in header:
-        if segment.marker not in _NOT_OF_PIXELS:
+        if segment.marker not in _NOT_OF_PIXELS and len(segment.body) >= _SHORTEST.get(segment.marker, 0):
             parts += bytes((0xFF, segment.marker)), (len(segment.body) + 2).to_bytes(2), segment.body
     return b"".join((*parts, scans))
 
@@ -137,9 +139,8 @@ def _load_scans(pixels: bytes, components: int) -> Image.Image:
     decoded = pixels[:end].rstrip(b"\xff")[:-1].rstrip(b"\xff")  # browsers need a byte more than what they decode
     decoded = max(decoded, pixels[:whole], key=len)
     image = _load_completed(decoded)
-    other = _load_completed(
-        decoded + _ONES * (1 if has_components else 16)
-    )  # 16 reach into blocks that are blank otherwise
+    ones = _ONES * (1 if has_components else 16)  # 16 reach into blocks that are blank otherwise
+    other = _load_completed(decoded + ones)
     box = ImageChops.difference(image, other).getbbox()
     if box and not has_components:
         image.paste(_WHITE[image.mode], (0, box[1], *image.size))

@@ -127,6 +127,7 @@ class _Reader:
         self._sequence = -1
 
     def list_frames(self) -> list[Picture]:
+        """List the frames that are shown, at most as many as the animation states; of a still file, its picture."""
         if b"acTL" not in self.notes:
             return self.pictures[:1]
         first = 1 if self._is_default_hidden else 0

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from PIL import Image, PngImagePlugin
 
 from tests.hostile.entries import MAX_BYTES, MAX_PIXELS, HostileImage, Picture
-from tests.hostile.handmade import chunk, png
+from tests.hostile.handmade import png
 from tests.hostile.pictures import CODECS, opened
 from tests.support.builders import build_noise, encode_image
+from tests.support.image_files.png import build_chunk
 
 UNDECODABLE = ("image_undecodable",)
 REFUSED = ("image_refused",)
@@ -140,10 +141,10 @@ def _texts() -> Iterator[HostileImage]:
         (b"iTXt", b"a\0\x01\0\0\0" + packed),
         (b"iCCP", b"a\0\0" + packed),
     ):
-        data = head + chunk(kind, body) + end
+        data = head + build_chunk(kind, body) + end
         shown = Picture(build_noise(), "png")
         yield HostileImage(f"png-{kind.decode()}-100MB", "100 MB of text in 100 kB, which nobody unpacks", data, shown)
-    plain = head + chunk(b"tEXt", b"a\0" + b"A" * 100_000_000) + end
+    plain = head + build_chunk(b"tEXt", b"a\0" + b"A" * 100_000_000) + end
     assert len(plain) > MAX_BYTES
     yield HostileImage("png-tEXt-100MB", "a text chunk of 100 MB as it is", plain, TOO_LARGE)
     texts = PngImagePlugin.PngInfo()

@@ -3,18 +3,15 @@
 import struct
 import zlib
 
+from tests.support.image_files.png import END, SIGNATURE, build_chunk, build_header
+
 MEBI = 1 << 20
 
 
 def png(width: int, height: int, *, depth: int = 8, color: int = 0, rows: bytes = b"") -> bytes:
     """A PNG that says it has this size; `rows` is what its data unpacks to."""
-    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in chunks)
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    header = build_header(width, height, depth=depth, color_type=color)
+    return SIGNATURE + header + build_chunk(b"IDAT", zlib.compress(rows, 9)) + END
 
 
 def jpeg_of_scans(side: int, scans: int) -> bytes:

@@ -1,14 +1,14 @@
 """Builds a file of each kind that browsers show: formats, colors, orientations, transparency, animations, faults."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms
 
+from tests.support.builders import encode_image
 from tests.support.image_files import bmp, png, webp
 from tests.support.image_files.exif import LONG, SHORT, build_exif
 from tests.support.image_files.gif import GifFrame, build_gif, fill, tile
@@ -39,23 +39,15 @@ def draw(mode: str = "RGB") -> Image.Image:
 
 
 def encode(file_format: str, mode: str = "RGB", *, cut: int | None = None, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    draw(mode).save(stream, file_format, **options)
-    return stream.getvalue()[:cut]
+    return encode_image(draw(mode), file_format, **options)[:cut]
 
 
-def build_png(*chunks: tuple[bytes, bytes], mode: str = "RGB", **options: Any) -> bytes:
-    """Build a PNG with these chunks behind its header."""
-    file, stream = encode("PNG", mode, **options), io.BytesIO()
-    for kind, content in chunks:
-        PngImagePlugin.putchunk(stream, kind, content)
-    return file[:33] + stream.getvalue() + file[33:]
+def build_png(*chunks: tuple[bytes, bytes], mode: str = "RGB") -> bytes:
+    return png.build_file(draw(mode), *(png.build_chunk(kind, content) for kind, content in chunks))
 
 
 def build_deep_png() -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(np.asarray(draw("L")).astype(np.uint16) * 257).save(stream, "PNG")
-    return stream.getvalue()
+    return encode_image(Image.fromarray(np.asarray(draw("L")).astype(np.uint16) * 257), "PNG")
 
 
 def build_png_with_text_of_wrong_crc() -> bytes:
@@ -93,9 +85,7 @@ def code_as_pq(avif: bytes) -> bytes:
 
 def animate(file_format: str, **options: Any) -> bytes:
     frames = [draw(), draw().transpose(Image.Transpose.ROTATE_180), Image.new("RGB", SIZE, "red")]
-    stream = io.BytesIO()
-    frames[0].save(stream, file_format, save_all=True, append_images=frames[1:], **options)
-    return stream.getvalue()
+    return encode_image(frames[0], file_format, save_all=True, append_images=frames[1:], **options)
 
 
 GALLERY: dict[str, Callable[[], bytes]] = {

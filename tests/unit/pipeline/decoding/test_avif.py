@@ -9,10 +9,12 @@ from PIL import Image, features
 
 from pipeline.decoding.avif import read_avif
 from pipeline.decoding.frame import Frame
+from pipeline.decoding.orientation import ORIENTATION_TAG
 from pipeline.decoding.pillow import limit_pillow
 from pipeline.decoding.render import render
 from pipeline.errors import ImageUndecodable
 from tests.support.image_files.avif import build_avif, build_mirror, build_nclx, build_rotation, encode_avif
+from tests.support.image_files.exif import SHORT, build_exif
 from tests.support.image_files.heic import build_box
 from tests.support.image_files.icc import SRGB_COLUMNS, build_gray_profile, build_rgb_profile, write_gamma
 
@@ -115,13 +117,7 @@ def test_boxes_turn_and_mirror(boxes: list[bytes], fields: list[tuple[int, ...]]
     assert_close(render_fields(build_avif(draw_fields(), build_nclx(1, 13), *boxes)), *fields)
 
 
-def build_exif(orientation: int) -> bytes:
-    exif = Image.Exif()
-    exif[0x112] = orientation
-    return exif.tobytes().removeprefix(b"Exif\0\0")
-
-
-@pytest.mark.parametrize("exif", [build_exif(6), b"broken", b"II*\0"])
+@pytest.mark.parametrize("exif", [build_exif((ORIENTATION_TAG, SHORT, 1, 6)), b"broken", b"II*\0"])
 def test_exif_turns_nothing_and_breaks_nothing(exif: bytes) -> None:
     fields = render_fields(build_avif(draw_fields(), build_nclx(1, 13), build_rotation(2), exif=exif))
     assert_close(fields, GRAY, BLUE, GREEN, RED)
