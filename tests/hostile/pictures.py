@@ -91,6 +91,22 @@ def _orientations() -> Iterator[HostileImage]:
 
 
 def _modes() -> Iterator[HostileImage]:
+    yield from _deep_samples()
+    yield from _transparency()
+    yield from _palettes()
+    for codec in ("JPEG", "TIFF"):
+        data = encode_image(build_noise(mode="CMYK"), codec)
+        yield HostileImage(f"{codec}-cmyk", "printing inks become RGB", data, Picture(opened(data), codec.lower()))
+    for mode in ("1", "L"):
+        for codec in ("PNG", "BMP", "TIFF"):
+            image = build_noise(mode="L").convert(mode)
+            data = encode_image(image, codec)
+            yield HostileImage(
+                f"{codec}-mode-{mode}", "one channel becomes three", data, Picture(image.convert("RGB"), codec.lower())
+            )
+
+
+def _deep_samples() -> Iterator[HostileImage]:
     gray16 = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
     as8 = Image.fromarray(np.round(gray16 / 257).astype(np.uint8)).convert("RGB")
     for codec in ("PNG", "TIFF"):
@@ -103,9 +119,12 @@ def _modes() -> Iterator[HostileImage]:
     shallow = Image.fromarray(np.round(deep / 257).astype(np.uint8))
     data = png(64, 48, depth=16, color=2, rows=rows)
     yield HostileImage("PNG-48-bit", "16-bit samples of three colors", data, Picture(shallow, "png", 1, 1))
-    for codec in ("JPEG", "TIFF"):
-        data = encode_image(build_noise(mode="CMYK"), codec)
-        yield HostileImage(f"{codec}-cmyk", "printing inks become RGB", data, Picture(opened(data), codec.lower()))
+    for mode in ("I", "F"):
+        data = encode_image(Image.new(mode, (8, 8), 5), "TIFF")
+        yield HostileImage(f"TIFF-mode-{mode}", "32-bit samples do not say what is white", data, ("image_refused",))
+
+
+def _transparency() -> Iterator[HostileImage]:
     for level in (0, 1, 127, 128, 254, 255):
         shade = 255 - level
         clear = Image.new("RGBA", (9, 9), (0, 0, 0, level))
@@ -118,6 +137,9 @@ def _modes() -> Iterator[HostileImage]:
     faint = Image.merge("LA", (Image.new("L", (9, 9), 0), Image.new("L", (9, 9), 155)))
     gray = Image.new("RGB", (9, 9), (100, 100, 100))
     yield HostileImage("PNG-gray-alpha", "gray under transparency", encode_image(faint, "PNG"), Picture(gray, "png"))
+
+
+def _palettes() -> Iterator[HostileImage]:
     hole = Image.new("P", (9, 9), 1)
     hole.putpalette([0, 0, 0, 200, 0, 0])
     for codec in ("PNG", "GIF"):
@@ -130,16 +152,6 @@ def _modes() -> Iterator[HostileImage]:
         yield HostileImage(
             f"{codec}-palette", "a palette of few colors", data, Picture(palette.convert("RGB"), codec.lower())
         )
-    for mode in ("1", "L"):
-        for codec in ("PNG", "BMP", "TIFF"):
-            image = build_noise(mode="L").convert(mode)
-            data = encode_image(image, codec)
-            yield HostileImage(
-                f"{codec}-mode-{mode}", "one channel becomes three", data, Picture(image.convert("RGB"), codec.lower())
-            )
-    for mode in ("I", "F"):
-        data = encode_image(Image.new(mode, (8, 8), 5), "TIFF")
-        yield HostileImage(f"TIFF-mode-{mode}", "32-bit samples do not say what is white", data, ("image_refused",))
 
 
 def _animations() -> Iterator[HostileImage]:
@@ -154,9 +166,7 @@ def _animations() -> Iterator[HostileImage]:
                 f"{codec}-frames-{count}", "the first frame is judged, and the frames counted", data, expected
             )
     data = encode_image(build_noise(seed=1), "MPO", save_all=True, append_images=[build_noise(seed=2)])
-    yield HostileImage(
-        "mpo", "a stereo camera's file: its first image is judged", data, Picture(opened(data), "mpo", 2)
-    )
+    yield HostileImage("mpo", "a stereo camera's file: its first image is judged", data, Picture(opened(data), "jpeg"))
 
 
 def _profiles() -> Iterator[HostileImage]:
