@@ -1,5 +1,4 @@
 import io
-import struct
 import zlib
 from typing import Any
 
@@ -14,6 +13,7 @@ from pipeline.decoding.orientation import ORIENTATION_TAG
 from pipeline.errors import ImageRefused, ImageTooLarge, ImageUndecodable, PoisonError
 from pipeline.verdict import RgbImage
 from tests.support.builders import build_noise, encode_image
+from tests.support.image_files.png import END, GRAY, SIGNATURE, build_chunk, build_header
 
 CAP = 1_000_000
 WHITE = (255, 255, 255)
@@ -55,14 +55,9 @@ def test_other_formats_are_refused(file_format: str) -> None:
 
 def build_bomb(side: int) -> bytes:
     """Build a PNG of side x side pixels in a thousandth of their bytes."""
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     packer = zlib.compressobj()
     rows = b"".join(packer.compress(b"\0" * (side + 1)) for _ in range(side)) + packer.flush()
-    chunks = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
-    packed = b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + packed
+    return SIGNATURE + build_header(side, side, color_type=GRAY) + build_chunk(b"IDAT", rows) + END
 
 
 @pytest.mark.parametrize("side", [1001, 1500, 5000])
