@@ -18,6 +18,7 @@ from pipeline.color.tone_mapping import WHITE_NITS, apply_hlg_display, map_tones
 Conversion = Callable[[Image.Image], Image.Image]
 _LATTICE_POINTS = 17
 _LEAST_CHANGE = 2
+_SAME_PRIMARIES = 0.002
 _PQ_PEAK = 10_000 / WHITE_NITS
 
 
@@ -47,10 +48,20 @@ def _build_conversion(color: IccProfile | CodedColor, mode: str) -> Conversion |
     if profile is None or not color.applies_to(mode, profile.space):
         return None
     if isinstance(profile, MatrixProfile):
-        return LinearLight.of(profile.light, SRGB_FROM_XYZ_D50 @ profile.to_xyz_d50)
+        matrix = SRGB_FROM_XYZ_D50 @ profile.to_xyz_d50
+        return LinearLight.of(_clamp_light(profile.light, matrix), matrix)
     if isinstance(profile, TableProfile):
         return TableConversion(profile, keeps_black=color.keeps_black)
     return _convert_light(profile.color)
+
+
+def _clamp_light(light: Floats, matrix: Floats) -> Floats:
+    """Clamp the light of channels to 0..1 where Chromium does: they have curves of their own, and not sRGB's primaries.
+
+    Source: read from Chromium 156.
+    """
+    have_one_curve = bool((light == light[0]).all())
+    return light if have_one_curve or np.abs(matrix - np.eye(3)).max() < _SAME_PRIMARIES else np.clip(light, 0, 1)
 
 
 def _convert_light(color: CodedColor) -> LinearLight | None:

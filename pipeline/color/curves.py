@@ -29,12 +29,13 @@ class Curve:
         return known and self.a * self.d + self.b >= 0
 
     def linearize(self, samples: Floats) -> Floats:
-        """Return the light of samples from 0 to 1."""
+        """Return the light of samples; that of a negative one mirrors that of its positive."""
+        sizes = np.abs(samples)
         with np.errstate(over="ignore"):
-            curved = np.maximum(self.a * samples + self.b, 0.0)
+            curved = np.maximum(self.a * sizes + self.b, 0.0)
             powers = np.where(curved > 0, curved**self.g, 0.0)
-        light: Floats = np.nan_to_num(np.where(samples < self.d, self.c * samples + self.f, powers + self.e))
-        return light
+        light: Floats = np.nan_to_num(np.where(sizes < self.d, self.c * sizes + self.f, powers + self.e))
+        return np.where(samples < 0, -light, light)
 
 
 def linearize_pq(samples: Floats) -> Floats:

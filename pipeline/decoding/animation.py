@@ -16,7 +16,9 @@ from pipeline.errors import ImageUndecodable
 FLAT_LEVELS = 8
 """A sample belongs to a flat frame within this distance from the median of its channel: codecs add a few levels."""
 FLAT_FRACTION = 0.99
-"""of the samples of each channel, in a flat frame: a dot, a logo in a corner or a progress bar is no picture"""
+MOST_STRAYS = 10_000
+"""A flat frame has this fraction of the samples of each channel near the median, and at most so many elsewhere: a dot
+or a progress bar is no picture, and 100 x 100 pixels on a large ground may be one."""
 MOST_FRAMES = 100
 MOST_PIXELS = 150_000_000
 """of all frames that are looked at, of which there are at least two"""
@@ -55,13 +57,14 @@ def is_flat(pixels: Image.Image, color: Color | None = None) -> bool:
     """Say whether a frame shows nothing but one color over white."""
     histogram = render_over_white(pixels, color).histogram()
     size = pixels.width * pixels.height
-    return all(_measure_flat_part(histogram[at : at + 256], size) >= FLAT_FRACTION for at in (0, 256, 512))
+    strays = max(_count_strays(histogram[at : at + 256], size) for at in (0, 256, 512))
+    return strays <= min((1 - FLAT_FRACTION) * size, MOST_STRAYS)
 
 
-def _measure_flat_part(levels: list[int], size: int) -> float:
-    """Return the fraction of samples that lie near the median."""
+def _count_strays(levels: list[int], size: int) -> int:
+    """Return how many samples do not lie near the median."""
     below, median = levels[0], 0
     while below * 2 < size:
         median += 1
         below += levels[median]
-    return sum(levels[max(0, median - FLAT_LEVELS) : median + FLAT_LEVELS + 1]) / size
+    return size - sum(levels[max(0, median - FLAT_LEVELS) : median + FLAT_LEVELS + 1])

@@ -16,7 +16,7 @@ from pipeline.decoding.orientation import read_exif_orientation
 from pipeline.decoding.pillow import convert_to_8_bit, open_file
 from pipeline.errors import ImageUndecodable
 from pipeline.heif.items import read_brands
-from pipeline.heif.properties import PictureProperties, hide_metadata, read_properties, read_track_properties
+from pipeline.heif.properties import PictureProperties, adapt_for_libavif, read_properties, read_track_properties
 
 _VIDEO_TRANSFERS = (1, 6, 14, 15)
 """code points that Chromium takes for sRGB's curve in a still picture"""
@@ -35,7 +35,7 @@ def read_avif(data: bytes) -> Frame:
     It is turned by `irot` and `imir`, never by EXIF. A cut file is not shown.
     """
     properties = read_properties(data)
-    with open_file(hide_metadata(data), "AVIF") as image:
+    with open_file(adapt_for_libavif(data), "AVIF") as image:
         orientation = read_exif_orientation(image.info.get("exif", b""))  # Pillow states `irot` and `imir` by it
         if read_brands(data)[0] == b"avis":
             return _read_animation(image, read_track_properties(data), orientation)

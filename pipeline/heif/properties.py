@@ -40,8 +40,14 @@ def read_track_properties(data: bytes) -> PictureProperties:
     return _collect([(kind, data[start:end]) for kind, start, end in list_boxes(data, 0)])
 
 
-def hide_metadata(data: bytes) -> bytes:
-    """Return the file with its EXIF under another type: browsers do not read it, and libavif refuses a broken one."""
+def adapt_for_libavif(data: bytes) -> bytes:
+    """Return the file as AVIF by its major brand, with its EXIF under another type.
+
+    Browsers ask for the brand among all, and do not read EXIF; Pillow asks for the major one, and libavif refuses a
+    file with broken EXIF.
+    """
+    if data[8:12] not in (b"avif", b"avis"):
+        data = data[:8] + b"avif" + data[12:]
     for kind, start, end in list_boxes(data, 0):
         if kind == b"meta" and (renamed := data[start:end].replace(b"Exif\0", b"skip\0")) != data[start:end]:
             return data[:start] + renamed + data[end:]

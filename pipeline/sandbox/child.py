@@ -20,7 +20,11 @@ START_DEADLINE_S = 60.0
 REUSED_MEMORY_BYTES = 64 * MEBI
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # By default glibc returns each large buffer to the kernel and requests it again: half of a photograph's decoding time.
-HEAP_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(64 * MEBI), "MALLOC_TRIM_THRESHOLD_": str(128 * MEBI)}
+HEAP_SETTINGS = {
+    "MALLOC_MMAP_THRESHOLD_": str(64 * MEBI),
+    "MALLOC_TRIM_THRESHOLD_": str(128 * MEBI),
+    "MALLOC_ARENA_MAX": "1",  # a second arena takes address space, and older glibc opens a file to count cores for it
+}
 # A process of several threads can neither enter a user namespace nor confine itself by Landlock.
 THREAD_SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 

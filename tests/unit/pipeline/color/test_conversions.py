@@ -5,7 +5,14 @@ from pipeline.color.coded import BT709, CodedColor, Primaries
 from pipeline.color.conversions import find_conversion
 from pipeline.color.curves import SRGB_CURVE, Curve
 from pipeline.color.icc import IccProfile
-from tests.support.image_files.icc import SRGB_COLUMNS, build_gray_profile, build_rgb_profile, write_gamma
+from tests.support.image_files.icc import (
+    P3_COLUMNS,
+    SRGB_COLUMNS,
+    build_gray_profile,
+    build_rgb_profile,
+    write_gamma,
+    write_parameters,
+)
 
 
 def test_a_color_is_decided_once() -> None:
@@ -41,3 +48,19 @@ def test_gray_pixels_become_three_channels() -> None:
     assert conversion is not None
     converted = conversion(Image.new("L", (3, 2), 128))
     assert (converted.mode, converted.size, converted.getpixel((0, 0))) == ("RGB", (3, 2), (188, 188, 188))
+
+
+def test_light_beyond_white_reaches_the_other_channels_as_in_chromium() -> None:
+    """Chromium clamps the light of channels that have curves of their own, unless the primaries are those of sRGB."""
+    gray = Image.new("RGB", (1, 1), (120, 120, 120))
+    usual, steep = write_gamma(2.2), write_parameters(1, 2.2, 250.0, 0.0)
+    converted = {}
+    for name, columns in (("p3", P3_COLUMNS), ("srgb", SRGB_COLUMNS)):
+        conversion = find_conversion(IccProfile(build_rgb_profile(columns, usual, steep, usual)), "RGB")
+        assert conversion is not None
+        converted[name] = np.asarray(conversion(gray))[0, 0].tolist()
+    assert 0 < converted["p3"][0] < 120
+    assert converted["p3"][1] >= 250
+    assert 0 < converted["p3"][2] < 120
+    assert abs(converted["srgb"][0] - 120) <= 2
+    assert converted["srgb"][1] == 255

@@ -31,3 +31,8 @@ def test_pq_reaches_203_nits_at_58_percent() -> None:
 
 def test_hlg_is_a_root_below_the_middle_and_logarithmic_above() -> None:
     np.testing.assert_allclose(linearize_hlg(np.array([0.0, 0.5, 0.75, 1.0])), [0, 1 / 12, 0.26496, 1.0], atol=1e-5)
+
+
+def test_a_curve_mirrors_negative_samples() -> None:
+    samples = np.array([0.0, 0.02, 0.5, 1.0])
+    np.testing.assert_allclose(SRGB_CURVE.linearize(-samples), -SRGB_CURVE.linearize(samples))

@@ -117,3 +117,10 @@ def test_lack_of_memory_is_no_broken_frame() -> None:
 def test_a_file_without_frames_is_undecodable() -> None:
     with pytest.raises(ImageUndecodable, match="no frame"):
         choose_frame([])
+
+
+def test_a_small_picture_on_a_large_ground_is_a_picture() -> None:
+    for side, flat in ((100, True), (101, False)):
+        ground = Image.new("RGB", (2000, 2000), "white")
+        ground.paste((0, 0, 0), (0, 0, side, side))
+        assert is_flat(ground) == flat

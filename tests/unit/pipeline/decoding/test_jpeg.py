@@ -260,3 +260,11 @@ FIRST, SECOND = build_part(1, 2, PROFILE[:120]), build_part(2, 2, PROFILE[120:])
 )
 def test_a_profile_is_joined_by_the_numbers_of_its_parts(segments: list[bytes], profile: bytes | None) -> None:
     assert read(insert(*segments)).color == (IccProfile(profile) if profile else None)
+
+
+@pytest.mark.parametrize("body", [b"JFIF", b"JFIF\0", b"JFIF\0\1"])
+def test_a_segment_of_jfif_or_adobe_that_is_too_short_is_ignored(body: bytes) -> None:
+    adobe = b"Adobe" + body[5:]
+    frame = read(insert(build_segment(0xE0, body), build_segment(0xEE, adobe)))
+    assert (to_array(frame) == to_array(read(encode()))).all()
+    assert not frame.repaired

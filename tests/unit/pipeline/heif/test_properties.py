@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from pipeline.heif.properties import hide_metadata, read_properties, read_track_properties
+from pipeline.heif.properties import adapt_for_libavif, read_properties, read_track_properties
 from tests.support.image_files.heic import PRIMARY_IS_FIRST, build_box, build_brands, build_item_types, build_meta
 
 NCLX = build_box(b"colr", b"nclx", b"\0\1\0\2")
@@ -54,6 +54,11 @@ def test_the_properties_of_a_track() -> None:
 
 def test_metadata_is_hidden() -> None:
     data = build_brands(b"avif") + build_meta(build_item_types(b"av01", b"Exif")) + build_box(b"mdat", b"Exif\0")
-    hidden = hide_metadata(data)
+    hidden = adapt_for_libavif(data)
     assert (len(hidden), hidden.count(b"Exif"), hidden[-5:]) == (len(data), 1, b"Exif\0")
-    assert hide_metadata(hidden) is hidden
+    assert adapt_for_libavif(hidden) is hidden
+
+
+def test_a_file_is_avif_by_any_of_its_brands() -> None:
+    assert adapt_for_libavif(build_brands(b"miaf", b"avif"))[8:12] == b"avif"
+    assert adapt_for_libavif(build_brands(b"avis", b"avif"))[8:12] == b"avis"
