@@ -3,10 +3,10 @@
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 import numpy as np
 
+from pipeline.color.bands import SRGB_SAMPLES
 from pipeline.color.coded import find_coded_color
 from pipeline.color.icc import IccProfile
 from pipeline.color.srgb import Color
@@ -119,7 +119,7 @@ class JxlDecoder:
         """Bring linear light of 16 bits to sRGB's transfer function: its 8 bits would lose the shadows."""
         encoded = np.empty(picture.shape, np.uint8)
         for row, light in zip(encoded, picture, strict=True):  # numpy takes 8 bytes for each index
-            row[:] = _tabulate_srgb()[light]
+            row[:] = SRGB_SAMPLES[light]
         if self.info.alpha_bits:
             encoded[:, :, -1] = picture[:, :, -1] >> 8
         return encoded
@@ -152,11 +152,3 @@ class JxlDecoder:
         if status not in events:
             raise JxlFailed("it is cut short" if status == Status.NEED_MORE_INPUT else "it is broken")
         return Status(status)
-
-
-@cache
-def _tabulate_srgb() -> Picture:
-    """Return sRGB's sample of each linear sample of 16 bits. Source: IEC 61966-2-1."""
-    light = np.arange(65536) / 65535
-    encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray((encoded * 255).round().astype(np.uint8))

@@ -116,7 +116,9 @@ class StoreSettings(Section):
     """allow-list, comma-separated: an event that names another bucket is dead-lettered without a request"""
     max_image_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 32 * 1024 * 1024
     """a larger object is dead-lettered as image_too_large"""
-    max_image_pixels: Annotated[int, Field(ge=4096, le=1_000_000_000)] = 50_000_000
+    max_image_pixels: Annotated[int, Field(ge=4096, le=1_000_000_000)] = (
+        51_000_000  # the 50-megapixel sensors of phones have up to 8,192 x 6,144
+    )
     """a larger image is dead-lettered as image_too_large"""
     total_timeout_s: Seconds = 30.0
     """deadline of one fetch, first byte to last"""
