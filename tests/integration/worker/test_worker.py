@@ -111,7 +111,7 @@ def big(width: int, height: int) -> bytes:
     [
         ("empty", b"", "image_undecodable", "decode"),
         ("text", b"this is no image", "image_refused", "decode"),
-        ("cut", encode_image(build_noise(200, 200), "PNG")[:2000], "image_undecodable", "decode"),
+        ("cut", encode_image(build_noise(200, 200), "PNG")[:50], "image_undecodable", "decode"),
         ("bomb", big(20000, 20000), "image_too_large", "decode"),
         ("heavy", b"\x89PNG" + bytes(33 * 1024 * 1024), "image_too_large", "fetch"),
     ],

@@ -189,7 +189,7 @@ async def test_a_bug_in_the_reading_costs_one_record(store: FakeStore, broker: F
 
 
 async def test_a_broken_image_is_a_dead_letter_of_its_own_code(store: FakeStore, broker: FakeBroker) -> None:
-    store.s3.put(BUCKET, "cut.png", PNG[:500])
+    store.s3.put(BUCKET, "cut.png", PNG[:50])
     outcome = await build(store, broker).handle(build_record({**URL, "url": f"s3://{BUCKET}/cut.png"}))
     assert outcome == Outcome((ImageUndecodable("").code,))
     assert read_codes(broker) == [(b"image_undecodable", b"decode")]

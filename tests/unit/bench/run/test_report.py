@@ -21,6 +21,8 @@ CONTRACT = (
     "own_cpu_ms_12mp",
     "events_per_s_12mp",
     "own_cpu_ms_48mp",
+    "decode_ms_jpeg_12mp_over_pillow",
+    "decode_ms_png_2mp_over_pillow",
     "worker_over_server_client",
     "worker_over_offline_batch",
     "recovery_s_384",

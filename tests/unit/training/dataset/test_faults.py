@@ -42,7 +42,7 @@ def test_faults_are_counted_by_reason_and_none_is_passed_over(tmp_path: Path) ->
         LabeledImage(file="cut.png", label=R),
     ]
     (tmp_path / "text.png").write_text("hello")
-    (tmp_path / "cut.png").write_bytes((tmp_path / "wide.png").read_bytes()[:900])
+    (tmp_path / "cut.png").write_bytes((tmp_path / "wide.png").read_bytes()[:50])
     checking = faults.open_checked(tmp_path, entries)
     assert next(checking)[0].file == "a.png"
     with pytest.raises(BadSettings) as refused:
