@@ -237,7 +237,7 @@ def _batches(ground: Ground) -> Iterator[HostileEvent]:
     many = {"Records": [message | {"body": json.dumps({"Records": [entry] * 51})}] * 2}
     yield told("batch-102", "more images than a record may name, in two messages", many, MALFORMED)
     yield told("batch-broken-101", "one letter instead of a hundred thousand", [0] * 100_000, MALFORMED)
-    for count, expected in (1000, ()), (30_000, MALFORMED):
+    for count, expected in (1000, ()), (20_000, MALFORMED):
         ignored = {"Records": [{"eventName": "ObjectRemoved:Delete"}] * count}
         yield told(f"batch-ignored-{count}", "more entries than a record may hold", ignored, expected)
 
