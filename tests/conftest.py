@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no en
     from tests.support.servers.chromium import Chromium
     from tests.support.servers.services import KafkaForTests, S3ForTests, VersityGw
 
-pytest_plugins = ["tests.support.scheduling", "tests.support.timing"]
+pytest_plugins = ["tests.support.coverage_of_workers", "tests.support.scheduling", "tests.support.timing"]
 Service = TypeVar("Service")
 
 _BUILD_TIMEOUT_S = 1200  # the first test that uses versitygw builds it

@@ -1,6 +1,9 @@
 """The tools of whoever works on the code: one version each, one way to run them, and what `make test` prints."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -114,3 +117,29 @@ def test_what_was_combined_before_stays(tmp_path: Path) -> None:
         combined = combine_data(Coverage(data_file=str(tmp_path / "data"), data_suffix=True, config_file=False))
     assert combined.get_data().measured_files() == {"/1.py", "/2.py"}
     assert combine_data(combined).get_data().measured_files() == {"/1.py", "/2.py"}
+
+
+def test_a_worker_of_pytest_that_is_killed_at_its_exit_has_saved_its_coverage(tmp_path: Path) -> None:
+    (tmp_path / "measured.py").write_text("def double(number):\n    return 2 * number\n")
+    (tmp_path / "test_it.py").write_text(
+        "import atexit, os\nfrom measured import double\n\n"
+        "def test_it():\n    assert double(2) == 4\n    atexit.register(os._exit, 0)\n"
+    )
+    (tmp_path / "coveragerc").write_text(
+        f"[run]\nparallel = true\npatch = subprocess\ndata_file = {tmp_path / 'data'}\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "PYTEST"))}
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "coverage", "run", "--rcfile", "coveragerc", "-m", "pytest", "-n", "1"),
+            *("-p", "tests.support.coverage_of_workers", "-p", "no:cacheprovider", "test_it.py"),
+        ],
+        cwd=tmp_path,
+        env=clean | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    combined = combine_data(Coverage(data_file=str(data), data_suffix=True, config_file=False))
+    assert combined.get_data().lines(str(tmp_path / "measured.py")) == [1, 2]
