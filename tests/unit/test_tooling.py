@@ -125,9 +125,8 @@ def test_a_worker_of_pytest_that_is_killed_at_its_exit_has_saved_its_coverage(tm
         "import atexit, os\nfrom measured import double\n\n"
         "def test_it():\n    assert double(2) == 4\n    atexit.register(os._exit, 0)\n"
     )
-    (tmp_path / "coveragerc").write_text(
-        f"[run]\nparallel = true\npatch = subprocess\ndata_file = {tmp_path / 'data'}\n"
-    )
+    data = tmp_path / "data"
+    (tmp_path / "coveragerc").write_text(f"[run]\nparallel = true\npatch = subprocess\ndata_file = {data}\n")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "PYTEST"))}
     run = subprocess.run(
         [
