@@ -22,7 +22,7 @@ def _build_i_acc(predictions: Sequence[Prediction]) -> Statistic:
 
 
 def _build_c_cases(predictions: Sequence[Prediction]) -> Statistic:
-    return resampling.build_mean(metrics.mark_changed(predictions))
+    return resampling.build_mean(metrics.mark_changed(predictions), among=metrics.mark_parsed(predictions))
 
 
 def _build_boxes(predictions: Sequence[Prediction]) -> Statistic:

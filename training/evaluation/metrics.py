@@ -1,6 +1,7 @@
 """The paper's metrics of a set of predictions, each with a 95 % bootstrap interval, and the bound on a view's judge.
 
-Every image counts in every metric: an answer that could not be read is wrong, never left out.
+An answer that could not be read is wrong, never left out, except that C-Cases and C-Acc are about images with both
+answers: what Query 2 did not say, it did not change.
 Source: paper section 4.1; equations 2 and 3.
 """
 
@@ -56,7 +57,7 @@ def compute_metrics(predictions: Sequence[Prediction], *, prevalence: float | No
     """Return the metrics of one pass; precision is stated for `prevalence`, or for the set's own share when None."""
     first = mark_right([prediction.scan_verdict for prediction in predictions], predictions)
     second = mark_right([prediction.check_verdict for prediction in predictions], predictions)
-    changed, generated = mark_changed(predictions), mark_generated(predictions)
+    changed, parsed, generated = mark_changed(predictions), mark_parsed(predictions), mark_generated(predictions)
     # Images of one class cannot be reweighted, so that precision is then stated for their own share alone.
     own_share = float(generated.mean())
     share = own_share if prevalence is None or own_share in (0, 1) else prevalence
@@ -67,7 +68,7 @@ def compute_metrics(predictions: Sequence[Prediction], *, prevalence: float | No
         "i_acc": resampling.estimate_mean(first),
         "zoom_gain": resampling.estimate_mean(second - first),
         "c_acc": resampling.estimate_mean(second, among=changed),
-        "c_cases": resampling.estimate_mean(changed),
+        "c_cases": resampling.estimate_mean(changed, among=parsed),
         "identity_gap": measure_identity_gap(predictions),
         "iou": measure_overlap(iou_of_regions, predictions),
         "iou_recall": measure_overlap(iou_recall, predictions),
@@ -77,7 +78,7 @@ def compute_metrics(predictions: Sequence[Prediction], *, prevalence: float | No
         "balanced_acc": resampling.estimate_metric(lambda weights: (tpr(weights) + tnr(weights)) / 2, images=count),
         "precision": measure_precision(predictions, share),
         "prevalence": Metric(share, None, None, count),
-        "unparsed": resampling.estimate_mean(np.array([not prediction.parsed for prediction in predictions], float)),
+        "unparsed": resampling.estimate_mean(1 - parsed),
         "boxes": resampling.estimate_mean(np.array([len(prediction.regions) for prediction in predictions], float)),
     }
 
@@ -190,8 +191,13 @@ def mark_right(verdicts: Iterable[Verdict | None], predictions: Sequence[Predict
 
 
 def mark_changed(predictions: Sequence[Prediction]) -> Floats:
-    """Return 1 where Query 2 changed the verdict, else 0."""
-    return np.array([prediction.scan_verdict is not prediction.check_verdict for prediction in predictions], float)
+    """Return 1 where both answers could be read and Query 2 changed the verdict, else 0."""
+    return np.array([p.parsed and p.scan_verdict is not p.check_verdict for p in predictions], float)
+
+
+def mark_parsed(predictions: Sequence[Prediction]) -> Floats:
+    """Return 1 where both answers could be read, else 0."""
+    return np.array([prediction.parsed for prediction in predictions], float)
 
 
 def mark_generated(predictions: Sequence[Prediction]) -> Floats:

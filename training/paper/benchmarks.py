@@ -18,7 +18,7 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.evaluation.samples import SEED, LazySamples, Sample, open_image
 
-GENIMAGE = "<Generator>/val/{ai,nature}/ with images"
+GENIMAGE = "<Generator>/val/{ai,nature}/ with images, or as its archives unpack <Generator>/<archive>/val/{ai,nature}/"
 MMFR = "evaluation_sets/<generator>/{0_real,1_fake}/ with images, and <generator>_reasoning.json beside or in it"
 SYNTHSCARS = (
     "test/images/ and test/annoations/test.json (spelled so; annotations/ is read too), whose entries have file_name, "
@@ -44,8 +44,9 @@ def list_genimage(directory: Path, count: int) -> list[BenchmarkImage]:
     """
     groups = []
     for generator in _list_folders(directory, GENIMAGE):
+        validation = _locate_validation(generator)
         for folder, label in (("ai", Verdict.GENERATED), ("nature", Verdict.REAL)):
-            files = _list_files(generator / "val" / folder, GENIMAGE)
+            files = _list_files(validation / folder, GENIMAGE)
             groups.append([BenchmarkImage(file, label, generator.name) for file in files])
     return _draw_evenly(groups, count)
 
@@ -100,15 +101,28 @@ LOADERS: Mapping[str, Callable[[Path, int], list[BenchmarkImage]]] = {
 }
 
 
+def _locate_validation(generator: Path) -> Path:
+    """Return the folder of validation images, which the archives have one level deeper. Raises: BadSettings."""
+    direct = generator / "val"
+    deeper = [direct] if direct.is_dir() else sorted(path for path in generator.glob("*/val") if path.is_dir())
+    if len(deeper) != 1:
+        raise _describe_layout(direct, GENIMAGE)
+    return deeper[0]
+
+
 def _list_folders(directory: Path, expected: str) -> list[Path]:
-    found = sorted(path for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
+    """List the folders, without those that unpacking leaves. Raises: BadSettings when there are none."""
+    paths = directory.iterdir() if directory.is_dir() else ()
+    found = sorted(path for path in paths if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
     if not found:
         raise _describe_layout(directory, expected)
     return found
 
 
 def _list_files(folder: Path, expected: str) -> list[Path]:
-    found = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    """List the images, without the notes that macOS puts beside each. Raises: BadSettings when there are none."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = sorted(f for f in paths if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
     if not found:
         raise _describe_layout(folder, expected)
     return found

@@ -46,6 +46,22 @@ def test_genimage_is_drawn_evenly_from_validation_folders(tmp_path: Path) -> Non
     ]
 
 
+def test_genimage_is_read_as_its_archives_unpack(tmp_path: Path) -> None:
+    for generator, archive in (("ADM", "imagenet_ai_0508_adm"), ("BigGAN", "imagenet_ai_0419_biggan")):
+        for folder in ("ai", "nature"):
+            picture(tmp_path / generator / archive / "val" / folder / "1.JPEG", 1)
+            picture(tmp_path / generator / archive / "train" / folder / "2.JPEG", 200)
+            picture(tmp_path / generator / archive / "val" / folder / "._1.JPEG")
+    picture(tmp_path / "__MACOSX" / "ADM" / "._note.png")
+    drawn = load(benchmarks.list_genimage(tmp_path, 8))
+    assert Counter((sample.source, sample.label) for sample in drawn) == {
+        (source, label): 1 for source in ("ADM", "BigGAN") for label in (R, G)
+    }
+    picture(tmp_path / "ADM" / "another" / "val" / "ai" / "1.png")
+    with pytest.raises(BadSettings, match=r"ADM/val is not laid out as published: .*<Generator>/<archive>/val/"):
+        benchmarks.list_genimage(tmp_path, 8)
+
+
 def test_a_small_generator_does_not_limit_the_others(tmp_path: Path) -> None:
     drawn = benchmarks.list_genimage(genimage(tmp_path), 1000)
     assert Counter(sample.source for sample in drawn) == {"ADM": 6, "Midjourney": 18}
