@@ -31,6 +31,14 @@ class TrainSettings(BaseSettings):
     """processes that draw scenes"""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
     """images that an evaluation or a build has in flight at once"""
+    tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] = 1
+    """GPUs that share the model of an evaluation; must divide its attention heads"""
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """share of each GPU's memory that an evaluation's engine may take"""
+    max_model_len: Annotated[int, Field(ge=256, le=131072)] = 4096
+    """tokens of an evaluation's longest query with its answer; less leaves more memory for queries at once"""
+    max_num_seqs: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """queries that an evaluation's engine computes at once; empty for as many as concurrency"""
     explain_url: str = ""
     """OpenAI-compatible endpoint that explains images whose label it is told (https://host/v1)"""
     explain_key: SecretStr = SecretStr("")

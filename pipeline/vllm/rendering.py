@@ -59,8 +59,9 @@ class Renderer:
         needed = len(self.render_prompt(query)) + pads + query.max_tokens
         if needed > self.max_model_len:
             raise BadSettings(
-                f"ZOOMIN_ENGINE__MAX_MODEL_LEN: {self.max_model_len} tokens do not hold the view, {card.max_crops} "
-                f"crops, the text and the answer; allow {needed} where the checkpoint can, or fewer or smaller crops"
+                f"ZOOMIN_ENGINE__MAX_MODEL_LEN (of zoomin-train: ZOOMIN_TRAIN_MAX_MODEL_LEN): {self.max_model_len} "
+                f"tokens do not hold the view, {card.max_crops} crops, the text and the answer; allow {needed} where "
+                "the checkpoint can, or fewer or smaller crops"
             )
 
 

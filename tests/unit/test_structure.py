@@ -23,7 +23,7 @@ def name_rooms(package: str, names: str) -> frozenset[str]:
 # Each room with the rooms that it may import besides itself. The root of `worker` is its top, that of the others their
 # ground: `__main__` loads a verb by its name.
 _GROUND = name_rooms("training", "root common qwen dataset")
-_EVALUATION = _GROUND | name_rooms("training", "synthetic")
+_EVALUATION = _GROUND | name_rooms("training", "synthetic engine")
 _TRAINING = _EVALUATION | name_rooms("training", "annotation evaluation runs")
 _WORKER = name_rooms("worker", "common observe kafka storage sampling serving")
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
@@ -56,6 +56,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/common": name_rooms("training", "root"),
     "training/qwen": name_rooms("training", "root common"),
     "training/dataset": name_rooms("training", "root common"),
+    "training/engine": _GROUND,
     "training/synthetic": _GROUND,
     "training/annotation": _GROUND,
     "training/labeling": _GROUND,
@@ -129,7 +130,7 @@ TESTED_ELSEWHERE = {
     "training/annotation/endpoint.py": "tests/integration/training/test_build.py",
     "training/annotation/annotator.py": "tests/integration/training/test_build.py",
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
-    "training/evaluation/engine.py": "tests/integration/training/test_ablation_rows.py",
+    "training/engine/run.py": "tests/integration/training/test_ablation_rows.py",
     # A whole training.
     "training/tiny_model/tiny.py": "tests/integration/training/test_tiny_model.py",
     "training/gpu_check/serving.py": "tests/integration/training/test_gpu_check.py",

@@ -16,11 +16,10 @@ from pathlib import Path
 from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from training.annotation import journal
 from training.annotation.annotator import Annotation, Annotator
 from training.annotation.endpoint import Endpoint, Spent, VisionChat
-from training.annotation.journal import Journal
 from training.annotation.purification import Fate
+from training.common.journal import Journal
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
 from training.dataset import duplicates, faults, manifest, old_sets, sources, splits
@@ -29,6 +28,7 @@ from training.dataset.labeled_image import Explanations, LabeledImage, Split
 from training.dataset.left_out import LeftOut, count_reasons, write_left_out
 
 DUPLICATE = "duplicate"
+JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def build(plan: BuildPlan) -> Built:
     left_out += repeated
     write_left_out(plan.out, left_out)
     refuse_unfit(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
-    with Journal(plan.out / journal.NAME) as answers:
+    with Journal(plan.out / JOURNAL) as answers:
         annotated, failed, spent = asyncio.run(annotate_all(plan, framed, answers))
     left_out += failed
     framed = [frame for frame in framed if frame.provenance.sha256 in annotated]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from pipeline import images
 from pipeline.errors import AnswerUnreadable, BadSettings, GenerationFailed, InferenceTimeout, ZoomInError
-from training.annotation.journal import Journal, build_key
+from training.common.journal import Journal, build_key
 from training.errors import EndpointDead, EndpointUnavailable, RateLimited
 
 if TYPE_CHECKING:

@@ -2,24 +2,15 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from training.grpo.profiles import parse_weights
+from training.runs.profile_choice import ProfileChoice
 from training.runs.profiles import ProfileField, ProfileName, TrainingProfile
-from training.runs.run_file import RunFile, read_run_file
+from training.runs.run_file import read_run_file
 
 DEFAULT_PROFILE: ProfileName = "paper"
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileChoice:
-    """The profile that a command line chooses, the values that it changes, and the run file that changes others."""
-
-    name: ProfileName
-    changes: Mapping[str, Any]
-    file: RunFile
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from training.cli import answers
 from training.cli.numbers import parse_fraction, parse_positive
 from training.settings import TrainSettings
 
@@ -36,12 +37,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="share of wrong verdicts among those not marked uncertain (default 0.02)",
     )
+    answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.dataset.labeled_image import Split
+    from training.engine.run import prepare_engine
     from training.evaluation import calibrate, calibration_report, evaluate, jobs, samples
     from training.reports import model_card
 
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     for half in (fitted, checked):
         calibrate.refuse_too_few([sample.label for sample in half], f"the images of one half of {len(drawn)}")
     halves = [(half, {name: evaluate.Pass()}) for name, half in (("fitted", fitted), ("checked", checked))]
-    predictions, _ = jobs.predict_jobs(checkpoint, halves, settings.concurrency)
+    predictions, _ = jobs.predict_jobs(checkpoint, halves, prepare_engine(checkpoint, settings, fresh=args.fresh))
     card = calibrate.fit_card(predictions["fitted"], checkpoint.card, prevalence=args.prevalence, risk=args.risk)
     before, after = calibrate.compare_calibrations(
         predictions["checked"], checkpoint.card, card, prevalence=args.prevalence

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from training.cli import answers
 from training.cli.numbers import parse_fraction, parse_positive
 from training.settings import TrainSettings
 
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="also on N frames of the real photographs there, half of them with the scenes' artifacts planted",
     )
+    answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument(
         "--write-card", action="store_true", help="write the figures into MODEL's zoomin.json and README.md"
@@ -44,10 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.common import resampling
+    from training.engine.run import prepare_engine
     from training.evaluation import jobs, summary
     from training.reports import model_card
 
     checkpoint = Checkpoint.read(args.model)
+    setup = prepare_engine(checkpoint, settings, fresh=args.fresh)
     collected = jobs.collect_jobs(
         args.data,
         args.count,
@@ -55,7 +59,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         photographs=args.photographs,
         workers=settings.workers,
     )
-    predictions, version = jobs.predict_jobs(checkpoint, collected, settings.concurrency)
+    predictions, version = jobs.predict_jobs(checkpoint, collected, setup)
     metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
     if args.write_card:
         options = args.model.name + (f" --data {args.data.name}" if args.data else "")  # no path of this machine

@@ -40,9 +40,9 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     del settings
     from rich.console import Console
 
+    from training.common.machine import Machine
     from training.gpu_check import report
     from training.gpu_check import run as gpu_run
-    from training.gpu_check.machine import Machine
     from training.gpu_check.plan import build_plan
     from training.gpu_check.rows import CheckRow
 

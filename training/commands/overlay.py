@@ -5,6 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+from training.cli import answers
 from training.cli.numbers import parse_positive
 from training.settings import TrainSettings
 
@@ -18,18 +19,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
     parser.add_argument("--count", type=parse_positive, default=200, metavar="N", help="images (default 200)")
+    answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
+    from training.engine.run import prepare_engine, run_on_engine
     from training.evaluation import overlay, samples
-    from training.evaluation.engine import run_on_engine
 
     checkpoint = Checkpoint.read(args.model)
+    setup = prepare_engine(checkpoint, settings, fresh=args.fresh)
     drawn = samples.load_samples(args.data, args.count, settings.workers)
     predict = partial(overlay.predict_overlays, drawn, concurrency=settings.concurrency)
-    verdicts = run_on_engine(checkpoint, settings.concurrency, predict)
+    verdicts = run_on_engine(checkpoint, setup, predict)
     acc, effects = overlay.measure_effects(drawn, verdicts)
     reads = overlay.can_read(checkpoint.path)
     print(overlay.format_effects(acc, effects, reads=reads))

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from training.cli import answers
 from training.cli.numbers import parse_positive
-from training.paper.ablation_options import AblationOptions, add_ablation_options
+from training.paper.ablation_options import AblationOptions, add_ablation_options, read_records
 from training.paper.reported import BENCHMARKS
 from training.settings import TrainSettings
 
@@ -42,14 +43,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="the training set: what it holds of those is left out, and others are drawn in its place",
     )
+    answers.add_fresh(parser)
     add_ablation_options(parser)
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
-    from training.paper import ablation_results, latency, measurements, paper_report, report_sets
+    from training.common.machine import Machine
+    from training.engine.run import prepare_engine
+    from training.paper import ablation_records, ablation_results, measurements, paper_report, report_sets
 
     checkpoint = Checkpoint.read(args.model)
+    setup = prepare_engine(checkpoint, settings, args.out / "answers", fresh=args.fresh)
+    recorded = ablation_records.read_recorded_rows(read_records(args), checkpoint, setup.options)
     file = args.model.resolve().parent / ablation_results.NAME
     ablation_results.read_results(file)  # a file that cannot be read is refused before anything starts
     options = report_sets.SetOptions(
@@ -61,12 +67,13 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         training_set=args.trained_on,
     )
     sets = report_sets.collect_sets(options, settings.workers)
+    ablation_records.record_rows(recorded, sets.samples, setup, file)
     if args.train is not None:
         from training.paper import ablation_rows  # it imports the trainers, which take seconds to load
 
-        ablation_rows.run_ablations(AblationOptions.build(args), settings, sets.samples, file)
+        ablation_rows.run_ablations(AblationOptions.build(args), settings, sets.samples, setup, file)
     results = ablation_results.read_results(file)
-    measured = measurements.measure_on_engine(checkpoint, sets, settings.concurrency)
-    machine = latency.describe_machine(settings.threads)
+    measured = measurements.measure_on_engine(checkpoint, sets, setup)
+    machine = Machine.read().describe(used=setup.options.tensor_parallel_size, threads=settings.threads)
     print(paper_report.write_paper_report(args.out, checkpoint, sets, measured, results, machine=machine))
     return 0

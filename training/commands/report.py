@@ -5,6 +5,7 @@ import asyncio
 import json
 from pathlib import Path
 
+from training.cli import answers
 from training.cli.numbers import parse_positive
 from training.settings import TrainSettings
 
@@ -26,18 +27,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
     parser.add_argument("--count", type=parse_positive, default=400, metavar="N", help="images (default 400)")
+    answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
+    from training.engine.run import prepare_engine
     from training.evaluation import samples
     from training.reports import comparison_report, examples, page
 
     a, b = Checkpoint.read(args.a), Checkpoint.read(args.b)
+    setups = [(model, prepare_engine(model, settings, args.out / "answers", fresh=args.fresh)) for model in (a, b)]
     drawn = samples.load_samples(args.data, args.count, settings.workers)
     title = args.data.resolve().name if args.data else "held-out scenes"
-    by_a, by_b = (comparison_report.predict_with(checkpoint, drawn, settings.concurrency) for checkpoint in (a, b))
+    by_a, by_b = (comparison_report.predict_with(model, drawn, setup) for model, setup in setups)
     pairs = asyncio.run(examples.draw_pairs(drawn, by_a, by_b))
     numbers = comparison_report.build_comparison(by_a, by_b, drawn, title=title)
     numbers["galleries"] = {kind: [pair.number for pair in pairs if pair.kind == kind] for kind in examples.DIFFERENCES}

@@ -93,6 +93,7 @@ def _run_to_the_end(args: argparse.Namespace, settings: TrainSettings) -> int:
 def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSettings) -> int:
     """Measure every stage, and write the checkpoint with its cards and the seed's results."""
     from pipeline.checkpoint import Checkpoint
+    from training.engine.run import build_setup
     from training.evaluation import jobs, samples, summary
     from training.evaluation.samples import HELD_OUT
     from training.reports import model_card, stages
@@ -102,7 +103,7 @@ def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSett
     predictions, engine = record.predict_stages(
         stage_chain,
         lambda: samples.draw_held_out(stage_chain.sizes.measured_on, settings.workers),
-        lambda checkpoint, planned: jobs.predict_jobs(checkpoint, planned, settings.concurrency),
+        lambda checkpoint, planned: jobs.predict_jobs(checkpoint, planned, build_setup(settings)),
     )
     seed_result = record.build_record(stage_chain, predictions, commit=provenance.read_commit(provenance.CHECKOUT))
     if not args.trial:

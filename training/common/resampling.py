@@ -6,7 +6,7 @@ Shapes: weights are [resamples, images]; a statistic returns [resamples], NaN wh
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -79,13 +79,13 @@ def divide(part: Floats, whole: Floats) -> Floats:
 
 def convert_to_json(metrics: Mapping[str, Metric]) -> dict[str, dict[str, float | int | None]]:
     """Convert each metric to value, low, high and n, rounded to four digits."""
+    return {name: asdict(metric) for name, metric in round_metrics(metrics).items()}
+
+
+def round_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Round values and bounds to four digits."""
     return {
-        name: {
-            "value": _round(metric.value),
-            "low": _round(metric.low),
-            "high": _round(metric.high),
-            "n": metric.n,
-        }
+        name: Metric(_round(metric.value), _round(metric.low), _round(metric.high), metric.n)
         for name, metric in metrics.items()
     }
 

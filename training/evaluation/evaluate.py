@@ -13,52 +13,18 @@ from dataclasses import dataclass, replace
 
 from pipeline import geometry
 from pipeline.checkpoint import CheckpointCard
-from pipeline.engine import Answer, Query, VisionEngine
+from pipeline.engine import VisionEngine
 from pipeline.errors import TransientError
 from pipeline.local_image import LocalImage
 from pipeline.verdict import Inspection
 from pipeline.zoomin import inspect
 from training.common.progress import Progress
+from training.engine.caching import CachingEngine, LimitedEngine
 from training.evaluation import boxes, one_turn
 from training.evaluation.metrics import Prediction
 from training.evaluation.one_turn import OneTurn
 from training.evaluation.perturbations import PERTURBATIONS, Perturb
 from training.evaluation.samples import Sample
-
-
-class CachingEngine:
-    """An engine that answers a repeated query from its cache, also after the engine behind it is closed."""
-
-    def __init__(self, engine: VisionEngine) -> None:
-        self._engine = engine
-        self._answers: dict[tuple[str, ...], asyncio.Task[Answer]] = {}
-
-    @property
-    def card(self) -> CheckpointCard:
-        return self._engine.card
-
-    async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        content = (part if isinstance(part, str) else part.sha256 for part in query.content)
-        key = (str(temperature), query.instructions, *content)
-        if key not in self._answers:
-            self._answers[key] = asyncio.create_task(self._engine.ask(query, temperature=temperature))
-        return await self._answers[key]
-
-
-class LimitedEngine:
-    """An engine that gets at most `queries` at once: waiting in its own queue would count against its deadline."""
-
-    def __init__(self, engine: VisionEngine, queries: int) -> None:
-        self._engine = engine
-        self._slots = asyncio.Semaphore(queries)
-
-    @property
-    def card(self) -> CheckpointCard:
-        return self._engine.card
-
-    async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
-        async with self._slots:
-            return await self._engine.ask(query, temperature=temperature)
 
 
 def _choose_own(_sample: Sample) -> geometry.RegionChooser:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
+from training.engine.run import EngineSetup, run_on_engine
+from training.engine.stored_answers import VersionedEngine
 from training.evaluation import evaluate, samples, summary
-from training.evaluation.engine import VersionedEngine, run_on_engine
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
@@ -36,14 +37,14 @@ def collect_jobs(
 
 
 def predict_jobs(
-    checkpoint: Checkpoint, jobs: Sequence[Job], concurrency: int
+    checkpoint: Checkpoint, jobs: Sequence[Job], setup: EngineSetup
 ) -> tuple[dict[str, list[Prediction]], str]:
     """Return the predictions of every pass by its name, and the version of the engine that made them."""
 
     async def predict_all(engine: VersionedEngine) -> tuple[dict[str, list[Prediction]], str]:
         predictions: dict[str, list[Prediction]] = {}
         for samples_of_job, passes in jobs:
-            predictions |= await evaluate.predict(samples_of_job, engine, concurrency=concurrency, passes=passes)
+            predictions |= await evaluate.predict(samples_of_job, engine, concurrency=setup.concurrency, passes=passes)
         return predictions, engine.version
 
-    return run_on_engine(checkpoint, concurrency, predict_all)
+    return run_on_engine(checkpoint, setup, predict_all)

@@ -1,32 +1,17 @@
-"""Describe the devices of this machine and measure the memory that child processes take on them."""
+"""Refuse a machine without GPUs, and measure the memory that child processes take on its devices."""
 
 import subprocess
 import threading
-from dataclasses import dataclass
 from typing import Self
 
 import psutil
 import torch
 
 from pipeline.errors import BadSettings
+from training.common.machine import Machine
 
 POLL_INTERVAL_S = 0.5
 MEBI = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """`devices` are the names of the GPUs; `memory_gib` is that of the smallest."""
-
-    devices: tuple[str, ...]
-    memory_gib: float
-
-    @classmethod
-    def read(cls) -> Self:
-        """Read the GPUs that torch sees; nothing is started on them."""
-        found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-        smallest = min((device.total_memory for device in found), default=0)
-        return cls(tuple(device.name for device in found), round(smallest / 2**30, 1))
 
 
 def refuse_missing_gpu(machine: Machine) -> None:

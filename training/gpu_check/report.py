@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.gpu_check.machine import Machine
+from training.common.machine import Machine
 from training.gpu_check.plan import CheckPlan
 from training.gpu_check.rows import CheckRow
 

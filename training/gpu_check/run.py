@@ -5,12 +5,18 @@ import time
 from collections.abc import Callable, Mapping
 
 from pipeline.checkpoint import CheckpointCard
+from pipeline.errors import BadSettings
+from training.common.machine import GIB, Machine
+from training.dry_run import grpo_memory, sft_memory
+from training.dry_run.gpus import Gpus, Placement
+from training.dry_run.shape import ModelShape
+from training.dry_run.step_memory import MemoryPlan
 from training.gpu_check import dummy_checkpoint, machine, serving, training_steps
-from training.gpu_check.machine import Machine, MemoryMeter
+from training.gpu_check.machine import MemoryMeter
 from training.gpu_check.plan import CheckPlan
 from training.gpu_check.rows import CheckRow, Report
+from training.grpo.profiles import resolve_grpo_profile
 from training.qwen import sizes
-from training.sft import memory
 from training.sft.profiles import resolve_sft_profile
 
 SPREAD = 2
@@ -72,22 +78,36 @@ def _serve_spread(plan: CheckPlan, here: Machine, report: Report, seconds: float
 
 
 def _fine_tune(plan: CheckPlan, here: Machine, report: Report, seconds: float) -> None:
-    report(_refuse_large(plan, here, "SFT step") or training_steps.check_sft_step(plan, seconds=seconds))
+    def estimate(shape: ModelShape) -> MemoryPlan:
+        profile = resolve_sft_profile("production", {"trained": "lora", "micro_batch": 1}).values
+        return sft_memory.estimate_sft_memory(shape, profile, Placement(1))
+
+    refused = _refuse_large(plan, here, "SFT step", estimate)
+    report(refused or training_steps.check_sft_step(plan, seconds=seconds))
 
 
 def _reinforce(plan: CheckPlan, here: Machine, report: Report, seconds: float) -> None:
-    report(_refuse_large(plan, here, "GRPO step") or training_steps.check_grpo_step(plan, seconds=seconds))
+    def estimate(shape: ModelShape) -> MemoryPlan:
+        changes = {"trained": "lora", "micro_batch": 2, "prompts": 1, "generations": 2}
+        profile = resolve_grpo_profile("production", 1, changes, on_gpu=True).values
+        gpu = Gpus(1, int(here.memory_gib * GIB))
+        return grpo_memory.estimate_grpo_memory(shape, profile, 1, Placement(1), gpu)
+
+    refused = _refuse_large(plan, here, "GRPO step", estimate)
+    report(refused or training_steps.check_grpo_step(plan, seconds=seconds))
 
 
-def _refuse_large(plan: CheckPlan, here: Machine, name: str) -> CheckRow | None:
+def _refuse_large(
+    plan: CheckPlan, here: Machine, name: str, estimate: Callable[[ModelShape], MemoryPlan]
+) -> CheckRow | None:
     """Return a skipped row where the planned memory of a step with adapters exceeds one GPU."""
     if plan.on_cpu:
         return None
-    profile = resolve_sft_profile("production", {"trained": "lora", "micro_batch": 1}).values
     config = dummy_checkpoint.build_config(plan.size, plan.layers)
-    counted = memory.ParameterCount.from_model(sizes.build_on_meta(config), profile.lora_rank)
-    batch = memory.Batch.build_largest(CheckpointCard(), 1)
-    needed_gib = memory.estimate_memory(config, counted, batch, profile, devices=1).total / 2**30
+    try:
+        needed_gib = estimate(ModelShape(config, sizes.build_on_meta(config), CheckpointCard())).peak_bytes / GIB
+    except BadSettings as error:
+        return CheckRow(name=name, outcome="skipped", detail=error.detail)
     if needed_gib <= here.memory_gib:
         return None
     detail = f"it needs {needed_gib:.0f} GiB on one GPU, which has {here.memory_gib:g}"

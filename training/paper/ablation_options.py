@@ -1,4 +1,4 @@
-"""The options of `paper-tables --train`, as typed on the command line."""
+"""The options of `paper-tables` for rows of table 1 that are trained, as typed on the command line."""
 
 import argparse
 from dataclasses import dataclass
@@ -47,6 +47,14 @@ def add_ablation_options(parser: argparse.ArgumentParser) -> None:
         f"{OWN} is the model's own row with the budget of the others)",
     )
     options.add_argument(
+        "--record",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("ROW", "DIR"),
+        help="judge a checkpoint that was trained elsewhere as this row; may be given for several rows",
+    )
+    options.add_argument(
         "--start", type=Path, metavar="DIR", help="the fine-tuned checkpoint that all start from (default: MODEL)"
     )
     options.add_argument(
@@ -67,3 +75,8 @@ def add_ablation_options(parser: argparse.ArgumentParser) -> None:
         "--generations", type=parse_positive, metavar="N", help="answers a prompt (default: the profile's)"
     )
     options.add_argument("--seed", type=parse_training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
+
+
+def read_records(args: argparse.Namespace) -> list[tuple[str, Path]]:
+    """Return the rows that `--record` names, each with its directory; the last directory of a row counts."""
+    return list({row: Path(directory) for row, directory in args.record}.items())

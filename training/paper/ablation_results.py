@@ -28,7 +28,7 @@ class _Value(BaseModel):
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     commit: str
-    seed: int
+    seed: int | None
     date: str
     start: str
     phases: list[str]
@@ -42,11 +42,14 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AblationResult:
-    """The metrics of a row and its training; `start` names the checkpoint it started from, with its weights."""
+    """The metrics of a row and its training; `start` names the checkpoint it started from, with its weights.
+
+    A checkpoint that was trained elsewhere is itself named by `start`, and its seed is not known.
+    """
 
     figures: Mapping[str, Metric]
     commit: str
-    seed: int
+    seed: int | None
     date: str
     start: str
     phases: list[str]

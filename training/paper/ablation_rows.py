@@ -9,21 +9,17 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.engine import VisionEngine
 from pipeline.errors import BadSettings
 from training.common import provenance
 from training.common.progress import format_duration
-from training.evaluation import evaluate
-from training.evaluation.engine import OnEngine, run_on_engine
-from training.evaluation.metrics import Prediction
+from training.engine.run import EngineSetup, OnEngine, run_on_engine
 from training.evaluation.samples import Sample
 from training.grpo import profiles as grpo_profiles
-from training.paper import ablation_results, ablation_run, ablations, table_1
+from training.paper import ablation_records, ablation_results, ablation_run, ablations
 from training.paper.ablation_options import AblationOptions
 from training.paper.ablation_results import AblationResult
 from training.paper.ablations import ABLATIONS, UNTRAINED
 from training.settings import TrainSettings
-from training.sft.profiles import Variant
 from training.synthetic import scene_files
 from training.tiny_model import untrained
 
@@ -32,11 +28,12 @@ VALIDATION_SCENES = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AblationJob:
-    """The training plan of the rows, the untrained checkpoint, the evaluated samples, and the file of results."""
+    """The training plan of the rows, the untrained checkpoint, the judged samples with the engine, and the results."""
 
     plan: ablation_run.AblationPlan
     base: Path | None
     samples: Sequence[Sample]
+    setup: EngineSetup
     file: Path
 
 
@@ -44,6 +41,7 @@ def run_ablations(
     options: AblationOptions,
     settings: TrainSettings,
     samples: Sequence[Sample],
+    setup: EngineSetup,
     file: Path,
     on_engine: OnEngine = run_on_engine,
 ) -> None:
@@ -51,7 +49,7 @@ def run_ablations(
 
     Raises: BadSettings, TrainingFailed, EngineDead; what decoding an image of the data raises.
     """
-    job = _build_job(options, settings, samples, file)
+    job = _build_job(options, settings, samples, setup, file)
     commit = provenance.read_commit(provenance.CHECKOUT)
     rows = options.rows or _list_missing(job)
     began = time.monotonic()
@@ -64,7 +62,9 @@ def run_ablations(
         print(f"{name}: Acc {result.figures['acc']}")
 
 
-def _build_job(options: AblationOptions, settings: TrainSettings, samples: Sequence[Sample], file: Path) -> AblationJob:
+def _build_job(
+    options: AblationOptions, settings: TrainSettings, samples: Sequence[Sample], setup: EngineSetup, file: Path
+) -> AblationJob:
     scenes = partial(scene_files.cache_scenes, settings.cache_directory, workers=settings.workers)
     first_scene = options.seed * 100_000 + grpo_profiles.FIRST_SCENE
     plan = ablation_run.AblationPlan(
@@ -76,13 +76,14 @@ def _build_job(options: AblationOptions, settings: TrainSettings, samples: Seque
         threads=settings.threads,
         cache=settings.cache_directory,
     )
-    return AblationJob(plan, options.base, samples, file)
+    return AblationJob(plan, options.base, samples, setup, file)
 
 
 def _list_missing(job: AblationJob) -> list[str]:
     """Return the rows that are not recorded, and print which recorded rows do not match the job."""
     results = ablation_results.read_results(job.file)
-    others = [name for name, result in results.items() if not _is_of_job(job, name, result)]
+    trained = {name: result for name, result in results.items() if result.seed is not None}
+    others = [name for name, result in trained.items() if not _is_of_job(job, name, result)]
     if others:
         print(
             f"recorded from another start, or with another budget or seed: {', '.join(others)}; "
@@ -93,7 +94,7 @@ def _list_missing(job: AblationJob) -> list[str]:
 
 
 def _is_of_job(job: AblationJob, name: str, result: AblationResult) -> bool:
-    same_start = name == UNTRAINED or result.start == _describe_start(job.plan.start)
+    same_start = name == UNTRAINED or result.start == ablation_records.describe_weights(job.plan.start)
     phases = ablations.describe_phases(ABLATIONS[name], job.plan.budget)
     return same_start and (result.phases, result.seed) == (phases, job.plan.seed)
 
@@ -104,14 +105,12 @@ def _measure_row(
     ablation = ABLATIONS[name]
     start = _prepare_untrained(job, settings) if name == UNTRAINED else job.plan.start
     checkpoint = start if name == UNTRAINED else ablation_run.train_ablation(job.plan, ablation)
-    predict = partial(predict_variant, ablation.variant, job.samples, concurrency=settings.concurrency)
-    predictions = on_engine(checkpoint, settings.concurrency, predict)
     return AblationResult(
-        table_1.measure_ablation(ablation.variant, predictions),
+        ablation_records.measure_row(name, checkpoint, job.samples, job.setup, on_engine),
         commit,
         job.plan.seed,
         f"{datetime.now(UTC):%Y-%m-%d}",
-        _describe_start(start),
+        ablation_records.describe_weights(start),
         ablations.describe_phases(ablation, job.plan.budget),
     )
 
@@ -127,19 +126,3 @@ def _prepare_untrained(job: AblationJob, settings: TrainSettings) -> Checkpoint:
             directory, seed=job.plan.seed, cache=settings.cache_directory, workers=settings.workers
         )
     return Checkpoint.read(directory)
-
-
-def _describe_start(checkpoint: Checkpoint) -> str:
-    return f"{checkpoint.name}, weights {ablation_run.digest_weights(checkpoint)}"
-
-
-async def predict_variant(
-    variant: Variant, samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int
-) -> Sequence[Prediction]:
-    """Return the predictions of the engine's checkpoint, asked in the variant that it was trained for.
-
-    Raises: EngineDead.
-    """
-    pass_ = evaluate.Pass(one_turn=None if variant == "two_turn" else variant)
-    predictions = await evaluate.predict(samples, engine, concurrency=concurrency, passes={variant: pass_})
-    return predictions[variant]

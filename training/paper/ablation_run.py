@@ -7,14 +7,14 @@ value, seed or start gives another directory. A phase that was killed resumes wh
 import json
 import sys
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
 from training.dataset import manifest
 from training.grpo import run as grpo_run
 from training.grpo.run_config import GrpoRun
-from training.paper import ablations
+from training.paper import ablation_records, ablations
 from training.paper.ablations import Ablation, AblationBudget, FineTuningPhase, Phase
 from training.runs import publishing
 from training.sft import run as sft_run
@@ -54,22 +54,13 @@ def train_ablation(plan: AblationPlan, ablation: Ablation) -> Checkpoint:
 def locate_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase) -> Path:
     """Return the directory of the phase that starts from `reached`."""
     inputs = {
-        "start": digest_weights(reached),
+        "start": ablation_records.digest_weights(reached),
         "seed": plan.seed,
         "data": publishing.digest_entries(list(manifest.read_manifest(plan.data))),
         **ablations.convert_phase_to_json(phase, plan.budget),
     }
     digest = sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return plan.cache / "variants" / f"{phase.name}-{digest[:12]}"
-
-
-def digest_weights(checkpoint: Checkpoint) -> str:
-    """Return a digest of the weights alone: calibrating a checkpoint does not make it another start."""
-    digest = sha256()
-    for file in sorted(checkpoint.path.glob("*.safetensors")):
-        with file.open("rb") as stream:
-            digest.update(file_digest(stream, "sha256").digest())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _run_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase, out: Path) -> None:

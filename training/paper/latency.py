@@ -1,11 +1,9 @@
 """The latency of one image with one and with two queries, one image at a time: the paper's table 4."""
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.engine import VisionEngine
 from pipeline.errors import TransientError
@@ -48,11 +46,3 @@ async def measure_latency(
         one_query += scan_s
         two_queries.append(clock() - began)
     return Latencies(one_query, two_queries)
-
-
-def describe_machine(threads: int) -> str:
-    """Return the CPU's name and how many threads were used."""
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text().splitlines() if cpus.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {threads} threads"

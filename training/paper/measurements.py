@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.checkpoint import Checkpoint
+from training.engine.run import EngineSetup, run_on_engine
+from training.engine.stored_answers import StoringEngine, VersionedEngine
 from training.evaluation import evaluate
-from training.evaluation.engine import VersionedEngine, run_on_engine
 from training.evaluation.metrics import Prediction
 from training.paper import attention_map, latency, table_1, tables
 from training.paper.attention_map import ScannedSample
@@ -30,23 +31,21 @@ class Measurements:
     engine: str
 
 
-def measure_on_engine(checkpoint: Checkpoint, sets: ReportSets, concurrency: int) -> Measurements:
+def measure_on_engine(checkpoint: Checkpoint, sets: ReportSets, setup: EngineSetup) -> Measurements:
     """Start an engine for the checkpoint, and measure on it. Raises: BadSettings, EngineDead."""
 
-    async def measure_all(engine: VersionedEngine) -> Measurements:
-        return await measure_checkpoint(checkpoint, sets, engine, concurrency=concurrency)
+    async def measure_all(engine: StoringEngine) -> Measurements:
+        # Timed on the engine itself, and first: only then every image is new to it.
+        latencies = await latency.measure_latency(sets.samples[:TIMED_IMAGES], engine.unstored)
+        return await measure_checkpoint(checkpoint, sets, engine, latencies, concurrency=setup.concurrency)
 
-    return run_on_engine(checkpoint, concurrency, measure_all)
+    return run_on_engine(checkpoint, setup, measure_all)
 
 
 async def measure_checkpoint(
-    checkpoint: Checkpoint, sets: ReportSets, engine: VersionedEngine, *, concurrency: int
+    checkpoint: Checkpoint, sets: ReportSets, engine: VersionedEngine, latencies: Latencies, *, concurrency: int
 ) -> Measurements:
-    """Measure latencies first, as only then every image is new to the engine, and then everything else.
-
-    Raises: EngineDead.
-    """
-    latencies = await latency.measure_latency(sets.samples[:TIMED_IMAGES], engine)
+    """Measure everything but the latencies. Raises: EngineDead."""
     predictions = await evaluate.predict(sets.samples, engine, concurrency=concurrency, passes=tables.PASSES)
     others: dict[str, tuple[str, Sequence[Prediction]]] = {}
     for name, (title, samples) in sets.others.items():

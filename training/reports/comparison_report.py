@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pipeline.checkpoint import Checkpoint
+from training.engine.caching import CachingEngine
+from training.engine.run import EngineSetup, run_on_engine
+from training.engine.stored_answers import VersionedEngine
 from training.evaluation import comparison, evaluate
-from training.evaluation.engine import VersionedEngine, run_on_engine
 from training.evaluation.samples import Sample
 from training.evaluation.summary import Json
 from training.reports import page, scene_limits
@@ -13,15 +15,15 @@ from training.reports.examples import ComparedModel
 from training.reports.page import format_interval, format_share, format_signed
 
 
-def predict_with(checkpoint: Checkpoint, samples: Sequence[Sample], concurrency: int) -> ComparedModel:
+def predict_with(checkpoint: Checkpoint, samples: Sequence[Sample], setup: EngineSetup) -> ComparedModel:
     """Return the checkpoint with its predictions; its engine is closed by then and answers from its cache alone."""
 
     async def predict_all(engine: VersionedEngine) -> ComparedModel:
-        caching = evaluate.CachingEngine(engine)
-        predictions = await evaluate.predict(samples, caching, concurrency=concurrency, passes=evaluate.OWN)
+        caching = CachingEngine(engine)
+        predictions = await evaluate.predict(samples, caching, concurrency=setup.concurrency, passes=evaluate.OWN)
         return ComparedModel(checkpoint, caching, engine.version, predictions["own"])
 
-    return run_on_engine(checkpoint, concurrency, predict_all)
+    return run_on_engine(checkpoint, setup, predict_all)
 
 
 def build_comparison(a: ComparedModel, b: ComparedModel, samples: Sequence[Sample], *, title: str) -> Json:

@@ -19,7 +19,7 @@ from training.__main__ import main
 from training.annotation import build as magnifake
 from training.annotation.build import BuildPlan, Built
 from training.annotation.endpoint import GIVE_UP_AFTER, Endpoint, Question, VisionChat
-from training.annotation.journal import Journal
+from training.common.journal import Journal
 from training.dataset import left_out
 from training.dataset.labeled_image import LabeledImage
 from training.errors import EndpointDead, EndpointUnavailable, RateLimited

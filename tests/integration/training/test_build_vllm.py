@@ -16,7 +16,7 @@ from training.annotation import annotation
 from training.annotation import build as magnifake
 from training.annotation.build import BuildPlan
 from training.annotation.endpoint import Endpoint, Question, VisionChat
-from training.annotation.journal import Journal
+from training.common.journal import Journal
 from training.evaluation import metrics
 from training.synthetic import scenes
 

@@ -6,7 +6,7 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.vllm.engine import VllmEngine
 from tests.support.paths import MODEL
 from training.evaluation import samples
-from training.paper import attention_map, measurements, paper_report
+from training.paper import attention_map, latency, measurements, paper_report
 from training.paper.report_sets import ReportSets
 from training.synthetic import scenes
 
@@ -21,7 +21,8 @@ async def test_the_paper_s_results_hold_on_scenes(vllm_engine: VllmEngine) -> No
         [scenes.draw_scene(scenes.HELD_OUT_SEED + 5000 + number) for number in range(IMAGES)]
     )
     sets = ReportSets("scenes", "held-out scenes", drawn, {})
-    measured = await measurements.measure_checkpoint(checkpoint, sets, vllm_engine, concurrency=16)
+    timed = await latency.measure_latency(drawn[:4], vllm_engine)
+    measured = await measurements.measure_checkpoint(checkpoint, sets, vllm_engine, timed, concurrency=16)
     numbers = paper_report.build_report(checkpoint, sets, measured, {}, machine="a machine")
     rows = {row["variant"]: row for row in numbers["table1"]}
     live = [row for row in rows.values() if row["state"] == "live"]

@@ -6,7 +6,7 @@ import pytest
 
 from training.__main__ import main
 from training.gpu_check import run as gpu_run
-from training.gpu_check.machine import Machine
+from training.common.machine import Machine
 from training.gpu_check.plan import CheckPlan
 from training.gpu_check.rows import CheckRow
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import BadSettings
 from training.gpu_check import dummy_checkpoint, run, serving, training_steps
-from training.gpu_check.machine import Machine
+from training.common.machine import Machine
 from training.gpu_check.plan import CheckPlan, build_plan
 from training.gpu_check.rows import CheckRow
 

@@ -13,8 +13,10 @@ from pipeline.errors import BadSettings
 from tests.support.engines import DigestEngine
 from tests.support.paths import MODEL
 from training.__main__ import main
+from training.common.journal import Journal
+from training.engine.run import EngineSetup, build_setup
+from training.engine.stored_answers import StoringEngine, locate_answers
 from training.evaluation import samples
-from training.evaluation.engine import VersionedEngine
 from training.paper import ablation_results, ablation_rows
 from training.paper.ablation_options import AblationOptions, add_ablation_options
 from training.settings import TrainSettings
@@ -24,8 +26,11 @@ T = TypeVar("T")
 DRAWN = samples.convert_scenes([scenes.draw_scene(scenes.HELD_OUT_SEED + number) for number in range(3)])
 
 
-def stand_in(checkpoint: Checkpoint, _concurrency: int, work: Callable[[VersionedEngine], Coroutine[Any, Any, T]]) -> T:
-    return asyncio.run(work(DigestEngine(checkpoint.card)))
+def stand_in(
+    checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[StoringEngine], Coroutine[Any, Any, T]]
+) -> T:
+    with Journal(locate_answers(setup.answers, checkpoint)) as journal:
+        return asyncio.run(work(StoringEngine(DigestEngine(checkpoint.card), checkpoint.revision, journal)))
 
 
 @pytest.fixture
@@ -38,7 +43,8 @@ def train(data: Path, file: Path, *typed: str) -> None:
     parser.add_argument("--model", type=Path)
     add_ablation_options(parser)
     args = parser.parse_args([*typed, "--start", str(MODEL), "--base", str(MODEL), "--train-data", str(data)])
-    ablation_rows.run_ablations(AblationOptions.build(args), TrainSettings(cache=data.parent), DRAWN, file, stand_in)
+    settings = TrainSettings(cache=data.parent)
+    ablation_rows.run_ablations(AblationOptions.build(args), settings, DRAWN, build_setup(settings), file, stand_in)
 
 
 def test_a_row_is_kept_with_where_it_comes_from(data: Path, tmp_path: Path) -> None:

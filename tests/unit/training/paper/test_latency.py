@@ -25,7 +25,3 @@ async def test_an_image_without_an_answer_is_left_out() -> None:
 
     latencies = await latency.measure_latency(SAMPLES, DigestEngine(before=fail))
     assert (latencies.one_query, latencies.two_queries) == ([], [])
-
-
-def test_the_machine_says_how_many_threads() -> None:
-    assert latency.describe_machine(7).endswith(", 7 threads")

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from training.annotation.journal import Journal, build_key
+from training.common.journal import Journal, build_key
 
 
 def test_answers_are_there_after_a_restart(tmp_path: Path) -> None:
@@ -30,6 +30,24 @@ def test_an_answer_is_kept_before_the_journal_is_closed(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal.jsonl") as journal:
         journal.put("a", "first")
         assert '"first"' in (tmp_path / "journal.jsonl").read_text()
+
+
+def test_two_may_add_to_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as first, Journal(path) as second:
+        first.put("a", "first")
+        second.put("b", "second, which is longer")
+        first.put("c", "third")
+        assert (first.get("a"), second.get("b"), first.get("c")) == ("first", "second, which is longer", "third")
+    with Journal(path) as journal:
+        assert (len(journal), journal.get("b")) == (3, "second, which is longer")
+
+
+def test_an_answer_put_again_counts(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.put("a", "first")
+        journal.put("a", "second")
+        assert (journal.get("a"), len(journal)) == ("second", 1)
 
 
 def test_keys_know_where_a_part_ends() -> None:

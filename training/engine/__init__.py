@@ -1,0 +1,1 @@
+"""The engine that answers an evaluation: whether it fits, its start, and answers that are kept."""
