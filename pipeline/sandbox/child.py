@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from pipeline.sandbox.exchange import Confinement, Reply, Request
 from pipeline.verdict import ModelImage
 
 START_DEADLINE_S = 60.0
+ENDING_DEADLINE_S = 5.0
+WALL_TIMES = 3
+"""times its CPU time that a request may take: a busy machine makes no file a bad one"""
 REUSED_MEMORY_BYTES = 64 * MEBI
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # By default glibc returns each large buffer to the kernel and requests it again: half of a photograph's decoding time.
@@ -44,7 +48,7 @@ class Child:
     def __init__(self, limits: ChildLimits) -> None:
         self._memory = os.memfd_create("pixels")
         self._socket, child_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        alarm_s = math.ceil(limits.longest_request_s) + 1  # ends the child if the parent is gone by then
+        alarm_s = math.ceil(WALL_TIMES * limits.longest_request_s) + 1  # ends the child if the parent is gone by then
         numbers = (
             *(os.getpid(), child_socket.fileno(), self._memory),
             *(limits.max_pixels, limits.keep_pixels, limits.memory_limit_mib),
@@ -64,14 +68,15 @@ class Child:
     def ask(self, request: Request, data: bytes, deadline_s: float) -> "tuple[Reply, Pictures]":
         """Send a request with the file that it is about, and return the reply and the pictures in the memory.
 
+        Units: `deadline_s` is CPU time of the process; waiting ends after WALL_TIMES as long.
         Raises: InternalFault if the process does not start; any other error if it has to be replaced, TimeoutError at
             the deadline.
         """
         self.await_start()
-        self._socket.settimeout(deadline_s)
+        self._socket.settimeout(WALL_TIMES * deadline_s)
         if data:
             os.pwrite(self._memory, data, 0)
-        self._socket.send(request.model_dump_json().encode())
+        self._socket.send(request.model_copy(update={"cpu_s": deadline_s}).model_dump_json().encode())
         reply = Reply.model_validate_json(self._receive())
         if reply.token != request.token:
             raise ValueError("a reply to another request")
@@ -125,6 +130,8 @@ class Child:
     def _receive(self) -> bytes:
         message = self._socket.recv(MESSAGE_BYTES)
         if not message:
+            if self.process.wait(ENDING_DEADLINE_S) == -signal.SIGPROF:
+                raise TimeoutError("its CPU time is used up")
             raise ConnectionResetError("the child is gone")
         return message
 

@@ -57,7 +57,8 @@ class Decoder:
     """One decoder process, for one thread at a time.
 
     Units: `memory_limit_mib` is the address space of the process; the default is what an image of `max_pixels` may
-    need beside the `keep_pixels` that are kept. `deadline_s` is that of each request; encoding has more, by size.
+    need beside the `keep_pixels` that are kept. `deadline_s` is CPU time of each request; encoding has more, by size.
+    On a busy machine a request may take three times as long.
     """
 
     def __init__(

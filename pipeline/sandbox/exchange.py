@@ -36,12 +36,14 @@ class Request(BaseModel):
     """Asks for pictures of a file in the shared memory, or of the pixels that were kept under the number `take`.
 
     The pictures replace the file in the memory, one behind the other: the view, the crops, the whole image. The reply
-    repeats `token`, which nobody can guess: it belongs to this request and no earlier one.
+    repeats `token`, which nobody can guess: it belongs to this request and no earlier one. The process ends itself
+    after `cpu_s` of CPU time.
     """
 
     model_config = ConfigDict(frozen=True)
 
     token: str = Field(default_factory=lambda: secrets.token_hex(8))
+    cpu_s: float = 0.0
     file_bytes: int = 0
     take: int | None = None
     keep_as: int | None = None

@@ -17,7 +17,7 @@ from tests.support.builders import build_noise, encode_image
 
 SMALL = encode_image(build_noise(), "PNG")
 LARGE_SIZE = (300, 200)
-SHORT_S = 5.0
+SHORT_S = 1.0
 """a deadline to wait for, and long enough for a small image on a busy machine"""
 MakePool = Callable[..., DecodePool]
 Children = Callable[[], list[psutil.Process]]
@@ -85,10 +85,27 @@ async def test_a_stuck_child_is_killed_and_replaced(pool: MakePool, children: Ch
     await decoder.decode(SMALL)
     (stuck,) = children()
     stuck.suspend()
-    with pytest.raises(ImageUndecodable, match=r"took longer than 5\.0 s"):
+    with pytest.raises(ImageUndecodable, match=r"took longer than 1\.0 s"):
         await decoder.decode(SMALL)
     assert not stuck.is_running()
     assert (await decoder.decode(SMALL)).size_px == (64, 48)
+
+
+async def test_a_file_that_takes_too_much_cpu_time_is_given_up(pool: MakePool) -> None:
+    decoder = pool(max_pixels=100_000_000, deadline_s=0.05)
+    with pytest.raises(ImageUndecodable, match=r"took longer than 0\.05 s"):
+        await decoder.decode(encode_image(Image.new("L", (9000, 9000)), "PNG"))
+    assert (await decoder.decode(SMALL)).size_px == (64, 48)
+
+
+async def test_a_decoder_that_waits_for_a_cpu_is_not_at_its_deadline(pool: MakePool, children: Children) -> None:
+    decoder = pool(deadline_s=SHORT_S)
+    await decoder.read_confinement()
+    (waiting,) = children()
+    waiting.suspend()
+    asyncio.get_running_loop().call_later(1.5 * SHORT_S, waiting.resume)
+    assert (await decoder.decode(SMALL)).size_px == (64, 48)
+    assert children() == [waiting]
 
 
 def shared_bytes(child: psutil.Process) -> int:
