@@ -1,5 +1,7 @@
 """Options of the engine, and vLLM's arguments that follow from them, the checkpoint and the machine."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 BLOCK_TOKENS = 32
 PARENT_WATCHDOG = f"{ParentWatchdog.__module__}.{ParentWatchdog.__qualname__}"
 VALUES_PER_PIXEL = 3 * 2  # three channels; Qwen2.5-VL gives its encoder each image as two equal frames
-BYTES_PER_VALUE = {"float32": 4, "bfloat16": 2, "float16": 2}
+Dtype = Literal["float32", "bfloat16", "float16"]
+BYTES_PER_VALUE: Mapping[Dtype, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 CACHE_MEMORY_FRACTION = 1 / 8
 """of the machine's memory, at most, for preprocessed images"""
 CORES_PER_FRONT = 4
@@ -30,7 +33,7 @@ class EngineOptions:
     `worker_extension` names a subclass of ParentWatchdog whose methods are added to vLLM's worker.
     """
 
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Dtype | Literal["auto"] = "auto"
     max_model_len: int = 4096  # or the checkpoint's own limit, where that is lower
     max_num_seqs: int = 32
     max_in_flight: int = 48  # events whose queries come at once
@@ -58,8 +61,19 @@ def choose_fronts(cores: int, *, on_cpu: bool) -> int:
     return 1 if on_cpu else max(1, min(MOST_FRONTS, cores // CORES_PER_FRONT))
 
 
+def choose_dtype(checkpoint: Checkpoint, *, on_cpu: bool) -> Dtype:
+    """Return the dtype that `auto` serves a checkpoint in: one that holds its weights as they were published.
+
+    A CPU computes fastest in float32, which holds every bfloat16. On a GPU weights of float32 stay float32, because a
+    cast to bfloat16 would undo small updates.
+    """
+    config = json.loads((checkpoint.path / "config.json").read_text())
+    stored = config.get("dtype") or config.get("torch_dtype")  # the second is of transformers before 5
+    return "float32" if on_cpu or stored == "float32" else "bfloat16"
+
+
 def compute_processor_cache_bytes(
-    card: CheckpointCard, options: EngineOptions, *, dtype: str, memory_bytes: int
+    card: CheckpointCard, options: EngineOptions, *, dtype: Dtype, memory_bytes: int
 ) -> int:
     """Return the size of the cache of preprocessed images, of all fronts together.
 
@@ -82,8 +96,7 @@ def build_arguments(checkpoint: Checkpoint, options: EngineOptions, max_model_le
     cpu = current_platform.is_cpu()
     card = checkpoint.card
     view = geometry.fit((1, 1), max(card.scan_max_pixels, card.crop_max_pixels), enlarge=True)
-    dtype: Literal["float32", "bfloat16", "float16"]
-    dtype = ("float32" if cpu else "bfloat16") if options.dtype == "auto" else options.dtype
+    dtype = choose_dtype(checkpoint, on_cpu=cpu) if options.dtype == "auto" else options.dtype
     cache_bytes = compute_processor_cache_bytes(card, options, dtype=dtype, memory_bytes=machine.read_memory_bytes())
     return AsyncEngineArgs(
         model=str(checkpoint.path),

@@ -151,7 +151,7 @@ class EngineSettings(Section):
     model: Path = Path("models/zoomin-tiny")
     """directory of a Qwen2.5-VL checkpoint"""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto: bfloat16 on a GPU, float32 on a CPU"""
+    """auto: float32 on a CPU; on a GPU bfloat16, or float32 for a checkpoint that was published in it"""
     max_model_len: Annotated[int, Field(ge=512, le=131_072)] = 4096
     """tokens of prompt and answer together"""
     max_num_seqs: Annotated[int, Field(ge=1, le=4096)] = 32

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from pipeline.checkpoint import CheckpointCard
-from pipeline.vllm.options import EngineOptions, choose_fronts, compute_processor_cache_bytes
+from pipeline.checkpoint import Checkpoint, CheckpointCard
+from pipeline.vllm.options import Dtype, EngineOptions, choose_dtype, choose_fronts, compute_processor_cache_bytes
 
 GIB = 1 << 30
 QWEN_CARD = CheckpointCard()
@@ -9,7 +11,7 @@ VIEW_BYTES = 504 * 504 * 3 * 2 * 2  # 36 x 36 patches of 1,176 values in bfloat1
 CROP_BYTES = 336 * 336 * 3 * 2 * 2
 
 
-def compute_bytes(options: EngineOptions, *, dtype: str = "bfloat16", memory_bytes: int = 128 * GIB) -> int:
+def compute_bytes(options: EngineOptions, *, dtype: Dtype = "bfloat16", memory_bytes: int = 128 * GIB) -> int:
     return compute_processor_cache_bytes(QWEN_CARD, options, dtype=dtype, memory_bytes=memory_bytes)
 
 
@@ -37,3 +39,20 @@ def test_without_reuse_there_is_no_cache() -> None:
 def test_fronts_follow_the_cores_where_a_gpu_runs_the_model(cores: int, fronts: int) -> None:
     assert choose_fronts(cores, on_cpu=False) == fronts
     assert choose_fronts(cores, on_cpu=True) == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "on_gpu"),
+    [
+        ('{"dtype": "bfloat16"}', "bfloat16"),
+        ('{"dtype": "float32"}', "float32"),
+        ('{"torch_dtype": "float32"}', "float32"),
+        ('{"dtype": "float16"}', "bfloat16"),
+        ("{}", "bfloat16"),
+    ],
+)
+def test_weights_that_were_published_in_float32_are_served_in_it(config: str, on_gpu: Dtype, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(config)
+    checkpoint = Checkpoint.read(tmp_path)
+    assert choose_dtype(checkpoint, on_cpu=False) == on_gpu
+    assert choose_dtype(checkpoint, on_cpu=True) == "float32"
