@@ -15,7 +15,12 @@ DEFAULT_MINUTES = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", choices=("3b", "7b", "32b"), default="7b", help="shape (default %(default)s)")
+    parser.add_argument(
+        "--size",
+        default="7b",
+        metavar="SHAPE",
+        help="3b, 7b, 32b, or the directory of a checkpoint whose shape is taken (default %(default)s)",
+    )
     parser.add_argument("--cpu", action="store_true", help="the same checks in small, where there is no GPU")
     parser.add_argument("--layers", type=parse_positive, metavar="N", help="cut the model (default: all; --cpu: 2)")
     parser.add_argument(

@@ -28,7 +28,7 @@ class CheckPlan(BaseModel):
 
     @property
     def checkpoint(self) -> Path:
-        return self.work / f"dummy-{self.size}"
+        return self.work / f"dummy-{Path(self.size).name}"
 
     def build_card(self) -> CheckpointCard:
         """Build the card: Qwen's conventions; on a CPU the model sees small pictures."""

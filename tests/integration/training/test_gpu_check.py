@@ -1,4 +1,4 @@
-"""The GPU check on the CPU: two layers of a published shape through the command, and what its serving part judges."""
+"""The GPU check on the CPU: a small shape of Qwen2.5-VL through the command, and what its serving part judges."""
 
 import asyncio
 import json
@@ -13,15 +13,37 @@ from training.__main__ import main
 from training.gpu_check import serving, serving_child
 from training.gpu_check.plan import build_plan
 from training.gpu_check.rows import CheckRow
+from training.qwen.sizes import load_config
+
+
+@pytest.fixture
+def small_shape(tmp_path: Path) -> Path:
+    """The 3B with an eighth of its width: Qwen's vocabulary and the sizes of its heads."""
+    config = load_config("3b")
+    text, vision = config.text_config, config.vision_config
+    text.hidden_size, text.intermediate_size, text.num_attention_heads, text.num_key_value_heads = 256, 512, 2, 1
+    vision.hidden_size, vision.intermediate_size, vision.num_heads, vision.out_hidden_size = 160, 320, 2, 256
+    config.save_pretrained(tmp_path / "small")
+    return tmp_path / "small"
 
 
 @pytest.mark.timeout(1200)
 def test_every_check_runs_on_two_layers_and_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small_shape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ZOOMIN_TRAIN_THREADS", "1")
     out = tmp_path / "gpu.json"
-    options = ["--size", "3b", "--cpu", "--minutes", "18", "--work", str(tmp_path / "work"), "--out", str(out)]
+    options = [
+        "--size",
+        str(small_shape),
+        "--cpu",
+        "--minutes",
+        "18",
+        "--work",
+        str(tmp_path / "work"),
+        "--out",
+        str(out),
+    ]
     assert main(["gpu-check", *options]) == 0, capsys.readouterr().err
     report = json.loads(out.read_text())
     rows = {row["name"]: row for row in report["rows"]}
