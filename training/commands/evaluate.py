@@ -46,18 +46,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.common import resampling
+    from training.dataset import broken
+    from training.dataset.left_out import LeftOut
     from training.engine.run import prepare_engine
     from training.evaluation import jobs, summary
     from training.reports import model_card
 
     checkpoint = Checkpoint.read(args.model)
     setup = prepare_engine(checkpoint, settings, fresh=args.fresh)
+    left_out: list[LeftOut] = []
     collected = jobs.collect_jobs(
         args.data,
         args.count,
         perturbed=args.degraded,
         photographs=args.photographs,
         workers=settings.workers,
+        left_out=left_out,
     )
     predictions, version = jobs.predict_jobs(checkpoint, collected, setup)
     metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
@@ -69,8 +73,10 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         if not model_card.write_model_card(checkpoint, evaluation):
             print(f"{args.model / 'README.md'} stays as it is: zoomin-train did not write it", file=sys.stderr)
     print(summary.format_metrics(metrics))
+    if left_out:
+        print(broken.describe(left_out, str(args.data)))
     if args.json:
-        print(json.dumps(resampling.convert_to_json(metrics)))
+        print(json.dumps({**resampling.convert_to_json(metrics), "left_out": broken.convert_to_json(left_out)}))
     return 0
 
 

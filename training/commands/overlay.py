@@ -25,14 +25,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
+    from training.dataset import broken
+    from training.dataset.left_out import LeftOut
     from training.engine.run import prepare_engine, run_on_engine
     from training.evaluation import overlay, samples
 
     checkpoint = Checkpoint.read(args.model)
     setup = prepare_engine(checkpoint, settings, fresh=args.fresh)
-    drawn = samples.load_samples(args.data, args.count, settings.workers)
+    left_out: list[LeftOut] = []
+    drawn = samples.load_samples(args.data, args.count, settings.workers, left_out)
     predict = partial(overlay.predict_overlays, drawn, concurrency=settings.concurrency)
     verdicts = run_on_engine(checkpoint, setup, predict)
+    if left_out:
+        print(broken.describe(left_out, str(args.data)))
     acc, effects = overlay.measure_effects(drawn, verdicts)
     reads = overlay.can_read(checkpoint.path)
     print(overlay.format_effects(acc, effects, reads=reads))

@@ -50,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.common.machine import Machine
+    from training.dataset import broken
     from training.engine.run import prepare_engine
     from training.paper import ablation_records, ablation_results, measurements, paper_report, report_sets
 
@@ -75,5 +76,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     results = ablation_results.read_results(file)
     measured = measurements.measure_on_engine(checkpoint, sets, setup)
     machine = Machine.read().describe(used=setup.options.tensor_parallel_size, threads=settings.threads)
+    for name, faults in sets.left_out.items():
+        if faults:
+            print(broken.describe(faults, name))
     print(paper_report.write_paper_report(args.out, checkpoint, sets, measured, results, machine=machine))
     return 0

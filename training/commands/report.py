@@ -33,19 +33,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
+    from training.dataset import broken
+    from training.dataset.left_out import LeftOut
     from training.engine.run import prepare_engine
     from training.evaluation import samples
     from training.reports import comparison_report, examples, page
 
     a, b = Checkpoint.read(args.a), Checkpoint.read(args.b)
     setups = [(model, prepare_engine(model, settings, args.out / "answers", fresh=args.fresh)) for model in (a, b)]
-    drawn = samples.load_samples(args.data, args.count, settings.workers)
+    left_out: list[LeftOut] = []
+    drawn = samples.load_samples(args.data, args.count, settings.workers, left_out)
     title = args.data.resolve().name if args.data else "held-out scenes"
     by_a, by_b = (comparison_report.predict_with(model, drawn, setup) for model, setup in setups)
     pairs = asyncio.run(examples.draw_pairs(drawn, by_a, by_b))
-    numbers = comparison_report.build_comparison(by_a, by_b, drawn, title=title)
+    numbers = comparison_report.build_comparison(by_a, by_b, drawn, left_out, title=title)
     numbers["galleries"] = {kind: [pair.number for pair in pairs if pair.kind == kind] for kind in examples.DIFFERENCES}
     page.write_report(args.out, numbers, "comparison.html.jinja", pairs=pairs, kinds=examples.DIFFERENCES)
+    if left_out:
+        print(broken.describe(left_out, title))
     print(comparison_report.format_comparison(numbers))
     print(args.out / page.HTML_NAME)
     if args.json:

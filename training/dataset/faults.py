@@ -9,24 +9,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline import geometry
-from pipeline.decoding.decode import decode
-from pipeline.errors import BadSettings, ZoomInError
+from pipeline.errors import BadSettings
 from pipeline.verdict import RgbImage, Verdict
 from training.common.progress import Progress
-from training.dataset import manifest
+from training.dataset import broken, manifest
 from training.dataset.labeled_image import LabeledImage
-from training.dataset.left_out import UNREADABLE, LeftOut, count_reasons
+from training.dataset.left_out import LeftOut
 
-MAX_PIXELS = 100_000_000
 MIXED_LABELS = "mixed_labels"
 INVERTED, BEYOND = "box_inverted_or_empty", "box_beyond_the_image"
 LEAST_SHARE = 0.2
 """share of the smaller class; below it a model learns to answer with the larger one"""
 
 
-def open_checked(directory: Path, entries: Sequence[LabeledImage]) -> Iterator[tuple[LabeledImage, RgbImage]]:
+def open_checked(
+    directory: Path, entries: Sequence[LabeledImage], left_out: list[LeftOut] | None = None
+) -> Iterator[tuple[LabeledImage, RgbImage]]:
     """Yield each entry with its image; one image is in memory at a time.
 
+    Broken files are faults too, unless there is a list `left_out`: then a few of them are added to it.
     Raises: BadSettings at the end if there were faults, with their counts and the first file of each kind.
     """
     found: list[LeftOut] = []
@@ -39,9 +40,14 @@ def open_checked(directory: Path, entries: Sequence[LabeledImage]) -> Iterator[t
         else:
             yield entry, opened
         progress.show(done)
+    if left_out is not None:
+        left_out += [fault for fault in found if fault.reason in broken.REASONS]
+        broken.refuse_many(left_out, len(entries), directory)
+        found = [fault for fault in found if fault.reason not in broken.REASONS]
     if found:
+        reasons = broken.format_reasons(found)
         raise BadSettings(
-            f"{len(found)} of {len(entries)} images of {directory} cannot be used ({format_faults(found)}); mend them, "
+            f"{len(found)} of {len(entries)} images of {directory} cannot be used ({reasons}); mend them, "
             f"or let `zoomin-train build {directory} --labels-only --out SET` leave out what it cannot use, and use SET"
         )
 
@@ -82,13 +88,10 @@ def _digest_file(directory: Path, entry: LabeledImage) -> str:
 
 
 def _open(file: Path, entry: LabeledImage, labeled: dict[str, LabeledImage]) -> RgbImage | LeftOut:
-    try:
-        data = file.read_bytes()
-        image = decode(data, max_pixels=MAX_PIXELS)
-    except ZoomInError as error:
-        return LeftOut(entry.file, error.code, error.detail)
-    except OSError as error:
-        return LeftOut(entry.file, UNREADABLE, error.strerror or "cannot be read")
+    opened = broken.read_image(file, entry.file)
+    if isinstance(opened, LeftOut):
+        return opened
+    data, image = opened
     first = labeled.setdefault(hashlib.sha256(data).hexdigest(), entry)
     if first.label is not entry.label:
         return LeftOut(entry.file, MIXED_LABELS, f"{first.file} is the same file, and {first.label}")
@@ -101,12 +104,6 @@ def _find_misplacement(corners: tuple[int, int, int, int], size: geometry.Size) 
     if x1 >= x2 or y1 >= y2:
         return INVERTED
     return BEYOND if min(x1, y1) < 0 or x2 > size[0] or y2 > size[1] else None
-
-
-def format_faults(found: Sequence[LeftOut]) -> str:
-    """Format each reason with its count and the first file."""
-    first = {left_out.reason: left_out.name for left_out in reversed(found)}
-    return ", ".join(f"{count} {reason}: {first[reason]}" for reason, count in count_reasons(found).items())
 
 
 def refuse_one_sided(labels: Counter[Verdict], note: str = "") -> None:

@@ -92,12 +92,12 @@ def refuse_unfit_engine(
     """Refuse options that the machine's GPUs, or without one its memory, cannot work with. Raises: BadSettings."""
     machine = machine or Machine.read()
     size = EngineSize.read(checkpoint)
+    gpus, count = options.tensor_parallel_size, len(machine.devices)
+    if gpus > max(1, count):
+        raise BadSettings(f"{SETTING}TENSOR_PARALLEL_SIZE is {gpus}, and there are {count} GPUs here; lower it")
     if not machine.devices:
         _refuse_unfit_memory(size, this_machine.read_memory_bytes() if memory_bytes is None else memory_bytes)
         return
-    gpus, count = options.tensor_parallel_size, len(machine.devices)
-    if gpus > count:
-        raise BadSettings(f"{SETTING}TENSOR_PARALLEL_SIZE is {gpus}, and there are {count} GPUs here; lower it")
     if size.heads % gpus:
         allowed = ", ".join(str(n) for n in range(1, size.heads + 1) if size.heads % n == 0)
         raise BadSettings(

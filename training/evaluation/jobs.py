@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
+from training.dataset.left_out import LeftOut
 from training.engine.run import EngineSetup, run_on_engine
 from training.engine.stored_answers import VersionedEngine
 from training.evaluation import evaluate, samples, summary
@@ -17,16 +18,17 @@ Job = tuple[Sequence[Sample], Mapping[str, Pass]]
 
 
 def collect_jobs(
-    data: Path | None, count: int, *, perturbed: bool, photographs: Path | None, workers: int
+    data: Path | None, count: int, *, perturbed: bool, photographs: Path | None, workers: int, left_out: list[LeftOut]
 ) -> list[Job]:
     """Return the own set first, in `data` or held-out scenes, then the sets that show how far its metrics carry.
 
+    A few broken files in `data` are added to `left_out`.
     Raises: BadSettings when a set holds nothing to predict.
     """
     passes = {**evaluate.PASSES, **(evaluate.PERTURBED if perturbed else {})}
     jobs: list[Job] = []
     if data:
-        jobs.append((samples.read_lazily(data, count), passes))
+        jobs.append((samples.read_lazily(data, count, left_out=left_out), passes))
     else:
         jobs.append((samples.draw_held_out(count, workers), passes))
         for name, style in unseen.UNSEEN.items() if perturbed else ():

@@ -13,8 +13,9 @@ from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
-from training.dataset import faults, manifest
+from training.dataset import broken, faults, manifest
 from training.dataset.labeled_image import LabeledImage, Split
+from training.dataset.left_out import LeftOut
 from training.synthetic import photo_folder, scenes
 from training.synthetic.scenes import Scene, Style
 
@@ -81,7 +82,7 @@ def load_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
 def open_image(file: Path) -> RgbImage:
     """Decode the file. Raises: ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name."""
     try:
-        return decode(file.read_bytes(), max_pixels=faults.MAX_PIXELS)
+        return decode(file.read_bytes(), max_pixels=broken.MAX_PIXELS)
     except OSError as error:
         raise BadSettings(f"{file} cannot be read ({error.strerror}); repair it, or remove it from the set") from error
     except ZoomInError as error:
@@ -109,29 +110,36 @@ class LazySamples(Sequence[Sample]):
         return LazySamples(self._loaders[number]) if isinstance(number, slice) else self._loaders[number]()
 
 
-def load_samples(data: Path | None, count: int, workers: int) -> list[Sample]:
+def load_samples(data: Path | None, count: int, workers: int, left_out: list[LeftOut]) -> list[Sample]:
     """Return `count` images of the set in `data`, or held-out scenes when it is None."""
-    return read_samples(data, count) if data else draw_held_out(count, workers)
+    return read_samples(data, count, left_out=left_out) if data else draw_held_out(count, workers)
 
 
-def read_samples(directory: Path, count: int, *, split: Split = Split.TEST) -> list[Sample]:
+def read_samples(
+    directory: Path, count: int, *, split: Split = Split.TEST, left_out: list[LeftOut] | None = None
+) -> list[Sample]:
     """Return at most `count` images of a manifest, in its order; of a larger set, a fixed random draw.
 
     The first images would be of one class when the manifest is sorted by class. Only images of `split` count in a built
-    set.
+    set. A few broken files are added to `left_out`; without this list one is a fault.
     Raises: BadSettings, with the counts of what cannot be used.
     """
-    entries = _draw_entries(directory, count, split)
-    return [_build_sample(n, entry, image) for n, (entry, image) in enumerate(faults.open_checked(directory, entries))]
+    opened = faults.open_checked(directory, _draw_entries(directory, count, split), left_out)
+    return [_build_sample(number, entry, image) for number, (entry, image) in enumerate(opened)]
 
 
-def read_lazily(directory: Path, count: int, *, split: Split = Split.TEST) -> LazySamples:
+def read_lazily(
+    directory: Path, count: int, *, split: Split = Split.TEST, left_out: list[LeftOut] | None = None
+) -> LazySamples:
     """Return the samples of `read_samples`, not held in memory.
 
     Raises: BadSettings, with the counts of what cannot be used.
     """
     entries = _draw_entries(directory, count, split)
-    faults.refuse_unusable(directory, entries)
+    if left_out is None:
+        faults.refuse_unusable(directory, entries)
+    else:
+        entries = [entry for entry, _ in faults.open_checked(directory, entries, left_out)]
     return LazySamples([partial(_load_sample, directory, number, entry) for number, entry in enumerate(entries)])
 
 

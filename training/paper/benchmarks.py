@@ -16,6 +16,10 @@ from pipeline import geometry
 from pipeline.decoding.formats import SUFFIXES
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
+from training.common.parallel import run_parallel
+from training.common.progress import Progress
+from training.dataset import broken
+from training.dataset.left_out import LeftOut
 from training.evaluation.samples import SEED, LazySamples, Sample, open_image
 
 GENIMAGE = "<Generator>/val/{ai,nature}/ with images, or as its archives unpack <Generator>/<archive>/val/{ai,nature}/"
@@ -191,6 +195,22 @@ def _draw_evenly(groups: Sequence[Sequence[BenchmarkImage]], count: int) -> list
     rng = np.random.default_rng(SEED)
     drawn = [[group[number] for number in rng.permutation(len(group))] for group in groups]
     return [listed for round_ in zip_longest(*drawn) for listed in round_ if listed is not None][:count]
+
+
+def drop_broken(
+    drawn: Sequence[BenchmarkImage], *, title: str, workers: int, left_out: list[LeftOut]
+) -> list[BenchmarkImage]:
+    """Return the images whose files can be read; the others are added to `left_out`."""
+    progress = Progress(f"{title}: readable?", len(drawn))
+    files = [image.file for image in drawn]
+    found = run_parallel(find_fault, files, min(workers, len(files)), after_each=progress.show)
+    left_out += [fault for fault in found if fault]
+    return [image for image, fault in zip(drawn, found, strict=True) if fault is None]
+
+
+def find_fault(file: Path) -> LeftOut | None:
+    opened = broken.read_image(file, str(file))
+    return opened if isinstance(opened, LeftOut) else None
 
 
 def build_lazy_samples(images: Sequence[BenchmarkImage]) -> LazySamples:

@@ -13,10 +13,10 @@ from typing import Self
 from pipeline.errors import BadSettings
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
-from training.dataset import duplicates, frame, manifest
+from training.dataset import broken, duplicates, frame, manifest
 from training.dataset.duplicates import Fingerprint
 from training.dataset.labeled_image import Split
-from training.evaluation import samples
+from training.dataset.left_out import LeftOut
 from training.paper.benchmarks import BenchmarkImage
 
 SAME_FILE, SAME_PICTURE = "same_file", "same_picture"
@@ -43,7 +43,7 @@ class TrainingSet:
     def read(cls, directory: Path, workers: int) -> Self:
         """Read the digests that `zoomin-train build` recorded in a set; of any other set, identify the files.
 
-        Raises: BadSettings, ImageRefused, ImageTooLarge, ImageUndecodable.
+        Raises: BadSettings.
         """
         images = list(manifest.read_manifest(directory))
         if manifest.is_built(images):
@@ -55,7 +55,11 @@ class TrainingSet:
             raise BadSettings(
                 f"{directory / manifest.NAME} names no image, so nothing can be told of what was trained on"
             )
-        identities = _identify_images(listed, workers, "training set")
+        identities = [
+            identity
+            for identity in _identify_images(listed, workers, "training set")
+            if not isinstance(identity, LeftOut)  # an image that cannot be read was not trained on
+        ]
         return cls(
             frozenset(identity.sha256 for identity in identities),
             duplicates.KnownPictures([identity.fingerprint.upright for identity in identities]),
@@ -69,11 +73,18 @@ class TrainingSet:
 
 
 def exclude_contaminated(
-    drawn: Sequence[BenchmarkImage], count: int, training_set: TrainingSet, *, title: str, workers: int
+    drawn: Sequence[BenchmarkImage],
+    count: int,
+    training_set: TrainingSet,
+    *,
+    title: str,
+    workers: int,
+    left_out: list[LeftOut],
 ) -> tuple[list[BenchmarkImage], Counter[str]]:
     """Return the first `count` of `drawn` that are not in the training set, and the number excluded, by reason.
 
-    Raises: BadSettings when none is left; ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name.
+    Broken files are added to `left_out`.
+    Raises: BadSettings when none is left.
     """
     left: list[BenchmarkImage] = []
     excluded: Counter[str] = Counter()
@@ -83,8 +94,9 @@ def exclude_contaminated(
         batch, rest = rest[:missing], rest[missing:]
         identities = _identify_images([image.file for image in batch], workers, f"{title}: met in training?")
         for image, identity in zip(batch, identities, strict=True):
-            reason = training_set.find_match(identity)
-            if reason is None:
+            if isinstance(identity, LeftOut):
+                left_out.append(identity)
+            elif (reason := training_set.find_match(identity)) is None:
                 left.append(image)
             else:
                 excluded[reason] += 1
@@ -100,14 +112,18 @@ def describe_exclusions(title: str, left: int, excluded: Mapping[str, int]) -> s
     return f"{title}: {total} images are left out, the training set holds them ({reasons or 'none'}); {left} stay"
 
 
-def _identify_images(files: Sequence[Path], workers: int, title: str) -> list[ImageIdentity]:
+def _identify_images(files: Sequence[Path], workers: int, title: str) -> list[ImageIdentity | LeftOut]:
     progress = Progress(title, len(files))
     return run_parallel(identify_image, files, min(workers, max(1, len(files))), after_each=progress.show)
 
 
-def identify_image(file: Path) -> ImageIdentity:
-    """Compute both. Raises: ImageRefused, ImageTooLarge, ImageUndecodable, with the file's name."""
-    pixels = samples.open_image(file).pixels
+def identify_image(file: Path) -> ImageIdentity | LeftOut:
+    """Compute both, or return why the file is broken."""
+    opened = broken.read_image(file, str(file))
+    if isinstance(opened, LeftOut):
+        return opened
+    data, image = opened
+    pixels = image.pixels
     return ImageIdentity(
-        hashlib.sha256(file.read_bytes()).hexdigest(), duplicates.compute_fingerprint(frame.apply_codec_chain(pixels))
+        hashlib.sha256(data).hexdigest(), duplicates.compute_fingerprint(frame.apply_codec_chain(pixels))
     )

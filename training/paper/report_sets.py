@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from training.dataset import manifest
+from training.dataset import broken, manifest
+from training.dataset.left_out import LeftOut
 from training.evaluation import samples, summary
 from training.evaluation.samples import Sample
 from training.paper import benchmarks, contamination
@@ -36,7 +37,8 @@ class ReportSets:
     """The set that all tables are about, and the other sets of table 2, by name, with their titles.
 
     `name` is the own set's name in table 2: scenes, magnifake (built by `zoomin-train build`) or data. `contamination`
-    counts the images excluded from each benchmark, by reason; None when no training set was searched.
+    counts the images excluded from each benchmark, by reason; None when no training set was searched. `left_out` lists
+    the broken files of each set.
     """
 
     name: str
@@ -44,49 +46,54 @@ class ReportSets:
     samples: Sequence[Sample]
     others: Mapping[str, TitledSet]
     contamination: Mapping[str, Mapping[str, int]] | None = None
+    left_out: Mapping[str, Sequence[LeftOut]] = field(default_factory=dict)
 
 
 def collect_sets(options: SetOptions, workers: int) -> ReportSets:
     """Read all sets. Benchmarks come first: one of another layout is refused before anything else starts.
 
-    Raises: BadSettings; what decoding an image raises.
+    Raises: BadSettings, also for a set of which too many files are broken.
     """
-    others, counts = _collect_benchmarks(options, workers)
+    others, counts, left_out = _collect_benchmarks(options, workers)
     if options.photographs:
         frames = samples.load_photographs(options.photographs, options.count, workers)
         others |= {summary.PHOTOGRAPHS: (summary.INJECTED_TITLE, frames)}
     if options.data:
-        own = samples.read_samples(options.data, options.count)
+        faults: list[LeftOut] = []
+        own = samples.read_samples(options.data, options.count, left_out=faults)
         is_built = manifest.is_built(list(manifest.read_manifest(options.data)))
         name = "scenes" if scene_limits.are_scenes(own) else "magnifake" if is_built else "data"
-        return ReportSets(name, options.data.resolve().name, own, others, counts)
+        left_out[name] = faults
+        return ReportSets(name, options.data.resolve().name, own, others, counts, left_out)
     own = samples.draw_held_out(options.count, workers)
     scenes: dict[str, TitledSet] = {
         name: (f"Scenes with {name.replace('_', ' ')}", samples.draw_held_out(options.count, workers, style=style))
         for name, style in unseen.UNSEEN.items()
     }
-    return ReportSets("scenes", "held-out scenes", own, scenes | others, counts)
+    return ReportSets("scenes", "held-out scenes", own, scenes | others, counts, left_out)
 
 
 def _collect_benchmarks(
     options: SetOptions, workers: int
-) -> tuple[dict[str, TitledSet], dict[str, Mapping[str, int]] | None]:
-    """Return the benchmarks, and of each how many images are excluded as contamination, by reason."""
-    if options.training_set is None:
-        listed = {
-            name: benchmarks.LOADERS[name](directory, options.benchmark_count)
-            for name, directory in options.benchmarks.items()
-        }
-        return {name: (BENCHMARKS[name], benchmarks.build_lazy_samples(files)) for name, files in listed.items()}, None
-    listed = {name: benchmarks.LOADERS[name](directory, sys.maxsize) for name, directory in options.benchmarks.items()}
-    training_set = contamination.TrainingSet.read(options.training_set, workers)
+) -> tuple[dict[str, TitledSet], dict[str, Mapping[str, int]] | None, dict[str, Sequence[LeftOut]]]:
+    """Return the benchmarks, and of each how many images are excluded as contamination, and its broken files."""
+    is_searched = options.training_set is not None
+    most = sys.maxsize if is_searched else options.benchmark_count
+    listed = {name: benchmarks.LOADERS[name](directory, most) for name, directory in options.benchmarks.items()}
+    training_set = contamination.TrainingSet.read(options.training_set, workers) if options.training_set else None
     sets: dict[str, TitledSet] = {}
     counts: dict[str, Mapping[str, int]] = {}
-    for name, files in listed.items():
-        title = BENCHMARKS[name]
-        left, counts[name] = contamination.exclude_contaminated(
-            files, options.benchmark_count, training_set, title=title, workers=workers
-        )
-        print(contamination.describe_exclusions(title, len(left), counts[name]), file=sys.stderr)
+    left_out: dict[str, Sequence[LeftOut]] = {}
+    for name, drawn in listed.items():
+        directory, title, faults = options.benchmarks[name], BENCHMARKS[name], list[LeftOut]()
+        if training_set:
+            left, counts[name] = contamination.exclude_contaminated(
+                drawn, options.benchmark_count, training_set, title=title, workers=workers, left_out=faults
+            )
+            print(contamination.describe_exclusions(title, len(left), counts[name]), file=sys.stderr)
+        else:
+            left = benchmarks.drop_broken(drawn, title=title, workers=workers, left_out=faults)
+        broken.refuse_many(faults, len(left) + len(faults), directory)
+        left_out[name] = [replace(fault, name=Path(fault.name).relative_to(directory).as_posix()) for fault in faults]
         sets[name] = title, benchmarks.build_lazy_samples(left)
-    return sets, counts
+    return sets, counts if is_searched else None, left_out

@@ -77,7 +77,8 @@ def build_equal_budget_row(results: Mapping[str, AblationResult]) -> Json | None
     if table_1.OWN not in results:
         return None
     result = results[table_1.OWN]
-    title = f"{table_1.TITLES[table_1.OWN]}, with the budget of the recorded rows"
+    budget = "with the budget of the recorded rows" if result.seed is not None else result.phases[0]
+    title = f"{table_1.TITLES[table_1.OWN]}, {budget}"
     return {"variant": table_1.OWN, "title": title} | _build_origin(result) | _build_columns(result.figures)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pipeline.checkpoint import Checkpoint
+from training.dataset import broken
+from training.dataset.left_out import LeftOut
 from training.engine.caching import CachingEngine
 from training.engine.run import EngineSetup, run_on_engine
 from training.engine.stored_answers import VersionedEngine
@@ -26,8 +28,10 @@ def predict_with(checkpoint: Checkpoint, samples: Sequence[Sample], setup: Engin
     return run_on_engine(checkpoint, setup, predict_all)
 
 
-def build_comparison(a: ComparedModel, b: ComparedModel, samples: Sequence[Sample], *, title: str) -> Json:
-    """Return the numbers of the report; `title` names the set of `samples`."""
+def build_comparison(
+    a: ComparedModel, b: ComparedModel, samples: Sequence[Sample], left_out: Sequence[LeftOut], *, title: str
+) -> Json:
+    """Return the numbers of the report; `title` names the set of `samples`, without the broken files `left_out`."""
     models = {
         key: {"name": model.checkpoint.name, "revision": model.checkpoint.revision}
         for key, model in (("a", a), ("b", b))
@@ -35,6 +39,7 @@ def build_comparison(a: ComparedModel, b: ComparedModel, samples: Sequence[Sampl
     return {
         **models,
         "set": page.describe_set(title, [sample.label for sample in samples]),
+        "left_out": broken.convert_to_json(left_out),
         "engine": b.version,
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "figures": comparison.compare_metrics(a.predictions, b.predictions),

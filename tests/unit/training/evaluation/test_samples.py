@@ -9,6 +9,7 @@ from pipeline.verdict import Verdict
 from tests.support.photographs import load_photograph
 from training.dataset import manifest
 from training.dataset.labeled_image import Split
+from training.dataset.left_out import LeftOut
 from training.evaluation import samples
 from training.synthetic import scenes, unseen
 
@@ -104,6 +105,32 @@ def test_what_cannot_be_used_is_counted_and_refused(tmp_path: Path) -> None:
         BadSettings, match=r"2 of 2 images .*1 image_undecodable: a\.png, 1 box_inverted_or_empty: b\.png"
     ):
         samples.read_samples(tmp_path, 9)
+
+
+def test_a_broken_file_is_left_out_of_what_is_measured_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    for number in range(3):
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    names = ["0", "broken", "1", "2"]
+    (tmp_path / manifest.NAME).write_text("\n".join(f'{{"file": "{name}.png", "label": "real"}}' for name in names))
+    for read in (samples.read_samples, samples.read_lazily):
+        left_out: list[LeftOut] = []
+        drawn = list(read(tmp_path, 4, left_out=left_out))
+        assert [sample.image.pixels.getpixel((0, 0))[0] for sample in drawn] == [0, 1, 2]
+        assert [sample.number for sample in drawn] == [0, 1, 2]
+        assert [(fault.name, fault.reason) for fault in left_out] == [("broken.png", "image_undecodable")]
+    (tmp_path / "0.png").write_bytes(b"\x89PNG")
+    with pytest.raises(BadSettings, match=r"2 of 4 images of .* cannot be read"):
+        samples.read_lazily(tmp_path, 4, left_out=[])
+
+
+def test_boxes_that_cannot_be_are_faults_also_beside_a_broken_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    Image.new("RGB", (40, 30)).save(tmp_path / "b.png")
+    lines = ['{"file": "a.png", "label": "real"}', '{"file": "b.png", "label": "real", "boxes": [[9, 9, 3, 3]]}']
+    (tmp_path / manifest.NAME).write_text("\n".join(lines))
+    with pytest.raises(BadSettings, match=r"1 of 2 images .*1 box_inverted_or_empty: b\.png"):
+        samples.read_samples(tmp_path, 9, left_out=[])
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

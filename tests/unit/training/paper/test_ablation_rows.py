@@ -1,36 +1,22 @@
 """Which rows are trained and judged, and what is kept of them; the trainings themselves run in tests/integration."""
 
 import argparse
-import asyncio
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
-from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
-from tests.support.engines import DigestEngine
 from tests.support.paths import MODEL
+from tests.support.stored_engines import run_on_stand_in
 from training.__main__ import main
-from training.common.journal import Journal
-from training.engine.run import EngineSetup, build_setup
-from training.engine.stored_answers import StoringEngine, locate_answers
+from training.engine.run import build_setup
 from training.evaluation import samples
 from training.paper import ablation_results, ablation_rows
 from training.paper.ablation_options import AblationOptions, add_ablation_options
 from training.settings import TrainSettings
 from training.synthetic import scene_files, scenes
 
-T = TypeVar("T")
 DRAWN = samples.convert_scenes([scenes.draw_scene(scenes.HELD_OUT_SEED + number) for number in range(3)])
-
-
-def stand_in(
-    checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[StoringEngine], Coroutine[Any, Any, T]]
-) -> T:
-    with Journal(locate_answers(setup.answers, checkpoint)) as journal:
-        return asyncio.run(work(StoringEngine(DigestEngine(checkpoint.card), checkpoint.revision, journal)))
 
 
 @pytest.fixture
@@ -44,7 +30,9 @@ def train(data: Path, file: Path, *typed: str) -> None:
     add_ablation_options(parser)
     args = parser.parse_args([*typed, "--start", str(MODEL), "--base", str(MODEL), "--train-data", str(data)])
     settings = TrainSettings(cache=data.parent)
-    ablation_rows.run_ablations(AblationOptions.build(args), settings, DRAWN, build_setup(settings), file, stand_in)
+    ablation_rows.run_ablations(
+        AblationOptions.build(args), settings, DRAWN, build_setup(settings), file, run_on_stand_in
+    )
 
 
 def test_a_row_is_kept_with_where_it_comes_from(data: Path, tmp_path: Path) -> None:

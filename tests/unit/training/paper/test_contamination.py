@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from pipeline import images
-from pipeline.errors import BadSettings, ImageUndecodable
+from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.labeled_images import build_image
 from training.dataset import duplicates, frame, manifest
 from training.dataset.labeled_image import LabeledImage, Split
+from training.dataset.left_out import LeftOut
 from training.paper import contamination
 from training.paper.benchmarks import BenchmarkImage
 from training.paper.contamination import SAME_FILE, SAME_PICTURE, TrainingSet
@@ -46,7 +46,7 @@ def test_what_was_trained_on_is_left_out_and_counted_by_its_reason(tmp_path: Pat
         tmp_path / "jpeg", [ImageEnhance.Brightness(pictures[2]).enhance(0.9), pictures[4]], file_format="JPEG"
     )
     training_set = TrainingSet.read(write_manifest(tmp_path / "trained", trained), 1)
-    left, counts = contamination.exclude_contaminated(test, 10, training_set, title="GenImage", workers=1)
+    left, counts = contamination.exclude_contaminated(test, 10, training_set, title="GenImage", workers=1, left_out=[])
     assert [image.file for image in left] == [test[2].file, test[4].file]
     assert counts == {SAME_FILE: 1, SAME_PICTURE: 2}
 
@@ -56,7 +56,7 @@ def test_others_are_drawn_in_their_place(tmp_path: Path, pictures: list[Image.Im
     training_set = TrainingSet.read(
         write_manifest(tmp_path / "trained", save_pictures(tmp_path / "trained", pictures[:2])), 1
     )
-    left, counts = contamination.exclude_contaminated(drawn, 2, training_set, title="GenImage", workers=1)
+    left, counts = contamination.exclude_contaminated(drawn, 2, training_set, title="GenImage", workers=1, left_out=[])
     assert [image.file.name for image in left] == ["2.png", "3.png"]
     assert counts.total() == 2
 
@@ -76,7 +76,7 @@ def test_a_built_set_is_known_by_its_sources_and_its_test_split_is_no_training(
         ],
     )
     left, counts = contamination.exclude_contaminated(
-        drawn, 9, TrainingSet.read(tmp_path, 1), title="GenImage", workers=1
+        drawn, 9, TrainingSet.read(tmp_path, 1), title="GenImage", workers=1, left_out=[]
     )
     assert [image.file.name for image in left] == ["2.png", "3.png"]
     assert counts == {SAME_FILE: 1, SAME_PICTURE: 1}
@@ -86,12 +86,18 @@ def test_a_test_set_that_was_trained_on_as_a_whole_is_refused(tmp_path: Path, pi
     drawn = save_pictures(tmp_path / "test", pictures[:2])
     training_set = TrainingSet.read(write_manifest(tmp_path / "test", drawn), 1)
     with pytest.raises(BadSettings, match="all 2 images of GenImage are in the training set; give another directory"):
-        contamination.exclude_contaminated(drawn, 9, training_set, title="GenImage", workers=1)
+        contamination.exclude_contaminated(drawn, 9, training_set, title="GenImage", workers=1, left_out=[])
 
 
-def test_a_broken_file_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "broken.png"
-    file.write_bytes(images.encode_png(Image.new("RGB", (80, 80)))[:45])
-    with pytest.raises(ImageUndecodable) as broken:
-        contamination.identify_image(file)
-    assert broken.value.detail.startswith(f"{file}: ")
+def test_broken_files_are_counted_and_others_are_drawn_in_their_place(
+    tmp_path: Path, pictures: list[Image.Image]
+) -> None:
+    drawn = save_pictures(tmp_path / "test", pictures[:4])
+    training_set = TrainingSet.read(write_manifest(tmp_path / "test", drawn[:1]), 1)
+    drawn[1].file.write_bytes(drawn[1].file.read_bytes()[:45])
+    left_out: list[LeftOut] = []
+    left, counts = contamination.exclude_contaminated(
+        drawn, 2, training_set, title="GenImage", workers=1, left_out=left_out
+    )
+    assert ([image.file.name for image in left], counts) == (["2.png", "3.png"], {SAME_FILE: 1})
+    assert [(Path(fault.name).name, fault.reason) for fault in left_out] == [("1.png", "image_undecodable")]

@@ -11,8 +11,10 @@ from pipeline.errors import GenerationFailed
 from tests.support.engines import DigestEngine
 from tests.support.paths import MODEL
 from tests.support.photographs import load_photograph
+from training.dataset.left_out import LeftOut
 from training.evaluation import samples
 from training.paper import ablation_results, paper_report, table_1
+from training.paper.latency import Latencies
 from training.paper.measurements import Measurements, measure_checkpoint
 from training.paper.report_sets import ReportSets, SetOptions, collect_sets
 from training.reports import examples, page
@@ -26,7 +28,8 @@ def drawn(first: int, count: int) -> list[samples.Sample]:
 
 async def measure(sets: ReportSets) -> Measurements:
     checkpoint = Checkpoint.read(MODEL)
-    return await measure_checkpoint(checkpoint, sets, DigestEngine(checkpoint.card), concurrency=2)
+    timed = Latencies([0.1] * 8, [0.2] * 8)
+    return await measure_checkpoint(checkpoint, sets, DigestEngine(checkpoint.card), timed, concurrency=2)
 
 
 async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> None:
@@ -35,6 +38,7 @@ async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> 
         "held-out scenes",
         drawn(0, 8),
         {"unseen_grounds": ("Unseen grounds", drawn(8, 4))},
+        left_out={"unseen_grounds": [LeftOut("cut.png", "image_undecodable")]},
     )
     found = await measure(sets)
     numbers = paper_report.build_report(Checkpoint.read(MODEL), sets, found, {}, machine="a machine")
@@ -47,6 +51,10 @@ async def test_a_report_of_scenes_has_every_table_and_figure(tmp_path: Path) -> 
     assert all(row["format_effect"]["n"] == 8 for row in report["table3"][1:])
     assert [row["n"] for row in report["table4"]] == [8, 8]
     assert sum(row["images"] for row in report["figure4_5"]) == sum(report["gallery_counts"].values()) == 8
+    assert report["left_out"] == {
+        "unseen_grounds": {"images": 1, "reasons": {"image_undecodable": 1}, "files": ["cut.png"]}
+    }
+    assert "left out because they cannot be read: 1 (1 image_undecodable)" in (tmp_path / page.HTML_NAME).read_text()
     assert report["by_construction"]
     assert found.scanned
 
@@ -87,7 +95,7 @@ async def test_a_checkpoint_that_never_answers_has_its_report_too(tmp_path: Path
     checkpoint = Checkpoint.read(MODEL)
     sets = ReportSets("scenes", "held-out scenes", drawn(0, 3), {})
     engine = DigestEngine(checkpoint.card, before=fail)
-    found = await measure_checkpoint(checkpoint, sets, engine, concurrency=2)
+    found = await measure_checkpoint(checkpoint, sets, engine, Latencies([], []), concurrency=2)
     numbers = paper_report.build_report(checkpoint, sets, found, {}, machine="a machine")
     page.write_report(tmp_path, numbers, "paper.html.jinja", pictures=Pictures(), kinds=examples.KINDS)
     report = json.loads((tmp_path / page.JSON_NAME).read_text())

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline import images
+from pipeline.errors import BadSettings
 from training.paper.report_sets import SetOptions, collect_sets
 from training.synthetic import scene_files, scenes
 
@@ -34,3 +36,22 @@ def test_what_was_trained_on_is_left_out_of_published_sets_and_told(
     assert f"{title}: 2 images are left out, the training set holds them (2 as same file); 2 stay" in (
         capsys.readouterr().err
     )
+
+
+def test_one_broken_file_of_a_published_set_is_counted_and_many_are_refused(tmp_path: Path) -> None:
+    for folder in ("ai", "nature"):
+        place = tmp_path / "ADM" / "val" / folder
+        place.mkdir(parents=True)
+        for number in range(6):
+            shade = number + 100 * (folder == "ai")
+            (place / f"{number}.png").write_bytes(images.encode_png(Image.new("RGB", (60, 40), (shade, 0, 0))))
+    (tmp_path / "ADM" / "val" / "ai" / "3.png").write_bytes(b"\x89PNG")
+    options = SetOptions(None, 1, None, {"genimage": tmp_path}, 10_000, None)
+    sets = collect_sets(options, workers=1)
+    assert len(sets.others["genimage"][1]) == 11
+    assert [(fault.name, fault.reason) for fault in sets.left_out["genimage"]] == [
+        ("ADM/val/ai/3.png", "image_undecodable")
+    ]
+    (tmp_path / "ADM" / "val" / "nature" / "1.png").write_bytes(b"\x89PNG")
+    with pytest.raises(BadSettings, match=r"2 of 12 images of .* cannot be read"):
+        collect_sets(options, workers=1)

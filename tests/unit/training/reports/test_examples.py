@@ -9,6 +9,7 @@ from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.evidence.regions import REGION
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from tests.support.engines import DigestEngine
+from training.engine.caching import CachingEngine
 from training.evaluation import evaluate
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
@@ -91,7 +92,7 @@ async def test_both_cards_are_drawn_where_one_alone_is_right_from_what_was_said(
     models = []
     for card in (CheckpointCard(), CheckpointCard(scan_max_pixels=140 * 140)):  # another view: other answers
         engine = DigestEngine(card)
-        caching = evaluate.CachingEngine(engine)
+        caching = CachingEngine(engine)
         own = (await evaluate.predict(samples, caching, concurrency=2, passes=evaluate.OWN))["own"]
         await engine.close()
         models.append(ComparedModel(Checkpoint(Path("m"), card, "sha256:1"), caching, engine.version, own))

@@ -99,6 +99,7 @@ def numbers(evil: str = "Scenes") -> dict[str, object]:
                 "paper": {},
             },
         ],
+        "left_out": {"own": {"images": 1, "reasons": {"image_undecodable": 1}, "files": [evil]}},
         "met_in_training": {"own": {"same_file": 2, "same_picture": 3}},
         "table3": [
             {
