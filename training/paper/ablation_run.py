@@ -5,6 +5,7 @@ value, seed or start gives another directory. A phase that was killed resumes wh
 """
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,7 +24,7 @@ from training.sft.run_config import SftRun
 
 @dataclass(frozen=True, slots=True)
 class AblationPlan:
-    """The start, data and budget that all rows share."""
+    """The start, data and budget that all rows share; `minutes` ends a row's phases before their steps do."""
 
     start: Checkpoint
     data: Path
@@ -32,6 +33,7 @@ class AblationPlan:
     seed: int
     threads: int
     cache: Path
+    minutes: float = math.inf
 
 
 def train_ablation(plan: AblationPlan, ablation: Ablation) -> Checkpoint:
@@ -58,6 +60,7 @@ def locate_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase) -> Path:
         "seed": plan.seed,
         "data": publishing.digest_entries(list(manifest.read_manifest(plan.data))),
         **ablations.convert_phase_to_json(phase, plan.budget),
+        **({"minutes": plan.minutes} if math.isfinite(plan.minutes) else {}),
     }
     digest = sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return plan.cache / "variants" / f"{phase.name}-{digest[:12]}"
@@ -77,7 +80,7 @@ def _run_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase, out: Path)
             validation=plan.validation,
             out=out,
             seed=plan.seed,
-            minutes=float("inf"),
+            minutes=plan.minutes * phase.halves / 2,
             threads=plan.threads,
         )
     )

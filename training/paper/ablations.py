@@ -37,6 +37,8 @@ class GrpoPhase:
     rewards: Weights
     box_source: BoxSource = "model"
     halves: int = 1
+    changes: tuple[tuple[str, Any], ...] = ()
+    """further values in place of the profile's"""
 
 
 Phase = FineTuningPhase | GrpoPhase
@@ -135,7 +137,7 @@ def resolve_grpo(phase: GrpoPhase, budget: AblationBudget) -> ResolvedProfile[gr
     }
     if phase.halves == ONE_TURN:
         changes["answer_tokens"] = usual.validation_tokens
-    return grpo_profiles.resolve_grpo_profile(budget.profile, phase.stage, changes)
+    return grpo_profiles.resolve_grpo_profile(budget.profile, phase.stage, changes | dict(phase.changes))
 
 
 def convert_phase_to_json(phase: Phase, budget: AblationBudget) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from training.synthetic.album import Page
 from training.tiny_model import architecture, vocabulary, weighted_sft
 from training.tiny_model.run_config import TinyRun
 from training.tiny_model.warmup import WarmUp
+from training.tiny_model.weighted_sft import Watch
 
 WHITENING_PAGES = 60
 SAVE_WARM_UP_EVERY_S = 60.0
@@ -36,11 +37,23 @@ CARD: dict[str, Any] = {
 }
 
 
-def train_tiny_model(run: TinyRun, *, out: Path, cache: Path, threads: int = 1, workers: int = 2) -> None:
-    """Train from random weights and write the checkpoint to `out`; `cache` holds scenes and unfinished work."""
+def train_tiny_model(
+    run: TinyRun,
+    *,
+    out: Path,
+    cache: Path,
+    threads: int = 1,
+    workers: int = 2,
+    work: Path | None = None,
+    watch: Watch | None = None,
+) -> None:
+    """Train from random weights and write the checkpoint to `out`; `cache` holds scenes and unfinished work.
+
+    `work` holds unfinished work in place of the cache; `watch` may end fine-tuning early.
+    """
     ends_s = time.monotonic() + run.minutes * 60
     torch.set_num_threads(threads)
-    directory = cache / run.name
+    directory = work or cache / run.name
     directory.mkdir(parents=True, exist_ok=True)
     pages = album.load_pages(cache / "scenes", first_seed=run.first_scene, count=run.scenes, workers=workers)
     tokenizer = vocabulary.train_tokenizer()
@@ -58,6 +71,7 @@ def train_tiny_model(run: TinyRun, *, out: Path, cache: Path, threads: int = 1, 
         seed=run.seed,
         directory=directory / "sft",
         threads=threads,
+        watch=watch,
     )
     write_tiny_checkpoint(model, tokenizer, out, CheckpointCard(trained_on=run.digest, **CARD))
 
@@ -100,9 +114,12 @@ def warm_up_tower(
 def write_tiny_checkpoint(
     model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, out: Path, card: CheckpointCard
 ) -> None:
-    """Write a directory to serve: weights in bf16, tokenizer, processor, template, and last the card."""
+    """Write a directory to serve: weights as they are trained, tokenizer, processor, template, and last the card.
+
+    In bfloat16 the steps of GRPO would be lost (decision 0024), and float32 takes 11 MB.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(out)
+    model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     (out / "chat_template.jinja").write_text(vocabulary.CHAT_TEMPLATE)
     largest = max(card.scan_max_pixels, card.crop_max_pixels)

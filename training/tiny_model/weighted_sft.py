@@ -33,6 +33,8 @@ RAMP_STEPS = 60
 PLATEAU_FRACTION = 0.4  # of the run at full learning rate; then linear to 2 %
 SAVE_EVERY_STEPS = 50
 Collate = Callable[[list[dict[str, int]]], dict[str, list[tensors.Batch]]]
+Watch = Callable[[int, Qwen2_5_VLForConditionalGeneration], bool]
+"""gets the step and the model in training, and returns whether training ends there"""
 
 
 def train_weighted(
@@ -45,9 +47,11 @@ def train_weighted(
     seed: int,
     directory: Path,
     threads: int,
+    watch: Watch | None = None,
 ) -> None:
     """Train `model` in place; a killed run goes on from its last checkpoint in `directory`.
 
+    `watch` is called after each step and may end training before the budget does.
     Raises: TrainingFailed when a checkpoint cannot be written.
     """
     resumable.silence_transformers()
@@ -59,7 +63,7 @@ def train_weighted(
         train_dataset=Dataset.from_dict({"step": range(budget.steps)}),
         data_collator=build_tiny_collator(tokenizer, pages, mix, seed),
         processing_class=tokenizer,
-        callbacks=[TimekeeperCallback(budget, clock)],
+        callbacks=[TimekeeperCallback(budget, clock, watch)],
     )
 
     def compute_rate(step: int) -> float:
@@ -171,21 +175,28 @@ def compute_last_hidden(model: Qwen2_5_VLForConditionalGeneration, batch: tensor
 
 
 class TimekeeperCallback(TrainerCallback):
-    """Ends the run in time, and shows progress."""
+    """Ends the run in time or where `watch` says so, and shows progress."""
 
-    def __init__(self, budget: Budget, clock: Clock) -> None:
+    def __init__(self, budget: Budget, clock: Clock, watch: Watch | None = None) -> None:
         self._budget = budget
         self._clock = clock
+        self._watch = watch
         self._loss = ""
         self._progress = Progress("fine-tuning", 1.0)
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Qwen2_5_VLForConditionalGeneration | None = None,
+        **_: object,
     ) -> TrainerControl:
         del args
         progress = self._budget.measure_progress(state.global_step, self._clock.elapsed_s)
         self._progress.show(min(1.0, progress), f"step {state.global_step}{self._loss}")
-        control.should_training_stop = control.should_training_stop or progress >= 1
+        found = self._watch is not None and model is not None and self._watch(state.global_step, model)
+        control.should_training_stop = control.should_training_stop or progress >= 1 or found
         return control
 
     def on_log(

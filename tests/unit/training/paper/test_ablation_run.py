@@ -48,6 +48,7 @@ def test_whatever_decides_a_result_has_a_directory_of_its_own(plan: AblationPlan
         replace(plan, data=other),
         replace(plan, budget=AblationBudget.build("tiny", steps=4)),
         replace(plan, start=other_weights),
+        replace(plan, minutes=1.0),
     ]
     assert len({ablation_run.locate_phase(other, other.start, phase) for other in changed}) == len(changed)
     assert ablation_run.locate_phase(replace(plan, threads=2), plan.start, phase) == ablation_run.locate_phase(

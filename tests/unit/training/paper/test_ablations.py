@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -65,6 +66,15 @@ def test_an_answer_in_one_turn_is_let_go_to_its_words() -> None:
     (phase,) = stages("one_turn_eg")
     assert ablations.resolve_grpo(phase, BUDGET).values.answer_tokens == 100
     assert ablations.resolve_grpo(stages("two_turn")[0], BUDGET).values.answer_tokens == 46
+
+
+def test_a_phase_may_change_further_values_of_the_profile() -> None:
+    phase = replace(stages("two_turn")[0], changes=(("iou_mode", "eq2"), ("answer_tokens", 100)))
+    changed = ablations.resolve_grpo(phase, BUDGET).values
+    assert (changed.iou_mode, changed.answer_tokens) == ("eq2", 100)
+    assert ablations.convert_phase_to_json(phase, BUDGET) != ablations.convert_phase_to_json(
+        stages("two_turn")[0], BUDGET
+    )
 
 
 def test_a_row_is_told_in_words() -> None:

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, TrainerControl, TrainerState, TrainingArguments
 
 from training.qwen import tensors
+from training.runs.budget import Budget, Clock
 from training.synthetic.album import Page
 from training.tiny_model import architecture, rows, weighted_sft
 from training.tiny_model.run_config import Mix
@@ -43,6 +44,27 @@ def test_different_instructions_are_refused(tokenizer: PreTrainedTokenizerFast, 
     ids[1, 5] += 1
     with pytest.raises(ValueError, match="different instructions"):
         weighted_sft.compute_last_hidden(architecture.build_tiny_model(tokenizer, 0), batch | {"input_ids": ids})
+
+
+def test_training_ends_with_its_budget_or_where_the_watch_says_so(tokenizer: PreTrainedTokenizerFast) -> None:
+    model, watched = architecture.build_tiny_model(tokenizer, 0), list[int]()
+
+    def watch(step: int, _model: object) -> bool:
+        watched.append(step)
+        return step == 2
+
+    def ends_at(step: int, timekeeper: weighted_sft.TimekeeperCallback) -> bool:
+        state = TrainerState(global_step=step)
+        return timekeeper.on_step_end(
+            TrainingArguments(use_cpu=True), state, TrainerControl(), model
+        ).should_training_stop
+
+    budget = Budget(4, float("inf"))
+    unwatched = weighted_sft.TimekeeperCallback(budget, Clock())
+    assert [ends_at(step, unwatched) for step in (1, 2, 3, 4)] == [False, False, False, True]
+    timekeeper = weighted_sft.TimekeeperCallback(budget, Clock(), watch)
+    assert [ends_at(step, timekeeper) for step in (1, 2)] == [False, True]
+    assert watched == [1, 2]
 
 
 def test_the_learning_rate_ramps_stays_and_decays_to_two_hundredths() -> None:
