@@ -18,12 +18,13 @@ from training.annotation import annotation, purification
 from training.annotation.endpoint import VisionChat
 from training.annotation.purification import Fate, Region
 from training.dataset import frame
-from training.dataset.frame import FRAME_PX, FramedImage
+from training.dataset.frame import FramedImage
 from training.dataset.left_out import LeftOut
 
 THE_SOURCE = "the source"
 NOBODY = "nobody"
-FRAME_SIZE = (FRAME_PX, FRAME_PX)
+VIEW_MAX_PIXELS = 512 * 512
+"""largest area of the view that endpoints get: the one in which serving asks about the whole image"""
 THOUSAND = (1000, 1000)
 
 
@@ -57,7 +58,7 @@ class Annotator:
             regions, fates, grounded_by = await self._ground(framed, explanation)
             if grounded_by != THE_SOURCE and regions:
                 step = "purification"
-                regions = await self._drop_objects(await self._view(framed), regions, fates)
+                regions = await self._drop_objects(framed, regions, fates)
         except (TransientError, OutageError) as error:
             return LeftOut(framed.image.file, f"{step}: {error.code}", error.detail)
         by = " and ".join(dict.fromkeys((explained_by, grounded_by)))
@@ -77,33 +78,36 @@ class Annotator:
         return await self._explainer.ask(question, annotation.parse_explanation), self._explainer.model
 
     async def _ground(self, framed: FramedImage, explanation: str) -> tuple[list[Region], Counter[Fate], str]:
+        size = framed.placement.frame_px
         if framed.image.boxes:
             descriptions = framed.image.shown or [""] * len(framed.image.boxes)
-            moved = [frame.map_to_frame(corners, framed.provenance.source_size_px) for corners in framed.image.boxes]
-            return *purification.drop_by_geometry(list(zip(moved, descriptions, strict=False)), FRAME_SIZE), THE_SOURCE
+            moved = [framed.placement.map_box(corners) for corners in framed.image.boxes]
+            return *purification.drop_by_geometry(list(zip(moved, descriptions, strict=False)), size), THE_SOURCE
         if self._grounder is None or not explanation:
             return [], Counter(), NOBODY
         view = await self._view(framed)
         question = annotation.build_grounding_question(view, framed.image.label, explanation, self._box_frame)
         grounded = await self._grounder.ask(question, annotation.parse_boxes)
         seen = view.size if self._box_frame == "pixels" else THOUSAND
-        named = [(geometry.rescale(g.corners, from_size=seen, to_size=FRAME_SIZE), g.description) for g in grounded]
-        return *purification.drop_by_geometry(named, FRAME_SIZE), self._grounder.model
+        named = [(geometry.rescale(g.corners, from_size=seen, to_size=size), g.description) for g in grounded]
+        return *purification.drop_by_geometry(named, size), self._grounder.model
 
-    async def _drop_objects(self, view: Image.Image, regions: list[Region], fates: Counter[Fate]) -> list[Region]:
+    async def _drop_objects(self, framed: FramedImage, regions: list[Region], fates: Counter[Fate]) -> list[Region]:
         """Drop the regions that enclose the whole primary object; without a clear answer a region stays."""
+        view = await self._view(framed)
         remaining: list[Region] = []
         for region in regions:
-            fate = await self._judge(view, region)
+            corners = geometry.rescale(region.box.corners, from_size=framed.placement.frame_px, to_size=view.size)
+            fate = await self._judge(view, corners)
             if fate is not None:
                 fates[fate] += 1
             if fate is not Fate.PRIMARY_OBJECT:
                 remaining.append(region)
         return remaining
 
-    async def _judge(self, view: Image.Image, region: Region) -> Fate | None:
+    async def _judge(self, view: Image.Image, corners: geometry.Corners) -> Fate | None:
         assert self._grounder is not None, "only grounded boxes are purified"
-        box = geometry.clip(geometry.rescale(region.box.corners, from_size=FRAME_SIZE, to_size=view.size), view.size)
+        box = geometry.clip(corners, view.size)
         if box is None:  # thinner than a pixel of the view
             return Fate.UNCLEAR
         try:
@@ -117,4 +121,4 @@ class Annotator:
 
 def _view(path: Path) -> Image.Image:
     with Image.open(path) as image:
-        return images.build_view(RgbImage(image.convert("RGB"), "png"), FRAME_PX * FRAME_PX).pixels
+        return images.build_view(RgbImage(image.convert("RGB"), "png"), VIEW_MAX_PIXELS).pixels

@@ -1,33 +1,31 @@
 """Build MagniFake: frame, explain, ground and purify labeled images, and write them as a set with splits.
 
-Files are framed in processes, one image at a time in each; then at most `concurrency` images are annotated at once.
+Files are framed first; then at most `concurrency` images are annotated at once.
 Every image that is left out has a reason, which the dataset card counts.
 Source: paper section 3.2.
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
+from training.annotation import framing
 from training.annotation.annotator import Annotation, Annotator
 from training.annotation.endpoint import Endpoint, Spent, VisionChat
 from training.annotation.purification import Fate
 from training.common.journal import Journal
-from training.common.parallel import run_parallel
 from training.common.progress import Progress
 from training.dataset import duplicates, faults, manifest, old_sets, sources, splits
-from training.dataset.frame import FramedImage, frame_image, locate_frame
+from training.dataset.frame import FramedImage, FrameOptions, locate_frame
 from training.dataset.labeled_image import Explanations, LabeledImage, Split
 from training.dataset.left_out import LeftOut, count_reasons, write_left_out
 
-DUPLICATE = "duplicate"
 JOURNAL = "journal.jsonl"
 
 
@@ -40,6 +38,7 @@ class BuildPlan:
     explain: Endpoint | None
     ground: Endpoint | None
     labels_only: bool
+    framing: FrameOptions
     box_frame: BoxFrame
     seed: int
     least_per_class: int
@@ -54,6 +53,7 @@ class Built:
     images: list[LabeledImage]
     left_out: list[LeftOut]
     fates: Counter[Fate]
+    framing: FrameOptions
     spent: dict[str, Spent] = field(default_factory=dict)
 
 
@@ -63,8 +63,6 @@ def build(plan: BuildPlan) -> Built:
     Raises: BadSettings for a source that cannot be read or a set that cannot be trained on; EndpointDead.
     """
     framed, left_out = frame_all(plan)
-    framed, repeated = drop_repeats(framed)
-    left_out += repeated
     write_left_out(plan.out, left_out)
     refuse_unfit(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
     with Journal(plan.out / JOURNAL) as answers:
@@ -79,7 +77,7 @@ def build(plan: BuildPlan) -> Built:
     (plan.out / old_sets.NAME).unlink(missing_ok=True)
     _delete_others(plan.out, {image.require_provenance().sha256 for image in images})
     fates = sum((annotated[frame.provenance.sha256].fates for frame in framed), Counter[Fate]())
-    return Built(images, left_out, fates, spent)
+    return Built(images, left_out, fates, plan.framing, spent)
 
 
 def frame_all(plan: BuildPlan) -> tuple[list[FramedImage], list[LeftOut]]:
@@ -93,11 +91,8 @@ def frame_all(plan: BuildPlan) -> tuple[list[FramedImage], list[LeftOut]]:
         raise BadSettings(f"no labeled image in {plan.source}; put them into folders real and generated")
     _refuse_missing_endpoints(plan, images)
     plan.out.mkdir(parents=True, exist_ok=True)
-    progress = Progress("framing", len(images))
-    work = partial(frame_image, plan.source, plan.out)
-    results = run_parallel(work, images, min(plan.workers, len(images)), after_each=progress.show)
-    left_out += [result for result in results if isinstance(result, LeftOut)]
-    return [result for result in results if isinstance(result, FramedImage)], left_out
+    framed, unusable = framing.frame_images(plan.source, plan.out, images, plan.framing, workers=plan.workers)
+    return framed, left_out + unusable
 
 
 def _refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
@@ -114,26 +109,6 @@ def _refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) -
             raise BadSettings(
                 f"{lacking} images come without {what}: set ZOOMIN_TRAIN_{role}_URL and _MODEL, or add --labels-only"
             )
-
-
-def drop_repeats(framed: Sequence[FramedImage]) -> tuple[list[FramedImage], list[LeftOut]]:
-    """Keep one image of each digest, and none if the labels of a digest contradict each other."""
-    by_digest: dict[str, list[FramedImage]] = defaultdict(list)
-    for frame in framed:
-        by_digest[frame.provenance.sha256].append(frame)
-    unique: list[FramedImage] = []
-    left_out: list[LeftOut] = []
-    for same in by_digest.values():
-        first, *others = [frame.image for frame in same]
-        if any(image.label is not first.label for image in others):
-            names = ", ".join(f"{image.file} ({image.label})" for image in (first, *others))
-            left_out += [
-                LeftOut(image.file, faults.MIXED_LABELS, f"one picture: {names}") for image in (first, *others)
-            ]
-            continue
-        unique.append(same[0])
-        left_out += [LeftOut(image.file, DUPLICATE, f"the same picture as {first.file}") for image in others]
-    return unique, left_out
 
 
 def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOut]) -> None:

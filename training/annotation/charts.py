@@ -1,5 +1,6 @@
 """Draw the pictures of a dataset card: bars of both classes side by side, and galleries of images with boxes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pipeline.evidence.drawing import (
     INK,
     MUTED,
     Color,
+    contain,
     draw_outline,
     draw_rounded,
     make_printable,
@@ -21,7 +23,6 @@ from pipeline.evidence.drawing import (
 )
 from pipeline.evidence.regions import REGION
 from pipeline.verdict import Verdict
-from training.dataset.frame import FRAME_PX
 from training.dataset.labeled_image import LabeledImage
 
 WIDTH_PX = 900
@@ -71,9 +72,11 @@ def draw_gallery(root: Path, title: str, images: Sequence[LabeledImage], color: 
 def _draw_tile(canvas: Image.Image, root: Path, image: LabeledImage, at: tuple[int, int], color: Color) -> None:
     x, y = at
     with Image.open(root / image.file) as opened:
-        tile = opened.convert("RGB").resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
+        size = opened.size
+        room = contain(size, (TILE_PX, TILE_PX), max_scale=math.inf)
+        tile = opened.convert("RGB").resize(room, Image.Resampling.BICUBIC)
     for box in image.regions:
-        corners = geometry.rescale(box.corners, from_size=(FRAME_PX, FRAME_PX), to_size=tile.size)
+        corners = geometry.rescale(box.corners, from_size=size, to_size=tile.size)
         inside = geometry.clip(corners, tile.size)
         if inside is not None:
             draw_outline(tile, inside.corners, color, halo=LINE, width=2)

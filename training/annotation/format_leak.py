@@ -112,10 +112,10 @@ def _measure_accuracy(codes: Codes, generated: npt.NDArray[np.bool_], folds: Str
     """Measure accuracy with equal weights of both classes, however many images they have."""
     classifier = CategoricalNB(fit_prior=False, min_categories=codes.max(0) + 1)
     predicted = cross_val_predict(classifier, codes, generated, cv=folds)
-    return _balance_accuracy(predicted, generated)
+    return balance_accuracy(predicted, generated)
 
 
-def _balance_accuracy(predicted: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> Metric:
+def balance_accuracy(predicted: npt.NDArray[np.bool_], generated: npt.NDArray[np.bool_]) -> Metric:
     """Average the recall of both classes; the interval is Agresti and Coull's, for two classes."""
     shares = recall_score(generated, predicted, average=None)
     counts = np.bincount(generated)

@@ -4,13 +4,13 @@ Source: paper section 3.2 (share with a box, boxes an image) and figure 7 (keywo
 """
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.verdict import Verdict
-from training.dataset.frame import FRAME_PX
 from training.dataset.labeled_image import LabeledImage, Split
 
 TOP_WORDS = 20
@@ -83,7 +83,9 @@ def count_keywords(explanations: Sequence[str]) -> Counter[str]:
 
 def _compute_class_statistics(images: Sequence[LabeledImage], top: Sequence[str]) -> ClassStatistics:
     n = len(images)
-    areas = sorted(box.area_px / FRAME_PX**2 for image in images for box in image.regions)
+    areas = sorted(
+        box.area_px / math.prod(image.require_provenance().size_px) for image in images for box in image.regions
+    )
     per_image = Counter(min(len(image.boxes), MOST_BOXES) for image in images)
     words = count_keywords([image.explanation for image in images])
     return ClassStatistics(

@@ -2,13 +2,17 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import get_args
 
 from training.cli.numbers import parse_natural, parse_positive
+from training.dataset.placement import FULL_MAX_PIXELS, Frame
 from training.settings import TrainSettings
 
 HELP = "build MagniFake: labeled images in, tuples with explanation and boxes out"
 EXAMPLE = "zoomin-train build ~/labeled --out build/magnifake"
+MATCHED, OWN = "matched", "own"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +25,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the finished set; run again to go on")
     parser.add_argument("--labels-only", action="store_true", help="ask no endpoint: labels and what SOURCE gives")
+    parser.add_argument(
+        "--frame",
+        choices=get_args(Frame),
+        default="full",
+        help="full (default): whole images, as they are served; 512: the centre square, as in the paper",
+    )
+    parser.add_argument(
+        "--sizes",
+        choices=(MATCHED, OWN),
+        default=MATCHED,
+        help="matched (default): both classes are brought to the same sizes first, so that no detector learns which "
+        "pictures were enlarged; own: as they come, as in the paper",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=parse_positive,
+        default=FULL_MAX_PIXELS,
+        metavar="N",
+        help=f"largest area with --frame full (default {FULL_MAX_PIXELS:,}); a file has three bytes for each pixel",
+    )
+    parser.add_argument("--keep-repaired", action="store_true", help="take broken files too, as viewers show them")
+    parser.add_argument(
+        "--accept-leak", action="store_true", help="with --sizes own: use a set whose sizes tell its classes apart"
+    )
     parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="of the splits (default 0)")
     parser.add_argument(
         "--least", type=parse_positive, default=20, metavar="N", help="images that each class needs (default 20)"
@@ -38,6 +66,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training.annotation import build as magnifake
     from training.annotation import dataset_card
     from training.cli import endpoints
+    from training.dataset.frame import FrameOptions
     from training.labeling import bucket
 
     explain, ground = (None, None) if args.labels_only else endpoints.read_endpoints(settings)
@@ -52,6 +81,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         explain=explain,
         ground=ground,
         labels_only=args.labels_only,
+        framing=FrameOptions(args.frame, args.sizes == MATCHED, args.max_pixels, args.keep_repaired),
         box_frame=settings.ground_box_frame,
         seed=args.seed,
         least_per_class=args.least,
@@ -59,10 +89,12 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         concurrency=settings.concurrency,
     )
     built = magnifake.build(plan)
-    card = dataset_card.build_dataset_card(args.out, built)
+    card = dataset_card.build_dataset_card(args.out, built, workers=settings.workers)
     dataset_card.write_dataset_card(args.out, card, built.images)
     print(args.out / dataset_card.README_NAME)
     if args.json:
         print(json.dumps(card.convert_to_json()))
-    card.refuse_leak()
+    card.leaks.refuse(accepted=args.accept_leak)
+    if card.leaks.warning:
+        print(card.leaks.warning, file=sys.stderr)
     return 0

@@ -25,13 +25,17 @@ class Explanations(BaseModel):
 class Provenance(BaseModel):
     """The origin of an image that `zoomin-train build` framed and annotated.
 
-    `sha256` is the digest of the framed file. Images of one `group` are near-duplicates or share an origin.
+    `sha256` is the digest of the framed file, which has `width_px` x `height_px`. Images of one `group` are
+    near-duplicates or share an origin. `repaired`: the file was broken, and its image is the one that viewers show.
     `annotated_by` names the models of explanation and boxes, or is `the source`. The `source_` fields describe the file
     before framing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     sha256: str
+    width_px: int = 512
+    height_px: int = 512
+    repaired: bool = False
     group: str = ""
     annotated_by: str = ""
     source_file: str
@@ -41,6 +45,10 @@ class Provenance(BaseModel):
     source_height_px: int
     source_bytes: int
     perceptual_hash: str
+
+    @property
+    def size_px(self) -> Size:
+        return self.width_px, self.height_px
 
     @property
     def source_size_px(self) -> Size:

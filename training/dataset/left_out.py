@@ -8,6 +8,8 @@ from pathlib import Path
 
 NAME = "left_out.jsonl"
 UNREADABLE = "file_unreadable"
+REPAIRED = "image_repaired"
+"""the file is broken, and the worker judges it as viewers show it; training leaves it out"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,6 @@ def _build_image(row: dict[str, object]) -> LabeledImage:
         {name: row[name] for name in fields}
         | {
             "explanations": Explanations(scan=str(explanation), check=str(explanation)) if explanation else None,
-            "provenance": {name: row[name] for name in Provenance.model_fields},
+            "provenance": {name: row[name] for name in Provenance.model_fields if name in row},
         }
     )

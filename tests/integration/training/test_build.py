@@ -21,6 +21,7 @@ from training.annotation.build import BuildPlan, Built
 from training.annotation.endpoint import GIVE_UP_AFTER, Endpoint, Question, VisionChat
 from training.common.journal import Journal
 from training.dataset import left_out
+from training.dataset.frame import FrameOptions
 from training.dataset.labeled_image import LabeledImage
 from training.errors import EndpointDead, EndpointUnavailable, RateLimited
 from training.synthetic import scenes
@@ -71,6 +72,7 @@ def plan(source: Path, server: OpenAiServer, **fields: object) -> BuildPlan:
         "explain": endpoint(server),
         "ground": endpoint(server, role="ground", model="Qwen2.5-VL", usd_per_million=(0.0, 0.0)),
         "labels_only": False,
+        "framing": FrameOptions(),
         "box_frame": "pixels",
         "seed": 0,
         "least_per_class": 5,

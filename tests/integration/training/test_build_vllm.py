@@ -17,6 +17,7 @@ from training.annotation import build as magnifake
 from training.annotation.build import BuildPlan
 from training.annotation.endpoint import Endpoint, Question, VisionChat
 from training.common.journal import Journal
+from training.dataset.frame import FrameOptions
 from training.evaluation import metrics
 from training.synthetic import scenes
 
@@ -62,6 +63,7 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
         explain=endpoint(vllm_server, role="explain"),
         ground=asked,
         labels_only=False,
+        framing=FrameOptions(),
         box_frame="thousand",
         seed=0,
         least_per_class=5,

@@ -9,13 +9,10 @@ from PIL import Image
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.builders import build_noise, encode_image
-from tests.support.labeled_images import build_image
 from training.annotation import build as magnifake
 from training.annotation.build import BuildPlan
-from training.dataset import frame, left_out, manifest
-from training.dataset.duplicates import Fingerprint
-from training.dataset.frame import FramedImage
-from training.dataset.labeled_image import LabeledImage
+from training.dataset import left_out, manifest
+from training.dataset.frame import FrameOptions
 from training.dataset.left_out import LeftOut
 
 
@@ -26,6 +23,7 @@ def plan(tmp_path: Path, **fields: object) -> BuildPlan:
         "explain": None,
         "ground": None,
         "labels_only": True,
+        "framing": FrameOptions(),
         "box_frame": "pixels",
         "seed": 0,
         "least_per_class": 3,
@@ -35,29 +33,12 @@ def plan(tmp_path: Path, **fields: object) -> BuildPlan:
     return BuildPlan(**(plain | fields))  # type: ignore[arg-type]
 
 
-def framed(name: str, label: Verdict, sha256: str) -> FramedImage:
-    provenance = build_image(0, sha256=sha256).require_provenance()
-    return FramedImage(LabeledImage(file=name, label=label), provenance, Fingerprint("00" * 32, "00" * 32))
-
-
 def write_images(directory: Path, *, real: int, generated: int) -> None:
     for label, count in ((Verdict.REAL, real), (Verdict.GENERATED, generated)):
         (directory / label).mkdir(parents=True)
         for number in range(count):
             pixels = build_noise(96, 80, seed=100 * len(label) + number)
             (directory / label / f"{number}.png").write_bytes(encode_image(pixels, "PNG"))
-
-
-def test_one_of_each_digest_stays_and_contradictions_go() -> None:
-    real, generated = Verdict.REAL, Verdict.GENERATED
-    drawn = [("a", real, "1"), ("b", generated, "2"), ("c", real, "1"), ("d", real, "2"), ("e", real, "3")]
-    kept, left_out = magnifake.drop_repeats([framed(*one) for one in drawn])
-    assert [one.image.file for one in kept] == ["a", "e"]
-    assert left_out == [
-        LeftOut("c", "duplicate", "the same picture as a"),
-        LeftOut("b", "mixed_labels", "one picture: b (generated), d (real)"),
-        LeftOut("d", "mixed_labels", "one picture: b (generated), d (real)"),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -140,8 +121,7 @@ def test_what_the_source_gives_is_kept_and_its_boxes_are_purified(tmp_path: Path
     )
     built = magnifake.build(plan(tmp_path, labels_only=False))
     assert all(len(one.boxes) == 1 for one in built.images)
-    expected = frame.map_to_frame((10, 10, 50, 50), (96, 80))
-    assert built.images[0].boxes[0] == tuple(round(corner) for corner in expected)
+    assert built.images[0].boxes[0] == (10, 10, 50, 50)
     assert dict(built.fates) == {"inverted or empty": 8, "over half of the image": 8}
     assert built.images[0].explanation == "The grain of this image is that of a sensor."
 

@@ -2,25 +2,26 @@ import os
 from pathlib import Path
 from threading import Timer
 
-import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
-from pipeline import geometry, images
+from pipeline import images
 from pipeline.decoding.decode import decode
 from pipeline.verdict import Verdict
 from tests.support.builders import build_noise, encode_image
 from training.annotation import format_leak
 from training.dataset import frame
-from training.dataset.frame import FramedImage, locate_frame
+from training.dataset.frame import FramedImage, FrameJob, FrameOptions, locate_frame
 from training.dataset.labeled_image import LabeledImage
 from training.dataset.left_out import LeftOut
+from training.dataset.placement import Frame
 
 
-def bring(tmp_path: Path, data: bytes, name: str = "a.png") -> FramedImage | LeftOut:
+def bring(tmp_path: Path, data: bytes, name: str = "a.png", kind: Frame = "512") -> FramedImage | LeftOut:
     (tmp_path / name).write_bytes(data)
-    return frame.frame_image(tmp_path, tmp_path / "out", LabeledImage(file=name, label=Verdict.REAL))
+    job = FrameJob(LabeledImage(file=name, label=Verdict.REAL))
+    return frame.frame_image(tmp_path, tmp_path / "out", FrameOptions(kind), job)
 
 
 def test_files_of_any_origin_come_out_alike_but_for_the_picture(tmp_path: Path) -> None:
@@ -70,7 +71,8 @@ def test_what_cannot_be_framed_has_its_reason(tmp_path: Path, data: bytes, reaso
 
 
 def test_a_file_that_is_gone_has_its_reason(tmp_path: Path) -> None:
-    left_out = frame.frame_image(tmp_path, tmp_path / "out", LabeledImage(file="gone", label=Verdict.REAL))
+    job = FrameJob(LabeledImage(file="gone", label=Verdict.REAL))
+    left_out = frame.frame_image(tmp_path, tmp_path / "out", FrameOptions(), job)
     assert isinstance(left_out, LeftOut)
     assert (left_out.reason, left_out.detail) == ("file_unreadable", "No such file or directory")
 
@@ -91,11 +93,23 @@ def test_the_decoder_is_another_process_and_its_death_costs_no_image(tmp_path: P
     assert not child.is_running()
 
 
-@pytest.mark.parametrize("size", [(800, 600), (600, 800), (256, 256)])
-def test_boxes_follow_their_pixels(size: geometry.Size) -> None:
-    pixels = Image.new("RGB", size, "black")
-    box = (size[0] // 2 - 40, size[1] // 2 - 30, size[0] // 2 + 60, size[1] // 2 + 50)
-    pixels.paste((255, 255, 255), box)
-    lit = np.argwhere(np.asarray(frame.apply_codec_chain(pixels).convert("L")) > 127)
-    (top, left), (bottom, right) = lit.min(0), lit.max(0) + 1
-    assert frame.map_to_frame(box, size) == pytest.approx((left, top, right, bottom), abs=1.5)
+def test_a_full_frame_holds_the_image_and_tells_nothing_else(tmp_path: Path) -> None:
+    jpeg = encode_image(build_noise(300, 200, seed=1), "JPEG", quality=60)
+    png = encode_image(Image.new("RGBA", (300, 200), (9, 9, 9, 128)), "PNG")
+    said = []
+    for number, data in enumerate((jpeg, png)):
+        framed = bring(tmp_path, data, f"{number}.bin", "full")
+        assert isinstance(framed, FramedImage)
+        assert framed.provenance.size_px == (300, 200)
+        said.append(format_leak.read_file_features(tmp_path / "out" / locate_frame(framed.digest)))
+    assert said[0] == said[1]
+    assert (said[0]["width_px"], said[0]["height_px"]) == (300, 200)
+
+
+def test_one_picture_has_one_hash_in_every_frame(tmp_path: Path) -> None:
+    data = encode_image(build_noise(300, 200, seed=1), "PNG")
+    square, full = bring(tmp_path, data), bring(tmp_path, data, kind="full")
+    assert isinstance(square, FramedImage)
+    assert isinstance(full, FramedImage)
+    assert square.fingerprint == full.fingerprint
+    assert square.digest != full.digest
