@@ -36,6 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="also on N frames of the real photographs there, half of them with the scenes' artifacts planted",
     )
+    parser.add_argument(
+        "--frame",
+        choices=("full", "512"),
+        default="full",
+        help="judge images as serving does, or brought into the paper's centre square first (default %(default)s)",
+    )
     answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument(
@@ -62,13 +68,15 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         photographs=args.photographs,
         workers=settings.workers,
         left_out=left_out,
+        frame=args.frame,
     )
     predictions, version = jobs.predict_jobs(checkpoint, collected, setup)
     metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
     if args.write_card:
         options = args.model.name + (f" --data {args.data.name}" if args.data else "")  # no path of this machine
+        options += f" --frame {args.frame}" if args.frame != "full" else ""
         evaluation = model_card.Evaluation(
-            metrics, len(predictions["own"]), _describe_images(args.data), version, options
+            metrics, len(predictions["own"]), _describe_images(args.data, args.frame), version, options
         )
         if not model_card.write_model_card(checkpoint, evaluation):
             print(f"{args.model / 'README.md'} stays as it is: zoomin-train did not write it", file=sys.stderr)
@@ -76,15 +84,17 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     if left_out:
         print(broken.describe(left_out, str(args.data)))
     if args.json:
-        print(json.dumps({**resampling.convert_to_json(metrics), "left_out": broken.convert_to_json(left_out)}))
+        images = {"frame": args.frame, "left_out": broken.convert_to_json(left_out)}
+        print(json.dumps({**resampling.convert_to_json(metrics), **images}))
     return 0
 
 
-def _describe_images(data: Path | None) -> str:
+def _describe_images(data: Path | None, frame: str) -> str:
     from training.dataset import manifest
     from training.evaluation import samples
     from training.runs import publishing
 
+    framed = "" if frame == "full" else f", in the frame {frame}"
     if data is None:
-        return samples.HELD_OUT
-    return f"images of {data.resolve().name} ({publishing.digest_entries(list(manifest.read_manifest(data)))})"
+        return samples.HELD_OUT + framed
+    return f"images of {data.resolve().name} ({publishing.digest_entries(list(manifest.read_manifest(data)))}){framed}"

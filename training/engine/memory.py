@@ -12,11 +12,11 @@ from transformers import Qwen2_5_VLConfig
 
 from pipeline import machine as this_machine
 from pipeline.errors import BadSettings
-from pipeline.vllm.options import EngineOptions
+from pipeline.vllm.options import BYTES_PER_VALUE, EngineOptions
 from training.common.machine import GIB, Machine
 from training.qwen import sizes
 
-HALF, FULL = 2, 4  # bytes of a number: on GPUs an engine holds bfloat16, on a CPU float32
+FULL = 4  # bytes of a number
 STEP_TOKENS = 8192
 """that an engine on GPUs takes at once"""
 PATCHES_PER_TOKEN = 4
@@ -63,7 +63,7 @@ class EngineSize:
 
     @cached_property
     def parameters(self) -> int:
-        return sum(parameter.numel() for parameter in sizes.build_on_meta(self.config).parameters())
+        return sizes.count_parameters(self.config)
 
     @property
     def heads(self) -> int:
@@ -73,17 +73,22 @@ class EngineSize:
     def estimate_need(self, options: EngineOptions, gpus: int) -> EngineNeed:
         """Estimate the bytes on each of `gpus` GPUs that share the model."""
         text, vision = self.config.text_config, self.config.vision_config
-        head_width = text.hidden_size // text.num_attention_heads
-        token_bytes = 2 * text.num_hidden_layers * max(1, text.num_key_value_heads // gpus) * head_width * HALF
+        head_width, value = text.hidden_size // text.num_attention_heads, self._count_value_bytes(options)
+        token_bytes = 2 * text.num_hidden_layers * max(1, text.num_key_value_heads // gpus) * head_width * value
         length = min(options.max_model_len, text.max_position_embeddings)
         text_step = STEP_TOKENS * (4 * text.hidden_size + 3 * text.intermediate_size // gpus)
         vision_step = STEP_TOKENS * PATCHES_PER_TOKEN * (4 * vision.hidden_size + 3 * vision.intermediate_size // gpus)
         logits = options.max_num_seqs * text.vocab_size * FULL
         return EngineNeed(
-            weights=self.parameters * HALF // gpus,
+            weights=self.parameters * value // gpus,
             cache=length * token_bytes,
-            step=max(text_step, vision_step) * HALF + logits,
+            step=max(text_step, vision_step) * value + logits,
         )
+
+    def _count_value_bytes(self, options: EngineOptions) -> int:
+        """Return the bytes of a number on a GPU, where weights that were published in float32 stay so."""
+        is_float32 = str(self.config.dtype) == "torch.float32"
+        return BYTES_PER_VALUE[("float32" if is_float32 else "bfloat16") if options.dtype == "auto" else options.dtype]
 
 
 def refuse_unfit_engine(

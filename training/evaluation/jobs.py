@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
 from training.dataset.left_out import LeftOut
+from training.dataset.placement import Frame
 from training.engine.run import EngineSetup, run_on_engine
 from training.engine.stored_answers import VersionedEngine
 from training.evaluation import evaluate, samples, summary
@@ -18,11 +19,18 @@ Job = tuple[Sequence[Sample], Mapping[str, Pass]]
 
 
 def collect_jobs(
-    data: Path | None, count: int, *, perturbed: bool, photographs: Path | None, workers: int, left_out: list[LeftOut]
+    data: Path | None,
+    count: int,
+    *,
+    perturbed: bool,
+    photographs: Path | None,
+    workers: int,
+    left_out: list[LeftOut],
+    frame: Frame = "full",
 ) -> list[Job]:
     """Return the own set first, in `data` or held-out scenes, then the sets that show how far its metrics carry.
 
-    A few broken files in `data` are added to `left_out`.
+    A few broken files in `data` are added to `left_out`. In the frame `512` images are brought into the paper's square.
     Raises: BadSettings when a set holds nothing to predict.
     """
     passes = {**evaluate.PASSES, **(evaluate.PERTURBED if perturbed else {})}
@@ -35,6 +43,8 @@ def collect_jobs(
             jobs.append((samples.draw_held_out(count, workers, style=style), {name: Pass()}))
     if photographs:
         jobs.append((samples.load_photographs(photographs, count, workers), {summary.PHOTOGRAPHS: Pass()}))
+    if frame == "512":
+        return [(samples.bring_into_square(drawn), of_set) for drawn, of_set in jobs]
     return jobs
 
 

@@ -1,19 +1,20 @@
 """Images with their truth, for evaluation: held-out scenes, photographs with injected artifacts, and sets on disk."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 
+from pipeline import geometry
 from pipeline.decoding.decode import decode
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
-from training.dataset import broken, faults, manifest
+from training.dataset import broken, faults, frame, manifest, placement
 from training.dataset.labeled_image import LabeledImage, Split
 from training.dataset.left_out import LeftOut
 from training.synthetic import photo_folder, scenes
@@ -110,6 +111,25 @@ class LazySamples(Sequence[Sample]):
         return LazySamples(self._loaders[number]) if isinstance(number, slice) else self._loaders[number]()
 
 
+def bring_into_square(drawn: Sequence[Sample]) -> LazySamples:
+    """Return the samples in the paper's frame, the centre square of 512 x 512, with their boxes; not held in memory.
+
+    Images of this size stay as they are, as those of a set that was built in this frame.
+    Source: paper appendix C.
+    """
+    return LazySamples([partial(_bring_into_square, drawn, number) for number in range(len(drawn))])
+
+
+def _bring_into_square(drawn: Sequence[Sample], number: int) -> Sample:
+    sample = drawn[number]
+    placed = placement.place_in_frame(sample.image.size_px, "512")
+    if placed.frame_px == sample.image.size_px:
+        return sample
+    boxes = (geometry.clip(placed.map_box(box.corners), placed.frame_px) for box in sample.annotated)
+    image = replace(sample.image, pixels=frame.render_frame(sample.image.pixels, placed))
+    return replace(sample, image=image, annotated=tuple(box for box in boxes if box))
+
+
 def load_samples(data: Path | None, count: int, workers: int, left_out: list[LeftOut]) -> list[Sample]:
     """Return `count` images of the set in `data`, or held-out scenes when it is None."""
     return read_samples(data, count, left_out=left_out) if data else draw_held_out(count, workers)
@@ -140,7 +160,22 @@ def read_lazily(
         faults.refuse_unusable(directory, entries)
     else:
         entries = [entry for entry, _ in faults.open_checked(directory, entries, left_out)]
+    return load_lazily(directory, entries)
+
+
+def load_lazily(directory: Path, entries: Sequence[LabeledImage]) -> LazySamples:
+    """Return the samples of these entries of a set, not held in memory."""
     return LazySamples([partial(_load_sample, directory, number, entry) for number, entry in enumerate(entries)])
+
+
+def draw_balanced(entries: Sequence[LabeledImage], count: int) -> list[LabeledImage]:
+    """Draw `count` entries, always the same, with as many of one class as of the other where there are enough."""
+    rng = np.random.default_rng(SEED)
+    ranked: list[tuple[int, int]] = []
+    for label in Verdict:
+        numbers = [number for number, entry in enumerate(entries) if entry.label is label]
+        ranked += enumerate(rng.permutation(numbers).tolist())
+    return [entries[number] for number in sorted(number for _, number in sorted(ranked)[:count])]
 
 
 def _draw_entries(directory: Path, count: int, split: Split) -> list[LabeledImage]:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.errors import BadSettings
 from pipeline.vllm.options import EngineOptions
@@ -32,6 +33,15 @@ def test_what_cannot_fit_is_refused_with_the_setting_that_cures_it(large: Path) 
         refuse_unfit_engine(large, EngineOptions(), A100(4))
     with pytest.raises(BadSettings, match=r"on one GPU, and 0.9 of 39.4 GiB is 35.5: use more or larger GPUs \(1 here"):
         refuse_unfit_engine(large, EngineOptions(), A100(1))
+
+
+def test_weights_that_were_published_in_float32_take_twice_as_much(tmp_path: Path) -> None:
+    config = sizes.load_config("3b")
+    config.dtype = torch.float32
+    config.save_pretrained(tmp_path)
+    size = EngineSize.read(tmp_path)
+    assert size.estimate_need(EngineOptions(), 1).weights == size.parameters * 4
+    assert size.estimate_need(EngineOptions(dtype="bfloat16"), 1).weights == size.parameters * 2
 
 
 def test_gpus_that_are_not_there_or_cannot_share_the_heads_are_refused(large: Path) -> None:

@@ -1,16 +1,18 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline import images
 from pipeline.errors import BadSettings, ImageUndecodable
-from pipeline.verdict import Verdict
+from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from tests.support.photographs import load_photograph
 from training.dataset import manifest
 from training.dataset.labeled_image import Split
 from training.dataset.left_out import LeftOut
 from training.evaluation import samples
+from training.evaluation.samples import Sample
 from training.synthetic import scenes, unseen
 
 
@@ -140,3 +142,19 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     assert refused.value.detail.startswith(f"{tmp_path / 'a.png'}: ")
     with pytest.raises(BadSettings, match=r"none\.png cannot be read"):
         samples.open_image(tmp_path / "none.png")
+
+
+def test_the_paper_s_square_shows_the_centre_and_boxes_follow() -> None:
+    pixels = Image.new("RGB", (2000, 1024), "gray")
+    inside, outside = BoundingBox(900, 400, 1100, 600), BoundingBox(0, 0, 300, 300)
+    pixels.paste((255, 0, 0), inside.corners)
+    wide = Sample(0, RgbImage(pixels, "png"), Verdict.REAL, (inside, outside), reference="r", source="web")
+    framed = Sample(1, RgbImage(Image.new("RGB", (512, 512)), "png"), Verdict.REAL, (BoundingBox(1, 2, 30, 40),))
+    first, second = samples.bring_into_square([wide, framed])
+    assert first.image.size_px == (512, 512)
+    assert first.annotated == (BoundingBox(206, 200, 306, 300),)  # half the size, from x = 488 on
+    red, green, _ = np.asarray(first.image.pixels)[250, 256]
+    assert red > 240
+    assert green < 20
+    assert (first.number, first.label, first.reference, first.source) == (0, Verdict.REAL, "r", "web")
+    assert second is framed
