@@ -1,6 +1,7 @@
 """Reads a checkpoint directory: its card `zoomin.json` (frame, budgets, calibration) and its revision."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.confidence import logit, sigmoid
 from pipeline.errors import BadSettings
+from pipeline.verdict import Decision, Inspection, Verdict
 
 PROMPT_VERSION: Literal["1"] = "1"
 CARD_NAME = "zoomin.json"
+EVEN_ODDS = 0.5
 BoxFrame = Literal["pixels", "thousand"]
 # Files that can change an answer, besides the card itself.
 ANSWERING_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model")
@@ -24,6 +27,10 @@ class Scaling(BaseModel):
     temperature: float = Field(default=1.0, gt=0)
     bias: float = 0.0
 
+    def apply(self, p_generated_raw: float) -> float:
+        """Return the calibrated probability, in [0, 1]."""
+        return sigmoid(logit(p_generated_raw) / self.temperature + self.bias)
+
 
 class Calibration(Scaling):
     """One scaling for all sources, and another for each source with enough labeled cases."""
@@ -32,7 +39,10 @@ class Calibration(Scaling):
 
 
 class CheckpointCard(BaseModel):
-    """The prompt frame, budgets and calibration of a checkpoint; the defaults are the conventions of Qwen2.5-VL."""
+    """The prompt frame, budgets and calibration of a checkpoint; the defaults are the conventions of Qwen2.5-VL.
+
+    Fields that came later are neither written nor hashed at their default, so that older cards keep their revision.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     format: Literal[1] = 1
@@ -41,24 +51,46 @@ class CheckpointCard(BaseModel):
     scan_max_pixels: int = Field(default=512 * 512, ge=56 * 56, description="area of the view that Query 1 sees")
     crop_max_pixels: int = Field(default=336 * 336, ge=56 * 56, description="area that each crop is scaled to")
     max_crops: int = Field(default=8, ge=1, le=32)
-    calibration: Calibration | None = None
+    calibration: Calibration | None = Field(default=None, description="of P(generated) after Query 2")
+    scan_calibration: Scaling | None = Field(
+        default=None, exclude_if=lambda scaling: scaling is None, description="of P(generated) after Query 1"
+    )
+    threshold: float = Field(
+        default=EVEN_ODDS,
+        gt=0,
+        lt=1,
+        exclude_if=lambda threshold: threshold == EVEN_ODDS,
+        description="calibrated P(generated) from which on the verdict is generated",
+    )
     uncertain_between: tuple[float, float] | None = None
     trained_on: str | None = Field(default=None, description="sha256 of the training manifest")
     metrics: dict[str, Any] = Field(default_factory=dict)
 
-    def calibrate(self, p_generated_raw: float, source: str | None) -> float:
-        """Return P(generated) in [0, 1], calibrated by the card for this source."""
-        if self.calibration is None:
-            return p_generated_raw
-        scaling = self.calibration.per_source.get(source or "", self.calibration)
-        return sigmoid(logit(p_generated_raw) / scaling.temperature + scaling.bias)
+    def decide_inspection(self, inspection: Inspection, source: str | None) -> Decision:
+        """Return the verdict to publish: Query 2's probability decides, or Query 1's where there is no other."""
+        if inspection.check is None:
+            return self.decide_scan(inspection.scan.p_generated)
+        return self.decide_check(inspection.check.p_generated, source)
 
-    def is_uncertain(self, p_generated: float) -> bool:
-        """Return True if a calibrated P(generated) lies in the card's uncertain range."""
-        if self.uncertain_between is None:
-            return False
-        low, high = self.uncertain_between
-        return low <= p_generated <= high
+    def decide_check(self, p_generated_raw: float, source: str | None) -> Decision:
+        """Return the verdict that follows from P(generated) of Query 2, calibrated by the card for this source."""
+        if self.calibration is None:
+            return self._decide(p_generated_raw, None)
+        return self._decide(p_generated_raw, self.calibration.per_source.get(source or "", self.calibration))
+
+    def decide_scan(self, p_generated_raw: float) -> Decision:
+        """Return the verdict that follows from P(generated) of Query 1, calibrated if the card says how."""
+        return self._decide(p_generated_raw, self.scan_calibration)
+
+    def remove_calibration(self) -> "CheckpointCard":
+        """Return the card without what was fitted to the probabilities of its weights; the threshold stays."""
+        return self.model_copy(update={"calibration": None, "scan_calibration": None, "uncertain_between": None})
+
+    def _decide(self, p_generated_raw: float, scaling: Scaling | None) -> Decision:
+        p_generated = p_generated_raw if scaling is None else scaling.apply(p_generated_raw)
+        verdict = Verdict.GENERATED if p_generated >= self.threshold else Verdict.REAL
+        low, high = self.uncertain_between or (math.inf, -math.inf)
+        return Decision(verdict, p_generated, p_generated_raw, uncertain=low <= p_generated <= high)
 
 
 @dataclass(frozen=True, slots=True)

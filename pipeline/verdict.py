@@ -124,26 +124,40 @@ class LocalCheck:
     truncated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict to publish, which the calibrated `p_generated` alone decides; `p_generated_raw` is not calibrated."""
+
+    verdict: Verdict
+    p_generated: float
+    p_generated_raw: float
+    uncertain: bool
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the verdict; below one half is possible if the card's threshold is not one half."""
+        return self.p_generated if self.verdict is Verdict.GENERATED else 1 - self.p_generated
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Inspection:
-    """Scan plus check for one image; `check` is None exactly if Query 2 gave no usable answer."""
+    """Scan plus check for one image; `check` is None exactly if Query 2 gave no usable answer.
+
+    Its verdicts are those that the model wrote; `CheckpointCard.decide_inspection` gives the one to publish.
+    """
 
     scan: GlobalScan
     crops: tuple[Crop, ...]
     check: LocalCheck | None
 
     @property
-    def decided(self) -> GlobalScan | LocalCheck:
+    def last_answer(self) -> GlobalScan | LocalCheck:
         return self.scan if self.check is None else self.check
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.decided.verdict
 
     @property
     def corrected(self) -> bool:
         """True if Query 2 overturned Query 1 (the paper's C-Cases)."""
-        return self.verdict is not self.scan.verdict
+        return self.last_answer.verdict is not self.scan.verdict
 
     @property
     def status(self) -> Status:

@@ -85,7 +85,7 @@ def _draw_header(canvas: Image.Image, event: VerdictEvent) -> None:
     width = measure_text(word, 30, bold=True) + 44
     draw_rounded(canvas, (right - width, 26, right, 78), color, radius=26)
     write_text(canvas, (right - width / 2, 52), word, 30, fill=PAPER, bold=True, anchor="mm")
-    confidence, outcome = _describe_confidence(event), _describe_outcome(event)
+    confidence, outcome = _describe_confidence(event), describe_outcome(event)
     write_text(canvas, (right - width - 18, 50), confidence, 19, fill=INK, bold=True, anchor="rs")
     write_text(canvas, (right - width - 18, 72), outcome, 15, fill=MUTED, anchor="rs")
     status_width = max(measure_text(confidence, 19, bold=True), measure_text(outcome, 15))
@@ -101,9 +101,10 @@ def _describe_confidence(event: VerdictEvent) -> str:
     return f"{event.confidence:.0%} confident" if event.confidence < 0.995 else "over 99% confident"
 
 
-def _describe_outcome(event: VerdictEvent) -> str:
+def describe_outcome(event: VerdictEvent) -> str:
     remarks = {
         f"corrected by {'zooming in' if event.status is Status.COMPLETE else 'Query 2'}": event.corrected,
+        "overruled by its probability": event.overruled,
         "uncertain": event.uncertain,
         event.status: event.status is not Status.COMPLETE,
     }
@@ -165,7 +166,7 @@ def _draw_arrow(canvas: Image.Image, layout: PanelLayout, event: VerdictEvent) -
     if not event.corrected:
         draw_rounded(canvas, (left + 10, y - 1, right - 10, y + 1), LINE, radius=1)
         return
-    color = VERDICT_COLOR[event.verdict]
+    color = VERDICT_COLOR[event.last_answer.verdict]
     draw_rounded(canvas, (left, y - 4, right - 16, y + 4), color, radius=4)
     draw_polygon(canvas, [(right - 24, y - 17), (right, y), (right - 24, y + 17)], color)
     write_text(canvas, ((left + right) / 2, y - 28), "corrected", 13, fill=color, bold=True, anchor="ms")

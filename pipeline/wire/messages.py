@@ -93,7 +93,10 @@ class ModelRef(Message):
 
 
 class VerdictEvent(Message):
-    """One judgement. `p_generated` is calibrated if the checkpoint card has a calibration, `p_generated_raw` is not."""
+    """One judgement. `verdict` follows `p_generated`; `scan` and `check` hold the verdicts that the model wrote.
+    `p_generated` is that of the last readable answer, calibrated if the checkpoint card has a calibration of its query;
+    `p_generated_raw` is not calibrated.
+    """
 
     schema_version: Literal[1] = 1
     verdict_id: str
@@ -116,6 +119,15 @@ class VerdictEvent(Message):
     worker: str
     decided_at: Moment
 
+    @property
+    def last_answer(self) -> ScanEvidence | CheckEvidence:
+        return self.check or self.scan
+
+    @property
+    def overruled(self) -> bool:
+        """True if the calibrated probability says otherwise than the model wrote."""
+        return self.verdict is not self.last_answer.verdict
+
 
 def build_verdict_id(event_id: str, revision: str, prompt_version: str) -> str:
     """Build the id of one judgement: a repeat by the same model has the same id, a later model has another."""
@@ -136,11 +148,8 @@ def build_verdict_event(
     worker: str,
     decided_at: datetime | None = None,
 ) -> VerdictEvent:
-    """Build the event to publish from an inspection, its probabilities calibrated by the checkpoint card."""
-    card = checkpoint.card
-    raw = inspection.decided.p_generated
-    p_generated = card.calibrate(raw, source)
-    confidence = p_generated if inspection.verdict is Verdict.GENERATED else 1 - p_generated
+    """Build the event to publish from an inspection, its probabilities and verdict decided by the checkpoint card."""
+    decision = checkpoint.card.decide_inspection(inspection, source)
     return VerdictEvent(
         verdict_id=build_verdict_id(event_id, checkpoint.revision, PROMPT_VERSION),
         event_id=event_id,
@@ -148,15 +157,15 @@ def build_verdict_event(
         image=image,
         source=source,
         attributes=dict(attributes),
-        verdict=inspection.verdict,
-        p_generated=p_generated,
-        p_generated_raw=raw,
-        confidence=confidence,
-        uncertain=card.is_uncertain(p_generated),
+        verdict=decision.verdict,
+        p_generated=decision.p_generated,
+        p_generated_raw=decision.p_generated_raw,
+        confidence=decision.confidence,
+        uncertain=decision.uncertain,
         status=inspection.status,
         corrected=inspection.corrected,
-        scan=_build_scan_evidence(inspection, card.calibrate(inspection.scan.p_generated, source)),
-        check=_build_check_evidence(inspection, p_generated),
+        scan=_build_scan_evidence(inspection, checkpoint.card.decide_scan(inspection.scan.p_generated).p_generated),
+        check=_build_check_evidence(inspection, decision.p_generated),
         model=model,
         timing_s={stage: round(seconds, 4) for stage, seconds in timing_s.items()},
         worker=worker,

@@ -32,6 +32,7 @@ def build_verdict(
     event_id: str = "event-1",
     source: str | None = "web",
     uncertain: bool = False,
+    p_generated: float | None = None,
     frames: int = 1,
     frame: int | None = 0,
     repaired: bool | None = False,
@@ -39,10 +40,13 @@ def build_verdict(
     timestamp_ms: int = 0,
     decided_at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
 ) -> VerdictEvent:
-    """Build a consistent verdict event: corrected if `check` differs from `scan`, degraded if it is None."""
+    """Build a consistent verdict event: corrected if `check` differs from `scan`, degraded if it is None.
+
+    The verdict follows `p_generated`, which by default agrees with the last answer.
+    """
     first, second = Verdict(scan), Verdict(check) if check else None
-    final = second or first
-    p_generated = P_GENERATED[final]
+    p_generated = P_GENERATED[second or first] if p_generated is None else p_generated
+    final = Verdict.GENERATED if p_generated >= 0.5 else Verdict.REAL
     status = Status.DEGRADED if second is None else Status.COMPLETE if zoomed else Status.UNGROUNDED
     regions = [ZoomRegion(box=box, zoomed=True, crop_sha256="c" * 64) for box in zoomed]
     regions += [ZoomRegion(box=box, zoomed=False, crop_sha256=None) for box in idle]

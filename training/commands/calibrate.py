@@ -35,7 +35,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=parse_fraction,
         default=0.02,
         metavar="R",
-        help="share of wrong verdicts among those not marked uncertain (default 0.02)",
+        help="largest share of wrong verdicts among those not marked uncertain, with 90 %% confidence (default 0.02)",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=parse_fraction,
+        metavar="T",
+        help="calibrated P(generated) from which on the verdict is generated (default: the card's, else 0.5)",
     )
     answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
@@ -58,16 +64,19 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         calibrate.refuse_too_few([sample.label for sample in half], f"the images of one half of {len(drawn)}")
     halves = [(half, {name: evaluate.Pass()}) for name, half in (("fitted", fitted), ("checked", checked))]
     predictions, _ = jobs.predict_jobs(checkpoint, halves, prepare_engine(checkpoint, settings, fresh=args.fresh))
-    card = calibrate.fit_card(predictions["fitted"], checkpoint.card, prevalence=args.prevalence, risk=args.risk)
+    start = checkpoint.card.model_copy(update={"threshold": args.threshold or checkpoint.card.threshold})
+    promise = {"prevalence": args.prevalence, "risk": args.risk}
+    card = calibrate.fit_card(predictions["fitted"], start, **promise)
+    needed = calibrate.count_images_needed(predictions["fitted"], card, **promise)
     before, after = calibrate.compare_calibrations(
         predictions["checked"], checkpoint.card, card, prevalence=args.prevalence
     )
     model_card.write_checkpoint_card(checkpoint.path, card)
     written = Checkpoint.read(args.model)
-    print(calibration_report.format_calibration(checkpoint, written, before, after, risk=args.risk))
+    print(calibration_report.format_calibration(checkpoint, written, before, after, risk=args.risk, needed=needed))
     if args.json:
         report = calibration_report.convert_calibration_to_json(
-            written, before, after, fitted=len(fitted), checked=len(checked)
+            written, before, after, fitted=len(fitted), checked=len(checked), needed=needed
         )
         print(json.dumps(report))
     return 0

@@ -4,9 +4,9 @@ Source: C. Guo et al., On calibration of modern neural networks (2017), for the 
 outputs for support vector machines (1999), for the bias.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -14,12 +14,12 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from pipeline.checkpoint import Calibration, CheckpointCard, Scaling
-from pipeline.confidence import logit, sigmoid
+from pipeline.confidence import logit
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.common import resampling
 from training.common.resampling import Floats, Metric
-from training.evaluation import calibration_metrics, metrics
+from training.evaluation import calibration_metrics, metrics, uncertain_range
 from training.evaluation.calibration_metrics import ScoredPredictions, compute_class_weights
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
@@ -32,7 +32,6 @@ PRIOR_IMAGES = 1.0
 """weight of the model's own odds against the images, of which there are a hundred at least"""
 MIN_RISE = 0.01
 """of the log-odds, from the least certain image to the most certain"""
-ROUNDED_TO = 1_000_000
 
 
 def split_in_halves(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
@@ -58,26 +57,71 @@ def refuse_too_few(labels: Sequence[Verdict], what: str) -> None:
 def fit_card(
     predictions: Sequence[Prediction], card: CheckpointCard, *, prevalence: float | None, risk: float
 ) -> CheckpointCard:
-    """Return the card with a fitted calibration and uncertain range; everything else on it stays.
+    """Return the card with fitted calibrations of both queries and an uncertain range; everything else on it stays.
 
     P(generated) then holds for traffic of which `prevalence` is generated (None: the mix of `predictions`), and at
-    most `risk` of the verdicts on either side of the range are wrong.
-    Raises: BadSettings when too few answers could be read, or the model's odds do not rise with the label.
+    most `risk` of the verdicts on either side of the range are wrong, with the confidence of `uncertain_range`.
+    Raises: BadSettings when too few answers could be read, or the odds of Query 2 do not rise with the label.
     """
-    readable = [prediction for prediction in predictions if prediction.check_verdict is not None]
+    readable = list_readable(predictions)
     refuse_too_few([prediction.label for prediction in readable], "the images with a readable answer")
+    calibrated = card.model_copy(
+        update={
+            "calibration": fit_calibration(readable, prevalence=prevalence),
+            "scan_calibration": fit_scan_calibration(readable, prevalence=prevalence),
+        }
+    )
+    scored = score_readable(readable, calibrated, prevalence=prevalence)
+    uncertain = uncertain_range.find_uncertain_range(scored, threshold=card.threshold, risk=risk)
+    return calibrated.model_copy(update={"uncertain_between": uncertain})
+
+
+def score_readable(
+    predictions: Sequence[Prediction], card: CheckpointCard, *, prevalence: float | None
+) -> ScoredPredictions:
+    """Return the predictions with a readable answer as this card decides them; the uncertain range rests on these."""
+    recalibrated = [prediction.recalibrate(card) for prediction in list_readable(predictions)]
+    return ScoredPredictions.build(recalibrated, prevalence=prevalence)
+
+
+def count_images_needed(
+    predictions: Sequence[Prediction], card: CheckpointCard, *, prevalence: float | None, risk: float
+) -> dict[Verdict, int | None]:
+    """Return how many images to give at least, half of them to check on, for each verdict that is never certain.
+
+    `predictions` are those that the card was fitted to; None where more images like these would not help.
+    """
+    scored = score_readable(predictions, card, prevalence=prevalence)
+    needed = uncertain_range.count_images_needed(scored, threshold=card.threshold, risk=risk)
+    return {verdict: None if images is None else 2 * images for verdict, images in needed.items()}
+
+
+def list_readable(predictions: Sequence[Prediction]) -> list[Prediction]:
+    return [prediction for prediction in predictions if prediction.check_verdict is not None]
+
+
+def fit_calibration(readable: Sequence[Prediction], *, prevalence: float | None) -> Calibration:
+    """Return the calibration of Query 2, with a scaling for each source that has enough images.
+
+    Raises: BadSettings when the odds do not rise with the share of generated images.
+    """
     shared = fit_scaling(readable, prevalence=prevalence)
     by_source: defaultdict[str | None, list[Prediction]] = defaultdict(list)
     for prediction in readable:
         by_source[prediction.source].append(prediction)
     large = sorted(source for source, group in by_source.items() if source and _is_large(group))
     per_source = {source: fit_scaling(by_source[source], prevalence=prevalence) for source in large}
-    calibration = Calibration(temperature=shared.temperature, bias=shared.bias, per_source=per_source)
-    calibrated = card.model_copy(update={"calibration": calibration, "uncertain_between": None})
-    recalibrated = [prediction.recalibrate(calibrated) for prediction in readable]
-    scored = ScoredPredictions.build(recalibrated, prevalence=prevalence)
-    uncertain = find_uncertain_range(scored, middle=sigmoid(shared.bias), risk=risk)
-    return calibrated.model_copy(update={"uncertain_between": uncertain})
+    return Calibration(temperature=shared.temperature, bias=shared.bias, per_source=per_source)
+
+
+def fit_scan_calibration(readable: Sequence[Prediction], *, prevalence: float | None) -> Scaling | None:
+    """Return one scaling of Query 1 for all sources; None if its odds do not rise with the share of generated images.
+
+    Published verdicts rest on Query 1 only where Query 2 failed; the evidence shows its probability on each.
+    """
+    known = [prediction for prediction in readable if prediction.scan_p_generated_raw is not None]
+    scans = [replace(prediction, p_generated_raw=prediction.scan_p_generated_raw) for prediction in known]
+    return _try_fit(scans, prevalence=prevalence) if scans else None
 
 
 def compare_calibrations(
@@ -96,14 +140,21 @@ def fit_scaling(readable: Sequence[Prediction], *, prevalence: float | None) -> 
 
     Raises: BadSettings when the model's odds do not rise with the share of generated images.
     """
-    log_odds = np.array([logit(prediction.p_generated_raw or 0.0) for prediction in readable])
-    generated = metrics.mark_generated(readable)
-    slope, bias = _fit_logistic(log_odds, generated, compute_class_weights(generated, prevalence))
-    if slope * np.abs(log_odds).max() < MIN_RISE:
+    scaling = _try_fit(readable, prevalence=prevalence)
+    if scaling is None:
         raise BadSettings(
             f"the model's P(generated) does not rise with the share of generated images among the {len(readable)} of "
             f"{readable[0].source or 'all sources'}, so no temperature makes it a probability: train the model first"
         )
+    return scaling
+
+
+def _try_fit(readable: Sequence[Prediction], *, prevalence: float | None) -> Scaling | None:
+    log_odds = np.array([logit(prediction.p_generated_raw or 0.0) for prediction in readable])
+    generated = metrics.mark_generated(readable)
+    slope, bias = _fit_logistic(log_odds, generated, compute_class_weights(generated, prevalence))
+    if slope * np.abs(log_odds).max() < MIN_RISE:
+        return None
     return Scaling(temperature=float(f"{1 / slope:.6g}"), bias=float(f"{bias:.6g}"))
 
 
@@ -124,35 +175,6 @@ def _fit_logistic(log_odds: Floats, labels: Floats, weights: Floats) -> tuple[fl
 
     slope, bias = minimize(compute_loss, own, jac=True, method="BFGS", tol=TOLERANCE).x
     return float(slope), float(bias)
-
-
-def find_uncertain_range(scored: ScoredPredictions, *, middle: float, risk: float) -> tuple[float, float] | None:
-    """Return the narrowest closed range around `middle` outside of which at most `risk` of each side are wrong.
-
-    One more wrong verdict is counted on each side than was seen, so that few images do not promise much. A side that
-    cannot keep the promise is uncertain to its end; None when no verdict needs to be uncertain.
-    """
-    low = _find_edge(scored.p, scored, middle=middle, end=0.0, risk=risk)
-    high = -_find_edge(-scored.p, scored, middle=-middle, end=-1.0, risk=risk)
-    if low == middle == high:
-        return None
-    return math.floor(low * ROUNDED_TO) / ROUNDED_TO, math.ceil(high * ROUNDED_TO) / ROUNDED_TO
-
-
-def _find_edge(p: Floats, scored: ScoredPredictions, *, middle: float, end: float, risk: float) -> float:
-    """Return the largest p up to `middle` below which the verdicts keep the risk; `end` when none does."""
-    order = np.argsort(p)
-    order = order[p[order] < middle]
-    heaviest = scored.shares.max()  # the one more wrong verdict
-    mass = np.cumsum(scored.shares[order]) + heaviest
-    wrong = np.cumsum((scored.shares * (1 - scored.right))[order]) + heaviest
-    following = np.append(p[order][1:], middle)
-    # Images of equal p are certain together or not at all: an edge lies only between different values.
-    allowed = np.flatnonzero((wrong <= risk * mass) & (p[order] < following))
-    if not len(allowed):
-        return end
-    last = int(allowed[-1])
-    return middle if last == len(order) - 1 else float(p[order][last] + following[last]) / 2
 
 
 def _is_large(predictions: Sequence[Prediction]) -> bool:

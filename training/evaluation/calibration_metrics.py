@@ -27,7 +27,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredPredictions:
-    """Predictions as arrays over images: P(generated), truth, correctness and confidence of the verdict.
+    """Predictions as arrays over images: P(generated), truth, correctness and confidence of the published verdict.
 
     `shares` weigh the images so that their mix is the one that the metrics are stated for.
     """
@@ -44,7 +44,7 @@ class ScoredPredictions:
         return cls(
             p=np.array([_get_p_generated(prediction) for prediction in predictions], float),
             generated=generated,
-            right=metrics.mark_right([prediction.check_verdict for prediction in predictions], predictions),
+            right=metrics.mark_published_right(predictions),
             confidence=np.array([_compute_confidence(prediction) for prediction in predictions], float),
             shares=compute_class_weights(generated, prevalence),
         )
@@ -186,4 +186,4 @@ def _compute_confidence(prediction: Prediction) -> float:
     if prediction.check_verdict is None:
         return 0.0
     p_generated = _get_p_generated(prediction)
-    return p_generated if prediction.check_verdict is Verdict.GENERATED else 1 - p_generated
+    return p_generated if prediction.published_verdict is Verdict.GENERATED else 1 - p_generated

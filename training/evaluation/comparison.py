@@ -16,6 +16,10 @@ StatisticBuilder = Callable[[Sequence[Prediction]], Statistic]
 MOST_LISTED = 50
 
 
+def _build_acc_published(predictions: Sequence[Prediction]) -> Statistic:
+    return resampling.build_mean(metrics.mark_published_right(predictions))
+
+
 def _build_i_acc(predictions: Sequence[Prediction]) -> Statistic:
     verdicts = [prediction.scan_verdict for prediction in predictions]
     return resampling.build_mean(metrics.mark_right(verdicts, predictions))
@@ -23,6 +27,10 @@ def _build_i_acc(predictions: Sequence[Prediction]) -> Statistic:
 
 def _build_c_cases(predictions: Sequence[Prediction]) -> Statistic:
     return resampling.build_mean(metrics.mark_changed(predictions), among=metrics.mark_parsed(predictions))
+
+
+def _build_parsed(predictions: Sequence[Prediction]) -> Statistic:
+    return resampling.build_mean(metrics.mark_parsed(predictions))
 
 
 def _build_boxes(predictions: Sequence[Prediction]) -> Statistic:
@@ -48,6 +56,7 @@ def _make_text(name: str) -> StatisticBuilder:
 
 COMPARED_METRICS: Mapping[str, tuple[str, StatisticBuilder]] = {
     "acc": ("Acc: verdict after Query 2", metrics.build_accuracy),
+    "acc_published": ("Acc of the published verdicts", _build_acc_published),
     "i_acc": ("I-Acc: verdict after Query 1", _build_i_acc),
     "c_cases": ("C-Cases: share that Query 2 changed", _build_c_cases),
     "tpr": ("right among generated", _make_right_among(Verdict.GENERATED)),
@@ -59,6 +68,7 @@ COMPARED_METRICS: Mapping[str, tuple[str, StatisticBuilder]] = {
     "bleu2": ("BLEU-2", _make_text("bleu2")),
     "rouge_l": ("ROUGE-L", _make_text("rouge_l")),
     "boxes": ("boxes an image", _build_boxes),
+    "parsed": ("answers that could be read", _build_parsed),
 }
 
 

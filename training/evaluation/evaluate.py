@@ -108,12 +108,13 @@ def _build_prediction(sample: Sample, inspection: Inspection | None, card: Check
     )
     if inspection is None:
         return prediction
-    prediction = replace(prediction, scan_verdict=inspection.scan.verdict, regions=inspection.scan.regions)
+    scan = inspection.scan
+    prediction = replace(
+        prediction, scan_verdict=scan.verdict, regions=scan.regions, scan_p_generated_raw=scan.p_generated
+    )
     # Serving would let the scan's verdict stand where Query 2 gave nothing; here that counts as unread.
     check = inspection.check
     if check is None:
         return prediction
-    prediction = replace(
-        prediction, check_verdict=check.verdict, p_generated_raw=check.p_generated, explanation=check.explanation
-    )
-    return prediction.recalibrate(card)
+    prediction = replace(prediction, check_verdict=check.verdict, explanation=check.explanation)
+    return prediction.apply(card.decide_check(check.p_generated, sample.source))

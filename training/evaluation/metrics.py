@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline import geometry
 from pipeline.checkpoint import CheckpointCard
-from pipeline.verdict import BoundingBox, Verdict
+from pipeline.verdict import BoundingBox, Decision, Verdict
 from training.common import resampling
 from training.common.resampling import Floats, Metric, Statistic
 
@@ -23,10 +23,11 @@ Overlap = Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The truth of one image, both verdicts (None where the answer could not be read), and the model's regions.
+    """The truth of one image, the verdicts that the model wrote (None where unreadable), and the model's regions.
 
-    `p_generated` belongs to the final verdict, as the checkpoint card corrects it; `p_generated_raw` is uncorrected.
-    `explanation` is Query 2's; `reference` is the text it is compared with, None where the truth has none.
+    `p_generated` is Query 2's, calibrated by the checkpoint card; the raw ones are not calibrated. `overruled`: the
+    calibrated probability says otherwise than the model wrote. `explanation` is Query 2's; `reference` is the text it
+    is compared with, None where the truth has none.
     """
 
     label: Verdict
@@ -40,21 +41,43 @@ class Prediction:
     explanation: str = ""
     reference: str | None = None
     source: str | None = None
+    scan_p_generated_raw: float | None = None
+    overruled: bool = False
+
+    @property
+    def published_verdict(self) -> Verdict | None:
+        """The verdict that serving publishes; None where Query 2's answer could not be read."""
+        if self.check_verdict is None or not self.overruled:
+            return self.check_verdict
+        return Verdict.REAL if self.check_verdict is Verdict.GENERATED else Verdict.GENERATED
 
     @property
     def parsed(self) -> bool:
         return self.scan_verdict is not None and self.check_verdict is not None
 
     def recalibrate(self, card: CheckpointCard) -> "Prediction":
-        """Return the prediction with its raw probability corrected by this card, as the worker does it."""
+        """Return the prediction with what this card decides from Query 2's probability, as the worker does it."""
         if self.p_generated_raw is None:
             return self
-        p_generated = card.calibrate(self.p_generated_raw, self.source)
-        return replace(self, p_generated=p_generated, uncertain=card.is_uncertain(p_generated))
+        return self.apply(card.decide_check(self.p_generated_raw, self.source))
+
+    def apply(self, decision: Decision) -> "Prediction":
+        """Return the prediction with this decision in place of its own."""
+        return replace(
+            self,
+            p_generated=decision.p_generated,
+            p_generated_raw=decision.p_generated_raw,
+            uncertain=decision.uncertain,
+            overruled=decision.verdict is not self.check_verdict,
+        )
 
 
 def compute_metrics(predictions: Sequence[Prediction], *, prevalence: float | None = None) -> dict[str, Metric]:
-    """Return the metrics of one pass; precision is stated for `prevalence`, or for the set's own share when None."""
+    """Return the metrics of one pass; precision is stated for `prevalence`, or for the set's own share when None.
+
+    They are about the verdicts that the model wrote, as the paper's are; `acc_published` and precision are about those
+    that serving publishes.
+    """
     first = mark_right([prediction.scan_verdict for prediction in predictions], predictions)
     second = mark_right([prediction.check_verdict for prediction in predictions], predictions)
     changed, parsed, generated = mark_changed(predictions), mark_parsed(predictions), mark_generated(predictions)
@@ -65,6 +88,8 @@ def compute_metrics(predictions: Sequence[Prediction], *, prevalence: float | No
     count = len(predictions)
     return {
         "acc": resampling.estimate_mean(second),
+        "acc_published": resampling.estimate_mean(mark_published_right(predictions)),
+        "overruled": resampling.estimate_mean(np.array([p.overruled for p in predictions], float)),
         "i_acc": resampling.estimate_mean(first),
         "zoom_gain": resampling.estimate_mean(second - first),
         "c_acc": resampling.estimate_mean(second, among=changed),
@@ -84,7 +109,7 @@ def compute_metrics(predictions: Sequence[Prediction], *, prevalence: float | No
 
 
 def measure_accuracy(predictions: Sequence[Prediction]) -> Metric:
-    """Return Acc: the share of final verdicts that are right."""
+    """Return Acc: the share of images whose verdict after Query 2 the model wrote right."""
     return resampling.estimate_metric(build_accuracy(predictions), images=len(predictions))
 
 
@@ -100,12 +125,12 @@ def measure_advantage(predictions: Sequence[Prediction], others: Sequence[Predic
 
 
 def measure_precision(predictions: Sequence[Prediction], prevalence: float) -> Metric:
-    """Return the share of generated images among those called generated, where `prevalence` of all are generated.
+    """Return the share of generated images among those published as such, where `prevalence` of all are generated.
 
     It is computed from the rates of both classes, as a test set is mixed otherwise than the traffic. None where nothing
     is called generated.
     """
-    called = np.array([prediction.check_verdict is Verdict.GENERATED for prediction in predictions], float)
+    called = np.array([prediction.published_verdict is Verdict.GENERATED for prediction in predictions], float)
     generated = mark_generated(predictions)
     hits, alarms = (resampling.build_mean(called, among=among) for among in (generated, 1 - generated))
 
@@ -188,6 +213,11 @@ def mark_right(verdicts: Iterable[Verdict | None], predictions: Sequence[Predict
     """Return 1 where the verdict is the image's label, else 0."""
     pairs = zip(verdicts, predictions, strict=True)
     return np.array([verdict is prediction.label for verdict, prediction in pairs], float)
+
+
+def mark_published_right(predictions: Sequence[Prediction]) -> Floats:
+    """Return 1 where the verdict that serving publishes is the image's label, else 0."""
+    return mark_right([prediction.published_verdict for prediction in predictions], predictions)
 
 
 def mark_changed(predictions: Sequence[Prediction]) -> Floats:

@@ -40,6 +40,7 @@ async def predict_one_turn(sample: Sample, engine: VisionEngine, variant: OneTur
         check_verdict=answer.verdict,
         regions=answer.regions if isinstance(answer, GlobalScan) else (),
         explanation=answer.explanation,
-        p_generated_raw=answer.p_generated,
     )
-    return prediction.recalibrate(engine.card)
+    if isinstance(answer, GlobalScan):
+        return prediction.apply(engine.card.decide_scan(answer.p_generated))
+    return prediction.apply(engine.card.decide_check(answer.p_generated, sample.source))

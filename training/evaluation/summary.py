@@ -38,6 +38,8 @@ OTHER_SETS = {
 MEANINGS = {
     "i_acc": "I-Acc: verdict after Query 1",
     "acc": "Acc: verdict after Query 2",
+    "acc_published": "Acc of the published verdicts",
+    "overruled": "overruled by their probability",
     "zoom_gain": "Acc - I-Acc",
     "c_cases": "C-Cases: share that Query 2 changed",
     "c_acc": "C-Acc: Acc where it changed",
@@ -59,7 +61,7 @@ MEANINGS = {
     "auroc": "AUROC of P(generated)",
     "tpr_at_1_fpr": "TPR at 1 % FPR",
     "prevalence": "share of generated for what follows",
-    "precision": "generated among those called so",
+    "precision": "generated among published as such",
     "ece": "calibration error (15 equal bins)",
     "brier": "Brier score",
     "nll": "negative log-likelihood",
@@ -67,7 +69,7 @@ MEANINGS = {
     "coverage_at_2_risk": "coverage at 2 % risk",
     "coverage_at_5_risk": "coverage at 5 % risk",
     "uncertain": "marked uncertain",
-    "acc_certain": "Acc of the rest",
+    "acc_certain": "published Acc of the rest",
     **{
         f"{key}_{name}": f"{meaning}, {where}"
         for name, where in OTHER_SETS.items()

@@ -140,7 +140,8 @@ async def draw_examples(
                 inspection = await inspect(LocalImage(sample.image), engine)
             except TransientError:
                 continue
-            if inspection.check and classify_example(sample.label, inspection.scan.verdict, inspection.verdict) == name:
+            verdicts = inspection.scan.verdict, inspection.last_answer.verdict
+            if inspection.check and classify_example(sample.label, *verdicts) == name:
                 card = draw_sample_card(sample, inspection, checkpoint, version)
                 drawn.append(Example(name, number, sample.label, card))
     return drawn
@@ -157,7 +158,7 @@ async def draw_pairs(samples: Sequence[Sample], a: ComparedModel, b: ComparedMod
             except TransientError:
                 continue
             verdicts = a.predictions[number].check_verdict, b.predictions[number].check_verdict
-            if (first.verdict, second.verdict) == verdicts:
+            if (first.last_answer.verdict, second.last_answer.verdict) == verdicts:
                 cards = [draw_sample_card(sample, i, m.checkpoint, m.version) for i, m in ((first, a), (second, b))]
                 drawn.append(CardPair(name, number, sample.label, *cards))
     return drawn

@@ -32,7 +32,8 @@ Trained on {trained_on}. Its license is that of the model that it was made from.
 
 {section}
 
-`zoomin.json` is the checkpoint card: box frame, sizes, calibration, uncertain range and these metrics.
+`zoomin.json` is the checkpoint card: box frame, sizes, calibration, threshold, uncertain range and these metrics. The
+range is fitted by `zoomin-train calibrate`, whose promise for verdicts outside of it holds with 90 % confidence.
 """
 SECTION = """\
 {begin}

@@ -48,13 +48,7 @@ def complete_checkpoint(weights: Path, start: Checkpoint, trained_on: str) -> No
         missing = file.is_file() and not (weights / file.name).exists()
         if missing and not file.name.endswith((*_WEIGHTS_SUFFIXES, ".md")):
             shutil.copyfile(file, weights / file.name)
-    unmeasured: dict[str, object] = {
-        "metrics": {},
-        "calibration": None,
-        "uncertain_between": None,
-        "trained_on": trained_on,
-    }
-    card = start.card.model_copy(update=unmeasured)
+    card = start.card.remove_calibration().model_copy(update={"metrics": {}, "trained_on": trained_on})
     (weights / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
 
 

@@ -93,7 +93,8 @@ class Chain:
     def _list_grpo_arguments(self, stage: str) -> list[str]:
         sizes = ["--minutes", str(GRPO_MINUTES), "--scenes", str(self.sizes.scenes)]
         places = ["--refused", str(self.locate_refused(stage))]
-        return ["--profile", "tiny", "--seed", str(self.seed), *sizes, *places, *self.sizes.values[stage]]
+        usual = ["--profile", "tiny", "--seed", str(self.seed), "--publish-dtype", "float32"]
+        return [*usual, *sizes, *places, *self.sizes.values[stage]]
 
     def _build_calibration(self, directory: Path) -> list[str]:
         return ["calibrate", str(directory), "--count", str(self.sizes.calibrated_on)]
@@ -107,8 +108,7 @@ class Chain:
             if file.is_file() and file.suffix != ".md":
                 shutil.copyfile(file, unfinished / file.name)
         card = Checkpoint.read(source).card
-        unmeasured: dict[str, object] = {"metrics": {}, "calibration": None, "uncertain_between": None}
-        model_card.write_checkpoint_card(unfinished, card.model_copy(update=unmeasured))
+        model_card.write_checkpoint_card(unfinished, card.remove_calibration().model_copy(update={"metrics": {}}))
         if status := change(unfinished):
             return status
         unfinished.rename(self.locate_stage(stage))

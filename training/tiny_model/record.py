@@ -116,8 +116,7 @@ def _round_metrics(computed: Mapping[str, Metric], names: Sequence[str]) -> dict
 
 
 def _build_calibrated(predictions: Sequence[Prediction], card: CheckpointCard) -> Stage:
-    uncalibrated = card.model_copy(update={"calibration": None, "uncertain_between": None})
-    _, after = calibrate.compare_calibrations(predictions, uncalibrated, card, prevalence=None)
+    _, after = calibrate.compare_calibrations(predictions, card.remove_calibration(), card, prevalence=None)
     figures = _round_metrics(after, stages.PROBABILITIES)
     return Stage(name=chain.CALIBRATED, kept=True, figures=figures, added=_round_metrics(after, [stages.FALLS]))
 

@@ -50,7 +50,7 @@ def build_headline(event: VerdictEvent, *, seconds: float | None = None, place: 
 def build_evidence_line(event: VerdictEvent) -> Text:
     """Build the line with the remarks on the image, the enlarged boxes and the explanation of the last answer."""
     boxes = " ".join(f"[{','.join(map(str, region.box))}]" for region in event.scan.regions if region.zoomed)
-    explanation = (event.check or event.scan).explanation
+    explanation = event.last_answer.explanation
     line = Text(INDENT, style="dim")
     line.append("".join(f"{remark}  " for remark in event.image.remarks), style="yellow")
     line.append(f"{boxes}  " if boxes else "")
@@ -72,7 +72,8 @@ def print_verdict_details(out: Console, event: VerdictEvent) -> None:
     image = event.image
     size = Text(", ".join((f"{image.width_px} x {image.height_px} {image.format}", *image.remarks)), "dim")
     out.print(Text(escape_unprintable(image.key), "bold"), size)
-    remarks = ["corrected by Query 2"] * event.corrected + ["uncertain"] * event.uncertain
+    remarks = ["corrected by Query 2"] * event.corrected + ["overruled by its probability"] * event.overruled
+    remarks += ["uncertain"] * event.uncertain
     if event.status is not Status.COMPLETE:
         remarks.append(str(event.status))
     verdict = Text.assemble((f"  {event.verdict.upper()}", f"bold {COLOR[event.verdict]}"), f"  {event.confidence:.0%}")
@@ -92,11 +93,15 @@ def _print_answer(out: Console, title: str, answer: ScanEvidence | CheckEvidence
 
 
 def _format_history(event: VerdictEvent) -> Text:
-    """Format `real -> generated` if Query 2 corrected Query 1, otherwise the remarks on the verdict."""
-    remarks = [str(event.status)] * (event.status is not Status.COMPLETE) + ["uncertain"] * event.uncertain
+    """Format `real -> generated` if Query 2 corrected Query 1, otherwise the remarks on the verdict.
+
+    These are the verdicts that the model wrote; the published one may overrule them.
+    """
+    remarks = [str(event.status)] * (event.status is not Status.COMPLETE)
+    remarks += ["overruled"] * event.overruled + ["uncertain"] * event.uncertain
     history = Text(", ".join(remarks), "yellow")
     if event.corrected:
-        before, after = event.scan.verdict, event.verdict
+        before, after = event.scan.verdict, event.last_answer.verdict
         history = Text.assemble(
             (str(before), COLOR[before]), (" \N{RIGHTWARDS ARROW} ", "bold"), (str(after), f"bold {COLOR[after]}")
         )

@@ -154,6 +154,7 @@ def build_results(report: Path, summary: Summary) -> dict[str, object]:
         "answered": summary.answered,
         "acc": summary.acc.value if summary.acc else None,
         "i_acc": summary.i_acc.value if summary.i_acc else None,
+        "acc_published": summary.acc_published.value if summary.acc_published else None,
         "corrected": summary.corrected,
         "seconds": round(summary.seconds, 1),
         "report": str(report),
@@ -161,11 +162,14 @@ def build_results(report: Path, summary: Summary) -> dict[str, object]:
 
 
 def _print_conclusion(demo: Demo, report: Path, summary: Summary) -> None:
-    acc, i_acc = (f"{share.value:.1%}" if share else "n/a" for share in (summary.acc, summary.i_acc))
+    shares = (summary.i_acc, summary.acc, summary.acc_published)
+    i_acc, acc, acc_published = (f"{share.value:.1%}" if share else "n/a" for share in shares)
     demo.out.print()
     demo.out.print(
         Text.assemble(
-            ("Right verdicts: ", ""), (f"{i_acc} by the global scan alone, ", ""), (f"{acc} after zooming in", "bold")
+            f"Right verdicts: {i_acc} by the global scan alone, ",
+            (f"{acc} after zooming in", "bold"),
+            f", {acc_published} as published",
         )
     )
     demo.out.print(

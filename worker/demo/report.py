@@ -23,6 +23,7 @@ Z_95 = 1.96
 class Case:
     """One image of the run: its truth, its verdict, and the seconds of work on it.
 
+    `right` is about the published verdict; `scan_right` and `last_right` are about those that the model wrote.
     `problem` is the reason why an image has no verdict.
     """
 
@@ -41,6 +42,10 @@ class Case:
     @property
     def scan_right(self) -> bool | None:
         return None if self.event is None or self.truth is None else self.event.scan.verdict is self.truth
+
+    @property
+    def last_right(self) -> bool | None:
+        return None if self.event is None or self.truth is None else self.event.last_answer.verdict is self.truth
 
     @property
     def corrected(self) -> bool:
@@ -69,8 +74,9 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The results of a run; `acc` and `i_acc` count the answered images with a known truth.
+    """The results of a run; the shares count the answered images with a known truth.
 
+    `acc_published` is about the published verdicts, the others are about those that the model wrote.
     Source: Acc, I-Acc (the scan alone) and C-Cases (corrected) as in the paper's table 1.
     """
 
@@ -78,6 +84,7 @@ class Summary:
     answered: int
     acc: Share | None
     i_acc: Share | None
+    acc_published: Share | None
     corrected: int
     corrected_right: int
     corrected_wrong: int
@@ -91,11 +98,12 @@ class Summary:
         return cls(
             images=len(cases),
             answered=sum(case.event is not None for case in cases),
-            acc=Share.from_outcomes([case.right for case in cases if case.right is not None]),
+            acc=Share.from_outcomes([case.last_right for case in cases if case.last_right is not None]),
             i_acc=Share.from_outcomes([case.scan_right for case in cases if case.scan_right is not None]),
+            acc_published=Share.from_outcomes([case.right for case in cases if case.right is not None]),
             corrected=len(corrected),
-            corrected_right=sum(case.right is True for case in corrected),
-            corrected_wrong=sum(case.right is False for case in corrected),
+            corrected_right=sum(case.last_right is True for case in corrected),
+            corrected_wrong=sum(case.last_right is False for case in corrected),
             seconds=seconds,
             median_s=statistics.median(waits) if waits else None,
         )

@@ -32,7 +32,7 @@ async def consume(job: PlainJob, engine: VisionEngine) -> None:
                 url = urlsplit(record.value.decode())
                 data = s3.get_object(Bucket=url.netloc, Key=url.path.lstrip("/"))["Body"].read()
                 inspection = await inspect(LocalImage(decode(data, max_pixels=MAX_PIXELS)), engine)
-                verdict = {"url": record.value.decode(), "verdict": inspection.verdict.value}
+                verdict = {"url": record.value.decode(), "verdict": inspection.last_answer.verdict.value}
                 producer.send(place.verdict_topic, json.dumps(verdict).encode()).get(timeout=30)
                 consumer.commit()
                 answered += 1

@@ -22,10 +22,10 @@ def test_a_box_is_half_open() -> None:
     assert (BOX.width_px, BOX.height_px, BOX.area_px, BOX.corners) == (10, 20, 200, (1, 2, 11, 22))
 
 
-def test_the_last_answer_decides() -> None:
-    assert (build_inspection().verdict, build_inspection().decided) == (Verdict.GENERATED, CHECK)
+def test_the_last_answer_is_the_check_where_there_is_one() -> None:
+    assert build_inspection().last_answer == CHECK
     alone = build_inspection(check=None)
-    assert (alone.verdict, alone.decided) == (Verdict.REAL, alone.scan)
+    assert alone.last_answer == alone.scan
 
 
 def test_corrected_is_what_the_second_query_overturned() -> None:

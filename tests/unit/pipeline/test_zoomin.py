@@ -39,10 +39,10 @@ async def test_the_second_query_sees_the_regions_of_the_first_and_may_overturn_i
     engine = ScriptedEngine(SCAN.format("real", "[0,0,70,70][350,182,700,364]"), CHECK.format("generated"))
     inspection = await inspect(LocalImage(IMAGE), engine)
 
-    assert (inspection.scan.verdict, inspection.verdict) == (Verdict.REAL, Verdict.GENERATED)
+    assert (inspection.scan.verdict, inspection.last_answer.verdict) == (Verdict.REAL, Verdict.GENERATED)
     assert (inspection.corrected, inspection.status) == (True, Status.COMPLETE)
-    assert (inspection.scan.explanation, inspection.decided.explanation) == ("first look", "second look")
-    assert (inspection.scan.p_generated, inspection.decided.p_generated) == (0.25, 0.75)
+    assert (inspection.scan.explanation, inspection.last_answer.explanation) == ("first look", "second look")
+    assert (inspection.scan.p_generated, inspection.last_answer.p_generated) == (0.25, 0.75)
     (scan, _), (check, _) = engine.asked
     assert (scan.grammar, check.grammar) == (prompts.SCAN_GRAMMAR, prompts.CHECK_GRAMMAR)
     assert scan.images[0].size == (700, 364)
@@ -94,7 +94,7 @@ async def test_variants_choose_other_regions() -> None:
 async def test_an_unreadable_answer_is_asked_for_again_and_warmer() -> None:
     engine = ScriptedEngine("?", SCAN.format("real", ""), "?", "?", CHECK.format("generated"))
     inspection = await inspect(LocalImage(IMAGE), engine)
-    assert inspection.verdict is Verdict.GENERATED
+    assert inspection.last_answer.verdict is Verdict.GENERATED
     temperatures = [temperature for _, temperature in engine.asked]
     assert temperatures[0] == temperatures[2] == 0.0
     assert temperatures[0] < temperatures[1]
@@ -113,7 +113,11 @@ async def test_a_scan_that_stays_unreadable_has_no_verdict() -> None:
 )
 async def test_a_lost_second_query_leaves_the_scans_verdict(trouble: tuple[str | ZoomInError, ...]) -> None:
     inspection = await inspect(LocalImage(IMAGE), ScriptedEngine(SCAN.format("generated", "[0,0,70,70]"), *trouble))
-    assert (inspection.verdict, inspection.status, inspection.check) == (Verdict.GENERATED, Status.DEGRADED, None)
+    assert (inspection.last_answer.verdict, inspection.status, inspection.check) == (
+        Verdict.GENERATED,
+        Status.DEGRADED,
+        None,
+    )
     assert (inspection.corrected, len(inspection.crops)) == (False, 1)
 
 
@@ -137,7 +141,7 @@ async def test_a_cut_answer_counts_as_far_as_it_goes() -> None:
 async def test_text_in_the_picture_cannot_change_the_verdict() -> None:
     quoting = Answer(SCAN.format("real", "").replace("first look", "it says [0,0,9,9] generated > real"), 0.25)
     inspection = await inspect(LocalImage(IMAGE), ScriptedEngine(quoting, CHECK.format("real")))
-    assert (inspection.verdict, inspection.scan.regions) == (Verdict.REAL, ())
+    assert (inspection.last_answer.verdict, inspection.scan.regions) == (Verdict.REAL, ())
 
 
 async def test_each_query_runs_within_its_stage() -> None:

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image, ImageChops
 
-from pipeline.evidence.card import VERDICT_COLOR, draw_evidence_card, format_image_name
+from pipeline.evidence.card import VERDICT_COLOR, describe_outcome, draw_evidence_card, format_image_name
 from pipeline.evidence.layout import WIDTH_PX
 from pipeline.evidence.regions import REGION, map_to_card
 from pipeline.verdict import BoundingBox, Verdict
@@ -82,6 +82,18 @@ def test_an_arrow_stands_only_where_the_check_corrected_the_scan():
     between = (612, 740, 668, corrected.height)
     assert count_pixels(corrected.crop(between), color) > 300
     assert count_pixels(agreed.crop(between), color) == 0
+
+
+def test_the_header_is_the_published_verdict_and_the_arrow_points_to_what_the_model_wrote():
+    event = build_verdict(scan="real", check="generated", zoomed=[(0, 0, 9, 9)], p_generated=0.47)
+    picture = draw_evidence_card(build_scene((512, 512)), event)
+    colors = [VERDICT_COLOR[verdict] for verdict in (Verdict.REAL, Verdict.GENERATED)]
+    published, arrow = picture.crop((700, 0, WIDTH_PX, 100)), picture.crop((612, 740, 668, picture.height))
+    assert [count_pixels(published, color) > 300 for color in colors] == [True, False]
+    assert [count_pixels(arrow, color) > 300 for color in colors] == [False, True]
+    agreed = build_verdict(scan="real", check="generated", zoomed=[(0, 0, 9, 9)], p_generated=0.53)
+    assert describe_outcome(event) == "corrected by zooming in, overruled by its probability"
+    assert describe_outcome(agreed) == "corrected by zooming in"
 
 
 def test_the_knob_stands_where_p_generated_is():

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.checkpoint import Calibration, Checkpoint, CheckpointCard, Scaling
+from pipeline.confidence import logit
 from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, ModelImage, Status, Verdict
 from pipeline.wire.messages import (
     JudgedImage,
@@ -94,8 +95,41 @@ def test_probabilities_are_corrected_as_the_card_says_and_the_raw_one_stays() ->
     assert (event.p_generated_raw, event.uncertain) == (0.9, True)
     assert event.check
     assert event.check.p_generated == event.p_generated
-    assert event.scan.p_generated == CALIBRATED.calibrate(0.41, None)
-    assert build_event(card=CALIBRATED, source="web").p_generated == CALIBRATED.calibrate(0.9, "web") > 0.9
+    assert event.scan.p_generated == 0.41, "the calibration of Query 2 says nothing about Query 1"
+    assert (
+        build_event(card=CALIBRATED, source="web").p_generated == CALIBRATED.decide_check(0.9, "web").p_generated > 0.9
+    )
+
+
+SCAN_CALIBRATED = CALIBRATED.model_copy(update={"scan_calibration": Scaling(bias=1.0)})
+
+
+def test_the_scan_s_probability_has_its_own_calibration_also_where_it_decides() -> None:
+    assert build_event(card=SCAN_CALIBRATED).scan.p_generated == pytest.approx(0.654, abs=0.001)
+    degraded = build_event(replace(WHOLE, check=None), card=SCAN_CALIBRATED)
+    assert degraded.p_generated == degraded.scan.p_generated == degraded.confidence
+    assert (degraded.p_generated_raw, degraded.verdict) == (0.41, Verdict.GENERATED)
+    assert (degraded.scan.verdict, degraded.overruled, degraded.corrected) == (Verdict.REAL, True, False)
+
+
+@pytest.mark.parametrize(("threshold", "verdict"), [(0.5, Verdict.REAL), (0.4, Verdict.GENERATED)])
+def test_a_verdict_follows_its_probability_and_the_trail_keeps_the_model_s_words(
+    threshold: float, verdict: Verdict
+) -> None:
+    card = CheckpointCard(calibration=Calibration(bias=logit(0.47) - logit(0.9)), threshold=threshold)
+    event = build_event(card=card)
+    assert (event.verdict, event.p_generated) == (verdict, pytest.approx(0.47))
+    assert event.confidence == pytest.approx(0.53 if verdict is Verdict.REAL else 0.47)
+    assert event.check
+    assert (event.scan.verdict, event.check.verdict, event.corrected) == (Verdict.REAL, Verdict.GENERATED, True)
+    assert event.overruled is (verdict is Verdict.REAL)
+
+
+def test_an_old_verdict_that_contradicts_its_probability_is_read_as_it_is() -> None:
+    wire = json.loads(build_event().model_dump_json()) | {"p_generated": 0.47, "confidence": 0.47}
+    event = VerdictEvent.model_validate_json(json.dumps(wire))
+    assert (event.verdict, event.p_generated, event.overruled) == (Verdict.GENERATED, 0.47, False)
+    assert json.loads(event.model_dump_json()) == wire
 
 
 def test_verdict_id_names_one_judgement() -> None:

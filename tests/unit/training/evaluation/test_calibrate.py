@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
-CARD = CheckpointCard(max_crops=3, metrics={"acc": {"value": 0.9}})
+CARD = CheckpointCard(max_crops=3, threshold=0.4, metrics={"acc": {"value": 0.9}})
 
 
 def overconfident(
@@ -85,9 +86,48 @@ def test_calibration_helps_on_images_it_did_not_see() -> None:
 
 def test_everything_else_on_the_card_stays() -> None:
     fitted = calibrate.fit_card(overconfident(3, 400), CARD, prevalence=None, risk=0.02)
-    fitted_fields = {"calibration", "uncertain_between"}
+    fitted_fields = {"calibration", "scan_calibration", "uncertain_between"}
     assert fitted.model_dump(exclude=fitted_fields) == CARD.model_dump(exclude=fitted_fields)
     assert CheckpointCard.model_validate_json(fitted.model_dump_json()) == fitted
+
+
+def test_query_1_is_fitted_to_its_own_odds() -> None:
+    """The calibration of one query says nothing about the other: Query 1 knows less, and is as sure of it."""
+    checks, scans = overconfident(3, 2000, by=2.0), overconfident(13, 2000, by=5.0, shift=0.5)
+    both = [
+        replace(check, label=scan.label, scan_p_generated_raw=scan.p_generated_raw, p_generated_raw=check.p_generated)
+        for check, scan in zip(checks, scans, strict=True)
+    ]
+    scan_calibration = calibrate.fit_scan_calibration(both, prevalence=None)
+    assert scan_calibration == calibrate.fit_scaling(scans, prevalence=None)
+    assert scan_calibration.temperature == pytest.approx(5.0, rel=0.2)
+
+
+@pytest.mark.parametrize("scan_p", [None, 0.5])
+def test_query_1_is_not_calibrated_where_its_odds_say_nothing(scan_p: float | None) -> None:
+    predictions = [replace(prediction, scan_p_generated_raw=scan_p) for prediction in overconfident(3, 400)]
+    fitted = calibrate.fit_card(predictions, CARD, prevalence=None, risk=0.05)
+    assert (fitted.scan_calibration, fitted.decide_scan(0.3).p_generated) == (None, 0.3)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8])
+def test_the_range_lies_around_the_card_s_threshold(threshold: float) -> None:
+    card = CARD.model_copy(update={"threshold": threshold})
+    low, high = calibrate.fit_card(overconfident(3, 2000), card, prevalence=None, risk=0.05).uncertain_between or (1, 0)
+    assert low <= threshold <= high
+
+
+def test_the_images_that_are_needed_are_counted_in_both_halves() -> None:
+    few = overconfident(3, 200)
+    fitted = calibrate.fit_card(few, CARD, prevalence=None, risk=0.02)
+    assert fitted.uncertain_between == (0.0, 1.0)
+    needed = calibrate.count_images_needed(few, fitted, prevalence=None, risk=0.02)
+    assert set(needed) == set(Verdict)
+    for images in needed.values():
+        assert images is not None
+        assert images % (2 * 200) == 0
+    enough = calibrate.fit_card(overconfident(3, 5000), CARD, prevalence=None, risk=0.05)
+    assert calibrate.count_images_needed(overconfident(3, 5000), enough, prevalence=None, risk=0.05) == {}
 
 
 def test_a_prevalence_moves_the_odds_by_its_own() -> None:
@@ -141,50 +181,8 @@ async def test_the_source_of_a_built_set_s_image_chooses_its_scaling_as_in_the_w
     assert (
         prediction.p_generated
         == sigmoid(logit(raw) / scaling.temperature + scaling.bias)
-        == card.calibrate(raw, source)
+        == card.decide_check(raw, source).p_generated
     )
-
-
-def score(*answers: tuple[float, bool]) -> ScoredPredictions:
-    """Of (P(generated), whether the verdict is right)."""
-    return ScoredPredictions.build([answer((p > 0.5) is right, p) for p, right in answers])
-
-
-def test_the_range_begins_where_too_many_are_wrong() -> None:
-    sure = [(0.01 + 0.001 * n, True) for n in range(49)] + [(0.9 + 0.001 * n, True) for n in range(49)]
-    doubtful = [(0.3, False), (0.4, True), (0.7, False), (0.6, True)]
-    # One wrong is added to each side: 1 of 50 just keeps 2 %.
-    between = calibrate.find_uncertain_range(score(*sure, *doubtful), middle=0.5, risk=0.02)
-    assert between == pytest.approx(((0.058 + 0.3) / 2, (0.7 + 0.9) / 2), abs=1e-5)
-    assert calibrate.find_uncertain_range(score(*sure[1:], *doubtful), middle=0.5, risk=0.02) == (
-        0.0,
-        pytest.approx(0.8),
-    )
-    assert calibrate.find_uncertain_range(score(*sure, *doubtful), middle=0.5, risk=0.5) is None
-
-
-def test_a_side_that_cannot_keep_the_promise_is_uncertain_to_its_end() -> None:
-    few = [(0.1, True)] * 10 + [(0.9, True)] * 200
-    assert calibrate.find_uncertain_range(score(*few), middle=0.5, risk=0.02) == (0.0, 0.5)
-    assert calibrate.find_uncertain_range(score(*few[:10]), middle=0.5, risk=0.02) == (0.0, 1.0)
-
-
-def test_equal_probabilities_are_certain_together_or_not_at_all() -> None:
-    tied = [(0.1, True)] * 200 + [(0.2, True), (0.2, False)] * 20 + [(0.9, True)] * 200
-    between = calibrate.find_uncertain_range(score(*tied), middle=0.5, risk=0.02)
-    assert between == pytest.approx((0.15, 0.5))
-
-
-def test_a_rare_class_makes_the_promise_harder() -> None:
-    predictions = [answer(number % 2 == 1, 0.9 if number % 2 else 0.1) for number in range(400)]
-    even, rare = (
-        calibrate.find_uncertain_range(
-            ScoredPredictions.build(predictions, prevalence=prevalence), middle=0.5, risk=0.02
-        )
-        for prevalence in (None, 0.01)
-    )
-    assert even is None
-    assert rare == (0.5, 1.0)
 
 
 def test_what_is_promised_is_kept_on_images_it_did_not_see() -> None:

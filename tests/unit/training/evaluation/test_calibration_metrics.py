@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -175,12 +176,14 @@ def test_an_unreadable_answer_is_a_coin_and_wrong() -> None:
     assert value(calibration_metrics.build_coverage(scored, 0.01), count=3) == pytest.approx(2 / 3)
 
 
-def test_the_verdict_s_own_probability_ranks_it_where_a_bias_moved_it_over_the_middle() -> None:
-    scored = ScoredPredictions.build(
-        [make_prediction(REAL, 0.7, verdict=REAL), make_prediction(GENERATED, 0.3, verdict=GENERATED)]
-    )
-    assert scored.confidence == pytest.approx([0.3, 0.3])
-    assert scored.right.tolist() == [1.0, 1.0]
+def test_the_published_verdict_counts_where_a_bias_moved_the_probability_over_the_threshold() -> None:
+    overruled = [
+        replace(make_prediction(label, p, verdict=verdict), overruled=True)
+        for label, p, verdict in ((REAL, 0.3, GENERATED), (GENERATED, 0.4, GENERATED), (GENERATED, 0.9, REAL))
+    ]
+    scored = ScoredPredictions.build(overruled)
+    assert scored.confidence == pytest.approx([0.7, 0.6, 0.9])
+    assert scored.right.tolist() == [1.0, 0.0, 1.0]
 
 
 def test_among_the_certain_accuracy_is_their_own() -> None:

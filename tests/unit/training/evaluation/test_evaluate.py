@@ -65,7 +65,8 @@ class RedFinder:
             for crop in query.images[1:]
             if crop.size == (140, 140)
         )
-        return Answer(prompts.render_check(Verdict.GENERATED if red else Verdict.REAL, "Seen."), 0.8)
+        verdict, p_generated = (Verdict.GENERATED, 0.8) if red else (Verdict.REAL, 0.2)
+        return Answer(prompts.render_check(verdict, "Seen."), p_generated)
 
 
 async def evaluate_with(engine: RedFinder, count: int = 20) -> dict[str, Metric]:
@@ -183,11 +184,13 @@ async def test_a_perturbed_pass_sees_other_pixels_and_boxes_that_follow() -> Non
     assert predictions["jpeg_30"][0].annotated == (TRUTH,)
 
 
-@pytest.mark.parametrize("source", [None, "web"])
+@pytest.mark.parametrize("source", [None, "web", "bulk"])
 async def test_evaluation_and_worker_say_the_same_of_one_answer(source: str | None) -> None:
     card = CARD.model_copy(
         update={
-            "calibration": Calibration(temperature=2.0, bias=0.1, per_source={"web": Scaling(bias=-1.0)}),
+            "calibration": Calibration(
+                temperature=2.0, bias=0.1, per_source={"web": Scaling(bias=-1.0), "bulk": Scaling(bias=-1.5)}
+            ),
             "uncertain_between": (0.5, 0.62),
         }
     )
@@ -198,7 +201,10 @@ async def test_evaluation_and_worker_say_the_same_of_one_answer(source: str | No
     assert (prediction.p_generated, prediction.p_generated_raw) == (event.p_generated, event.p_generated_raw)
     assert prediction.p_generated != prediction.p_generated_raw == 0.8
     assert prediction.uncertain is event.uncertain is (source == "web")
-    assert prediction.check_verdict is event.verdict
+    assert prediction.published_verdict is event.verdict
+    assert prediction.overruled is event.overruled is (source == "bulk")
+    assert prediction.check_verdict is Verdict.GENERATED
+    assert prediction.scan_p_generated_raw == event.scan.p_generated == 0.1
 
 
 async def build_worker_event(one_sample: Sample, engine: RedFinder) -> VerdictEvent:

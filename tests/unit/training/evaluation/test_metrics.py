@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_score, recall_score
 from torchvision.ops import box_iou
 
+from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, Verdict
 from training.common.resampling import Metric
 from training.evaluation import metrics
@@ -127,6 +130,24 @@ def test_precision_is_stated_for_a_prevalence() -> None:
     one_class = metrics.compute_metrics(FIVE[:2], prevalence=0.1)
     assert (one_class["prevalence"].value, one_class["tnr"].value, one_class["precision"].value) == (1.0, None, None)
     assert metrics.measure_precision([Prediction(REAL, REAL, REAL, (), ())], 0.1).value is None
+
+
+def test_the_model_s_words_and_the_published_verdicts_have_metrics_of_their_own() -> None:
+    overruled = [replace(FIVE[1], overruled=True), replace(FIVE[2], overruled=True), replace(FIVE[4], overruled=True)]
+    computed = metrics.compute_metrics([*overruled, FIVE[3]])
+    assert [computed[name].value for name in ("acc", "acc_published")] == pytest.approx([2 / 4, 2 / 4])
+    assert [prediction.published_verdict for prediction in overruled] == [REAL, REAL, None]
+    assert computed["overruled"].value == pytest.approx(3 / 4)
+    assert (computed["tpr"].value, computed["precision"].value) == (1.0, None), "nothing is published as generated"
+    assert computed["identity_gap"].value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_card_overrules_the_words_that_its_probability_contradicts() -> None:
+    wrote_generated = Prediction(REAL, REAL, GENERATED, (), (), p_generated_raw=0.6)
+    published = wrote_generated.recalibrate(CheckpointCard(threshold=0.7))
+    assert (published.published_verdict, published.check_verdict, published.overruled) == (REAL, GENERATED, True)
+    assert published.recalibrate(CheckpointCard()).overruled is False
+    assert replace(wrote_generated, p_generated_raw=None).recalibrate(CheckpointCard()).published_verdict is GENERATED
 
 
 def test_balanced_accuracy_is_the_mean_of_both_classes() -> None:

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from pipeline import prompts
-from pipeline.checkpoint import Calibration, CheckpointCard
+from pipeline.checkpoint import Calibration, CheckpointCard, Scaling
 from pipeline.engine import Answer, Query
 from pipeline.errors import EngineDead, GenerationFailed, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
@@ -10,7 +10,9 @@ from training.evaluation import one_turn
 from training.evaluation.one_turn import OneTurn
 from training.evaluation.samples import Sample
 
-CARD = CheckpointCard(box_frame="thousand", calibration=Calibration(temperature=1.0, bias=5.0))
+CARD = CheckpointCard(
+    box_frame="thousand", calibration=Calibration(temperature=1.0, bias=5.0), scan_calibration=Scaling(bias=-5.0)
+)
 SAMPLE = Sample(
     0,
     RgbImage(Image.new("RGB", (400, 200)), "png"),
@@ -59,7 +61,9 @@ async def test_one_query_gives_the_one_verdict(
     assert prediction.reference == "The tone looks too vivid.", "what it was trained to say, not what crops show"
     assert prediction.p_generated_raw == 0.5
     assert prediction.p_generated is not None
-    assert prediction.p_generated > 0.9, "the card corrects it"
+    published = Verdict.REAL if variant == "one_turn_eg" else Verdict.GENERATED
+    assert prediction.published_verdict is published, "each query has its own calibration on the card"
+    assert abs(prediction.p_generated - 0.5) > 0.4
 
 
 async def test_no_answer_counts_as_wrong_and_a_dead_engine_ends_it() -> None:

@@ -71,10 +71,21 @@ def test_the_lines_carry_confidence_regions_latency_and_image():
         (build_verdict(check=None), "degraded"),
         (build_verdict(scan="real", check="real"), "ungrounded"),
         (build_verdict(scan="real", check="real", zoomed=[(1, 2, 3, 4)], uncertain=True), "uncertain"),
+        (build_verdict(scan="generated", check="generated", p_generated=0.47), "ungrounded, overruled"),
     ],
 )
 def test_what_is_odd_about_a_verdict_is_said(event, remark):
     assert remark in build_headline(event).plain
+
+
+def test_the_history_is_what_the_model_wrote_and_the_verdict_what_is_published():
+    event = build_verdict(scan="real", check="generated", zoomed=[(1, 2, 3, 4)], p_generated=0.47)
+    headline = build_headline(event).plain
+    assert "real       53%" in headline
+    assert "real \N{RIGHTWARDS ARROW} generated" in headline
+    console = build_console(io.StringIO())
+    print_verdict_details(console, event)
+    assert "REAL  53%  corrected by Query 2, overruled by its probability" in console.file.getvalue()
 
 
 def test_the_second_line_says_what_is_odd_about_the_image():

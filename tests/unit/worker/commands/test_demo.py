@@ -25,6 +25,7 @@ def test_the_summary_for_programs_has_the_contracts_names(tmp_path):
         "answered": 1,
         "acc": 1.0,
         "i_acc": 0.0,
+        "acc_published": 1.0,
         "corrected": 1,
         "seconds": 12.3,
         "report": str(tmp_path / "report.html"),

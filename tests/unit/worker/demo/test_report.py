@@ -12,8 +12,8 @@ from worker.demo.report import Case, Share, Summary, render_report
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 
 
-def build_case(name, *, truth="generated", scan="real", check="generated", **rest):
-    event = build_verdict(scan=scan, check=check, event_id=name)
+def build_case(name, *, truth="generated", scan="real", check="generated", p_generated=None, **rest):
+    event = build_verdict(scan=scan, check=check, event_id=name, p_generated=p_generated)
     return Case(name, Verdict(truth), event, evidence_card=Image.new("RGB", (40, 30), (9, 200, 9)), seconds=1.0, **rest)
 
 
@@ -61,6 +61,17 @@ def test_a_degraded_answer_counts_with_its_scan():
     assert summary.acc is not None
     assert summary.acc.value == 1.0
     assert summary.corrected == 0
+
+
+def test_a_mark_is_about_the_published_verdict_and_acc_about_what_the_model_wrote():
+    case = build_case("overruled", truth="real", scan="real", check="generated", p_generated=0.47)
+    summary = Summary.from_cases([case], seconds=1.0)
+    assert (summary.acc.value, summary.i_acc.value, summary.acc_published.value) == (0.0, 1.0, 1.0)
+    assert (summary.corrected_right, summary.corrected_wrong) == (0, 1)
+    rendered = render_page(case)
+    assert rendered.cases == [{"case", "corrected"}]
+    assert "right after correction" not in rendered.text
+    assert "As published" in rendered.text
 
 
 def test_nothing_answered_is_not_an_accuracy_of_zero():
