@@ -26,6 +26,7 @@ TOGETHER: Mapping[str, frozenset[str]] = {
             "tests/integration/training/test_grpo_runs.py",
             "tests/integration/training/test_sft_runs.py",
             "tests/integration/training/test_sharded_training.py",
+            "tests/integration/training/test_stages.py",
             "tests/integration/training/test_training_chain.py",
         }
     ),

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+from tests.support.stages import build_passes
+from training.evaluation import stored_predictions
+
+
+def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    passes, path = build_passes("10-1"), tmp_path / "judged.json"
+    stored_predictions.store_predictions(path, passes, "vllm 1")
+    assert stored_predictions.read_predictions(path) == (passes, "vllm 1")
+    assert [file.name for file in tmp_path.iterdir()] == ["judged.json"]

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import BadSettings
+from tests.support.stages import RECORD
+from training.stages import record
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "models" / "stages.json"
+    assert record.read_record(file) is None
+    record.write_record(file, RECORD)
+    assert record.read_record(file) == RECORD
+    assert [path.name for path in file.parent.iterdir()] == ["stages.json"]
+
+
+def test_a_record_that_cannot_be_read_is_named_with_the_cure(tmp_path: Path) -> None:
+    file = tmp_path / "stages.json"
+    file.write_text('{"commit": "abc"}')
+    with pytest.raises(BadSettings, match=r"stages.json: date: Field required; correct it or remove the file"):
+        record.read_record(file)

@@ -1,0 +1,22 @@
+"""Predictions of a checkpoint on disk, so that images are judged once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from training.evaluation.metrics import Prediction
+
+_STORED = TypeAdapter(tuple[dict[str, list[Prediction]], str])
+
+
+def store_predictions(path: Path, predictions: Mapping[str, Sequence[Prediction]], engine: str) -> None:
+    """Write the predictions by pass with the name of the engine; the file is whole or absent."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(_STORED.dump_json(({name: list(each) for name, each in predictions.items()}, engine)))
+    unfinished.replace(path)
+
+
+def read_predictions(path: Path) -> tuple[dict[str, list[Prediction]], str]:
+    """Read what `store_predictions` has written."""
+    return _STORED.validate_json(path.read_bytes())

@@ -1,0 +1,98 @@
+"""The result of the experiment on file: every arm's metrics, what it added, and the outcome of every claim."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.errors import BadSettings
+from training.common.resampling import Metric
+from training.stages.claims import Outcome
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class RewardSummary(BaseModel):
+    """The weighted reward of a phase: mean of its first and last fifth of steps, and deviation in a prompt's answers.
+
+    `zero_variance_share` is the share of prompts whose answers all have the same reward: they teach nothing.
+    """
+
+    model_config = _STRICT
+    first: float | None
+    last: float | None
+    std: float | None
+    zero_variance_share: float | None
+
+
+class Effort(BaseModel):
+    """What one seed of an arm took: sampled answers (none for the control), minutes, and the rewards by phase."""
+
+    model_config = _STRICT
+    answers: int
+    minutes: float
+    rewards: dict[str, RewardSummary] = {}
+
+
+class ArmRecord(BaseModel):
+    """One arm over all seeds, with differences to the start and to the control where that was trained."""
+
+    model_config = _STRICT
+    title: str
+    seeds: list[int]
+    figures: dict[str, Metric]
+    added_to_start: dict[str, Metric]
+    added_to_control: dict[str, Metric] | None
+    efforts: dict[int, Effort]
+
+
+class ClaimRecord(BaseModel):
+    """One claim: the difference over all scenes, by seed, and over the scenes that both arms answer readably."""
+
+    model_config = _STRICT
+    name: str
+    text: str
+    metric: str
+    arm: str
+    against: str
+    sign: int
+    outcome: Outcome
+    difference: Metric | None = None
+    by_seed: dict[int, float | None] = {}
+    readable: Metric | None = None
+    readable_outcome: Outcome = "not tested"
+    readable_scenes: int = 0
+    over_control: Metric | None = None
+
+
+class StagesRecord(BaseModel):
+    """The whole experiment; `plan` is everything that decides it."""
+
+    model_config = _STRICT
+    commit: str
+    date: str
+    engine: str
+    start: str
+    plan: dict[str, Any]
+    seeds: list[int]
+    arms: dict[str, ArmRecord]
+    claims: list[ClaimRecord]
+
+
+def read_record(file: Path) -> StagesRecord | None:
+    """Return the record; None when there is no such file. Raises: BadSettings when it cannot be read."""
+    if not file.is_file():
+        return None
+    try:
+        return StagesRecord.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise BadSettings(f"{file}: {place}: {error.errors()[0]['msg']}; correct it or remove the file") from error
+
+
+def write_record(file: Path, record: StagesRecord) -> None:
+    """Replace the file, which readers see before or after the change, never between."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"{file.name}.part")
+    unfinished.write_text(record.model_dump_json(indent=1) + "\n")
+    unfinished.replace(file)

@@ -1,0 +1,130 @@
+"""The result of the experiment from the predictions of its arms: metrics, differences, and decided claims. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from training.common import resampling
+from training.common.resampling import Metric
+from training.runs.run_log import Line
+from training.stages import claims, differences
+from training.stages.arms import ARMS, CONTROL, START
+from training.stages.claims import Claim
+from training.stages.differences import ArmStatistics, Passes
+from training.stages.record import ArmRecord, ClaimRecord, Effort, RewardSummary
+
+BySeed = Mapping[int, Passes]
+SHARE_OF_STEPS = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """One arm with its predictions by seed, and what each seed took."""
+
+    predictions: BySeed
+    efforts: Mapping[int, Effort]
+
+
+def summarize_effort(logs: Mapping[str, Sequence[Line]], answers_per_step: int) -> Effort:
+    """Summarize the logged steps of an arm's phases."""
+    lines = [line for of_phase in logs.values() for line in of_phase]
+    return Effort(
+        answers=len(lines) * answers_per_step,
+        minutes=round(sum(line.get("step_s", 0.0) for line in lines) / 60, 2),
+        rewards={phase: _summarize_rewards(of_phase) for phase, of_phase in logs.items()},
+    )
+
+
+def _summarize_rewards(lines: Sequence[Line]) -> RewardSummary:
+    rewards, spreads, equal = (
+        [line[name] for line in lines if name in line] for name in ("reward", "reward_std", "zero_variance_share")
+    )
+    part = max(1, round(SHARE_OF_STEPS * len(rewards)))
+    return RewardSummary(
+        first=_average(rewards[:part]),
+        last=_average(rewards[-part:]),
+        std=_average(spreads),
+        zero_variance_share=_average(equal),
+    )
+
+
+def _average(values: Sequence[float]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def summarize_arms(trained: Mapping[str, Trained]) -> dict[str, ArmRecord]:
+    """Compute metrics of every arm, and its differences to start and control over the seeds that both have."""
+    return {name: _summarize_arm(name, trained) for name in trained}
+
+
+def _summarize_arm(name: str, trained: Mapping[str, Trained]) -> ArmRecord:
+    arm = trained[name]
+    return ArmRecord(
+        title="the start" if name == START else ARMS[name].title,
+        seeds=sorted(arm.predictions),
+        figures=resampling.round_metrics(_build(arm.predictions, sorted(arm.predictions)).estimate()),
+        added_to_start=_subtract(arm, trained[START]) if name != START else {},
+        added_to_control=_subtract(arm, trained[CONTROL]) if CONTROL in trained and name != CONTROL else None,
+        efforts=dict(arm.efforts),
+    )
+
+
+def _subtract(arm: Trained, other: Trained) -> dict[str, Metric]:
+    seeds = sorted(arm.predictions.keys() & other.predictions.keys())
+    return (
+        resampling.round_metrics(_build(arm.predictions, seeds).subtract(_build(other.predictions, seeds)))
+        if seeds
+        else {}
+    )
+
+
+def _build(predictions: BySeed, seeds: Sequence[int]) -> ArmStatistics:
+    return ArmStatistics.build(differences.join_seeds([predictions[seed] for seed in seeds]))
+
+
+def decide_claims(trained: Mapping[str, Trained]) -> list[ClaimRecord]:
+    """Decide every claim whose arms are trained; the others are recorded as not tested."""
+    return [_decide(claim, trained) for claim in claims.CLAIMS]
+
+
+def _decide(claim: Claim, trained: Mapping[str, Trained]) -> ClaimRecord:
+    record = ClaimRecord(**asdict(claim), outcome="not tested")
+    if claim.arm not in trained or claim.against not in trained:
+        return record
+    arm, other = trained[claim.arm].predictions, trained[claim.against].predictions
+    seeds = sorted(arm.keys() & other.keys())
+    if not seeds:
+        return record
+    difference = _compare(claim, [(arm[seed], other[seed]) for seed in seeds])
+    by_seed = {seed: _compare(claim, [(arm[seed], other[seed])]).value for seed in seeds}
+    pairs = [differences.select_readable(arm[seed], other[seed]) for seed in seeds]
+    readable = _compare(claim, pairs)
+    readable_by_seed = {seed: _compare(claim, [pair]).value for seed, pair in zip(seeds, pairs, strict=True)}
+    update = {
+        "outcome": claims.decide_claim(claim.sign, difference, by_seed),
+        "difference": difference,
+        "by_seed": by_seed,
+        "readable": readable,
+        "readable_outcome": claims.decide_claim(claim.sign, readable, readable_by_seed),
+        "readable_scenes": sum(len(pair[0][differences.OWN]) for pair in pairs),
+        "over_control": _compare_with_control(claim, trained),
+    }
+    return record.model_copy(update=update)
+
+
+def _compare_with_control(claim: Claim, trained: Mapping[str, Trained]) -> Metric | None:
+    """Return the arm minus more fine-tuning, for claims against the start."""
+    if claim.against != START or CONTROL not in trained:
+        return None
+    arm, control = trained[claim.arm].predictions, trained[CONTROL].predictions
+    pairs = [(arm[seed], control[seed]) for seed in sorted(arm.keys() & control.keys())]
+    return _compare(claim, pairs) if pairs else None
+
+
+def _compare(claim: Claim, pairs: Sequence[tuple[Passes, Passes]]) -> Metric:
+    """Return the claim's metric of the first of each pair minus that of the second, over all pairs."""
+    arm, other = (
+        ArmStatistics.build(differences.join_seeds(of_seeds), [claim.metric]) for of_seeds in zip(*pairs, strict=True)
+    )
+    return resampling.round_metrics(arm.subtract(other))[claim.metric]

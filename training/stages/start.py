@@ -1,0 +1,83 @@
+"""The starts of the experiment: fine-tuned into the window, a given checkpoint, or one that noise has damaged."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from pipeline.checkpoint import Checkpoint, CheckpointCard
+from pipeline.errors import BadSettings
+from training.errors import TrainingFailed
+from training.runs import publishing, resumable
+from training.settings import TrainSettings
+from training.stages import window
+from training.stages.plan import StagesPlan
+from training.stages.window import WindowSearch
+from training.synthetic import scene_files
+from training.tiny_model import tiny, vocabulary
+from training.tiny_model.run_config import TinyRun
+
+
+def refuse_other_model(start: Checkpoint) -> None:
+    """Raise unless the checkpoint is a tiny model: scenes teach no other one. Raises: BadSettings."""
+    card = start.card
+    if (card.box_frame, card.scan_max_pixels) != (tiny.CARD["box_frame"], tiny.CARD["scan_max_pixels"]):
+        raise BadSettings(f"{start.path} is no tiny model, and this experiment is on scenes; name one with --start")
+
+
+def prepare_start(plan: StagesPlan, seed: int, settings: TrainSettings) -> Checkpoint:
+    """Return the checkpoint that all arms of a seed start from, made once.
+
+    Raises: TrainingFailed when fine-tuning does not come into the window.
+    """
+    out = plan.locate_start(seed)
+    if (out / "config.json").is_file():
+        return Checkpoint.read(out)
+    if plan.start is None:
+        _fine_tune_into_window(plan, seed, settings)
+    elif plan.noise:
+        write_damaged(plan.start, out, noise=plan.noise, seed=seed)
+    else:
+        return plan.start
+    return Checkpoint.read(out)
+
+
+def write_damaged(start: Checkpoint, out: Path, *, noise: float, seed: int) -> None:
+    """Write the start with normal noise on each matrix of its language layers, in deviations of that matrix."""
+    resumable.silence_transformers()
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(start.path, dtype=torch.float32)
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.model.language_model.layers.parameters():
+            if weight.ndim == 2:
+                weight += noise * weight.std() * torch.randn(weight.shape, generator=draw)
+    unfinished = out.with_name(f"{out.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.save_pretrained(unfinished)
+    publishing.complete_checkpoint(unfinished, start, start.card.trained_on or "")
+    publishing.publish_checkpoint(unfinished, out)
+    shutil.rmtree(unfinished)
+
+
+def _fine_tune_into_window(plan: StagesPlan, seed: int, settings: TrainSettings) -> None:
+    out, work = plan.locate_start(seed), plan.out / f"seed-{seed}" / "start-work"
+    work.mkdir(parents=True, exist_ok=True)
+    cache = settings.cache_directory
+    data = scene_files.cache_scenes(cache, first_seed=window.FIRST_SCENE, count=window.SCENES, workers=settings.workers)
+    search = WindowSearch(vocabulary.train_tokenizer(), CheckpointCard(**tiny.CARD), data, work / "window.jsonl")
+    unfinished = out.with_name(f"{out.name}.part")
+    tiny.train_tiny_model(
+        TinyRun(seed=seed, minutes=plan.start_minutes),
+        out=unfinished,
+        cache=cache,
+        threads=settings.threads,
+        workers=settings.workers,
+        work=work,
+        watch=search,
+    )
+    if not search.has_found:
+        raise TrainingFailed(f"seed {seed}: {window.describe_miss(search.checks)}")
+    publishing.publish_checkpoint(unfinished, out)
+    shutil.rmtree(unfinished)
+    shutil.rmtree(work / "sft", ignore_errors=True)
