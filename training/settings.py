@@ -26,7 +26,7 @@ class TrainSettings(BaseSettings):
     cache: Path = Path("~/.cache/zoomin")
     """directory for scenes and unfinished runs; may be deleted at any time"""
     threads: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
-    """processor threads that training and evaluation use"""
+    """processor threads that training and evaluation use on this machine, shared out among its processes"""
     workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     """processes that draw scenes"""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 32

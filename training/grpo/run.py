@@ -61,7 +61,7 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
     if state.is_main_process:
         _open_run_directory(run, entries)
     state.wait_for_everyone()
-    torch.set_num_threads(run.threads)
+    processes.set_threads(run.threads)
     resumable.silence_transformers()
     model, processor = _load_start(run.start.path, run.profile.dtype)
     config = grpo_trainer.build_grpo_config(run.profile, processor, run.directory, run.seed)

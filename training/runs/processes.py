@@ -15,6 +15,17 @@ def join_processes() -> PartialState:
     return PartialState(cpu=not torch.cuda.is_available())
 
 
+def set_threads(threads: int) -> None:
+    """Let torch use this process's share of the machine's `threads`, which its other processes use too."""
+    count = join_processes().num_processes
+    torch.set_num_threads(compute_threads(threads, processes=count, gpus=torch.cuda.device_count()))
+
+
+def compute_threads(threads: int, *, processes: int, gpus: int) -> int:
+    """Return the threads of one process; where there are GPUs each has a process, else all run on one machine."""
+    return max(1, threads // min(processes, gpus or processes))
+
+
 def refuse_unshared_gpus() -> None:
     """Refuse a process that sees several GPUs and is alone, before it loads a model.
 

@@ -16,7 +16,7 @@ from transformers import PrinterCallback, Trainer
 from transformers.utils import logging
 
 from pipeline.errors import BadSettings
-from training.runs import resuming
+from training.runs import processes, resuming
 from training.runs.budget import Clock
 from training.runs.resuming import ClockCallback
 
@@ -37,7 +37,7 @@ class ResumableTrainer(Trainer):
         self.rate = rate
         self.add_callback(ClockCallback(clock))
         self.remove_callback(PrinterCallback)  # the journals show progress
-        torch.set_num_threads(threads)  # accelerate has set it to one
+        processes.set_threads(threads)  # accelerate has set it to one
         self.train(resume_from_checkpoint=str(last) if last else None)
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:

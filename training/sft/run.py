@@ -57,7 +57,7 @@ def run_sft(run: SftRun) -> None:
     if state.is_main_process:
         _open_run_directory(run, explained)
     state.wait_for_everyone()
-    torch.set_num_threads(run.threads)
+    processes.set_threads(run.threads)
     trainer = sft_trainer.train_sft(
         _load_model(run.start.path, run.profile.dtype),
         AutoProcessor.from_pretrained(run.start.path),

@@ -35,3 +35,20 @@ def test_a_process_alone_with_several_gpus_is_refused_before_it_loads_a_model(mo
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     with pytest.raises(BadSettings, match="sees 8 GPUs; start it with `accelerate launch"):
         processes.refuse_unshared_gpus()
+
+
+@pytest.mark.parametrize(
+    ("processes_in_all", "gpus", "share"),
+    [(1, 0, 96), (1, 1, 96), (8, 8, 12), (16, 8, 12), (4, 0, 24), (200, 0, 1)],
+)
+def test_a_process_takes_its_share_of_the_machine_s_threads(processes_in_all: int, gpus: int, share: int) -> None:
+    assert processes.compute_threads(96, processes=processes_in_all, gpus=gpus) == share
+
+
+def test_a_process_alone_has_all_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        processes.set_threads(2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
