@@ -39,6 +39,7 @@ RECORD = StagesRecord(
     date="2026-01-01",
     engine="vllm 1",
     start="zoomin-tiny",
+    start_note="the start has room",
     plan={"steps": 2},
     seeds=[0],
     arms={

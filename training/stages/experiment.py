@@ -108,13 +108,15 @@ class _Experiment:
 
     def _build_record(self) -> StagesRecord:
         trained = {arm: Trained(by_seed, self._efforts.get(arm, {})) for arm, by_seed in self._predictions.items()}
+        arms = results.summarize_arms(trained)
         return StagesRecord(
             commit=provenance.read_commit(provenance.CHECKOUT),
             date=f"{datetime.now(UTC):%Y-%m-%d}",
             engine=self._engine,
             start=self._plan.describe_start(),
+            start_note=results.describe_start(arms[START]),
             plan=self._plan.to_json(),
             seeds=sorted(self._predictions[START]),
-            arms=results.summarize_arms(trained),
+            arms=arms,
             claims=results.decide_claims(trained),
         )

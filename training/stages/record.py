@@ -73,6 +73,7 @@ class StagesRecord(BaseModel):
     date: str
     engine: str
     start: str
+    start_note: str
     plan: dict[str, Any]
     seeds: list[int]
     arms: dict[str, ArmRecord]

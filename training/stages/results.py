@@ -8,7 +8,7 @@ import numpy as np
 from training.common import resampling
 from training.common.resampling import Metric
 from training.runs.run_log import Line
-from training.stages import claims, differences
+from training.stages import claims, differences, window
 from training.stages.arms import ARMS, CONTROL, START
 from training.stages.claims import Claim
 from training.stages.differences import ArmStatistics, Passes
@@ -68,6 +68,12 @@ def _summarize_arm(name: str, trained: Mapping[str, Trained]) -> ArmRecord:
         added_to_control=_subtract(arm, trained[CONTROL]) if CONTROL in trained and name != CONTROL else None,
         efforts=dict(arm.efforts),
     )
+
+
+def describe_start(start: ArmRecord) -> str:
+    """Say whether the start has room, by its judged metrics over all seeds."""
+    iou, acc, acc_annotated = (start.figures[name].value or 0.0 for name in ("iou", "acc", "acc_annotated"))
+    return window.STANDARD.describe_start(iou, acc, acc_annotated)
 
 
 def _subtract(arm: Trained, other: Trained) -> dict[str, Metric]:

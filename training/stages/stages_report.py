@@ -55,13 +55,14 @@ def _list_saturated(seeds: Mapping[int, SeedResult]) -> list[Json]:
 
 
 def format_claims(record: StagesRecord) -> str:
-    """Return each claim that was tested with its outcome and its difference as text."""
+    """Return where the start lies, and each claim that was tested with its outcome and difference, as text."""
     tested = [claim for claim in record.claims if claim.difference is not None]
     if not tested:
-        return "no claim is tested yet: its arms are not trained"
+        return f"{record.start_note}\nno claim is tested yet: its arms are not trained"
     differences = resampling.convert_to_json({claim.name: claim.difference for claim in tested if claim.difference})
-    return "\n".join(
+    lines = [
         f"{claim.outcome:18}  {claim.text} ({claim.arm} against {claim.against}): "
         f"{format_signed(differences[claim.name])} [{format_interval(differences[claim.name])}]"
         for claim in tested
-    )
+    ]
+    return "\n".join([record.start_note, *lines])

@@ -11,9 +11,9 @@ from pipeline.errors import BadSettings
 from training.errors import TrainingFailed
 from training.runs import publishing, resumable
 from training.settings import TrainSettings
-from training.stages import window
+from training.stages import window, window_search
 from training.stages.plan import StagesPlan
-from training.stages.window import WindowSearch
+from training.stages.window_search import WindowSearch
 from training.synthetic import scene_files
 from training.tiny_model import tiny, vocabulary
 from training.tiny_model.run_config import TinyRun
@@ -64,7 +64,9 @@ def _fine_tune_into_window(plan: StagesPlan, seed: int, settings: TrainSettings)
     out, work = plan.locate_start(seed), plan.out / f"seed-{seed}" / "start-work"
     work.mkdir(parents=True, exist_ok=True)
     cache = settings.cache_directory
-    data = scene_files.cache_scenes(cache, first_seed=window.FIRST_SCENE, count=window.SCENES, workers=settings.workers)
+    data = scene_files.cache_scenes(
+        cache, first_seed=window_search.FIRST_SCENE, count=window_search.SCENES, workers=settings.workers
+    )
     search = WindowSearch(vocabulary.train_tokenizer(), CheckpointCard(**tiny.CARD), data, work / "window.jsonl")
     unfinished = out.with_name(f"{out.name}.part")
     tiny.train_tiny_model(

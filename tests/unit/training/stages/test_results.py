@@ -46,6 +46,10 @@ def test_more_fine_tuning_stands_beside_a_claim_about_the_start() -> None:
     assert arms[STAGE_1].added_to_start["acc"].n == 60
     assert arms[START].added_to_start == {}
     assert arms[START].seeds == [0, 1]
+    assert results.describe_start(arms[START]) == (
+        "as it is served, the start has IoU 0.500 and Acc 0.333, at annotated boxes 0.833: outside the window "
+        "(IoU 0.30 to 0.45 with Acc at annotated boxes 0.05 above Acc), so little is to be expected"
+    )
 
 
 def test_effort_has_the_rise_of_the_reward_of_each_phase() -> None:

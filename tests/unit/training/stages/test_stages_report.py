@@ -41,7 +41,14 @@ def build_record() -> StagesRecord:
 def test_the_page_has_arms_claims_rewards_and_the_saturated_start(tmp_path: Path) -> None:
     path = stages_report.write_stages_report(tmp_path, build_record(), {"seed 0, stage_1": LINES}, {1: SATURATED})
     html = path.read_text()
-    for text in ("GRPO stage 1", "minus the control", "Stage 1 raises Acc", "<b>confirmed</b>", "not tested"):
+    for text in (
+        "GRPO stage 1",
+        "minus the control",
+        "The start has room.",
+        "Stage 1 raises Acc",
+        "<b>confirmed</b>",
+        "not tested",
+    ):
         assert text in html
     assert html.count("data:image/webp") == 1
     assert "From a saturated start nothing is gained" in html
@@ -57,4 +64,6 @@ def test_claims_as_text_are_those_that_were_tested() -> None:
     text = stages_report.format_claims(build_record())
     assert "confirmed           Stage 1 raises Acc (stage_1 against start): +.667 [" in text
     assert "BLEU" not in text
-    assert stages_report.format_claims(RECORD) == "no claim is tested yet: its arms are not trained"
+    assert stages_report.format_claims(RECORD) == (
+        "the start has room\nno claim is tested yet: its arms are not trained"
+    )
