@@ -13,20 +13,24 @@ VERBS = (
     "build",
     "tiny",
     "sft",
-    "memory",
     "grpo",
     "calibrate",
     "evaluate",
     "paper-tables",
     "report",
+    "baseline",
+    "stages",
     "overlay",
+    "dry-run",
     "gpu-check",
 )
 INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    args = _build_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    args = _build_parser(typed).parse_args(typed)
+    args.typed = typed  # a dry run prints them
     try:
         loaded = settings.load()
         # Before anything imports torch or transformers: they read the environment once.

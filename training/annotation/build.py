@@ -89,13 +89,13 @@ def frame_all(plan: BuildPlan) -> tuple[list[FramedImage], list[LeftOut]]:
     left_out = [image for image in listed if isinstance(image, LeftOut)]
     if not images:
         raise BadSettings(f"no labeled image in {plan.source}; put them into folders real and generated")
-    _refuse_missing_endpoints(plan, images)
+    refuse_missing_endpoints(plan, images)
     plan.out.mkdir(parents=True, exist_ok=True)
     framed, unusable = framing.frame_images(plan.source, plan.out, images, plan.framing, workers=plan.workers)
     return framed, left_out + unusable
 
 
-def _refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
+def refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
     """Refuse a build that needs an endpoint which is not set. Raises: BadSettings."""
     if plan.labels_only:
         return

@@ -4,15 +4,20 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
+from training.cli import dry_runs
 from training.cli.numbers import parse_natural, parse_positive
 from training.dataset.placement import FULL_MAX_PIXELS, Frame
 from training.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from training.annotation.build import BuildPlan
+
 HELP = "build MagniFake: labeled images in, tuples with explanation and boxes out"
 EXAMPLE = "zoomin-train build ~/labeled --out build/magnifake"
 MATCHED, OWN = "matched", "own"
+BUCKET = "s3://"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--least", type=parse_positive, default=20, metavar="N", help="images that each class needs (default 20)"
     )
+    dry_runs.add_dry_run(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument_group(
         "endpoints",
@@ -65,17 +71,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training.annotation import build as magnifake
     from training.annotation import dataset_card
+
+    plan = _read_plan(args, settings)
+    if args.dry_run:
+        from training.dry_run import build_verb
+
+        cases = args.source if args.source.startswith(BUCKET) else None
+        return dry_runs.show_steps([build_verb.plan_build(plan, dry_runs.list_words(args), bucket=cases)])
+    built = magnifake.build(plan)
+    card = dataset_card.build_dataset_card(args.out, built, workers=settings.workers)
+    dataset_card.write_dataset_card(args.out, card, built.images)
+    print(args.out / dataset_card.README_NAME)
+    if args.json:
+        print(json.dumps(card.convert_to_json()))
+    card.leaks.refuse(accepted=args.accept_leak)
+    if card.leaks.warning:
+        print(card.leaks.warning, file=sys.stderr)
+    return 0
+
+
+def _read_plan(args: argparse.Namespace, settings: TrainSettings) -> "BuildPlan":
+    """Read the options; the cases of a labeling bucket are downloaded first, except by a dry run."""
+    from training.annotation.build import BuildPlan
     from training.cli import endpoints
     from training.dataset.frame import FrameOptions
     from training.labeling import bucket
 
     explain, ground = (None, None) if args.labels_only else endpoints.read_endpoints(settings)
     source = Path(args.source)
-    if args.source.startswith("s3://"):
-        name = args.source.removeprefix("s3://").strip("/")
+    if args.source.startswith(BUCKET) and not args.dry_run:
+        name = args.source.removeprefix(BUCKET).strip("/")
         place = bucket.LabelingBucket(name, settings.s3_endpoint_url, settings.s3_region)
         source = bucket.download_cases(place, args.out / "cases")  # within the set: a second build need not fetch
-    plan = magnifake.BuildPlan(
+    return BuildPlan(
         source=source,
         out=args.out,
         explain=explain,
@@ -88,13 +116,3 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         workers=settings.workers,
         concurrency=settings.concurrency,
     )
-    built = magnifake.build(plan)
-    card = dataset_card.build_dataset_card(args.out, built, workers=settings.workers)
-    dataset_card.write_dataset_card(args.out, card, built.images)
-    print(args.out / dataset_card.README_NAME)
-    if args.json:
-        print(json.dumps(card.convert_to_json()))
-    card.leaks.refuse(accepted=args.accept_leak)
-    if card.leaks.warning:
-        print(card.leaks.warning, file=sys.stderr)
-    return 0

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from training.cli import answers
+from training.cli import answers, dry_runs
 from training.cli.numbers import parse_fraction, parse_positive
 from training.settings import TrainSettings
 
@@ -44,19 +44,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="calibrated P(generated) from which on the verdict is generated (default: the card's, else 0.5)",
     )
     answers.add_fresh(parser)
+    dry_runs.add_planned_gpus(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    if args.dry_run:
+        return dry_runs.show_engine(args, settings, writes=[f"{args.model}/zoomin.json"])
     from pipeline.checkpoint import Checkpoint
+    from training.dataset import broken
     from training.dataset.labeled_image import Split
+    from training.dataset.left_out import LeftOut
     from training.engine.run import prepare_engine
     from training.evaluation import calibrate, calibration_report, evaluate, jobs, samples
     from training.reports import model_card
 
     checkpoint = Checkpoint.read(args.model)
+    left_out: list[LeftOut] = []
     if args.data:
-        drawn = samples.read_samples(args.data, args.count, split=Split.VALIDATION)
+        drawn = samples.read_samples(args.data, args.count, split=Split.VALIDATION, left_out=left_out)
     else:
         drawn = samples.draw_held_out(args.count, settings.workers, first_seed=samples.VALIDATION_SEED)
     fitted, checked = calibrate.split_in_halves(drawn)
@@ -74,6 +80,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     model_card.write_checkpoint_card(checkpoint.path, card)
     written = Checkpoint.read(args.model)
     print(calibration_report.format_calibration(checkpoint, written, before, after, risk=args.risk, needed=needed))
+    if left_out:
+        print(broken.describe(left_out, str(args.data)))
     if args.json:
         report = calibration_report.convert_calibration_to_json(
             written, before, after, fitted=len(fitted), checked=len(checked), needed=needed

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from training.cli import answers
+from training.cli import answers, dry_runs
 from training.cli.numbers import parse_fraction, parse_positive
 from training.settings import TrainSettings
 
@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="judge images as serving does, or brought into the paper's centre square first (default %(default)s)",
     )
     answers.add_fresh(parser)
+    dry_runs.add_planned_gpus(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument(
         "--write-card", action="store_true", help="write the figures into MODEL's zoomin.json and README.md"
@@ -50,6 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    if args.dry_run:
+        written = [f"{args.model}/zoomin.json", f"{args.model}/README.md"] if args.write_card else []
+        return dry_runs.show_engine(args, settings, writes=written)
     from pipeline.checkpoint import Checkpoint
     from training.common import resampling
     from training.dataset import broken

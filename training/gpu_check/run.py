@@ -8,7 +8,7 @@ from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings
 from training.common.machine import GIB, Machine
 from training.dry_run import grpo_memory, sft_memory
-from training.dry_run.gpus import Gpus, Placement
+from training.dry_run.gpus import Gpus, Launch
 from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
 from training.gpu_check import dummy_checkpoint, machine, serving, training_steps
@@ -80,7 +80,7 @@ def _serve_spread(plan: CheckPlan, here: Machine, report: Report, seconds: float
 def _fine_tune(plan: CheckPlan, here: Machine, report: Report, seconds: float) -> None:
     def estimate(shape: ModelShape) -> MemoryPlan:
         profile = resolve_sft_profile("production", {"trained": "lora", "micro_batch": 1}).values
-        return sft_memory.estimate_sft_memory(shape, profile, Placement(1))
+        return sft_memory.estimate_sft_memory(shape, profile, Launch(1))
 
     refused = _refuse_large(plan, here, "SFT step", estimate)
     report(refused or training_steps.check_sft_step(plan, seconds=seconds))
@@ -91,7 +91,7 @@ def _reinforce(plan: CheckPlan, here: Machine, report: Report, seconds: float) -
         changes = {"trained": "lora", "micro_batch": 2, "prompts": 1, "generations": 2}
         profile = resolve_grpo_profile("production", 1, changes, on_gpu=True).values
         gpu = Gpus(1, int(here.memory_gib * GIB))
-        return grpo_memory.estimate_grpo_memory(shape, profile, 1, Placement(1), gpu)
+        return grpo_memory.estimate_grpo_memory(shape, profile, 1, Launch(1), gpu)
 
     refused = _refuse_large(plan, here, "GRPO step", estimate)
     report(refused or training_steps.check_grpo_step(plan, seconds=seconds))

@@ -4,6 +4,8 @@ Source: config.json of Qwen2.5-VL-3B-Instruct, -7B-Instruct and -32B-Instruct; t
 values are as many as are published, 3,754,622,976, 8,292,166,656 and 33,452,718,336.
 """
 
+import json
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -75,7 +77,8 @@ def load_config(size: str) -> Qwen2_5_VLConfig:
         return Qwen2_5_VLConfig(text_config=_TEXT | text, vision_config=_VISION | vision, tie_word_embeddings=tied)
     if not (Path(size) / "config.json").is_file():
         raise BadSettings(
-            f"--size {size} is neither {' nor '.join(SIZES)} nor the directory of a Qwen2.5-VL checkpoint"
+            f"{size} is neither {' nor '.join(SIZES)} nor the directory of a Qwen2.5-VL checkpoint: there is no "
+            "config.json in it"
         )
     return AutoConfig.from_pretrained(size)
 
@@ -84,3 +87,14 @@ def build_on_meta(config: Qwen2_5_VLConfig) -> Qwen2_5_VLForConditionalGeneratio
     """Build the model without memory for its weights: modules and shapes."""
     with torch.device("meta"):
         return Qwen2_5_VLForConditionalGeneration(config)
+
+
+def count_parameters(config: Qwen2_5_VLConfig) -> int:
+    """Count the parameters of a model of this shape."""
+    return _count_parameters(config.to_json_string(use_diff=False))
+
+
+@lru_cache(maxsize=8)  # a plan asks for the same shape many times, and building it takes half a second
+def _count_parameters(config: str) -> int:
+    model = build_on_meta(Qwen2_5_VLConfig(**json.loads(config)))
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from training.annotation.build import BuildPlan
+from training.annotation.endpoint import Endpoint
+from training.dataset.frame import FrameOptions
+from training.dry_run import build_verb
+
+WORDS = ["build", "photos", "--out", "set"]
+
+
+def make_plan(source: Path, endpoint: Endpoint | None = None, *, labels_only: bool = False) -> BuildPlan:
+    return BuildPlan(
+        source=source,
+        out=source / "set",
+        explain=endpoint,
+        ground=endpoint,
+        labels_only=labels_only,
+        framing=FrameOptions(),
+        box_frame="pixels",
+        seed=0,
+        least_per_class=20,
+        workers=1,
+        concurrency=1,
+    )
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    for file in ("real/a.jpg", "real/b.jpg", "generated/c.png", "d.png"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    return tmp_path
+
+
+def test_images_are_counted_and_endpoints_named(source: Path) -> None:
+    endpoint = Endpoint("explain", "https://host/v1", SecretStr("secret"), "large", (0.0, 0.0), 1.0, 1)
+    step = build_verb.plan_build(make_plan(source, endpoint), WORDS, bucket=None)
+    assert "the source has 1 generated, 2 real; 1 files have no label" in step.notes
+    assert "large at https://host/v1 explains" in step.notes
+    assert step.refusal is None
+    assert "secret" not in str(step)
+
+
+def test_a_build_without_endpoints_is_refused_unless_labels_are_enough(source: Path) -> None:
+    refusal = build_verb.plan_build(make_plan(source), WORDS, bucket=None).refusal
+    assert refusal is not None
+    assert "3 images come without explanation" in refusal
+    assert build_verb.plan_build(make_plan(source, labels_only=True), WORDS, bucket=None).refusal is None
+
+
+def test_cases_of_a_bucket_are_not_fetched(tmp_path: Path) -> None:
+    step = build_verb.plan_build(make_plan(tmp_path / "absent"), WORDS, bucket="s3://labels")
+    assert step.reads == ["s3://labels"]

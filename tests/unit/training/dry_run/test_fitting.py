@@ -1,0 +1,41 @@
+import pytest
+
+from pipeline.errors import BadSettings
+from training.dry_run import fitting
+from training.dry_run.fitting import AS_ASKED, Changes
+from training.dry_run.gpus import Gpus, Launch
+from training.dry_run.step_memory import MemoryPlan
+
+GPUS = Gpus(8, 100)
+LAUNCHES = [Launch(8), Launch(8, "sharded")]
+
+
+def estimate(changes: Changes, launch: Launch) -> MemoryPlan:
+    if changes.get("broken"):
+        raise BadSettings("these values cannot work")
+    size = 400 if changes == AS_ASKED else 120
+    return MemoryPlan({"step": {"weights": size // launch.shards + 60}})
+
+
+def test_the_first_launch_that_fits_is_chosen() -> None:
+    ways = fitting.try_launches(lambda *_: MemoryPlan({"step": {"weights": 95}}), AS_ASKED, LAUNCHES)
+    assert fitting.choose_fit(ways, GPUS).launch == LAUNCHES[0]
+    assert all(way.fits(GPUS) for way in ways)
+
+
+def test_where_none_fits_the_closest_is_chosen() -> None:
+    way = fitting.choose_fit(fitting.try_launches(estimate, AS_ASKED, LAUNCHES), GPUS)
+    assert way.launch == LAUNCHES[1]
+    assert not way.fits(GPUS)
+
+
+def test_the_first_change_that_fits_is_found_and_broken_ones_are_passed_over() -> None:
+    way = fitting.find_fit(estimate, [AS_ASKED, {"broken": 1}, {"trained": "lora"}], LAUNCHES, GPUS)
+    assert way is not None
+    assert (way.changes, way.launch) == ({"trained": "lora"}, LAUNCHES[1])
+    assert fitting.find_fit(estimate, [AS_ASKED], LAUNCHES, GPUS) is None
+
+
+def test_values_that_work_in_no_launch_are_refused() -> None:
+    with pytest.raises(BadSettings, match="cannot work"):
+        fitting.try_launches(estimate, {"broken": 1}, LAUNCHES)

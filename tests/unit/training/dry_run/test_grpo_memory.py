@@ -1,0 +1,92 @@
+from typing import Any
+
+import pytest
+
+from pipeline.errors import BadSettings
+from tests.support.paths import ROOT
+from training.common.machine import GIB
+from training.dry_run import grpo_memory
+from training.dry_run.gpus import Gpus, Launch
+from training.dry_run.shape import ModelShape
+from training.dry_run.step_memory import MemoryPlan
+from training.grpo.profiles import GrpoProfile, resolve_grpo_profile
+
+GUIDE = (ROOT / "docs/how-to/train-a-model.md").read_text()
+SHARDED, WHOLE = Launch(8, "sharded"), Launch(8)
+GPUS = Gpus(8, 80 * GIB)
+
+
+def resolve(**changes: Any) -> GrpoProfile:
+    return resolve_grpo_profile("production", 1, changes, on_gpu=True).values
+
+
+def estimate(profile: GrpoProfile, launch: Launch = SHARDED, size: str = "7b") -> MemoryPlan:
+    return grpo_memory.estimate_grpo_memory(ModelShape.read(size), profile, 1, launch, GPUS)
+
+
+def test_the_start_holds_the_whole_model_also_where_it_is_sharded_later() -> None:
+    phases = estimate(resolve()).phases
+    assert phases["start"]["weights"] == 8_292_166_656 * 2
+    assert phases["load"]["weights"] == 8_292_166_656 * 4
+    assert phases["step"]["weights"] == 8_292_166_656 * 4 // 8
+
+
+def test_all_parameters_with_beta_hold_a_reference_and_gather_it_whole() -> None:
+    phases = estimate(resolve()).phases
+    assert phases["setup"]["reference"] == 8_292_166_656 * 4
+    assert phases["reference"]["reference"] == 8_292_166_656 * 4 // 8
+    assert phases["reference"]["gathered reference"] == 8_292_166_656 * 2
+
+
+@pytest.mark.parametrize("changes", [{"beta": 0.0}, {"trained": "lora"}], ids=["without beta", "adapters"])
+def test_no_reference_is_held_where_none_is_needed(changes: dict[str, Any]) -> None:
+    phases = estimate(resolve(**changes)).phases
+    assert "reference" not in phases
+    assert not [name for parts in phases.values() for name in parts if "reference" in name]
+
+
+def test_a_policy_that_is_not_sharded_stays_beside_reference_and_engine() -> None:
+    setup = estimate(resolve(), WHOLE).phases["setup"]
+    assert setup["weights"] == setup["reference"]
+    assert setup["engine"] == int(0.35 * GPUS.memory_bytes)
+
+
+def test_without_an_engine_the_trainer_holds_all_answers_of_a_step() -> None:
+    one, two = (estimate(resolve(generation="transformers", prompts=n)).phases["rollout"] for n in (32, 64))
+    assert "engine" not in one
+    assert two["cache"] == 2 * one["cache"]
+    assert two["forward"] == 2 * one["forward"]
+
+
+def test_an_engine_that_cannot_hold_the_model_is_refused() -> None:
+    with pytest.raises(BadSettings, match=r"vllm_gpu_memory_utilization is 0\.05"):
+        estimate(resolve(vllm_gpu_memory_utilization=0.05), size="32b")
+    engine = grpo_memory.plan_engine(ModelShape.read("32b"), resolve(), SHARDED, GPUS)
+    assert engine is not None
+    assert engine.tensor_parallel_size == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "changes", "launch", "gib"),
+    [
+        ("7b", {}, SHARDED, (60, 63)),
+        ("7b", {"trained": "lora"}, Launch(1), (50, 53)),
+        ("7b", {"trained": "lora"}, WHOLE, (50, 54)),
+        ("32b", {"trained": "lora"}, SHARDED, (72, 73)),
+    ],
+)
+def test_published_sizes_take_what_the_guide_says(
+    size: str, changes: dict[str, Any], launch: Launch, gib: tuple[int, int]
+) -> None:
+    plans = [
+        grpo_memory.estimate_grpo_memory(
+            ModelShape.read(size),
+            resolve_grpo_profile("production", stage, changes, on_gpu=True).values,
+            stage,
+            launch,
+            GPUS,
+        )
+        for stage in (1, 2)
+    ]
+    assert tuple(round(plan.peak_bytes / GIB) for plan in plans) == gib
+    assert f"{gib[0]} / {gib[1]}" in GUIDE

@@ -1,0 +1,1 @@
+"""What each step of a training will need and run, before anything is loaded."""

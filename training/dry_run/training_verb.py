@@ -1,0 +1,155 @@
+"""A training verb as a dry run and the check before a run see it: command line, memory on GPUs, disk, and a refusal."""
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import BadSettings
+from training.common.machine import GIB
+from training.dry_run import disk, fitting, grpo_memory, sft_memory
+from training.dry_run.fitting import Changes, Fit
+from training.dry_run.gpus import Gpus, Launch, list_launches
+from training.dry_run.shape import ModelShape
+from training.dry_run.step import DryStep, format_parts
+from training.dry_run.step_memory import MemoryPlan
+from training.grpo.profiles import GrpoProfile, Stage, resolve_grpo_profile
+from training.runs import processes, profile_choice
+from training.runs.profile_choice import ProfileChoice
+from training.runs.profiles import ResolvedProfile, TrainingProfile
+from training.sft.profiles import SftProfile, resolve_sft_profile
+
+ENGINE = "vLLM beside the trainer: "
+_SMALLER: tuple[Changes, ...] = ({"micro_batch": 1}, {"trained": "lora"}, {"trained": "lora", "micro_batch": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingVerb:
+    """One training verb with the words of its command line, and how values become a profile and a profile memory.
+
+    `describe` gives sentences about a launched profile; `smaller` are changes that save memory, the least harmful
+    first.
+    """
+
+    title: str
+    shape: ModelShape
+    words: Sequence[str]
+    choice: ProfileChoice
+    reads: Sequence[str]
+    out: str
+    resolve: Callable[[Changes], ResolvedProfile[Any]]
+    estimate: Callable[[Any, Launch], MemoryPlan]
+    describe: Callable[[Any, Launch], list[str]]
+    smaller: Sequence[Changes]
+
+    def estimate_changed(self, changes: Changes, launch: Launch) -> MemoryPlan:
+        """Estimate the memory with changed values. Raises: BadSettings."""
+        return self.estimate(self.resolve(changes).values, launch)
+
+    def render(self, changes: Changes, launch: Launch) -> list[str]:
+        """Return the command line of the verb, launched this way."""
+        return [*launch.build_launcher(), *self.words, *profile_choice.render_flags(changes)]
+
+
+def describe_sft(
+    shape: ModelShape, words: Sequence[str], choice: ProfileChoice, *, reads: Sequence[str], out: str
+) -> TrainingVerb:
+    """Describe a run of `sft`; `words` are its command line."""
+
+    def resolve(changes: Changes) -> ResolvedProfile[SftProfile]:
+        return resolve_sft_profile(choice.name, {**choice.changes, **changes}, choice.file)
+
+    def estimate(profile: SftProfile, launch: Launch) -> MemoryPlan:
+        processes.count_batches(profile.rows, at_once=profile.micro_batch, devices=launch.devices)
+        return sft_memory.estimate_sft_memory(shape, profile, launch)
+
+    def describe(profile: SftProfile, launch: Launch) -> list[str]:
+        return [disk.describe_loading(shape, profile, launch, copies=1)]
+
+    return TrainingVerb("sft", shape, words, choice, reads, out, resolve, estimate, describe, _SMALLER)
+
+
+def describe_grpo(
+    shape: ModelShape,
+    words: Sequence[str],
+    choice: ProfileChoice,
+    stage: Stage,
+    gpus: Gpus,
+    *,
+    reads: Sequence[str],
+    out: str,
+) -> TrainingVerb:
+    """Describe a run of one stage of `grpo`; `words` are its command line."""
+
+    def resolve(changes: Changes) -> ResolvedProfile[GrpoProfile]:
+        return resolve_grpo_profile(choice.name, stage, {**choice.changes, **changes}, choice.file, on_gpu=True)
+
+    def estimate(profile: GrpoProfile, launch: Launch) -> MemoryPlan:
+        processes.count_batches(profile.answers, at_once=profile.micro_batch, devices=launch.devices)
+        return grpo_memory.estimate_grpo_memory(shape, profile, stage, launch, gpus)
+
+    def describe(profile: GrpoProfile, launch: Launch) -> list[str]:
+        engine = grpo_memory.plan_engine(shape, profile, launch, gpus)
+        copies = 1 + grpo_memory.needs_reference(profile)
+        loading = disk.describe_loading(shape, profile, launch, copies=copies)
+        return [*([f"{ENGINE}{engine}"] if engine else []), loading]
+
+    title = f"grpo stage {stage}"
+    smaller = [*_SMALLER, *({**changes, "generation": "transformers"} for changes in (fitting.AS_ASKED, *_SMALLER))]
+    return TrainingVerb(title, shape, words, choice, reads, out, resolve, estimate, describe, smaller)
+
+
+def plan_training(verb: TrainingVerb, gpus: Gpus, launches: Sequence[Launch]) -> DryStep:
+    """Plan a run in the first of the launches that fits, or refuse it with what does.
+
+    Raises: BadSettings when the values cannot work on any number of GPUs.
+    """
+    try:
+        way = fitting.choose_fit(fitting.try_launches(verb.estimate_changed, fitting.AS_ASKED, launches), gpus)
+    except BadSettings as error:
+        return _refuse_values(verb, launches[-1], f"{error.detail}; {_name_cure(verb, gpus)}")
+    profile = verb.resolve(fitting.AS_ASKED).values
+    files = disk.estimate_disk(verb.shape, profile)
+    notes = [f"the model is {way.launch}", *verb.describe(profile, way.launch), f"disk: {files}"]
+    return DryStep(
+        title=verb.title,
+        command=verb.render(fitting.AS_ASKED, way.launch),
+        reads=verb.reads,
+        writes=[verb.out],
+        values=_show_values(profile),
+        memory=way.memory,
+        disk=files,
+        notes=notes,
+        refusal=None if way.fits(gpus) else f"{_explain_shortage(verb, way, gpus)}; {_name_cure(verb, gpus)}",
+    )
+
+
+def _refuse_values(verb: TrainingVerb, launch: Launch, refusal: str) -> DryStep:
+    command = verb.render(fitting.AS_ASKED, launch)
+    return DryStep(verb.title, command, reads=verb.reads, writes=[verb.out], refusal=refusal)
+
+
+def _explain_shortage(verb: TrainingVerb, way: Fit, gpus: Gpus) -> str:
+    memory = way.memory
+    return (
+        f"{verb.title} needs {memory.peak_bytes / GIB:.1f} GiB on each GPU ({memory.largest}: "
+        f"{format_parts(memory.phases[memory.largest])}), {way.launch}, and may take {gpus.usable_bytes / GIB:.1f} "
+        f"of {gpus.memory_bytes / GIB:.1f}"
+    )
+
+
+def _name_cure(verb: TrainingVerb, gpus: Gpus) -> str:
+    """Return a clause with the command that fits these GPUs, if there is one."""
+    every = [fitting.AS_ASKED, *verb.smaller]
+    way = fitting.find_fit(verb.estimate_changed, every, list_launches(gpus.count), gpus)
+    if way is None:
+        return f"no change makes it fit {gpus}: use more or larger ones"
+    notes = verb.describe(verb.resolve(way.changes).values, way.launch)
+    engine = f" ({notes[0]})" if notes[0].startswith(ENGINE) else ""
+    command = shlex.join(verb.render(way.changes, way.launch))
+    return f"this fits with {way.memory.peak_bytes / GIB:.1f} GiB{engine}: {command}"
+
+
+def _show_values(profile: TrainingProfile) -> dict[str, object]:
+    values = profile.model_dump()
+    return {name: dict(value) if name == "stage_rewards" else value for name, value in values.items()}
