@@ -14,7 +14,7 @@ from pipeline.verdict import RgbImage, Verdict
 from training.common.progress import Progress
 from training.dataset import broken, manifest
 from training.dataset.labeled_image import LabeledImage
-from training.dataset.left_out import LeftOut
+from training.dataset.left_out import REPAIRED, LeftOut
 
 MIXED_LABELS = "mixed_labels"
 INVERTED, BEYOND = "box_inverted_or_empty", "box_beyond_the_image"
@@ -23,11 +23,16 @@ LEAST_SHARE = 0.2
 
 
 def open_checked(
-    directory: Path, entries: Sequence[LabeledImage], left_out: list[LeftOut] | None = None
+    directory: Path,
+    entries: Sequence[LabeledImage],
+    left_out: list[LeftOut] | None = None,
+    *,
+    accept_repaired: bool = True,
 ) -> Iterator[tuple[LabeledImage, RgbImage]]:
     """Yield each entry with its image; one image is in memory at a time.
 
-    Broken files are faults too, unless there is a list `left_out`: then a few of them are added to it.
+    Broken files are faults too, unless there is a list `left_out`: then a few of them are added to it. Repaired images,
+    which are judged as viewers show them, are faults unless they are accepted.
     Raises: BadSettings at the end if there were faults, with their counts and the first file of each kind.
     """
     found: list[LeftOut] = []
@@ -35,6 +40,8 @@ def open_checked(
     progress = Progress("reading images", len(entries))
     for done, entry in enumerate(entries, start=1):
         opened = _open(directory / entry.file, entry, labeled)
+        if isinstance(opened, RgbImage) and opened.repaired and not accept_repaired:
+            opened = LeftOut(entry.file, REPAIRED)
         if isinstance(opened, LeftOut):
             found.append(opened)
         else:
@@ -52,10 +59,18 @@ def open_checked(
         )
 
 
-def refuse_unfit(directory: Path, entries: Sequence[LabeledImage]) -> None:
-    """Refuse a set that is too one-sided to train on or holds unusable images. Raises: BadSettings."""
+def refuse_unfit(directory: Path, entries: Sequence[LabeledImage]) -> dict[str, geometry.Size]:
+    """Refuse a set that is too one-sided to train on or holds unusable images; return the images' sizes by file.
+
+    Repaired images are unusable: a cut picture would teach that cuts belong to its class. A built set has left them out
+    and is not read again.
+    Raises: BadSettings.
+    """
     refuse_one_sided(Counter(entry.label for entry in entries))
-    refuse_unusable(directory, entries)
+    if manifest.is_built(entries):
+        return {entry.file: entry.require_provenance().size_px for entry in entries}
+    checked = open_checked(directory, entries, accept_repaired=False)
+    return {entry.file: image.size_px for entry, image in checked}
 
 
 def refuse_unusable(directory: Path, entries: Sequence[LabeledImage]) -> None:

@@ -17,6 +17,7 @@ from training.runs.profiles import Amount, Count, Fraction, ProfileName, Resolve
 from training.runs.run_file import NO_FILE, RunFile
 
 Variant = Literal["two_turn", "one_turn_e", "one_turn_eg"]
+Crops = Literal["annotated", "drawn"]
 Schedule = Literal["constant", "linear", "cosine"]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -27,6 +28,9 @@ class SftProfile(TrainingProfile):
     GIVEN: ClassVar = ("variant", "learning_rate", "trained")
     OF_THE_MACHINE: ClassVar = ("micro_batch", "checkpointing", "save_every", "report_to")
     variant: Variant = Field(description="rows of an image: both queries, or one turn with or without boxes")
+    crops: Crops = Field(
+        description="crops of Query 2: annotated boxes, or drawn like a model's: imprecise, missing, stray, none"
+    )
     epochs: Positive = Field(description="how often each row is seen")
     rows: Count = Field(description="rows a step, over all devices")
     learning_rate: Positive = Field(description="largest learning rate; ten times as large for adapters")
@@ -65,6 +69,7 @@ class SftProfile(TrainingProfile):
 
 _PAPER = SftProfile(
     variant="two_turn",
+    crops="annotated",
     epochs=2.0,
     rows=32,
     learning_rate=2e-5,
@@ -86,9 +91,10 @@ _PAPER = SftProfile(
 )
 PROFILES: Mapping[ProfileName, SftProfile] = {
     "paper": _PAPER,
-    # A smaller rate for a model that already describes and grounds, and a last rate above zero.
-    "production": _PAPER.change(rows=64, learning_rate=1e-5, last_rate_fraction=0.1),
+    # A smaller rate for a model that already describes and grounds, a last rate above zero, and crops as in serving.
+    "production": _PAPER.change(crops="drawn", rows=64, learning_rate=1e-5, last_rate_fraction=0.1),
     "tiny": _PAPER.change(
+        crops="drawn",
         epochs=1.0,
         rows=24,
         learning_rate=2e-4,

@@ -4,15 +4,19 @@ As in serving, Query 2's row does not hold Query 1's answer. One explanation of 
 Source: paper section 3.3; its one-turn baselines E and E+G.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
+
+import numpy as np
 
 from pipeline import geometry, prompts, zoomin
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import AnswerUnreadable
 from pipeline.verdict import BoundingBox
 from training.annotation import annotation
+from training.dataset import drawn_crops
 from training.dataset.labeled_image import LabeledImage
 from training.qwen.tensors import TrainingExample
 from training.runs import prompts as run_prompts
@@ -28,33 +32,63 @@ class PromptSet:
     unexplained: list[str]
 
 
-def build_prompts(directory: Path, entries: Iterable[LabeledImage], variant: Variant, max_crops: int) -> PromptSet:
-    """Build the prompts of each explained image: Query 1 and Query 2 with annotated crops, or its one turn.
+@dataclass(frozen=True, slots=True)
+class CropDraws:
+    """What crops are drawn from: a seed, and the sizes of images by file. An image's crops depend on it alone."""
 
-    One turn with boxes is Query 1 alone, one without is Query 2 without crops; evaluation asks the same.
+    seed: int
+    sizes: Mapping[str, geometry.Size]
+
+    def draw_boxes(self, entry: LabeledImage, max_crops: int) -> tuple[BoundingBox, ...]:
+        """Draw boxes like a model's for the annotated ones of an image; they pass the choice that serving makes."""
+        size = self.sizes[entry.file]
+        name = int.from_bytes(blake2b(entry.file.encode(), digest_size=8).digest())
+        rng = np.random.default_rng([self.seed, name])
+        regions = geometry.choose_zoomable(entry.regions, size, max_crops)
+        drawn = drawn_crops.draw_crops(
+            rng,
+            len(regions),
+            lambda number: drawn_crops.jitter_box(rng, regions[number], size),
+            lambda: drawn_crops.draw_stray_box(rng, size),
+        )
+        return tuple(geometry.choose_zoomable(drawn, size, max_crops))
+
+
+def build_prompts(
+    directory: Path, entries: Iterable[LabeledImage], variant: Variant, max_crops: int, draws: CropDraws | None = None
+) -> PromptSet:
+    """Build the prompts of each explained image: Query 1 and Query 2, or its one turn.
+
+    Query 2 has the crops of `draws`, or those at the annotated boxes. One turn with boxes is Query 1 alone, one without
+    is Query 2 without crops; evaluation asks the same.
     """
     built: list[Prompt] = []
     unexplained: list[str] = []
     for entry in entries:
         try:
-            built += _build_entry_prompts(directory, entry, variant, max_crops)
+            built += _build_entry_prompts(directory, entry, variant, max_crops, draws)
         except AnswerUnreadable:
             unexplained.append(entry.file)
     return PromptSet(built, unexplained)
 
 
-def _build_entry_prompts(directory: Path, entry: LabeledImage, variant: Variant, max_crops: int) -> Iterator[Prompt]:
+def _build_entry_prompts(
+    directory: Path, entry: LabeledImage, variant: Variant, max_crops: int, draws: CropDraws | None
+) -> list[Prompt]:
     """Raise AnswerUnreadable when there is no explanation that an answer may hold."""
     (scan,) = run_prompts.build_scan_prompts(directory, [entry])
     scan = replace(scan, reference=annotation.parse_explanation(scan.reference))
-    if variant != "one_turn_e":
-        yield scan
-    if variant == "two_turn":
-        crops = tuple(geometry.drop_repeated_boxes(entry.regions)[:max_crops])
-        reference = annotation.parse_explanation(run_prompts.build_check_reference(entry, crops))
-        yield replace(scan, crops=crops, reference=reference)
     if variant == "one_turn_e":
-        yield replace(scan, crops=())
+        return [replace(scan, crops=())]
+    if variant == "one_turn_eg":
+        return [scan]
+    crops = tuple(geometry.drop_repeated_boxes(entry.regions)[:max_crops])
+    reference = annotation.parse_explanation(run_prompts.build_check_reference(entry, crops))
+    if draws is not None:
+        crops = draws.draw_boxes(entry, max_crops)
+        # Descriptions of crops may be shorter than any explanation: "Crop 1: plain ground."
+        reference = annotation.reduce_prose(run_prompts.build_check_reference(entry, crops))
+    return [scan, replace(scan, crops=crops, reference=reference)]
 
 
 def build_example(prompt: Prompt, card: CheckpointCard, box_grid: int) -> TrainingExample:

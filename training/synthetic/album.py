@@ -14,6 +14,7 @@ from pipeline import geometry, images
 from pipeline.verdict import BoundingBox, Verdict
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
+from training.dataset import drawn_crops
 from training.synthetic import scenes
 from training.synthetic.scenes import Detail, Scene
 
@@ -21,7 +22,6 @@ VERSION = 2  # of the content of shards; raise it when scenes or crops change
 SHARD_SCENES = 25
 VIEW_PIXELS = 140 * 140
 CROPS_PER_DETAIL = 2
-MAX_JITTER = 0.28
 SHOWS_DETAIL = 0.3
 
 Pixels = npt.NDArray[np.uint8]
@@ -54,28 +54,13 @@ def build_page(seed: int) -> Page:
     view = images.build_view(scene.image, VIEW_PIXELS)
     whole = BoundingBox(0, 0, *scene.image.size_px)
     crops = tuple(
-        tuple(_crop(scene, _jitter(rng, detail.box)) for _ in range(CROPS_PER_DETAIL)) for detail in scene.details
+        tuple(
+            _crop(scene, drawn_crops.jitter_box(rng, detail.box, scene.image.size_px)) for _ in range(CROPS_PER_DETAIL)
+        )
+        for detail in scene.details
     )
-    stray = _crop(scene, draw_random_box(rng, scene.image.size_px))
+    stray = _crop(scene, drawn_crops.draw_stray_box(rng, scene.image.size_px))
     return Page(scene.label, scene.details, Picture(np.asarray(view.pixels), whole, None), crops, stray)
-
-
-def draw_random_box(rng: np.random.Generator, size: geometry.Size) -> BoundingBox:
-    """Draw a box of a detail's size anywhere in the image."""
-    width, height = (min(int(side), limit) for side, limit in zip(rng.integers(72, 129, 2), size, strict=True))
-    x, y = int(rng.integers(0, size[0] - width + 1)), int(rng.integers(0, size[1] - height + 1))
-    return BoundingBox(x, y, x + width, y + height)
-
-
-def _jitter(rng: np.random.Generator, box: BoundingBox) -> BoundingBox:
-    """Move each edge by a normal share of the side: from nearly exact to as imprecise as a model's box."""
-    spread = rng.uniform(0, MAX_JITTER)
-    off = rng.normal(0, spread, 4) * (box.width_px, box.height_px, box.width_px, box.height_px)
-    moved = tuple(float(edge + step) for edge, step in zip(box.corners, off, strict=True))
-    clipped = geometry.clip((moved[0], moved[1], moved[2], moved[3]), (scenes.SIDE_PX, scenes.SIDE_PX))
-    if clipped is None or min(clipped.width_px, clipped.height_px) < geometry.CROP_MIN_SIDE_PX:
-        return box
-    return clipped
 
 
 def _crop(scene: Scene, box: BoundingBox) -> Picture:

@@ -12,17 +12,13 @@ from PIL import Image
 
 from pipeline import images, prompts
 from pipeline.verdict import BoundingBox, ModelImage
+from training.dataset import drawn_crops
 from training.qwen.tensors import TrainingExample
 from training.synthetic import scenes
 from training.synthetic.album import Page, Picture
 from training.synthetic.scenes import Detail
 from training.tiny_model import vocabulary
 from training.tiny_model.run_config import Mix
-
-ALL_DETAILS_FRACTION = 0.7
-STRAY_FRACTION = 0.25
-LOST_FRACTION = 0.04  # none of the crops shows a detail
-NO_CROP_FRACTION = 0.02
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -80,16 +76,9 @@ def flip_randomly(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _choose_crops(page: Page, rng: np.random.Generator) -> list[Picture]:
-    fate = rng.random()
-    if fate < NO_CROP_FRACTION:
-        return []
-    if fate < NO_CROP_FRACTION + LOST_FRACTION:
-        return [page.stray]
-    order = list(range(len(page.crops)))
-    if rng.random() >= ALL_DETAILS_FRACTION:
-        rng.shuffle(order)
-        order = order[: rng.integers(1, len(order) + 1)]
-    chosen = [page.crops[i][rng.integers(0, len(page.crops[i]))] for i in order]
-    if rng.random() < STRAY_FRACTION:
-        chosen.insert(int(rng.integers(0, len(chosen) + 1)), page.stray)
-    return chosen
+    return drawn_crops.draw_crops(
+        rng,
+        len(page.crops),
+        lambda number: page.crops[number][rng.integers(0, len(page.crops[number]))],
+        lambda: page.stray,
+    )

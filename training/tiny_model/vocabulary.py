@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline import images, prompts
 from pipeline.verdict import BoundingBox, Verdict
+from training.dataset import drawn_crops
 from training.qwen.tokens import (
     COORDINATES,
     END_OF_TEXT,
@@ -23,7 +24,7 @@ from training.qwen.tokens import (
     SPECIALS,
     VIDEO_PAD,
 )
-from training.synthetic import album, scenes
+from training.synthetic import scenes
 from training.synthetic.scenes import Detail
 
 # What Qwen2.5-VL's own template does with our messages: text as it is, an image as its three tokens.
@@ -98,4 +99,4 @@ def _generate_corpus() -> Iterator[str]:
 def _draw_detail(rng: np.random.Generator, label: Verdict) -> Detail:
     kind = list(scenes.Kind)[rng.integers(0, len(scenes.Kind))]
     artifact = list(scenes.Artifact)[rng.integers(0, len(scenes.Artifact))] if label is Verdict.GENERATED else None
-    return Detail(album.draw_random_box(rng, (scenes.SIDE_PX, scenes.SIDE_PX)), kind, artifact)
+    return Detail(drawn_crops.draw_stray_box(rng, (scenes.SIDE_PX, scenes.SIDE_PX)), kind, artifact)

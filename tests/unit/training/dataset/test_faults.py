@@ -61,6 +61,16 @@ def test_faults_are_counted_by_reason_and_none_is_passed_over(tmp_path: Path) ->
         assert part in said
 
 
+def test_a_repaired_image_may_be_measured_and_not_be_trained_on(tmp_path: Path) -> None:
+    entries = [entry(tmp_path, "a.png", R), entry(tmp_path, "cut.png", G, seed=1)]
+    assert faults.refuse_unfit(tmp_path, entries) == {"a.png": (64, 48), "cut.png": (64, 48)}
+    whole = (tmp_path / "cut.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    assert len(list(faults.open_checked(tmp_path, entries))) == 2
+    with pytest.raises(BadSettings, match="1 image_repaired: cut"):
+        faults.refuse_unfit(tmp_path, entries)
+
+
 def test_a_set_of_one_class_is_refused_with_its_counts(tmp_path: Path) -> None:
     with pytest.raises(
         BadSettings, match="too one-sided to train on: 3 real, 0 generated; the smaller class needs 20%"
@@ -74,7 +84,7 @@ def test_a_set_of_one_class_is_refused_with_its_counts(tmp_path: Path) -> None:
 def test_a_built_set_is_not_read_again(tmp_path: Path) -> None:
     manifest.write_manifest(tmp_path, [build_image(1), build_image(2)])
     built = list(manifest.read_manifest(tmp_path))
-    faults.refuse_unfit(tmp_path, built)
+    assert faults.refuse_unfit(tmp_path, built) == {image.file: (512, 512) for image in built}
     with pytest.raises(BadSettings, match="2 file_unreadable"):
         list(faults.open_checked(tmp_path, built))
 

@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import images
-from pipeline.verdict import BoundingBox
 from training.synthetic import album, scenes
 
 
@@ -41,11 +40,3 @@ def test_a_shard_gives_back_its_pages(pages: list[album.Page], tmp_path: Path) -
         for mine, theirs in zip([*sum(kept.crops, ()), kept.stray], [*sum(page.crops, ()), page.stray], strict=True):
             assert (mine.window, mine.detail) == (theirs.window, theirs.detail)
             assert np.array_equal(mine.pixels, theirs.pixels)
-
-
-def test_random_boxes_fit_small_images_too() -> None:
-    rng = np.random.default_rng(0)
-    for size in ((512, 512), (40, 300)):
-        boxes = [album.draw_random_box(rng, size) for _ in range(50)]
-        assert all(box.x2 <= size[0] and box.y2 <= size[1] for box in boxes)
-    assert isinstance(boxes[0], BoundingBox)
