@@ -2,7 +2,9 @@
 
 import os
 
+import torch
 from vllm.config import VllmConfig
+from vllm.model_executor.layers import utils as layer_utils
 from vllm.platforms.cpu import CpuPlatform
 
 START_METHOD = "VLLM_WORKER_MULTIPROC_METHOD"
@@ -20,3 +22,13 @@ def choose_start_method_as_on_gpus() -> None:
             os.environ[START_METHOD] = method
 
     CpuPlatform.check_and_update_config = staticmethod(check_and_restore)
+
+
+def keep_weights_as_on_gpus() -> None:
+    """Leave weights in the form in which new ones can replace them: the CPU platform otherwise packs them."""
+
+    def leave(layer: torch.nn.Module, remove_weight: bool) -> None:
+        del remove_weight
+        layer.cpu_linear = torch.nn.functional.linear
+
+    layer_utils.dispatch_cpu_unquantized_gemm = leave

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from training.cli import values
+from training.cli import dry_runs, values
 from training.cli.numbers import parse_positive, parse_training_seed
 from training.grpo.profiles import (
     FIRST_SCENE,
@@ -17,9 +17,12 @@ from training.grpo.profiles import (
     Stage,
     resolve_grpo_profile,
 )
+from training.runs.profile_choice import ProfileChoice
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from training.dry_run.gpus import Gpus
+    from training.dry_run.training_verb import TrainingVerb
     from training.grpo.run import GrpoOutcome
     from training.grpo.run_config import GrpoRun
     from training.runs.profiles import ResolvedProfile
@@ -46,18 +49,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=parse_training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
     parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="at most (default: no limit)")
+    dry_runs.add_planned_gpus(parser)
     values.add_profile(parser, VALUES, {f"{name} {stage}": profile for (name, stage), profile in PROFILES.items()})
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     choice = values.read_choice(args, VALUES)
-    resolved = resolve_grpo_profile(choice.name, args.stage, choice.changes, choice.file)
+    if args.dry_run:
+        return dry_runs.show_training(args, lambda gpus: _describe(args, choice, gpus))
+    dry_runs.refuse_unfit(lambda gpus: _describe(args, choice, gpus))
+    import torch
+
     from training.grpo import run as grpo_run
 
+    resolved = resolve_grpo_profile(
+        choice.name, args.stage, choice.changes, choice.file, on_gpu=torch.cuda.is_available()
+    )
     grpo = _build_run(args, settings, resolved)
     if outcome := grpo_run.run_grpo(grpo):
         _print_outcome(outcome, grpo)
     return 0
+
+
+def _describe(args: argparse.Namespace, choice: ProfileChoice, gpus: "Gpus") -> "TrainingVerb":
+    from training.dry_run import training_verb
+    from training.dry_run.shape import ModelShape
+
+    shape, words = ModelShape.read(str(args.model)), dry_runs.list_words(args)
+    reads = [str(args.model), str(args.data or "scenes that it draws")]
+    return training_verb.describe_grpo(shape, words, choice, args.stage, gpus, reads=reads, out=str(args.out))
 
 
 def _build_run(
@@ -92,14 +112,14 @@ def _print_outcome(outcome: "GrpoOutcome", grpo: "GrpoRun") -> None:
     from training.grpo import run as grpo_run
     from training.runs import run_log
 
-    for step, checks in outcome.failed_checks.items():
-        print(f"step {step} was not kept: {'; '.join(checks)}")
     print(run_log.summarize_speed(grpo_run.open_grpo_log(grpo).read()))
-    print(f"start:   {outcome.start}")
-    if outcome.improved:
-        print(f"step {outcome.chosen.step}: {outcome.chosen}")
+    for title, result in (("start", outcome.start), ("trained", outcome.trained), ("published", outcome.published)):
+        print(f"{title + ':':10} {result}")
+    print(f"published less start: {outcome.decision}")
+    print(outcome.surviving)
+    if outcome.replaces_start:
         print(f"{grpo.out}: measure it with `zoomin-train evaluate {grpo.out} --write-card`")
-    else:
-        print(f"{grpo.out} is the start unchanged: nothing that was trained did better on validation")
-        if grpo.refused and outcome.failed_checks:
-            print(f"{grpo.refused} holds the last weights; hold both against each other with `zoomin-train report`")
+        return
+    print(f"{grpo.out} is the start unchanged: {'; '.join(outcome.decision.failed_checks)}")
+    if grpo.refused:
+        print(f"{grpo.refused} holds the last weights; hold both against each other with `zoomin-train report`")

@@ -10,12 +10,19 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from pipeline.checkpoint import CheckpointCard
 from training.qwen import tensors, tokens
-from training.runs import processes
+from training.runs import processes, row_length
 from training.runs import prompts as run_prompts
 from training.runs.completions import ParsedCompletion
 from training.runs.prompts import Prompt
 
-BATCH = 32
+MOST_ROWS = 32
+BATCH_TOKENS = 24_576
+"""of prompts and answers at once: a 32B that is whole on a GPU of 80 GB has memory for no more"""
+
+
+def count_batch_rows(card: CheckpointCard, crops: int, answer_tokens: int) -> int:
+    """Return how many rows with so many crops are answered at once."""
+    return max(1, min(MOST_ROWS, BATCH_TOKENS // row_length.count_row_tokens(card, crops, answer_tokens)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +43,14 @@ class GreedyGenerator:
         # Prompts with the same number of pictures share a batch: less padding.
         order = sorted(range(len(prompts)), key=lambda number: len(prompts[number].crops or ()))
         share = processes.take_share(order, state.process_index, state.num_processes)
+        # All processes take batches of one size: where weights are sharded, each batch needs every process.
+        most_crops = max((len(prompt.crops or ()) for prompt in prompts), default=0)
+        rows = count_batch_rows(self.card, most_crops, self.max_tokens)
         training = self.model.training
         self.model.eval()
         try:
-            for start in range(0, len(share), BATCH):
-                batch = share[start : start + BATCH]
+            for start in range(0, len(share), rows):
+                batch = share[start : start + rows]
                 completions.update(zip(batch, self._answer([prompts[number] for number in batch]), strict=True))
                 if state.is_main_process:
                     after_each(min(len(prompts), len(completions) * state.num_processes))

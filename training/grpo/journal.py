@@ -45,7 +45,7 @@ class GrpoJournal(TrainerCallback):
         if state.is_world_process_zero:
             self._progress.show(min(1.0, progress), f"step {state.global_step}{self._note}")
         control.should_training_stop = control.should_training_stop or progress >= 1
-        if progress >= 1 or state.global_step % self._profile.validate_every == 0:
+        if state.global_step % self._profile.validate_every == 0:
             self._validate(state.global_step)
         return control
 

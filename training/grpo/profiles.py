@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from training.runs import profiles
-from training.runs.profiles import Amount, Count, Fraction, ProfileName, ResolvedProfile, TrainingProfile
+from training.runs.profiles import Amount, Count, Fraction, Natural, ProfileName, ResolvedProfile, TrainingProfile
 from training.runs.run_file import NO_FILE, RunFile
 
 Stage = Literal[1, 2]
@@ -22,7 +22,8 @@ Loss = Literal["grpo", "dr_grpo", "dapo", "bnpo"]
 Scaling = Literal["group", "batch", "none"]
 IouMode = Literal["eq2", "recall", "f1"]
 BoxSource = Literal["model", "none"]
-Kept = Literal["best", "last"]
+Kept = Literal["better", "last"]
+ValidationEngine = Literal["auto", "transformers", "vllm"]
 Generation = Literal["transformers", "vllm_colocate", "vllm_server"]
 Weights = tuple[tuple[str, float], ...]
 REWARDS = ("format", "iou", "verdict", "bleu")
@@ -45,8 +46,13 @@ class GrpoProfile(TrainingProfile):
     """Every value of a GRPO run."""
 
     GIVEN: ClassVar = ("learning_rate", "generations", "stage_rewards", "iou_mode")
+    OF_THE_SAMPLER: ClassVar = (
+        *("generation", "server_url", "vllm_gpu_memory_utilization", "vllm_max_model_len", "vllm_tensor_parallel_size"),
+    )
+    MAY_CHANGE: ClassVar = (*OF_THE_SAMPLER, "validation_engine")
+    """fields that a killed run may go on with other values of"""
     OF_THE_MACHINE: ClassVar = (
-        *("micro_batch", "generation", "server_url", "validation_images", "validate_every", "save_every", "report_to"),
+        *("micro_batch", *MAY_CHANGE, "validation_images", "validate_every", "save_every", "report_to"),
     )
     steps: Count = Field(description="optimizer steps")
     prompts: Count = Field(description="prompts a step")
@@ -76,11 +82,25 @@ class GrpoProfile(TrainingProfile):
         description="stage 2: share of Query 1 prompts among all, so that it is not forgotten"
     )
     validation_tokens: Count = Field(description="at most, in validation")
-    generation: Generation = Field(description="who samples the answers; vLLM needs a GPU")
+    generation: Generation = Field(
+        description="who samples the answers; without a GPU, transformers does where a profile names vLLM"
+    )
     server_url: str = Field(description="where vllm_server listens")
-    validation_images: Count = Field(description="images that decide which weights are kept")
-    kept: Kept = Field(description="weights: the best on validation, or the last whatever they do")
-    validate_every: Count = Field(description="steps between validations")
+    vllm_gpu_memory_utilization: float = Field(
+        gt=0, lt=1, description="vllm_colocate: share of each GPU's memory that vLLM takes"
+    )
+    vllm_max_model_len: Natural = Field(
+        description="vllm_colocate: tokens of a prompt and its answer at most; 0: as many as the card needs"
+    )
+    vllm_tensor_parallel_size: Natural = Field(
+        description="vllm_colocate: GPUs that one copy of the weights is spread over; 0: the fewest that hold it"
+    )
+    validation_images: Count = Field(description="images that decide whether the weights replace the start")
+    validation_engine: ValidationEngine = Field(
+        default="auto", description="who answers for what decides; auto: vLLM where one process has a GPU for itself"
+    )
+    kept: Kept = Field(description="the last weights: if they prove better than the start, or whatever they do")
+    validate_every: Count = Field(description="steps between validations for the log, which decide nothing")
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -143,9 +163,12 @@ _PAPER_SCAN = GrpoProfile(
     micro_batch=4,
     generation="transformers",
     server_url="http://127.0.0.1:8000",
-    validation_images=200,
-    kept="best",
-    validate_every=50,
+    vllm_gpu_memory_utilization=0.35,  # of 80 GB: 7B on each GPU, 32B over four, with room for the trainer
+    vllm_max_model_len=0,
+    vllm_tensor_parallel_size=0,
+    validation_images=1000,  # the 95 % interval of a difference of Acc or IoU is some .01 wide on each side
+    kept="better",
+    validate_every=100,
     save_every=25,
 )
 _PRODUCTION_SCAN = _PAPER_SCAN.change(
@@ -158,6 +181,7 @@ _PRODUCTION_SCAN = _PAPER_SCAN.change(
     mask_truncated=True,
     stage_rewards=(("format", 1.0), ("iou", 1.0), ("verdict", 0.25)),
     iou_mode="f1",
+    generation="vllm_colocate",
 )
 _TINY_SCAN = _PRODUCTION_SCAN.change(
     steps=60,
@@ -174,6 +198,7 @@ _TINY_SCAN = _PRODUCTION_SCAN.change(
     lora_alpha=32,
     validation_tokens=100,
     micro_batch=64,
+    generation="transformers",
     validate_every=20,
     save_every=5,
 )
@@ -204,7 +229,18 @@ SCENES = 1500
 
 
 def resolve_grpo_profile(
-    name: ProfileName, stage: Stage, changes: Mapping[str, Any], file: RunFile = NO_FILE
+    name: ProfileName,
+    stage: Stage,
+    changes: Mapping[str, Any],
+    file: RunFile = NO_FILE,
+    *,
+    on_gpu: bool = False,
 ) -> ResolvedProfile[GrpoProfile]:
-    """Change values of the profile `name` of a stage. Raises: BadSettings when the changed profile cannot work."""
-    return profiles.resolve_profile(name, PROFILES[name, stage], changes, file)
+    """Change values of the profile `name` of a stage; without a GPU the profile's own sampler is transformers.
+
+    Raises: BadSettings when the changed profile cannot work.
+    """
+    profile = PROFILES[name, stage]
+    return profiles.resolve_profile(
+        name, profile if on_gpu else profile.change(generation="transformers"), changes, file
+    )

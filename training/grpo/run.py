@@ -1,50 +1,53 @@
 """A GRPO stage from its start to the checkpoint that is served, top to bottom.
 
 `OUT` is a checkpoint to serve; `OUT/grpo` is the run directory (configuration.json, log.jsonl, log.png,
-validations.jsonl) and, until the run has ended, holds what a killed run goes on from. On several devices every process
-runs this, answers its share of the validation prompts, and decides by all answers; the first one writes.
+validations.jsonl, predictions, outcome.json) and, until the run has ended, holds what a killed run goes on from. What
+decides is the checkpoint as it would be published, read from its directory. On several devices every process runs this
+and answers its share of the validation prompts; the first one decides and writes.
 Invariant: `OUT` holds a config.json only when the run has ended.
 """
 
 import json
 import math
-import shutil
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-from transformers import AutoConfig, AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
-
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
-from training.dataset import faults, manifest
-from training.dataset.labeled_image import LabeledImage, Split
+from training.common import resampling
+from training.dataset.labeled_image import LabeledImage
+from training.evaluation.metrics import Prediction
+from training.grpo import served, sets, validation
 from training.grpo import trainer as grpo_trainer
-from training.grpo import validation
+from training.grpo.decision import Decision, decide
 from training.grpo.greedy import GreedyGenerator
-from training.grpo.profiles import GrpoProfile, Stage
+from training.grpo.profiles import GrpoProfile
 from training.grpo.run_config import GrpoRun
+from training.grpo.sampler import SamplerPlan, plan_sampler
 from training.grpo.validation import ValidationResult
 from training.grpo.validator import Validator
-from training.runs import adapters, processes, publishing, resumable, resuming, run_log
+from training.runs import processes, publishing, resumable, resuming, run_log, weights
 from training.runs import prompts as run_prompts
 from training.runs.prompts import Prompt
 from training.runs.run_log import RunLog
+from training.runs.weights import SurvivingUpdate
 
 
 @dataclass(frozen=True, slots=True)
 class GrpoOutcome:
-    """The metrics of the start and of the chosen weights, and the checks that other weights failed, by step."""
+    """The metrics of the start, of the trained weights, and of these as they are published, with the decision on them.
+
+    `replaces_start` tells which weights `OUT` holds: the published ones, or the start unchanged.
+    """
 
     start: ValidationResult
-    chosen: ValidationResult
-    failed_checks: dict[int, list[str]]
-
-    @property
-    def improved(self) -> bool:
-        return self.chosen.step > 0
+    trained: ValidationResult
+    published: ValidationResult
+    decision: Decision
+    surviving: SurvivingUpdate
+    replaces_start: bool
 
 
 def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
@@ -55,38 +58,33 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
     _refuse_finished_directories(run)
     resumable.refuse_missing_reporter(run.profile.report_to)
     processes.refuse_unshared_gpus()
-    entries = _read_training_entries(run.data, run.profile)
-    validation_entries = _read_validation_entries(run, entries)
+    entries = sets.read_training_entries(run.data, run.profile)
+    validation_entries = sets.read_validation_entries(run, entries)
     state = processes.join_processes()
+    sampler = plan_sampler(run.profile, run.start, devices=state.num_processes, gpu_bytes=processes.measure_gpu_bytes())
+    engine = served.choose_engine(run)
     if state.is_main_process:
-        _open_run_directory(run, entries)
+        _open_run_directory(run, entries, validation_entries)
+        print(sampler.description, file=sys.stderr)
     state.wait_for_everyone()
     processes.set_threads(run.threads)
     resumable.silence_transformers()
-    model, processor = _load_start(run.start.path, run.profile.dtype)
-    config = grpo_trainer.build_grpo_config(run.profile, processor, run.directory, run.seed)
-    generator = GreedyGenerator(model, processor.tokenizer, run.start.card, run.profile.validation_tokens)
-    validator = Validator(run, generator, validation_entries)
-    validator.validate(0, model, keep=None)
-    grpo_trainer.train_grpo(
-        model,
-        processor,
-        _build_prompts(run, generator, entries),
-        run.start.card,
-        profile=run.profile,
-        config=config,
-        title=f"GRPO stage {run.stage}",
-        seconds=run.minutes * 60,
-        threads=run.threads,
-        validate=validator.validate,
-    )
-    outcome = _decide_outcome(run.stage, validator.results, run.choose_result(validator.results))
+    start = _predict_start(run, run.locate_predictions(f"start-{engine}"), validation_entries)
+    validator = Validator(run, validation_entries, start)
+    surviving = _train_stage(run, sampler, entries, validator)
+    processes.free_memory()
     if state.is_main_process:
-        _plot_grpo_log(run)
-        _publish_outcome(run, outcome, publishing.digest_entries(entries))
-        _delete_unfinished_work(run.directory)
+        publishing.complete_checkpoint(run.directory / publishing.MADE, run.start, publishing.digest_entries(entries))
     state.wait_for_everyone()
-    return outcome if state.is_main_process else None
+    published = served.predict_served(run, Checkpoint.read(run.directory / publishing.MADE), validation_entries)
+    if not surviving:
+        state.wait_for_everyone()
+        return None
+    served.store_predictions(run.locate_predictions(f"published-{engine}"), published)
+    outcome = _decide_outcome(run, validator.results, surviving, start, published)
+    _finish_run(run, outcome)
+    state.wait_for_everyone()
+    return outcome
 
 
 def _refuse_finished_directories(run: GrpoRun) -> None:
@@ -99,48 +97,22 @@ def _refuse_finished_directories(run: GrpoRun) -> None:
         publishing.refuse_finished(run.refused, "--refused")
 
 
-def _read_training_entries(data: Path, profile: GrpoProfile) -> list[LabeledImage]:
-    """Read the images that are trained on. Raises: BadSettings when they are too few or have faults."""
-    entries = read_split(data, Split.TRAIN)
-    if len(entries) < profile.prompts:
-        raise BadSettings(
-            f"{data} has {len(entries)} images to train on; a step takes {profile.prompts}: lower --prompts"
-        )
-    return entries
-
-
-def _read_validation_entries(run: GrpoRun, entries: Sequence[LabeledImage]) -> list[LabeledImage]:
-    """Read the images that decide, and check them against those that are trained on.
-
-    Raises: BadSettings when there are none, when either set has faults, or when both hold the same image.
-    """
-    validation_entries = read_split(run.validation, Split.VALIDATION)[: run.profile.validation_images]
-    if not validation_entries:
-        raise BadSettings(f"{run.validation} has no image to validate on; name another with --validation-data")
-    if run.data == run.validation and {e.file for e in entries} & {e.file for e in validation_entries}:
-        raise BadSettings(f"{run.data} has no splits; name another set with --validation-data")
-    faults.refuse_unfit(run.data, entries)
-    faults.refuse_unusable(run.validation, validation_entries)
-    faults.refuse_shared(run.data, entries, run.validation, validation_entries)
-    return validation_entries
-
-
-def read_split(directory: Path, split: Split) -> list[LabeledImage]:
-    """Read the images of a set that are of this split, or of none."""
-    return [entry for entry in manifest.read_manifest(directory) if entry.split in (None, split)]
-
-
-def _open_run_directory(run: GrpoRun, entries: Sequence[LabeledImage]) -> None:
+def _open_run_directory(
+    run: GrpoRun, entries: Sequence[LabeledImage], validation_entries: Sequence[LabeledImage]
+) -> None:
     """Write the run config, and delete the checkpoints that a killed run had not finished.
 
     Raises: BadSettings when the directory belongs to another run.
     """
     run.directory.mkdir(parents=True, exist_ok=True)
-    publishing.write_run_config(run.directory, _describe_run(run, entries))
+    description = _describe_run(run, entries, validation_entries)
+    publishing.write_run_config(run.directory, description, may_change=GrpoProfile.MAY_CHANGE)
     resuming.delete_unfinished(run.directory)
 
 
-def _describe_run(run: GrpoRun, entries: Sequence[LabeledImage]) -> dict[str, object]:
+def _describe_run(
+    run: GrpoRun, entries: Sequence[LabeledImage], validation_entries: Sequence[LabeledImage]
+) -> dict[str, object]:
     """Return everything that must be the same when a killed run goes on."""
     return run.resolved.to_json() | {
         "stage": run.stage,
@@ -148,15 +120,45 @@ def _describe_run(run: GrpoRun, entries: Sequence[LabeledImage]) -> dict[str, ob
         "minutes": run.minutes if math.isfinite(run.minutes) else None,
         "start": {"name": run.start.name, "revision": run.start.revision},
         "data": {"images": len(entries), "digest": publishing.digest_entries(entries)},
+        "validation": {"images": len(validation_entries), "digest": publishing.digest_entries(validation_entries)},
         "refused": run.refused is not None,
     }
 
 
-def _load_start(path: Path, dtype: str) -> tuple[Qwen2_5_VLForConditionalGeneration, ProcessorMixin]:
-    """Load the model, and a processor that pads on the left, so that all answers begin at one place."""
-    processor = AutoProcessor.from_pretrained(path, padding_side="left")
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=getattr(torch, dtype))
-    return model.to(processes.join_processes().device), processor
+def _predict_start(run: GrpoRun, path: Path, entries: Sequence[LabeledImage]) -> list[Prediction]:
+    """Predict by the start as it is served; a run that goes on reads its predictions."""
+    state, exists = processes.join_processes(), path.exists()
+    state.wait_for_everyone()  # every process has looked before the first one writes
+    if exists:
+        return served.read_predictions(path)
+    predictions = served.predict_served(run, run.start, entries)
+    if state.is_main_process:
+        served.store_predictions(path, predictions)
+    return predictions
+
+
+def _train_stage(
+    run: GrpoRun, sampler: SamplerPlan, entries: Sequence[LabeledImage], validator: Validator
+) -> SurvivingUpdate | None:
+    """Train the stage and write its last weights as they would be published; nothing of the trainer stays in memory."""
+    model, processor = served.load_model(run.start.path, run.profile.dtype)
+    config = grpo_trainer.build_grpo_config(run.profile, sampler.arguments, run.directory, run.seed)
+    generator = GreedyGenerator(model, processor.tokenizer, run.start.card, run.profile.validation_tokens)
+    trainer = grpo_trainer.train_grpo(
+        model,
+        processor,
+        _build_prompts(run, generator, entries),
+        run.start.card,
+        profile=run.profile,
+        config=config,
+        title=f"GRPO stage {run.stage}",
+        seconds=run.minutes * 60,
+        threads=run.threads,
+        validate=lambda step, trained: validator.validate(step, replace(generator, model=trained)),
+    )
+    with resuming.translate_write_errors(f"the weights in {run.directory}", trainer.describe_last_checkpoint()):
+        dtype = weights.choose_publish_dtype(run.profile, run.start)
+        return weights.write_trained_weights(trainer, run.start, run.directory, dtype)
 
 
 def _build_prompts(run: GrpoRun, generator: GreedyGenerator, entries: Sequence[LabeledImage]) -> list[Prompt]:
@@ -195,56 +197,46 @@ def _find_own_boxes(
     return [tuple(BoundingBox(*corners) for corners in of_image) for of_image in json.loads(path.read_text())]
 
 
-def _decide_outcome(stage: Stage, results: Sequence[ValidationResult], chosen: ValidationResult) -> GrpoOutcome:
-    """Compare every other validated step with the start, which is the first of `results`."""
-    start = results[0]
-    failed = {new.step: validation.find_failed_checks(stage, new, start) for new in results[1:] if new != chosen}
-    return GrpoOutcome(start, chosen, {step: checks for step, checks in failed.items() if checks})
+def _decide_outcome(
+    run: GrpoRun,
+    results: Sequence[ValidationResult],
+    surviving: SurvivingUpdate,
+    start: Sequence[Prediction],
+    published: Sequence[Prediction],
+) -> GrpoOutcome:
+    """Decide on the published weights; the first of `results` is the start's, the last that of the trained weights."""
+    decision = decide(run.stage, start, published)
+    result = validation.summarize_predictions(results[-1].step, published)
+    replaces_start = run.profile.kept == "last" or not decision.failed_checks
+    return GrpoOutcome(results[0], results[-1], result, decision, surviving, replaces_start)
 
 
-def _plot_grpo_log(run: GrpoRun) -> None:
-    """Draw the metrics of every step into log.png."""
+def _finish_run(run: GrpoRun, outcome: GrpoOutcome) -> None:
+    """Write the outcome and the log's plot, publish what it says, and delete unfinished work.
+
+    Raises: TrainingFailed when a checkpoint cannot be written.
+    """
     if steps := open_grpo_log(run).read():
         run_log.plot_log(steps, f"GRPO stage {run.stage} of {run.start.name}").save(run.directory / "log.png")
+    publishing.write_outcome(run.directory, _convert_outcome_to_json(outcome))
+    unfinished = run.directory / publishing.MADE
+    with resuming.translate_write_errors(f"the checkpoint in {run.out}", f"{run.directory} stays"):
+        if run.refused and not outcome.replaces_start:
+            publishing.publish_checkpoint(unfinished, run.refused)
+        publishing.publish_checkpoint(unfinished if outcome.replaces_start else run.start.path, run.out)
+    publishing.delete_unfinished_work(run.directory)
 
 
-def _publish_outcome(run: GrpoRun, outcome: GrpoOutcome, digest: str) -> None:
-    """Write the chosen weights as a checkpoint, or the start unchanged; then `refused` gets the last weights."""
-    if outcome.improved:
-        _publish_weights(run, outcome.chosen.step, run.out, digest)
-        return
-    if run.refused and outcome.failed_checks:
-        _publish_weights(run, max(outcome.failed_checks), run.refused, digest)
-    publishing.publish_checkpoint(run.start.path, run.out)
-
-
-def _publish_weights(run: GrpoRun, step: int, out: Path, digest: str) -> None:
-    """Write the weights of a step as a complete checkpoint, in the start's dtype.
-
-    Raises: TrainingFailed when it cannot be written.
-    """
-    remaining = f"{run.directory} stays"
-    with resuming.translate_write_errors(f"the checkpoint in {out}", remaining):
-        unfinished = run.directory / publishing.MADE
-        weights = _load_weights(run.start, run.locate_weights(step), adapters_alone=run.profile.trained == "lora")
-        weights.save_pretrained(unfinished)
-        publishing.complete_checkpoint(unfinished, run.start, digest)
-        publishing.publish_checkpoint(unfinished, out)
-        shutil.rmtree(unfinished)
-
-
-def _load_weights(start: Checkpoint, path: Path, *, adapters_alone: bool) -> Qwen2_5_VLForConditionalGeneration:
-    """Load trained weights in the start's dtype, with adapters merged into them."""
-    dtype = AutoConfig.from_pretrained(start.path).dtype or torch.bfloat16
-    if adapters_alone:
-        return adapters.merge_adapter(start.path, path, dtype)
-    return Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=dtype)
-
-
-def _delete_unfinished_work(directory: Path) -> None:
-    """Delete what only a run that has not ended needs."""
-    for path in [*directory.glob("checkpoint-*"), *directory.glob("weights-*")]:
-        shutil.rmtree(path)
+def _convert_outcome_to_json(outcome: GrpoOutcome) -> dict[str, object]:
+    return {
+        "replaces_start": outcome.replaces_start,
+        "failed_checks": list(outcome.decision.failed_checks),
+        "differences": resampling.convert_to_json(outcome.decision.differences),
+        "update": asdict(outcome.surviving),
+        "start": asdict(outcome.start),
+        "trained": asdict(outcome.trained),
+        "published": asdict(outcome.published),
+    }
 
 
 def open_grpo_log(run: GrpoRun) -> RunLog:

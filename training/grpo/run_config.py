@@ -1,13 +1,10 @@
 """The values that make up one GRPO run, and the places of its files."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
-from training.grpo import validation
 from training.grpo.profiles import GrpoProfile, Stage
-from training.grpo.validation import ValidationResult
 from training.runs.profiles import ResolvedProfile
 
 DIRECTORY = "grpo"
@@ -33,7 +30,7 @@ class GrpoRun:
 
     @property
     def directory(self) -> Path:
-        """The run directory: configuration, log, validations, and unfinished work."""
+        """The run directory: configuration, log, validations with their predictions, and unfinished work."""
         return self.out / DIRECTORY
 
     @property
@@ -45,10 +42,6 @@ class GrpoRun:
         """True when the model answers Query 2 alone, without crops."""
         return self.stage == 2 and self.profile.box_source == "none"
 
-    def locate_weights(self, step: int) -> Path:
-        """Return the directory for the weights of a step while the run may still choose them."""
-        return self.directory / f"weights-{step}"
-
-    def choose_result(self, results: Sequence[ValidationResult]) -> ValidationResult:
-        """Return the result whose weights are kept; the first of `results` is the start's."""
-        return results[-1] if self.profile.kept == "last" else validation.select_best(self.stage, results)
+    def locate_predictions(self, name: str) -> Path:
+        """Return the file for the predictions of one set of weights over the validation images."""
+        return self.directory / f"predictions-{name}.json"

@@ -1,11 +1,11 @@
-"""One GRPO stage by TRL's trainer: rewards, forbidden tokens, and the weights that validation keeps.
+"""One GRPO stage by TRL's trainer: rewards, forbidden tokens, and the order of the prompts.
 
 The trainer gets serving's own queries and samples several answers to each. The reward of an answer, compared with those
 of its group, moves the weights.
 Source: paper section 3.3.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from pipeline import prompts as query_prompts
 from pipeline.checkpoint import CheckpointCard
-from pipeline.errors import BadSettings
-from training.grpo import rewards
-from training.grpo.greedy import list_forbidden_tokens
+from training.grpo import divergence, rewards, workarounds
 from training.grpo.journal import GrpoJournal
 from training.grpo.profiles import GrpoProfile
 from training.runs import adapters, processes, resumable, resuming
@@ -34,7 +32,6 @@ from training.runs.run_log import RunLog
 
 Reward = Callable[..., list[float | None]]
 Score = Callable[[ParsedCompletion, Prompt], float | None]
-Keep = Callable[[Path], None]
 LOG_NAME = "log.jsonl"
 RENDERED_PROMPTS = 256  # in memory: a prompt comes once an answer, and again each time a step's answers are split
 
@@ -50,17 +47,17 @@ def train_grpo(
     title: str,
     seconds: float,
     threads: int,
-    validate: Callable[[int, PreTrainedModel | PeftModel, Keep], None],
-) -> None:
+    validate: Callable[[int, PreTrainedModel | PeftModel], None],
+) -> "StageTrainer":
     """Train `model` in place; a killed run goes on from its last checkpoint in the config's output directory.
 
-    `validate` gets the step, the model, and the function that writes its weights: every `profile.validate_every` steps
-    and at the end.
+    `validate` gets the step and the model every `profile.validate_every` steps and at the end.
     """
     directory = Path(config.output_dir)
     last = resuming.find_last_checkpoint(directory)
     clock = Clock(resuming.read_clock(last), processes.read_shared_clock)
     budget = Budget(profile.steps, seconds)
+    _free_gpu(model)
     trainer = StageTrainer(
         model=model,
         args=config,
@@ -72,11 +69,7 @@ def train_grpo(
     log = RunLog(directory / LOG_NAME)
     if trainer.is_world_process_zero():
         log.truncate_after(resuming.parse_step(last) if last else 0)
-    trainer.add_callback(
-        GrpoJournal(
-            profile, title, budget, clock, log, lambda step: validate(step, trainer.model, trainer.write_weights)
-        )
-    )
+    trainer.add_callback(GrpoJournal(profile, title, budget, clock, log, lambda step: validate(step, trainer.model)))
     if trainer.is_fsdp_enabled:
         # transformers marks what it shards itself; accelerate does not, and generation would end at different tokens.
         model._is_fsdp_managed_module = True
@@ -85,6 +78,19 @@ def train_grpo(
         return profile.compute_rate(step=step, fraction=budget.measure_progress(step, clock.elapsed_s))
 
     trainer.train_from(last, rate=compute_rate, clock=clock, threads=threads)
+    validate(trainer.state.global_step, trainer.model)
+    return trainer
+
+
+def _free_gpu(model: PreTrainedModel) -> None:
+    """Give back the GPU memory that the trainer takes first: for vLLM, and for the reference before it is sharded.
+
+    A model that will be sharded waits in the machine's memory; FSDP takes it to the GPU in shares.
+    """
+    if processes.shards_weights():
+        model.cpu()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def build_reward_functions(profile: GrpoProfile, eos_token_id: int) -> list[Reward]:
@@ -152,11 +158,12 @@ def build_grpo_dataset(prompts: Sequence[Prompt], card: CheckpointCard, numbers:
     return Dataset.from_dict({"number": list(numbers)}).with_transform(render_rows)
 
 
-def build_grpo_config(profile: GrpoProfile, processor: ProcessorMixin, directory: Path, seed: int) -> GRPOConfig:
-    """Translate the profile into the trainer's arguments. Raises: BadSettings when this machine cannot do it."""
+def build_grpo_config(profile: GrpoProfile, sampler: Mapping[str, Any], directory: Path, seed: int) -> GRPOConfig:
+    """Translate the profile into the trainer's arguments, with those of the sampler.
+
+    Raises: BadSettings when the answers cannot be shared by the devices.
+    """
     on_gpu, devices = torch.cuda.is_available(), processes.join_processes().num_processes
-    if profile.generation != "transformers" and not on_gpu:
-        raise BadSettings(f"{profile.generation} needs a GPU, and there is none; take --generation transformers")
     shared = resumable.list_shared_arguments(
         directory, steps=profile.steps, seed=seed, save_every=profile.save_every, report_to=profile.report_to
     )
@@ -183,27 +190,42 @@ def build_grpo_config(profile: GrpoProfile, processor: ProcessorMixin, directory
         gradient_checkpointing=on_gpu,
         ddp_find_unused_parameters=False,  # each row has a picture, so each parameter a gradient
         dataloader_pin_memory=False,
-        **_choose_sampler(profile, processor),
+        **sampler,
     )
 
 
-def _choose_sampler(profile: GrpoProfile, processor: ProcessorMixin) -> dict[str, Any]:
-    """Return the arguments for who samples the answers, and the tokens that may not be sampled."""
-    forbidden = list_forbidden_tokens(processor.tokenizer)
-    if profile.generation == "transformers":
-        return {"generation_kwargs": {"suppress_tokens": forbidden}}
-    mode = profile.generation.removeprefix("vllm_")
-    server = {"vllm_server_base_url": profile.server_url} if mode == "server" else {}
-    words = processor.tokenizer.convert_ids_to_tokens(forbidden)
-    return {"use_vllm": True, "vllm_mode": mode, "generation_kwargs": {"bad_words": words}, **server}
-
-
 class StageTrainer(ResumableTrainer, GRPOTrainer):
-    """TRL's trainer that can write its weights in the middle of a run."""
+    """TRL's trainer with workarounds for vLLM.
 
-    def write_weights(self, directory: Path) -> None:
-        """Write the weights as they are, adapters alone where those are trained; all processes take part."""
-        weights = self.accelerator.get_state_dict(self.model_wrapped)
-        if self.is_world_process_zero():
-            self.model.save_pretrained(directory, state_dict=weights)
-        self.accelerator.wait_for_everyone()
+    A vLLM engine that samples has to see what is trained: the first answers of each process's run are compared.
+    """
+
+    _has_compared = False
+
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *others: Any, **named: Any) -> Any:
+        """Prepare prompts and caches of vLLM; the trainer itself goes on with the ids as they are."""
+        if self.use_vllm:
+            workarounds.forget_image_features(self.vllm_generation)
+        if self.use_vllm and self.vllm_mode == "colocate":
+            pad = self.processing_class.image_token_id
+            prompt_ids = [workarounds.collapse_image_runs(ids, pad) for ids in prompt_ids]
+        return super()._generate_single_turn(prompt_ids, *others, **named)  # type: ignore[no-untyped-call]  # of TRL
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        if self.use_vllm and not self._has_compared:
+            self._has_compared = self._compare_sampler(batch)
+        return batch
+
+    def _compare_sampler(self, batch: Mapping[str, torch.Tensor]) -> bool:
+        """Return whether any token could be compared: cut answers are masked.
+
+        Raises: TrainingFailed, in all processes, when the sampler diverges from the trainer.
+        """
+        sums = divergence.sum_differences(
+            batch["old_per_token_logps"], batch["sampling_per_token_logps"], batch["completion_mask"]
+        )
+        total, tokens = self.accelerator.reduce(sums, reduction="sum").tolist()
+        if tokens:
+            divergence.refuse_divergence(total / tokens, self.vllm_mode, self.describe_last_checkpoint())
+        return bool(tokens)

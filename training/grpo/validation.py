@@ -1,6 +1,6 @@
-"""Validation on images that training never sees: predictions, metrics, regression checks, and the best weights."""
+"""Validation on images that training never sees: predictions and metrics of one set of weights."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,14 +13,9 @@ from training.dataset.labeled_image import LabeledImage
 from training.evaluation import metrics, text_metrics
 from training.evaluation.metrics import Prediction
 from training.grpo.greedy import GreedyGenerator
-from training.grpo.profiles import Stage
 from training.runs import prompts as run_prompts
 from training.runs.completions import ParsedCompletion
 
-MAY_FALL = 0.02
-"""largest loss of a metric that is not trained for; smaller than the losses that trials had"""
-LEAST_IOU_FRACTION = 0.95
-"""of the start's overlap that stage 2 must reach; with less, Query 2 gets worse crops than it was trained on"""
 FEWER_BOXES_FRACTION = 0.9
 """of the start's boxes: with fewer, a rise of equation 2 counts as reward hacking"""
 
@@ -56,6 +51,14 @@ def scan_images(
     # `geometry.choose_zoomable` without its clipping: regions that were read lie inside the image.
     most = generator.card.max_crops
     return completions, [tuple(geometry.drop_repeated_boxes(scan.regions)[:most]) for scan in completions]
+
+
+def predict_images(
+    generator: GreedyGenerator, directory: Path, entries: Sequence[LabeledImage], *, one_turn: bool
+) -> list[Prediction]:
+    """Answer both queries on each image, or in one turn Query 2 alone."""
+    predict = predict_uncropped if one_turn else predict_two_turns
+    return predict(generator, directory, entries)
 
 
 def predict_two_turns(generator: GreedyGenerator, directory: Path, entries: Sequence[LabeledImage]) -> list[Prediction]:
@@ -109,47 +112,6 @@ def summarize_predictions(step: int, predictions: Sequence[Prediction]) -> Valid
     return ValidationResult(step, bleu2=float(np.mean(scores)) if scores else 0.0, **values)
 
 
-FailedCheck = str
-Check = Callable[[ValidationResult, ValidationResult], bool]
-
-# Regression checks of new weights against the start, by the words for a failed check; True means failed.
-_REGRESSION_CHECKS: Mapping[Stage, Mapping[FailedCheck, Check]] = {
-    1: {
-        "Acc fell": lambda new, start: new.acc < start.acc - MAY_FALL,
-        "I-Acc fell": lambda new, start: new.i_acc < start.i_acc - MAY_FALL,
-        "more answers are unreadable": lambda new, start: new.unparsed > start.unparsed + MAY_FALL,
-    },
-    2: {
-        "IoU fell": lambda new, start: new.iou_f1 < LEAST_IOU_FRACTION * start.iou_f1,
-        "I-Acc fell": lambda new, start: new.i_acc < start.i_acc - MAY_FALL,
-        "more answers are unreadable": lambda new, start: new.unparsed > start.unparsed + MAY_FALL,
-    },
-}
-
-
-def compute_objective(stage: Stage, result: ValidationResult) -> float:
-    """Return the number that a stage is to raise.
-
-    Stage 1: the reading of the overlap that omitted boxes do not raise. Stage 2: Acc, and among equals BLEU-2.
-    """
-    return result.iou_f1 if stage == 1 else result.acc + 0.1 * result.bleu2
-
-
-def find_failed_checks(stage: Stage, new: ValidationResult, start: ValidationResult) -> list[FailedCheck]:
-    """Return the checks that these weights fail; without one they may replace the start's."""
-    failed = [name for name, fails in _REGRESSION_CHECKS[stage].items() if fails(new, start)]
-    if compute_objective(stage, new) <= compute_objective(stage, start):
-        failed.append("IoU f1 did not rise" if stage == 1 else "Acc and BLEU-2 did not rise")
-    return failed
-
-
 def is_reward_hacking(new: ValidationResult, start: ValidationResult) -> bool:
     """Return whether equation 2 rose because boxes were left out."""
     return new.iou > start.iou and new.iou_recall < start.iou_recall and new.boxes < FEWER_BOXES_FRACTION * start.boxes
-
-
-def select_best(stage: Stage, results: Sequence[ValidationResult]) -> ValidationResult:
-    """Return the result whose weights to keep; the first of `results` is the start's."""
-    start = results[0]
-    allowed = [new for new in results[1:] if not find_failed_checks(stage, new, start)]
-    return max(allowed, key=lambda new: compute_objective(stage, new), default=start)

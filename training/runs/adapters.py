@@ -27,8 +27,8 @@ def build_lora_config(profile: TrainingProfile) -> LoraConfig | None:
     )
 
 
-def merge_adapter(start: Path, adapter: Path, dtype: torch.dtype) -> Qwen2_5_VLForConditionalGeneration:
-    """Load the start with its adapter added to the weights; it is served as any other checkpoint."""
+def merge_adapter(start: Path, adapter: Path) -> Qwen2_5_VLForConditionalGeneration:
+    """Load the start in float32 with its adapter added to the weights; it is served as any other checkpoint."""
     base = Qwen2_5_VLForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
     merged: Qwen2_5_VLForConditionalGeneration = PeftModel.from_pretrained(base, adapter).merge_and_unload()
-    return merged.to(dtype)
+    return merged

@@ -1,11 +1,12 @@
 """The processes of a run on several devices: their shares of the work, and their common clock."""
 
+import gc
 import time
 from collections.abc import Sequence
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 from pipeline.errors import BadSettings
 
@@ -13,6 +14,17 @@ from pipeline.errors import BadSettings
 def join_processes() -> PartialState:
     """Join the processes that a launcher started; without a launcher this process is alone."""
     return PartialState(cpu=not torch.cuda.is_available())
+
+
+def measure_gpu_bytes() -> int | None:
+    """Return the memory of this process's GPU; None where there is none."""
+    device = join_processes().device
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+
+
+def shards_weights() -> bool:
+    """Return True if the launcher's configuration shares the weights out among the processes (FSDP or DeepSpeed)."""
+    return any(parse_flag_from_env(f"ACCELERATE_USE_{name}") for name in ("FSDP", "DEEPSPEED"))
 
 
 def set_threads(threads: int) -> None:
@@ -24,6 +36,13 @@ def set_threads(threads: int) -> None:
 def compute_threads(threads: int, *, processes: int, gpus: int) -> int:
     """Return the threads of one process; where there are GPUs each has a process, else all run on one machine."""
     return max(1, threads // min(processes, gpus or processes))
+
+
+def free_memory() -> None:
+    """Give back the memory of a trainer that has ended: it holds itself in reference cycles."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def refuse_unshared_gpus() -> None:

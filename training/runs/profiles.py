@@ -16,6 +16,7 @@ from training.runs.run_file import NO_FILE, RunFile
 ProfileName = Literal["paper", "production", "tiny"]
 Reporter = Literal["none", "wandb", "tensorboard"]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Natural = Annotated[int, Field(ge=0, strict=True)]
 Amount = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 LORA_RATE_RATIO = 10
@@ -37,6 +38,9 @@ class TrainingProfile(BaseModel):
     lora_dropout_fraction: Fraction = Field(description="lora: dropout before an adapter")
     dtype: Literal["float32", "bfloat16"] = Field(
         description="of the weights in training; on GPUs products are bfloat16 in either"
+    )
+    publish_dtype: Literal["start", "float32", "bfloat16"] = Field(
+        default="start", description="of the published weights; bfloat16 drops updates below half a step of it"
     )
     micro_batch: Count = Field(description="rows in memory at once, for each device")
     save_every: Count = Field(description="steps between checkpoints that a killed run goes on from")

@@ -2,15 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.errors import BadSettings
 from training.dataset.labeled_image import LabeledImage
 
 CONFIGURATION = "configuration.json"
+OUTCOME = "outcome.json"
 MADE = "made"
 """in a run directory: the checkpoint before it is complete"""
 _WEIGHTS_SUFFIXES = (".safetensors", ".safetensors.index.json")
@@ -31,15 +33,24 @@ def refuse_finished(directory: Path, option: str) -> None:
         raise BadSettings(f"{directory} holds a finished checkpoint; name another directory with {option}")
 
 
-def write_run_config(directory: Path, config: Mapping[str, object]) -> None:
-    """Write everything that must be the same when a killed run goes on.
+def write_run_config(directory: Path, config: Mapping[str, object], *, may_change: Collection[str] = ()) -> None:
+    """Write everything that must be the same when a killed run goes on, and the profile's values that `may_change`.
 
     Raises: BadSettings when the directory holds the config of another run.
     """
     path = directory / CONFIGURATION
-    if path.exists() and json.loads(path.read_text()) != config:
-        raise BadSettings(f"{directory} holds another run that has not ended; delete it or name another --out")
+    if path.exists():
+        earlier, ours = (_drop_values(each, may_change) for each in (json.loads(path.read_text()), config))
+        if earlier != ours:
+            raise BadSettings(f"{directory} holds another run that has not ended; delete it or name another --out")
     path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _drop_values(config: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a run config without these values of its profile, and without word of who changed them."""
+    values = {name: value for name, value in config.get("values", {}).items() if name not in names}
+    changed = [name for name in config.get("changed", ()) if name not in names]
+    return {**config, "values": values, "changed": changed}
 
 
 def complete_checkpoint(weights: Path, start: Checkpoint, trained_on: str) -> None:
@@ -58,3 +69,14 @@ def publish_checkpoint(source: Path, out: Path) -> None:
     files = sorted((file for file in source.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
     for file in files:
         shutil.copyfile(file, out / file.name)
+
+
+def write_outcome(directory: Path, outcome: Mapping[str, object]) -> None:
+    """Write what came of the run into its directory."""
+    (directory / OUTCOME).write_text(json.dumps(outcome, indent=2) + "\n")
+
+
+def delete_unfinished_work(directory: Path) -> None:
+    """Delete what only a run that has not ended needs."""
+    for path in [directory / MADE, *directory.glob("checkpoint-*")]:
+        shutil.rmtree(path)

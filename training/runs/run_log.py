@@ -25,6 +25,8 @@ METRICS: Mapping[str, str] = {
     "boxes": "boxes",
     "step_time": "step_s",
     "tokens_per_s": "tokens_per_s",
+    "detector/loss": "loss",
+    "detector/accuracy": "accuracy",
 }
 REWARD_PREFIX, REWARD_SUFFIX = "rewards/r_", "/mean"
 Line = dict[str, float]

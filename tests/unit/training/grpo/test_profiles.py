@@ -56,11 +56,38 @@ def test_a_step_fills_whole_batches(name: ProfileName, stage: Stage) -> None:
         ({"stage_rewards": ()}, "name at least one"),
         ({"stage_rewards": (("iou", -1.0),)}, "negative"),
         ({"stage_rewards": (("iou", float("nan")),)}, "must be a finite number"),
+        ({"vllm_gpu_memory_utilization": 1.0}, "vllm_gpu_memory_utilization is 1.0; it must be less than 1"),
+        ({"vllm_tensor_parallel_size": -1}, "vllm_tensor_parallel_size is -1; it must be 0 or more"),
+        ({"vllm_max_model_len": -1}, "vllm_max_model_len is -1; it must be 0 or more"),
     ],
 )
 def test_values_that_cannot_work_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(BadSettings, match=message):
         grpo_profiles.resolve_grpo_profile("paper", 1, change)
+
+
+@pytest.mark.parametrize(
+    ("name", "on_gpu", "change", "generation"),
+    [
+        ("production", True, {}, "vllm_colocate"),
+        ("production", False, {}, "transformers"),
+        ("production", True, {"generation": "transformers"}, "transformers"),
+        ("production", False, {"generation": "vllm_server"}, "vllm_server"),
+        ("paper", True, {}, "transformers"),
+        ("tiny", True, {}, "transformers"),
+    ],
+)
+def test_production_samples_by_a_colocated_vllm_where_there_is_a_gpu(
+    name: ProfileName, on_gpu: bool, change: dict[str, Any], generation: str
+) -> None:
+    resolved = grpo_profiles.resolve_grpo_profile(name, 1, change, on_gpu=on_gpu)
+    assert resolved.to_json()["values"]["generation"] == generation
+
+
+def test_a_killed_run_may_go_on_with_another_sampler() -> None:
+    samplers = ({"generation": "vllm_colocate"}, {"generation": "transformers"}, {"vllm_tensor_parallel_size": 2})
+    assert {name for sampler in samplers for name in sampler} <= set(GrpoProfile.MAY_CHANGE)
+    assert set(GrpoProfile.MAY_CHANGE) <= set(GrpoProfile.OF_THE_MACHINE)
 
 
 def test_rewards_are_typed_as_weights() -> None:
@@ -84,7 +111,7 @@ def test_every_value_says_what_it_is() -> None:
 
 
 def test_only_table_1_s_trainings_leave_crops_or_validation_out() -> None:
-    assert {(profile.box_source, profile.kept) for profile in PROFILES.values()} == {("model", "best")}
+    assert {(profile.box_source, profile.kept) for profile in PROFILES.values()} == {("model", "better")}
 
 
 @pytest.mark.parametrize(("step", "fraction", "rate"), [(0, 0.0, 0.2), (30, 0.5, 0.5), (60, 1.1, 0.0)])
@@ -97,7 +124,7 @@ def test_the_learning_rate_ramps_and_falls_to_zero(step: int, fraction: float, r
 @pytest.mark.parametrize("stage", [1, 2])
 def test_the_example_file_holds_production_values(stage: Stage) -> None:
     file = read_run_file(ROOT / "infra" / "training" / f"grpo-{stage}.yaml", ["production"])
-    resolved = grpo_profiles.resolve_grpo_profile("production", stage, {}, file)
+    resolved = grpo_profiles.resolve_grpo_profile("production", stage, {}, file, on_gpu=True)
     assert (file.profile, resolved.values) == ("production", PROFILES["production", stage])
 
 

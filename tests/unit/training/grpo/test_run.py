@@ -1,5 +1,6 @@
 """The choice of a GRPO run, and what it refuses; tests/integration/training/test_grpo_runs.py has whole runs."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,19 @@ from safetensors.torch import load_file
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
-from pipeline.verdict import Verdict
+from pipeline.verdict import BoundingBox, Verdict
 from tests.support.paths import MODEL
 from tests.support.training_runs import write_split_scenes
 from training.dataset import manifest
-from training.dataset.labeled_image import LabeledImage, Split
+from training.dataset.labeled_image import Split
+from training.evaluation.metrics import Prediction
 from training.grpo import profiles as grpo_profiles
 from training.grpo import run as grpo_run
+from training.grpo import served, sets, validation
 from training.grpo.profiles import Stage
 from training.grpo.run_config import GrpoRun
-from training.grpo.validation import ValidationResult
 from training.runs import publishing
+from training.runs.weights import SurvivingUpdate
 
 SMALL: dict[str, Any] = {
     "steps": 2,
@@ -31,6 +34,7 @@ SMALL: dict[str, Any] = {
     "validation_images": 2,
     "save_every": 1,
 }
+SURVIVING = SurvivingUpdate("bfloat16", 0.25, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -52,63 +56,79 @@ def build_run(directory: Path, out: Path, *, stage: Stage, start: Path = MODEL, 
     )
 
 
-def decide(run: GrpoRun, results: list[ValidationResult]) -> grpo_run.GrpoOutcome:
-    return grpo_run._decide_outcome(run.stage, results, run.choose_result(results))
+def write_trained(run: GrpoRun) -> None:
+    """Write weights of ones as the run's incomplete checkpoint."""
+    model, _ = served.load_model(run.start.path, "bfloat16")
+    torch.nn.init.ones_(model.lm_head.weight)
+    model.save_pretrained(run.directory / publishing.MADE)
+    publishing.complete_checkpoint(run.directory / publishing.MADE, run.start, "sha256:0")
 
 
-def finish(run: GrpoRun, outcome: grpo_run.GrpoOutcome) -> None:
-    grpo_run._publish_outcome(run, outcome, "sha256:0")
-    grpo_run._delete_unfinished_work(run.directory)
+def finish(run: GrpoRun, *, rises: bool) -> grpo_run.GrpoOutcome:
+    """Decide on the trained weights, which find all boxes or none of them, and publish."""
+    write_trained(run)
+    box = BoundingBox(0, 0, 10, 10)
+    start = [Prediction(Verdict.REAL, Verdict.REAL, Verdict.REAL, (), (box,))] * 4
+    published = [replace(prediction, regions=(box,)) for prediction in start] if rises else start
+    results = [validation.summarize_predictions(step, start) for step in (0, 20)]
+    outcome = grpo_run._decide_outcome(run, results, SURVIVING, start, published)
+    grpo_run._finish_run(run, outcome)
+    return outcome
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path / "model.safetensors")
 
 
-def test_the_chosen_weights_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
+def test_weights_that_rose_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
     run = build_run(directory, tmp_path / "out", stage=1)
-    run.directory.mkdir(parents=True)
-    model, _ = grpo_run._load_start(run.start.path, run.profile.dtype)
-    torch.nn.init.ones_(model.lm_head.weight)
-    model.save_pretrained(run.locate_weights(20))
-    start = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
-    outcome = decide(run, [start, replace(start, step=20, iou_f1=0.7)])
-    finish(run, outcome)
-    assert (outcome.improved, outcome.chosen.step) == (True, 20)
+    outcome = finish(run, rises=True)
+    assert outcome.replaces_start
+    assert (outcome.trained.step, outcome.trained.iou_f1, outcome.published.iou_f1) == (20, 0.0, 1.0)
     published, before = Checkpoint.read(run.out), Checkpoint.read(MODEL)
     assert published.revision != before.revision
     assert (published.card.metrics, published.card.calibration, published.card.trained_on) == ({}, None, "sha256:0")
     assert published.card.box_frame == before.card.box_frame
     moved = weights(run.out)
     assert moved.keys() == weights(MODEL).keys()
-    assert {tensor.dtype for tensor in moved.values()} == {torch.bfloat16}
     assert (moved["model.embed_tokens.weight"] == 1).all()
     names = {file.name for file in run.out.iterdir() if file.is_file()}
     assert names == {file.name for file in MODEL.iterdir()} - {"README.md"}
-    assert not list(run.directory.glob("weights-*"))
+    assert not (run.directory / publishing.MADE).exists()
 
 
-def test_the_start_is_published_when_nothing_improved(directory: Path, tmp_path: Path) -> None:
+def test_the_outcome_names_the_metrics_before_and_after_the_cast(directory: Path, tmp_path: Path) -> None:
     run = build_run(directory, tmp_path / "out", stage=1)
-    run.directory.mkdir(parents=True)
-    start = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
-    outcome = decide(run, [start, replace(start, step=20)])
-    finish(run, outcome)
-    assert not outcome.improved
-    assert outcome.failed_checks == {20: ["IoU f1 did not rise"]}
+    finish(run, rises=True)
+    written = json.loads((run.directory / publishing.OUTCOME).read_text())
+    assert (written["replaces_start"], written["failed_checks"]) == (True, [])
+    assert (written["start"]["iou_f1"], written["trained"]["iou_f1"], written["published"]["iou_f1"]) == (0, 0, 1)
+    assert written["differences"]["iou_f1"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 4}
+    assert written["update"] == {"dtype": "bfloat16", "projection": 0.25, "changed_fraction": 0.1}
+
+
+def test_the_start_is_published_when_no_rise_was_seen(directory: Path, tmp_path: Path) -> None:
+    run = build_run(directory, tmp_path / "out", stage=1)
+    outcome = finish(run, rises=False)
+    assert not outcome.replaces_start
+    assert outcome.decision.failed_checks == ("no rise of IoU f1 seen (+0.0000 [+0.0000, +0.0000])",)
     assert Checkpoint.read(run.out).revision == run.start.revision
     assert Checkpoint.read(run.out).card == run.start.card
 
 
+def test_the_last_weights_are_published_whatever_they_do_where_the_profile_says_so(
+    directory: Path, tmp_path: Path
+) -> None:
+    run = build_run(directory, tmp_path / "out", stage=1, kept="last")
+    outcome = finish(run, rises=False)
+    assert outcome.replaces_start
+    assert outcome.decision.failed_checks != ()
+    assert (weights(run.out)["model.embed_tokens.weight"] == 1).all()
+
+
 def test_what_was_refused_can_be_measured(directory: Path, tmp_path: Path) -> None:
     run = replace(build_run(directory, tmp_path / "out", stage=1), refused=tmp_path / "refused")
-    run.directory.mkdir(parents=True)
-    model, _ = grpo_run._load_start(run.start.path, run.profile.dtype)
-    torch.nn.init.ones_(model.lm_head.weight)
-    model.save_pretrained(run.locate_weights(40))
-    start = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
-    worse = [replace(start, step=step) for step in (20, 40)]
-    finish(run, decide(run, [start, *worse]))
+    finish(run, rises=False)
     assert Checkpoint.read(run.out).revision == run.start.revision
     assert Checkpoint.read(tmp_path / "refused").card.trained_on == "sha256:0"
     assert (weights(tmp_path / "refused")["model.embed_tokens.weight"] == 1).all()
@@ -125,13 +145,15 @@ def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp
         grpo_run.run_grpo(build_run(directory, MODEL, stage=1))
     mine, other = (build_run(directory, tmp_path, stage=1, learning_rate=rate) for rate in (1e-4, 2e-4))
     mine.directory.mkdir()
-    entries = grpo_run.read_split(directory, Split.TRAIN)
-    grpo_run._open_run_directory(mine, entries)
-    grpo_run._open_run_directory(mine, entries)
+    entries = sets.read_split(directory, Split.TRAIN)
+    grpo_run._open_run_directory(mine, entries, [])
+    grpo_run._open_run_directory(mine, entries, [])
     with pytest.raises(BadSettings, match="another run that has not ended"):
-        grpo_run._open_run_directory(other, entries)
+        grpo_run._open_run_directory(other, entries, [])
     with pytest.raises(BadSettings, match="another run that has not ended"):
-        grpo_run._open_run_directory(mine, entries[1:])
+        grpo_run._open_run_directory(mine, entries[1:], [])
+    with pytest.raises(BadSettings, match="another run that has not ended"):
+        grpo_run._open_run_directory(mine, entries, entries)
 
 
 def test_a_set_too_small_for_a_step_is_refused(directory: Path, tmp_path: Path) -> None:
@@ -162,12 +184,3 @@ def test_vllm_without_a_gpu_is_refused(directory: Path, tmp_path: Path) -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(BadSettings, match="vllm_colocate needs a GPU"):
         grpo_run.run_grpo(build_run(directory, tmp_path / "out", stage=1, generation="vllm_colocate"))
-
-
-def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
-    entries = [LabeledImage(file=f"{split}.png", label=Verdict.REAL, split=split) for split in (*Split, None)]
-    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
-    files = {split: [entry.file for entry in grpo_run.read_split(tmp_path, split)] for split in ("train", "validation")}
-    assert files == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
-    with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
-        grpo_run.run_grpo(build_run(tmp_path, tmp_path / "out", stage=1))

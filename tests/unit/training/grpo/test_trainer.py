@@ -11,7 +11,7 @@ from tests.support.paths import MODEL
 from training.grpo import profiles as grpo_profiles
 from training.grpo import trainer as grpo_trainer
 from training.grpo.profiles import GrpoProfile
-from training.qwen import tensors, tokens
+from training.qwen import tensors
 from training.runs import prompts as run_prompts
 from training.runs.prompts import Prompt, RenderedPrompt
 from training.synthetic import scene_files
@@ -110,28 +110,15 @@ def test_every_question_comes_as_often_as_the_others() -> None:
 
 def test_weights_go_with_their_rewards() -> None:
     values = profile(stage_rewards=(("verdict", 0.25), ("iou", 1.0), ("format", 0.0)))
-    processor = AutoProcessor.from_pretrained(MODEL)
-    config = grpo_trainer.build_grpo_config(values, processor, Path("unused"), 0)
+    config = grpo_trainer.build_grpo_config(values, {}, Path("unused"), 0)
     assert [reward.__name__ for reward in grpo_trainer.build_reward_functions(values, EOS)] == ["r_verdict", "r_iou"]
     assert config.reward_weights == [0.25, 1.0]
     assert config.gradient_accumulation_steps * config.per_device_train_batch_size == values.answers
 
 
-@pytest.mark.parametrize("generation", ["vllm_colocate", "vllm_server"])
-def test_vllm_is_told_the_same_forbidden_words(generation: str) -> None:
-    processor = AutoProcessor.from_pretrained(MODEL)
-    arguments = grpo_trainer._choose_sampler(profile(generation=generation, server_url="http://127.0.0.1:9"), processor)
-    assert arguments["use_vllm"] is True
-    assert arguments["vllm_mode"] == generation.removeprefix("vllm_")
-    assert tokens.IMAGE_PAD in arguments["generation_kwargs"]["bad_words"]
-    assert tokens.IM_END not in arguments["generation_kwargs"]["bad_words"]
-    assert ("vllm_server_base_url" in arguments) == (generation == "vllm_server")
-
-
 def test_the_reporter_reaches_the_trainer(tmp_path: Path) -> None:
-    processor = AutoProcessor.from_pretrained(MODEL)
     reporters = [
-        grpo_trainer.build_grpo_config(profile(**change), processor, tmp_path, 0).report_to
+        grpo_trainer.build_grpo_config(profile(**change), {}, tmp_path, 0).report_to
         for change in ({}, {"report_to": "wandb"})
     ]
     assert reporters == [[], ["wandb"]]

@@ -43,34 +43,10 @@ def test_metrics_of_predicted_images() -> None:
     assert "I-Acc 0.500" in str(result)
 
 
-def test_the_best_overlap_is_kept_after_stage_1() -> None:
-    results = [START, later(20, iou_f1=0.60), later(40, iou_f1=0.62), later(60, iou_f1=0.61)]
-    assert validation.select_best(1, results).step == 40
-
-
-def test_the_start_is_kept_when_nothing_improved() -> None:
-    assert validation.select_best(1, [START, later(20, iou_f1=0.57), later(40, iou_f1=0.5)]) == START
-    assert validation.select_best(2, [START, later(20)]) == START
-    assert validation.select_best(1, [START]) == START
-
-
-def test_an_overlap_that_costs_verdicts_is_refused() -> None:
-    drifted = later(20, iou_f1=0.7, i_acc=0.66)
-    assert validation.find_failed_checks(1, drifted, START) == ["I-Acc fell"]
-    assert validation.select_best(1, [START, drifted, later(40, iou_f1=0.58)]).step == 40
-
-
-def test_stage_2_keeps_the_boxes() -> None:
-    assert validation.find_failed_checks(2, later(10, acc=0.95, iou_f1=0.5), START) == ["IoU fell"]
-    assert validation.find_failed_checks(2, later(10, acc=0.95, iou_f1=0.56), START) == []
-    assert validation.select_best(2, [START, later(10, acc=0.91), later(20, acc=0.95)]).step == 20
-
-
-def test_rising_equation_2_by_leaving_boxes_out_is_told_and_not_kept() -> None:
+def test_rising_equation_2_by_leaving_boxes_out_is_told() -> None:
     fewer = later(20, iou=0.68, iou_recall=0.45, iou_f1=0.54, boxes=1.2)
     assert validation.is_reward_hacking(fewer, START)
     assert not validation.is_reward_hacking(later(20, iou=0.68, iou_recall=0.6, iou_f1=0.64, boxes=1.85), START)
-    assert validation.select_best(1, [START, fewer]) == START
 
 
 def test_one_turn_has_one_verdict(tmp_path: Path) -> None:
@@ -82,7 +58,7 @@ def test_one_turn_has_one_verdict(tmp_path: Path) -> None:
 
     explanations = Explanations(scan="a seam", check="Crop 1: a seam")
     entries = [LabeledImage(file=f"{n}.png", label=Verdict.GENERATED, explanations=explanations) for n in range(2)]
-    predictions = validation.predict_uncropped(Generator(), tmp_path, entries)
+    predictions = validation.predict_images(Generator(), tmp_path, entries, one_turn=True)
     result = validation.summarize_predictions(0, predictions)
     assert (result.acc, result.i_acc, result.unparsed) == (0.5, 0.5, 0.5)
     assert result.bleu2 == pytest.approx(0.5)

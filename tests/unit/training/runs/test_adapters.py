@@ -43,7 +43,7 @@ def test_merged_weights_answer_as_the_adapter_did(tokenizer: PreTrainedTokenizer
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
     adapted.save_pretrained(tmp_path / "adapter")
-    whole = adapters.merge_adapter(tmp_path / "start", tmp_path / "adapter", torch.float32)
+    whole = adapters.merge_adapter(tmp_path / "start", tmp_path / "adapter")
     ids = torch.arange(8)[None]
     plain = architecture.build_tiny_model(tokenizer, 0)
     with torch.no_grad():

@@ -43,6 +43,19 @@ def test_a_directory_is_claimed_again_by_the_same_run_and_refused_to_another(tmp
         publishing.write_run_config(tmp_path, {"seed": 2})
 
 
+def test_values_that_may_change_do_not_make_another_run(tmp_path: Path) -> None:
+    def write(**values: object) -> None:
+        config = {"seed": 1, "values": values, "changed": sorted(values)}
+        publishing.write_run_config(tmp_path, config, may_change=["generation"])
+
+    write(steps=5, generation="vllm_colocate")
+    write(steps=5, generation="transformers")
+    assert json.loads((tmp_path / publishing.CONFIGURATION).read_text())["values"]["generation"] == "transformers"
+    write(steps=5)
+    with pytest.raises(BadSettings, match="another run"):
+        write(steps=6)
+
+
 def test_new_weights_get_the_start_s_files_and_a_card_that_claims_no_figures(tmp_path: Path) -> None:
     weights, start = tmp_path / "made", Checkpoint.read(MODEL)
     weights.mkdir()

@@ -1,0 +1,41 @@
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import BadSettings
+from pipeline.verdict import Verdict
+from tests.support.training_runs import write_split_scenes
+from tests.unit.training.grpo.test_run import build_run
+from training.dataset import manifest
+from training.dataset.labeled_image import LabeledImage, Split
+from training.grpo import sets
+
+
+def write(directory: Path, entries: Sequence[LabeledImage]) -> Path:
+    directory.mkdir(exist_ok=True)
+    (directory / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    return directory
+
+
+def test_a_set_sorted_by_class_is_validated_on_both(tmp_path: Path) -> None:
+    training = write_split_scenes(tmp_path / "training", [Split.TRAIN] * 4)
+    drawn = write_split_scenes(tmp_path / "validation", [Split.TRAIN] * 4 + [Split.VALIDATION] * 12)
+    entries = [entry for entry in manifest.read_manifest(drawn) if entry.split is Split.VALIDATION]
+    write(drawn, sorted(entries, key=lambda entry: entry.label))
+    run = replace(build_run(training, tmp_path / "out", stage=1, validation_images=4), validation=drawn)
+    chosen = sets.read_validation_entries(run, list(manifest.read_manifest(training)))
+    assert Counter(entry.label for entry in chosen) == {Verdict.REAL: 2, Verdict.GENERATED: 2}
+    assert chosen == sets.read_validation_entries(run, list(manifest.read_manifest(training)))
+
+
+def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
+    entries = [LabeledImage(file=f"{split}.png", label=Verdict.REAL, split=split) for split in (*Split, None)]
+    write(tmp_path, entries)
+    files = {split: [entry.file for entry in sets.read_split(tmp_path, split)] for split in ("train", "validation")}
+    assert files == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
+    run = build_run(tmp_path, tmp_path / "out", stage=1)
+    with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
+        sets.read_validation_entries(run, sets.read_training_entries(tmp_path, run.profile))
