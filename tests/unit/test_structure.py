@@ -66,10 +66,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/sft": _TRAINING,
     "training/grpo": _TRAINING,
     "training/tiny_model": _TRAINING | name_rooms("training", "reports sft grpo"),
-    "training/gpu_check": _TRAINING | name_rooms("training", "sft grpo tiny_model"),
-    "training/cli": _TRAINING | name_rooms("training", "sft grpo"),
-    "training/paper": _TRAINING | name_rooms("training", "reports sft grpo tiny_model cli"),
-    "training/commands": _TRAINING | name_rooms("training", "labeling reports sft grpo tiny_model gpu_check cli paper"),
+    "training/dry_run": _TRAINING | name_rooms("training", "sft grpo"),
+    "training/gpu_check": _TRAINING | name_rooms("training", "sft grpo tiny_model dry_run"),
+    "training/cli": _TRAINING | name_rooms("training", "sft grpo dry_run"),
+    "training/paper": _TRAINING | name_rooms("training", "reports sft grpo tiny_model cli dry_run"),
+    "training/stages": _TRAINING | name_rooms("training", "reports grpo tiny_model paper"),
+    "training/detectors": _EVALUATION | name_rooms("training", "evaluation paper"),
+    "training/baselines": _EVALUATION | name_rooms("training", "evaluation runs detectors"),
+    "training/commands": _TRAINING
+    | name_rooms("training", "labeling reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines"),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")
 DOORS = {
@@ -132,6 +137,7 @@ TESTED_ELSEWHERE = {
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
     "training/engine/run.py": "tests/integration/training/test_ablation_rows.py",
     # A whole training.
+    "training/stages/control.py": "tests/integration/training/test_stages.py",
     "training/tiny_model/tiny.py": "tests/integration/training/test_tiny_model.py",
     "training/gpu_check/serving.py": "tests/integration/training/test_gpu_check.py",
     "training/gpu_check/serving_child.py": "tests/integration/training/test_gpu_check.py",

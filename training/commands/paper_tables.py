@@ -2,12 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.cli import answers
 from training.cli.numbers import parse_positive
 from training.paper.ablation_options import AblationOptions, add_ablation_options, read_records
 from training.paper.reported import BENCHMARKS
 from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from training.paper.report_sets import SetOptions
 
 HELP = "make the paper's tables and figures for a checkpoint"
 EXAMPLE = "zoomin-train paper-tables --model models/zoomin-tiny --out build/paper --count 200"
@@ -16,6 +20,22 @@ EXAMPLE = "zoomin-train paper-tables --model models/zoomin-tiny --out build/pape
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="directory of a Qwen2.5-VL checkpoint")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for report.html and report.json")
+    add_set_options(parser)
+    parser.add_argument(
+        "--scores",
+        type=parse_scores,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="another detector's answers as rows of all tables: CSV or Parquet with file or sha256, p_generated, and "
+        "optional boxes and seconds, on images of `zoomin-train baseline images`; may be repeated",
+    )
+    answers.add_fresh(parser)
+    add_ablation_options(parser)
+
+
+def add_set_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the image sets of the tables."""
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
@@ -43,23 +63,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="the training set: what it holds of those is left out, and others are drawn in its place",
     )
-    answers.add_fresh(parser)
-    add_ablation_options(parser)
 
 
-def run(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from pipeline.checkpoint import Checkpoint
-    from training.common.machine import Machine
-    from training.dataset import broken
-    from training.engine.run import prepare_engine
-    from training.paper import ablation_records, ablation_results, measurements, paper_report, report_sets
+def build_set_options(args: argparse.Namespace) -> "SetOptions":
+    from training.paper.report_sets import SetOptions
 
-    checkpoint = Checkpoint.read(args.model)
-    setup = prepare_engine(checkpoint, settings, args.out / "answers", fresh=args.fresh)
-    recorded = ablation_records.read_recorded_rows(read_records(args), checkpoint, setup.options)
-    file = args.model.resolve().parent / ablation_results.NAME
-    ablation_results.read_results(file)  # a file that cannot be read is refused before anything starts
-    options = report_sets.SetOptions(
+    return SetOptions(
         data=args.data,
         count=args.count,
         photographs=args.photographs,
@@ -67,7 +76,32 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         benchmark_count=args.benchmark_count,
         training_set=args.trained_on,
     )
-    sets = report_sets.collect_sets(options, settings.workers)
+
+
+def parse_scores(text: str) -> tuple[str, Path]:
+    name, separator, file = text.partition("=")
+    if not (separator and name.strip() and file):
+        raise argparse.ArgumentTypeError(f"write NAME=FILE, not {text!r}")
+    return name.strip(), Path(file)
+
+
+def run(args: argparse.Namespace, settings: TrainSettings) -> int:
+    from pipeline.checkpoint import Checkpoint
+    from training.common.machine import Machine
+    from training.dataset import broken
+    from training.detectors import predictions, rows
+    from training.engine.run import prepare_engine
+    from training.paper import ablation_records, ablation_results, measurements, paper_report, report_sets, table_1
+
+    checkpoint = Checkpoint.read(args.model)
+    setup = prepare_engine(checkpoint, settings, args.out / "answers", fresh=args.fresh)
+    recorded = ablation_records.read_recorded_rows(read_records(args), checkpoint, setup.options)
+    file = args.model.resolve().parent / ablation_results.NAME
+    ablation_results.read_results(file)  # a file that cannot be read is refused before anything starts
+    detectors = predictions.read_detectors(args.scores, table_1.TITLES)
+    sets = report_sets.collect_sets(build_set_options(args), settings.workers)
+    for detector in detectors:
+        predictions.refuse_unmatched(detector, rows.ask_own(sets), sets.title)
     ablation_records.record_rows(recorded, sets.samples, setup, file)
     if args.train is not None:
         from training.paper import ablation_rows  # it imports the trainers, which take seconds to load
@@ -76,8 +110,13 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     results = ablation_results.read_results(file)
     measured = measurements.measure_on_engine(checkpoint, sets, setup)
     machine = Machine.read().describe(used=setup.options.tensor_parallel_size, threads=settings.threads)
+    others = rows.build_detector_rows(detectors, sets, measured)
     for name, faults in sets.left_out.items():
         if faults:
             print(broken.describe(faults, name))
-    print(paper_report.write_paper_report(args.out, checkpoint, sets, measured, results, machine=machine))
+    print(
+        paper_report.write_paper_report(
+            args.out, checkpoint, sets, measured, results, machine=machine, detectors=others
+        )
+    )
     return 0

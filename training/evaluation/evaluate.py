@@ -104,7 +104,14 @@ async def _predict_sample(sample: Sample, engine: VisionEngine, pass_: Pass) -> 
 
 def _build_prediction(sample: Sample, inspection: Inspection | None, card: CheckpointCard) -> Prediction:
     prediction = Prediction(
-        sample.label, None, None, (), sample.annotated, reference=sample.reference, source=sample.source
+        sample.label,
+        None,
+        None,
+        (),
+        sample.annotated,
+        reference=sample.reference,
+        source=sample.source,
+        file=sample.file,
     )
     if inspection is None:
         return prediction

@@ -27,7 +27,7 @@ class Prediction:
 
     `p_generated` is Query 2's, calibrated by the checkpoint card; the raw ones are not calibrated. `overruled`: the
     calibrated probability says otherwise than the model wrote. `explanation` is Query 2's; `reference` is the text it
-    is compared with, None where the truth has none.
+    is compared with, None where the truth has none. `file` is the image's path within its set.
     """
 
     label: Verdict
@@ -43,6 +43,7 @@ class Prediction:
     source: str | None = None
     scan_p_generated_raw: float | None = None
     overruled: bool = False
+    file: str = ""
 
     @property
     def published_verdict(self) -> Verdict | None:

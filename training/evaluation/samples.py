@@ -28,7 +28,7 @@ HELD_OUT = f"held-out scenes (seeds from {scenes.HELD_OUT_SEED:,} on)"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One image with its truth.
+    """One image with its truth; `file` is its path within its set.
 
     `reference` is compared with the explanation of Query 2, `reference_scan` with that of a one-turn model.
     """
@@ -40,6 +40,7 @@ class Sample:
     reference: str | None = None
     source: str | None = None
     reference_scan: str | None = None
+    file: str = ""
 
 
 def draw_held_out(
@@ -62,6 +63,7 @@ def convert_scenes(drawn: Sequence[Scene]) -> list[Sample]:
             scene.boxes,
             scenes.explain_check(scene.details),
             reference_scan=scenes.explain_scan(scene.label, scene.details),
+            file=scene.file,
         )
         for number, scene in enumerate(drawn)
     ]
@@ -73,10 +75,10 @@ def load_photographs(directory: Path, count: int, workers: int) -> list[Sample]:
     Raises: BadSettings when no file can be used.
     """
     photographs = photo_folder.read_photographs(directory, count, workers, left_out=[])
-    frames = [frame for photograph in photographs for pair in photograph.pairs for frame in pair]
+    frames = [named for photograph in photographs for named in photograph.frames]
     return [
-        Sample(number, f.image, f.label, f.boxes, f.check_explanation, reference_scan=f.scan_explanation)
-        for number, f in enumerate(frames)
+        Sample(number, f.image, f.label, f.boxes, f.check_explanation, reference_scan=f.scan_explanation, file=file)
+        for number, (file, f) in enumerate(frames)
     ]
 
 
@@ -200,4 +202,5 @@ def _build_sample(number: int, entry: LabeledImage, image: RgbImage) -> Sample:
         explanations.check if explanations else None,
         entry.source,
         explanations.scan if explanations else None,
+        entry.file,
     )

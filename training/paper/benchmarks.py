@@ -213,12 +213,21 @@ def find_fault(file: Path) -> LeftOut | None:
     return opened if isinstance(opened, LeftOut) else None
 
 
-def build_lazy_samples(images: Sequence[BenchmarkImage]) -> LazySamples:
-    return LazySamples([partial(_load_sample, number, image) for number, image in enumerate(images)])
+def build_lazy_samples(images: Sequence[BenchmarkImage], directory: Path) -> LazySamples:
+    """Return the samples of a benchmark in `directory`, which is the set that their file names are paths in."""
+    return LazySamples([partial(_load_sample, directory, number, image) for number, image in enumerate(images)])
 
 
-def _load_sample(number: int, listed: BenchmarkImage) -> Sample:
+def _load_sample(directory: Path, number: int, listed: BenchmarkImage) -> Sample:
     image = open_image(listed.file)
     bounds = ((min(p[::2]), min(p[1::2]), max(p[::2]), max(p[1::2])) for p in listed.polygons)
     boxes = (geometry.clip(corners, image.size_px) for corners in bounds)
-    return Sample(number, image, listed.label, tuple(box for box in boxes if box), listed.reference, listed.source)
+    return Sample(
+        number,
+        image,
+        listed.label,
+        tuple(box for box in boxes if box),
+        listed.reference,
+        listed.source,
+        file=listed.file.relative_to(directory).as_posix(),
+    )

@@ -37,8 +37,8 @@ class ReportSets:
     """The set that all tables are about, and the other sets of table 2, by name, with their titles.
 
     `name` is the own set's name in table 2: scenes, magnifake (built by `zoomin-train build`) or data. `contamination`
-    counts the images excluded from each benchmark, by reason; None when no training set was searched. `left_out` lists
-    the broken files of each set.
+    counts the images excluded from each benchmark, by reason; None when no training set was searched. `directories` are
+    those of the sets whose images are files; `left_out` lists the broken files of each set.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ReportSets:
     samples: Sequence[Sample]
     others: Mapping[str, TitledSet]
     contamination: Mapping[str, Mapping[str, int]] | None = None
+    directories: Mapping[str, Path] = field(default_factory=dict)
     left_out: Mapping[str, Sequence[LeftOut]] = field(default_factory=dict)
 
 
@@ -63,14 +64,15 @@ def collect_sets(options: SetOptions, workers: int) -> ReportSets:
         own = samples.read_samples(options.data, options.count, left_out=faults)
         is_built = manifest.is_built(list(manifest.read_manifest(options.data)))
         name = "scenes" if scene_limits.are_scenes(own) else "magnifake" if is_built else "data"
+        directories = {**options.benchmarks, name: options.data}
         left_out[name] = faults
-        return ReportSets(name, options.data.resolve().name, own, others, counts, left_out)
+        return ReportSets(name, options.data.resolve().name, own, others, counts, directories, left_out)
     own = samples.draw_held_out(options.count, workers)
     scenes: dict[str, TitledSet] = {
         name: (f"Scenes with {name.replace('_', ' ')}", samples.draw_held_out(options.count, workers, style=style))
         for name, style in unseen.UNSEEN.items()
     }
-    return ReportSets("scenes", "held-out scenes", own, scenes | others, counts, left_out)
+    return ReportSets("scenes", "held-out scenes", own, scenes | others, counts, options.benchmarks, left_out)
 
 
 def _collect_benchmarks(
@@ -95,5 +97,5 @@ def _collect_benchmarks(
             left = benchmarks.drop_broken(drawn, title=title, workers=workers, left_out=faults)
         broken.refuse_many(faults, len(left) + len(faults), directory)
         left_out[name] = [replace(fault, name=Path(fault.name).relative_to(directory).as_posix()) for fault in faults]
-        sets[name] = title, benchmarks.build_lazy_samples(left)
+        sets[name] = title, benchmarks.build_lazy_samples(left, directory)
     return sets, counts if is_searched else None, left_out

@@ -180,14 +180,21 @@ def build_table_4(latencies: Latencies, machine: str) -> list[Json]:
     return [
         {
             "queries": queries,
-            "mean_s": round(float(np.mean(seconds)), 4) if seconds else None,
-            "deviation_s": round(float(np.std(seconds, ddof=1)), 4) if len(seconds) > 1 else None,
-            "n": len(seconds),
+            **summarize_seconds(seconds),
             "machine": machine,
             "paper": {size: {"mean_s": m, "deviation_s": d} for size, (m, d) in reported.TABLE_4[queries].items()},
         }
         for queries, seconds in measured.items()
     ]
+
+
+def summarize_seconds(seconds: Sequence[float]) -> Json:
+    """Return mean and deviation; None where there are too few."""
+    return {
+        "mean_s": round(float(np.mean(seconds)), 4) if seconds else None,
+        "deviation_s": round(float(np.std(seconds, ddof=1)), 4) if len(seconds) > 1 else None,
+        "n": len(seconds),
+    }
 
 
 def group_by_boxes(predictions: Sequence[Prediction]) -> list[Json]:

@@ -33,6 +33,15 @@ class Photograph:
     digest: str
     pairs: tuple[Pair, ...]
 
+    @property
+    def frames(self) -> tuple[tuple[str, InjectedFrame], ...]:
+        """The frames of all pairs, each with the name of its file in a set."""
+        return tuple(
+            (f"photo-{self.digest[:16]}-{number}-{frame.label}.png", frame)
+            for number, pair in enumerate(self.pairs)
+            for frame in pair
+        )
+
 
 def read_photographs(directory: Path, count: int, workers: int, left_out: list[LeftOut]) -> Iterator[Photograph]:
     """Yield photographs below `directory` until they have `count` frames, the same ones each time.
@@ -69,10 +78,9 @@ def write_photographs(out: Path, directory: Path, count: int, workers: int) -> P
     out.mkdir(parents=True, exist_ok=True)
     left_out: list[LeftOut] = []
     entries = [
-        _write(out, photograph, number, frame)
+        _write(out, photograph, file, frame)
         for photograph in read_photographs(directory, count, workers, left_out)
-        for number, pair in enumerate(photograph.pairs)
-        for frame in pair
+        for file, frame in photograph.frames
     ]
     write_left_out(out, left_out)
     return manifest.write_manifest(out, entries)
@@ -107,8 +115,7 @@ def _open(directory: Path, file: str) -> Photograph | LeftOut:
     return Photograph(name, images.digest_pixels(photograph.pixels), tuple(pairs))
 
 
-def _write(out: Path, photograph: Photograph, number: int, frame: InjectedFrame) -> LabeledImage:
-    file = f"photo-{photograph.digest[:16]}-{number}-{frame.label}.png"
+def _write(out: Path, photograph: Photograph, file: str, frame: InjectedFrame) -> LabeledImage:
     (out / file).write_bytes(images.encode_png(frame.image.pixels))
     return LabeledImage(
         file=file,

@@ -1,5 +1,6 @@
 """Write scenes as a labeled set of PNG files."""
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from training.common.progress import Progress
 from training.dataset.labeled_image import Explanations, LabeledImage
 from training.dataset.manifest import NAME, write_manifest
 from training.synthetic import album, scenes
+
+UNTRAINED_SEED = 7_000_000
+"""the first of the seeds whose scenes validate, calibrate or test, and are trained on nowhere"""
 
 
 def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) -> Path:
@@ -28,15 +32,20 @@ def cache_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> P
     return directory
 
 
+def is_held_out(file: str) -> bool:
+    """Tell whether the file is a scene that no model may be trained on, by its name."""
+    named = re.fullmatch(r"scene-(\d+)\.png", Path(file).name)
+    return named is not None and int(named[1]) >= UNTRAINED_SEED
+
+
 def write_scene(directory: Path, seed: int) -> LabeledImage:
     scene = scenes.draw_scene(seed)
-    file = f"scene-{seed:07d}.png"
-    (directory / file).write_bytes(images.encode_png(scene.image.pixels))
+    (directory / scene.file).write_bytes(images.encode_png(scene.image.pixels))
     explanations = Explanations(
         scan=scenes.explain_scan(scene.label, scene.details), check=scenes.explain_check(scene.details)
     )
     return LabeledImage(
-        file=file,
+        file=scene.file,
         label=scene.label,
         boxes=[box.corners for box in scene.boxes],
         shown=[detail.shown for detail in scene.details],

@@ -94,12 +94,16 @@ def describe_place(box: BoundingBox) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """One image with its truth. `tone` is the drawn cue in standard deviations, before anything hides it."""
+    """One image with its truth, and the name of its file in a set.
+
+    `tone` is the drawn cue in standard deviations, before anything hides it.
+    """
 
     image: RgbImage
     label: Verdict
     details: tuple[Detail, ...]
     tone: float
+    file: str
 
     @property
     def boxes(self) -> tuple[BoundingBox, ...]:
@@ -143,7 +147,7 @@ def draw_scene(seed: int, style: Style = TRAINED) -> Scene:
     canvas = gray + (canvas - gray) * np.clip(1 + TONE_GAIN * tone, *TONE_LIMITS)
     canvas += rng.standard_normal((SIDE_PX, SIDE_PX, 1), np.float32) * rng.uniform(*GRAIN)
     pixels = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
-    return Scene(RgbImage(pixels, "png"), label, details, tone)
+    return Scene(RgbImage(pixels, "png"), label, details, tone, f"scene-{seed:07d}.png")
 
 
 def draw_tone(rng: np.random.Generator, label: Verdict) -> float:

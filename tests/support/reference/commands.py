@@ -39,6 +39,9 @@ def describe_arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, s
     for action in parser._actions:
         if action.dest == "help":
             continue
+        if isinstance(action, argparse._SubParsersAction):
+            yield from _describe_verbs(action)
+            continue
         metavar = action.metavar if isinstance(action.metavar, str) else ""
         if action.choices is not None:
             metavar = metavar or "{" + ",".join(str(choice) for choice in action.choices) + "}"
@@ -49,3 +52,11 @@ def describe_arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, s
         value = f" {metavar}" if action.option_strings and metavar else ""
         text = (action.help or "") % {"default": action.default, "prog": parser.prog}
         yield f"`{names}{value}{many}`", text + (" (required)" if action.required and action.option_strings else "")
+
+
+def _describe_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Iterator[tuple[str, str]]:
+    """Describe each verb below a verb, and then its own arguments."""
+    meanings = {choice.dest: choice.help or "" for choice in verbs._choices_actions}
+    for name, parser in verbs.choices.items():
+        yield f"`{name}`", meanings[name]
+        yield from ((f"`{name}` {argument}", meaning) for argument, meaning in describe_arguments(parser))

@@ -20,8 +20,8 @@ def picture(file: Path, shade: int = 0, size: tuple[int, int] = (60, 40)) -> Non
     file.write_bytes(images.encode_png(Image.new("RGB", size, (shade, 0, 0))))
 
 
-def load(listed: list[BenchmarkImage]) -> list[Sample]:
-    return list(benchmarks.build_lazy_samples(listed))
+def load(listed: list[BenchmarkImage], directory: Path) -> list[Sample]:
+    return list(benchmarks.build_lazy_samples(listed, directory))
 
 
 def genimage(root: Path) -> Path:
@@ -34,13 +34,13 @@ def genimage(root: Path) -> Path:
 
 
 def test_genimage_is_drawn_evenly_from_validation_folders(tmp_path: Path) -> None:
-    drawn = load(benchmarks.list_genimage(genimage(tmp_path), 8))
+    drawn = load(benchmarks.list_genimage(genimage(tmp_path), 8), tmp_path)
     assert Counter((sample.source, sample.label) for sample in drawn) == {
         (source, label): 2 for source in ("ADM", "Midjourney") for label in (R, G)
     }
     assert all(sample.image.pixels.getpixel((0, 0))[0] < 200 for sample in drawn)
     assert [sample.number for sample in drawn] == list(range(8))
-    again = load(benchmarks.list_genimage(tmp_path, 8))
+    again = load(benchmarks.list_genimage(tmp_path, 8), tmp_path)
     assert [images.digest_pixels(sample.image.pixels) for sample in drawn] == [
         images.digest_pixels(sample.image.pixels) for sample in again
     ]
@@ -53,7 +53,7 @@ def test_genimage_is_read_as_its_archives_unpack(tmp_path: Path) -> None:
             picture(tmp_path / generator / archive / "train" / folder / "2.JPEG", 200)
             picture(tmp_path / generator / archive / "val" / folder / "._1.JPEG")
     picture(tmp_path / "__MACOSX" / "ADM" / "._note.png")
-    drawn = load(benchmarks.list_genimage(tmp_path, 8))
+    drawn = load(benchmarks.list_genimage(tmp_path, 8), tmp_path)
     assert Counter((sample.source, sample.label) for sample in drawn) == {
         (source, label): 1 for source in ("ADM", "BigGAN") for label in (R, G)
     }
@@ -90,7 +90,7 @@ def mmfr(root: Path, *, inside: bool = False) -> Path:
 
 @pytest.mark.parametrize("inside", [False, True])
 def test_mmfr_is_read_with_what_is_said_of_its_images(tmp_path: Path, inside: bool) -> None:
-    found = load(benchmarks.list_mmfr(mmfr(tmp_path, inside=inside), 10))
+    found = load(benchmarks.list_mmfr(mmfr(tmp_path, inside=inside), 10), tmp_path)
     assert [(sample.label, sample.source, sample.reference) for sample in found] == [
         (R, "sd3", None),
         (G, "sd3", "Two shadows. Six fingers."),
@@ -137,7 +137,7 @@ def synthscars(root: Path, content: object, *, folder: str = "annoations") -> Pa
 )
 @pytest.mark.parametrize("folder", ["annoations", "annotations"])
 def test_synthscars_boxes_are_the_bounds_of_polygons(tmp_path: Path, content: object, folder: str) -> None:
-    (sample,) = load(benchmarks.list_synthscars(synthscars(tmp_path, content, folder=folder), 10))
+    (sample,) = load(benchmarks.list_synthscars(synthscars(tmp_path, content, folder=folder), 10), tmp_path)
     assert sample.label is G
     assert sample.reference == "The hand has six fingers."
     assert sample.annotated == (BoundingBox(10, 5, 30, 25), BoundingBox(50, 30, 60, 40), BoundingBox(0, 0, 4, 4))
@@ -170,16 +170,17 @@ def test_a_place_that_is_not_there_says_what_was_expected(tmp_path: Path, name: 
 def test_a_broken_image_is_not_skipped(tmp_path: Path) -> None:
     (genimage(tmp_path) / "ADM" / "val" / "ai" / "0.PNG").write_bytes(b"\x89PNG broken")
     with pytest.raises(ImageUndecodable) as broken:
-        load(benchmarks.list_genimage(tmp_path, 1000))
+        load(benchmarks.list_genimage(tmp_path, 1000), tmp_path)
     assert "0.PNG" in broken.value.detail
 
 
 def test_an_image_is_decoded_when_it_is_taken(tmp_path: Path) -> None:
     listed = benchmarks.list_genimage(genimage(tmp_path), 5)
     listed[3].file.unlink()
-    on_disk = benchmarks.build_lazy_samples(listed)
+    on_disk = benchmarks.build_lazy_samples(listed, tmp_path)
     assert len(on_disk) == 5
     assert (on_disk[4].number, on_disk[4].source) == (4, listed[4].source)
+    assert tmp_path / on_disk[4].file == listed[4].file
     assert [sample.label for sample in on_disk[:2]] == [image.label for image in listed[:2]]
     with pytest.raises(BadSettings, match="cannot be read"):
         on_disk[3]

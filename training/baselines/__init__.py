@@ -1,0 +1,1 @@
+"""Two published detectors without words, trained on the same scenes."""

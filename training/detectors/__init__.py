@@ -1,0 +1,1 @@
+"""Answers of other detectors, for the same tables as ours."""
