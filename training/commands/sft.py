@@ -2,11 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from training.cli import values
+from training.cli import dry_runs, values
 from training.cli.numbers import parse_natural
+from training.runs.profile_choice import ProfileChoice
 from training.settings import TrainSettings
 from training.sft.profiles import PROFILES, VALUES, resolve_sft_profile
+
+if TYPE_CHECKING:
+    from training.dry_run.training_verb import TrainingVerb
 
 HELP = "fine-tune any Qwen2.5-VL on a labeled set; goes on where a killed run stopped"
 EXAMPLE = "zoomin-train sft MODEL --data build/magnifake --config infra/training/sft.yaml --epochs 1 --out build/sft"
@@ -19,12 +24,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the new checkpoint")
     parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="of the rows' order (default 0)")
+    dry_runs.add_planned_gpus(parser)
     values.add_profile(parser, VALUES, PROFILES)
 
 
 def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     choice = values.read_choice(args, VALUES)
     resolved = resolve_sft_profile(choice.name, choice.changes, choice.file)
+    if args.dry_run:
+        return dry_runs.show_training(args, lambda _: _describe(args, choice))
+    dry_runs.refuse_unfit(lambda _: _describe(args, choice))
     from pipeline.checkpoint import Checkpoint
     from training.runs import run_log
     from training.sft import run as sft_run
@@ -38,8 +47,17 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         seed=args.seed,
         threads=settings.threads,
     )
-    sft_run.run_sft(sft)
-    if (args.out / "config.json").exists():  # of several processes the first one writes
+    if surviving := sft_run.run_sft(sft):  # of several processes the first one writes
         speed = run_log.summarize_speed(sft_run.open_sft_log(sft).read())
-        print(f"{args.out}: {speed}; measure it with `zoomin-train evaluate {args.out} --write-card`")
+        print(f"{args.out} holds the last weights, which nothing has validated: {surviving}")
+        print(f"{speed}; measure it with `zoomin-train evaluate {args.out} --write-card`")
     return 0
+
+
+def _describe(args: argparse.Namespace, choice: ProfileChoice) -> "TrainingVerb":
+    from training.dry_run import training_verb
+    from training.dry_run.shape import ModelShape
+
+    model, data, out = str(args.model), str(args.data), str(args.out)
+    words = dry_runs.list_words(args)
+    return training_verb.describe_sft(ModelShape.read(model), words, choice, reads=[model, data], out=out)

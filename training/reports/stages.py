@@ -23,10 +23,14 @@ FALLS = "nll_drop"
 
 
 class ValidatedWeights(BaseModel):
-    """Metrics of one set of weights on the validation scenes, and why it was not chosen; step 0 is the start."""
+    """Metrics of one set of weights on the validation scenes, and why it did not replace the start, which is step 0.
+
+    Of a run that looks once, the `published` ones decide: the last weights, cast and read again.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     step: int
+    published: bool = False
     figures: dict[str, float]
     objections: list[str]
 
@@ -127,17 +131,20 @@ def _format_with(metric: Metric, form: str) -> str:
 
 def _render_choice(stage: Stage) -> Iterator[str]:
     """Render the choice of weights: the start and each set of weights on the validation scenes."""
-    why = "its best weights" if stage.kept else "none of its weights and left the model as it was"
+    trained = "its last weights" if any(weights.published for weights in stage.looked) else "its best weights"
+    why = trained if stage.kept else "none of its weights and left the model as it was"
     yield f"\n{TITLES[stage.name]} kept {why}. On the validation scenes, which are none of the above:\n"
-    yield (
-        "| metric | "
-        + " | ".join(f"step {weights.step}" if weights.step else "start" for weights in stage.looked)
-        + " |"
-    )
+    yield "| metric | " + " | ".join(map(_render_weights_head, stage.looked)) + " |"
     yield "|---" * (1 + len(stage.looked)) + "|"
     for name in stage.looked[0].figures:
         yield f"| {MEANINGS[name]} | " + " | ".join(f"{weights.figures[name]:.3f}" for weights in stage.looked) + " |"
     yield "| not kept because | " + " | ".join("; ".join(weights.objections) for weights in stage.looked) + " |"
+
+
+def _render_weights_head(weights: ValidatedWeights) -> str:
+    if weights.published:
+        return "published"
+    return f"step {weights.step}" if weights.step else "start"
 
 
 def _render_calibration(before: Stage, after: Stage) -> Iterator[str]:

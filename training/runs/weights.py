@@ -27,7 +27,8 @@ class SurvivingUpdate:
 
     d is the difference of all trained weights to the start's, d' the difference of the published ones to the start's.
     `projection` is sum(d' d) / sum(d d): 1 where the cast loses nothing, 0 where it loses everything, so large entries
-    weigh more. `changed_fraction` is the share of the entries with d != 0 that have d' != 0.
+    weigh more; where it rounds more of them up than down, it is slightly above 1. `changed_fraction` is the share of
+    the entries with d != 0 that have d' != 0.
     """
 
     dtype: str

@@ -1,35 +1,32 @@
 """A fine-tuning run from its start to the checkpoint that is served, top to bottom.
 
-`OUT` is a checkpoint to serve; `OUT/sft` is the run directory (configuration.json, log.jsonl) and, until the run has
-ended, holds what a killed run goes on from. On several devices every process runs this, and the first one writes.
+`OUT` is a checkpoint to serve; `OUT/sft` is the run directory (configuration.json, log.jsonl, outcome.json) and, until
+the run has ended, holds what a killed run goes on from. On several devices every process runs this, and the first one
+writes.
 Invariant: `OUT` holds a config.json only when the run has ended.
 """
 
-import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoProcessor, Qwen2_5_VLForConditionalGeneration
+from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
-from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from training.dataset import faults, manifest
 from training.dataset.labeled_image import LabeledImage, Split
 from training.qwen import patch_embedding
-from training.runs import adapters, processes, publishing, resumable, resuming
+from training.runs import processes, publishing, resumable, resuming, weights
 from training.runs.prompts import Prompt
 from training.runs.run_log import RunLog
+from training.runs.weights import SurvivingUpdate
 from training.sft import rows as sft_rows
 from training.sft import trainer as sft_trainer
 from training.sft.journal import LOG_NAME
-from training.sft.profiles import SftProfile
+from training.sft.rows import CropDraws
 from training.sft.run_config import SftRun
-from training.sft.trainer import FineTuner
-
-ADAPTER = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +41,15 @@ class ExplainedSet:
         return publishing.digest_entries(self.entries)
 
 
-def run_sft(run: SftRun) -> None:
-    """Fine-tune the start and write the checkpoint.
+def run_sft(run: SftRun) -> SurvivingUpdate | None:
+    """Fine-tune the start and publish its last weights, which nothing validates; None in a process that only helps.
 
     Raises: BadSettings, TrainingFailed; what decoding an image of the data raises.
     """
     publishing.refuse_finished(run.out, "--out")
     resumable.refuse_missing_reporter(run.profile.report_to)
     processes.refuse_unshared_gpus()
-    explained = _read_explained_set(run.data, run.profile, run.start.card.max_crops)
+    explained = _read_explained_set(run)
     state = processes.join_processes()
     if state.is_main_process:
         _open_run_directory(run, explained)
@@ -70,21 +67,23 @@ def run_sft(run: SftRun) -> None:
     )
     remaining = f"{resuming.find_last_checkpoint(run.directory)} stays"
     with resuming.translate_write_errors(f"the checkpoint in {run.out}", remaining):
-        weights = _save_weights(trainer, run.start, run.directory, adapters_alone=run.profile.trained == "lora")
-        if trainer.is_world_process_zero():
-            publishing.complete_checkpoint(weights, run.start, explained.digest)
-            publishing.publish_checkpoint(weights, run.out)
-            _delete_unfinished_work(run.directory, weights)
+        dtype = weights.choose_publish_dtype(run.profile, run.start)
+        surviving = weights.write_trained_weights(trainer, run.start, run.directory, dtype)
+        if surviving:
+            _publish_weights(run, surviving, explained.digest)
+    return surviving
 
 
-def _read_explained_set(data: Path, profile: SftProfile, max_crops: int) -> ExplainedSet:
+def _read_explained_set(run: SftRun) -> ExplainedSet:
     """Read the images that are trained on, and their rows.
 
     Raises: BadSettings when the set has faults, or too few of its images have an explanation.
     """
+    data, profile = run.data, run.profile
     entries = [entry for entry in manifest.read_manifest(data) if entry.split in (None, Split.TRAIN)]
-    faults.refuse_unfit(data, entries)
-    drawn = sft_rows.build_prompts(data, entries, profile.variant, max_crops)
+    sizes = faults.refuse_unfit(data, entries)
+    draws = CropDraws(run.seed, sizes) if profile.crops == "drawn" else None
+    drawn = sft_rows.build_prompts(data, entries, profile.variant, run.start.card.max_crops, draws)
     if len(drawn.prompts) < profile.rows:
         raise BadSettings(
             f"{data} gives {len(drawn.prompts)} rows to train on ({len(drawn.unexplained)} of {len(entries)} "
@@ -128,31 +127,13 @@ def _load_model(path: Path, dtype: str) -> Qwen2_5_VLForConditionalGeneration:
     return model
 
 
-def _save_weights(trainer: FineTuner, start: Checkpoint, directory: Path, *, adapters_alone: bool) -> Path:
-    """Write the trained weights in the start's dtype; all processes take part, and the first one writes.
-
-    The directory that is returned is not yet complete.
-    """
-    unfinished = directory / publishing.MADE
-    dtype = AutoConfig.from_pretrained(start.path).dtype or torch.bfloat16
-    if adapters_alone:
-        trainer.save_model(str(directory / ADAPTER))
-        if trainer.is_world_process_zero():
-            adapters.merge_adapter(start.path, directory / ADAPTER, dtype).save_pretrained(unfinished)
-        return unfinished
-    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # shards are gathered for the first process
-    if trainer.is_world_process_zero():
-        tied = trainer.model.all_tied_weights_keys
-        cast = {name: weight.to(dtype) for name, weight in weights.items() if name not in tied}
-        trainer.model.config.dtype = dtype
-        trainer.model.save_pretrained(unfinished, state_dict=cast)
-    return unfinished
-
-
-def _delete_unfinished_work(directory: Path, weights: Path) -> None:
-    """Delete what only a run that has not ended needs."""
-    for path in [weights, *directory.glob("checkpoint-*")]:
-        shutil.rmtree(path)
+def _publish_weights(run: SftRun, surviving: SurvivingUpdate, digest: str) -> None:
+    """Complete the checkpoint and publish it, and delete what only a run that has not ended needs."""
+    unfinished = run.directory / publishing.MADE
+    publishing.complete_checkpoint(unfinished, run.start, digest)
+    publishing.write_outcome(run.directory, {"weights": "last, not validated", "update": asdict(surviving)})
+    publishing.publish_checkpoint(unfinished, run.out)
+    publishing.delete_unfinished_work(run.directory)
 
 
 def open_sft_log(run: SftRun) -> RunLog:

@@ -8,23 +8,20 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
-
-from pydantic import TypeAdapter
 
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from training.common import resampling
 from training.common.resampling import Metric
-from training.evaluation import calibrate, calibration_metrics, comparison, evaluate
+from training.evaluation import calibrate, calibration_metrics, comparison, evaluate, stored_predictions
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.grpo import run_config as grpo_run_config
-from training.grpo import validation
-from training.grpo.profiles import Stage as GrpoStage
+from training.grpo import validator as grpo_validator
 from training.grpo.validation import ValidationResult
 from training.reports import stages
 from training.reports.stages import SeedResult, Stage, ValidatedWeights
+from training.runs import publishing
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
 
@@ -33,7 +30,6 @@ Predict = Callable[
     [Checkpoint, "list[tuple[list[Sample], Mapping[str, Pass]]]"], "tuple[dict[str, list[Prediction]], str]"
 ]
 """the predictions of every pass over its samples, and the name of the engine"""
-_STORED = TypeAdapter(tuple[dict[str, list[Prediction]], str])
 
 
 def predict_stages(
@@ -54,10 +50,8 @@ def predict_stages(
         if not path.exists():
             samples = samples or draw()
             passes = evaluate.PASSES if checkpoint.revision == last else evaluate.OWN
-            unfinished = path.with_suffix(".part")
-            unfinished.write_bytes(_STORED.dump_json(predict(checkpoint, [(samples, passes)])))
-            unfinished.replace(path)
-        predictions[name], engine = _STORED.validate_json(path.read_bytes())
+            stored_predictions.store_predictions(path, *predict(checkpoint, [(samples, passes)]))
+        predictions[name], engine = stored_predictions.read_predictions(path)
     card = chain_run.read_checkpoint(chain.CALIBRATED).card
     predictions[chain.CALIBRATED] = {
         name: [prediction.recalibrate(card) for prediction in of_pass]
@@ -77,9 +71,8 @@ def build_record(chain_run: Chain, predictions: Mapping[str, Passes], *, commit:
     """Compute the metrics of each stage and its difference to the one before; `commit` is the code's."""
     own = {name: passes["own"] for name, passes in predictions.items()}
     stage_results = [Stage(name=chain.SFT, kept=True, figures=_compute_figures(own[chain.SFT]), added={})]
-    for number, (before, name) in enumerate(((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)), start=1):
+    for before, name in ((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)):
         is_new = chain_run.read_checkpoint(name).revision != chain_run.read_checkpoint(before).revision
-        file = chain_run.locate_stage(name) / grpo_run_config.DIRECTORY / "validations.jsonl"
         trained = own.get(name if is_new else chain_run.locate_refused(name).name)
         stage_results.append(
             Stage(
@@ -87,7 +80,7 @@ def build_record(chain_run: Chain, predictions: Mapping[str, Passes], *, commit:
                 kept=is_new,
                 figures=_compute_figures(own[name]),
                 added=_compare(own[before], trained, "difference") if trained else {},
-                looked=read_validations(file, 1 if number == 1 else 2),
+                looked=read_validations(chain_run.locate_stage(name) / grpo_run_config.DIRECTORY),
             )
         )
     stage_results.append(_build_calibrated(own[chain.GRPO_2], chain_run.read_checkpoint(chain.CALIBRATED).card))
@@ -111,8 +104,7 @@ def _compare(a: Sequence[Prediction], b: Sequence[Prediction], key: str) -> dict
 
 
 def _round_metrics(computed: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Metric]:
-    rounded = resampling.convert_to_json({name: computed[name] for name in names})
-    return {name: Metric(**cast(dict[str, Any], metric)) for name, metric in rounded.items()}
+    return resampling.round_metrics({name: computed[name] for name in names})
 
 
 def _build_calibrated(predictions: Sequence[Prediction], card: CheckpointCard) -> Stage:
@@ -121,13 +113,17 @@ def _build_calibrated(predictions: Sequence[Prediction], card: CheckpointCard) -
     return Stage(name=chain.CALIBRATED, kept=True, figures=figures, added=_round_metrics(after, [stages.FALLS]))
 
 
-def read_validations(file: Path, stage: GrpoStage) -> list[ValidatedWeights]:
-    """Read the validation results of a stage, each with the regression checks that it failed."""
-    results = [ValidationResult(**json.loads(line)) for line in file.read_text().splitlines()]
-    return [_describe_result(stage, result, results[0]) for result in results]
+def read_validations(run_directory: Path) -> list[ValidatedWeights]:
+    """Read the validation results of a stage; the last one is of the published weights, with the checks they failed."""
+    lines = (run_directory / grpo_validator.NAME).read_text().splitlines()
+    outcome = json.loads((run_directory / publishing.OUTCOME).read_text())
+    curve = [
+        _describe_result(ValidationResult(**json.loads(line)), published=False, failed_checks=[]) for line in lines
+    ]
+    decided = ValidationResult(**outcome["published"])
+    return [*curve, _describe_result(decided, published=True, failed_checks=outcome["failed_checks"])]
 
 
-def _describe_result(stage: GrpoStage, result: ValidationResult, start: ValidationResult) -> ValidatedWeights:
+def _describe_result(result: ValidationResult, *, published: bool, failed_checks: list[str]) -> ValidatedWeights:
     figures = {name: round(value, 4) for name, value in dataclasses.asdict(result).items() if name != "step"}
-    failed = validation.find_failed_checks(stage, result, start) if result.step else []
-    return ValidatedWeights(step=result.step, figures=figures, objections=failed)
+    return ValidatedWeights(step=result.step, published=published, figures=figures, objections=failed_checks)

@@ -48,6 +48,15 @@ def test_stage_1_tells_every_step_and_leaves_a_checkpoint(whole: Path) -> None:
     assert lines[1]["kl"] > 0, "the second step's answers come from weights that have moved"
     assert (whole / "grpo" / "log.png").stat().st_size > 0
     assert not list((whole / "grpo").glob("checkpoint-*")), "a run that has ended leaves nothing to go on from"
+    outcome = json.loads((whole / "grpo" / "outcome.json").read_text())
+    assert outcome["published"]["step"] == outcome["trained"]["step"] == STEPS
+    assert (outcome["update"]["dtype"], outcome["update"]["changed_fraction"] < 1) == ("bfloat16", True)
+    names = {path.name for path in (whole / "grpo").glob("predictions-*.json")}
+    assert names == {
+        "predictions-start-transformers.json",
+        f"predictions-step-{STEPS}.json",
+        "predictions-published-transformers.json",
+    }
 
 
 def test_stage_2_goes_on_from_stage_1(whole: Path, split_scenes: Path, tmp_path: Path) -> None:
@@ -81,9 +90,9 @@ def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(split_sc
     assert {"r_format", "r_verdict", "r_bleu"} < line.keys()
     assert "boxes" not in line, "Query 1 is never asked"
     assert not (run.directory / "own_boxes.json").exists()
-    assert outcome.chosen.step == 1
-    assert outcome.chosen.i_acc == outcome.chosen.acc, "there is one verdict"
-    assert outcome.failed_checks == {}, "what was kept was not refused"
+    assert (outcome.trained.step, outcome.replaces_start) == (1, True)
+    assert outcome.published.i_acc == outcome.published.acc, "there is one verdict"
+    assert outcome.surviving.dtype == "bfloat16"
     assert Checkpoint.read(run.out).revision != run.start.revision
 
 

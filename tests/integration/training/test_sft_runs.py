@@ -54,8 +54,10 @@ def test_a_run_ends_with_a_checkpoint_and_says_what_it_was(ground: TrainingGroun
     assert published.card.box_frame == start.card.box_frame
     config = json.loads((whole / "sft" / "configuration.json").read_text())
     assert (config["values"]["rows"], config["steps"], config["start"]["revision"]) == (2, STEPS, start.revision)
-    assert {tensor.dtype for tensor in load_file(whole / "model.safetensors").values()} == {torch.bfloat16}
+    assert {tensor.dtype for tensor in load_file(whole / "model.safetensors").values()} == {torch.float32}
     assert find_changes(ground.model, whole)
+    outcome = json.loads((whole / "sft" / "outcome.json").read_text())
+    assert outcome["update"] == {"dtype": "float32", "projection": 1.0, "changed_fraction": 1.0}
 
 
 def test_each_step_tells_its_rows_and_its_speed(whole: Path) -> None:

@@ -54,8 +54,9 @@ def test_from_fine_tuning_to_a_calibrated_and_measured_checkpoint(
     for stage, before in ((first, tuned), (second, work / "grpo_1")):
         directory = work / stage["name"]
         assert stage["kept"] == (Checkpoint.read(directory).revision != Checkpoint.read(Path(before)).revision)
-        assert [weights["step"] for weights in stage["looked"]] == [0, 2]
-        assert stage["kept"] == (not stage["looked"][1]["objections"])
+        assert [weights["step"] for weights in stage["looked"]] == [0, 2, 2]
+        assert stage["kept"] == (not stage["looked"][-1]["objections"])
+        assert json.loads((directory / "grpo" / "outcome.json").read_text())["update"]["dtype"] == "float32"
         steps = (directory / "grpo" / "log.jsonl").read_text().splitlines()
         assert [json.loads(line)["step"] for line in steps] == [1, 2]
     for name in ("acc", "i_acc", "iou", "iou_recall", "iou_f1", "bleu2", "boxes"):

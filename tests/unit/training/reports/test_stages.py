@@ -50,6 +50,15 @@ def test_a_record_that_cannot_be_read_is_named_and_left_alone(tmp_path: Path) ->
     assert file.read_text() == '{"0": {"seed": 0}}'
 
 
+def test_the_card_shows_the_metrics_before_and_after_the_cast() -> None:
+    published = VALIDATED[1].model_copy(update={"published": True, "figures": {"acc": 0.89, "iou_f1": 0.61}})
+    stage = record().stages[2].model_copy(update={"looked": [*VALIDATED, published]})
+    text = stages.render_stages(record().model_copy(update={"stages": [record().stages[0], stage]}))
+    assert "GRPO stage 2 kept its last weights." in text
+    assert "| metric | start | step 20 | published |" in text
+    assert "| Acc: verdict after Query 2 | 0.910 | 0.880 | 0.890 |" in text
+
+
 def test_the_card_tells_what_was_added_and_what_was_refused() -> None:
     text = stages.render_stages(record().model_copy(update={"seeds": [0, 1]}))
     assert "| metric | fine-tuning | GRPO stage 1 added | GRPO stage 2 added |\n|---|---|---|---|\n" in text

@@ -57,6 +57,7 @@ def test_each_stage_starts_from_the_one_before(tmp_path: Path) -> None:
     assert second[1:4] == [str(stage_chain.locate_stage("grpo_1")), "--stage", "2"]
     for grpo in (first, second):
         assert {"tiny", "3", "20"} < set(grpo), "profile, seed and minutes"
+        assert grpo[grpo.index("--publish-dtype") + 1] == "float32"
         assert grpo[grpo.index("--refused") + 1] == f"{grpo[grpo.index('--out') + 1]}-refused"
     assert calibrate[2:] == ["--count", "1000"]
     assert stage_chain.read_checkpoint("calibrated").card.calibration == Calibration(bias=1)

@@ -27,11 +27,13 @@ def stage_chain(tmp_path: Path) -> Chain:
         checkpoint(built.locate_stage(stage), weights)
     checkpoint(built.locate_stage("calibrated"), b"two", UNCERTAIN)
     better, worse = (dataclasses.replace(START, step=20, iou_f1=iou_f1) for iou_f1 in (0.7, 0.6))
-    for stage, trained in (("grpo_1", better), ("grpo_2", worse)):
+    for stage, trained, failed in (("grpo_1", better, []), ("grpo_2", worse, ["no rise of Acc and BLEU-2 seen"])):
         (built.locate_stage(stage) / "grpo").mkdir()
-        looked = [START, trained]
-        lines = "".join(json.dumps(dataclasses.asdict(one)) + "\n" for one in looked)
+        results = [dataclasses.asdict(result) for result in (START, trained)]
+        lines = "".join(json.dumps(result) + "\n" for result in results)
         (built.locate_stage(stage) / "grpo" / "validations.jsonl").write_text(lines)
+        outcome = {"published": results[1], "failed_checks": failed}
+        (built.locate_stage(stage) / "grpo" / "outcome.json").write_text(json.dumps(outcome))
     return built
 
 
@@ -101,9 +103,9 @@ def test_a_record_says_what_each_stage_added_and_why_not(stage_chain: Chain) -> 
     assert high is not None
     assert low < 0.1 < high
     assert second.added == {}
-    assert [one.objections for one in first.looked] == [[], []]
-    assert [one.step for one in second.looked] == [0, 20]
-    assert "Acc and BLEU-2 did not rise" in second.looked[1].objections
+    assert [weights.objections for weights in first.looked] == [[], [], []]
+    assert [(weights.step, weights.published) for weights in second.looked] == [(0, False), (20, False), (20, True)]
+    assert second.looked[-1].objections == ["no rise of Acc and BLEU-2 seen"]
     assert calibrated.figures["uncertain"].value == 0.1
     assert calibrated.added["nll_drop"].value == pytest.approx(
         (second.figures["nll"].value or 0) - (calibrated.figures["nll"].value or 0), abs=2e-4
