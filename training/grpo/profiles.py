@@ -199,7 +199,7 @@ _TINY_SCAN = _PRODUCTION_SCAN.change(
     validation_tokens=100,
     micro_batch=64,
     generation="transformers",
-    validate_every=20,
+    validate_every=30,
     save_every=5,
 )
 _CHECK: Weights = (("verdict", 1.0), ("bleu", 1.0))
@@ -210,7 +210,9 @@ def _mix_in_scans(profile: GrpoProfile) -> GrpoProfile:
     return profile.change(stage_rewards=(*_CHECK, ("iou", 1.0)), scan_fraction=0.3)
 
 
-_TINY_CHECK = _TINY_SCAN.change(steps=32, prompts=16, learning_rate=5e-5, temperature=1.0, answer_tokens=64)
+_TINY_CHECK = _TINY_SCAN.change(
+    steps=32, prompts=16, learning_rate=5e-5, temperature=1.0, answer_tokens=64, validate_every=16
+)
 PROFILES: Mapping[tuple[ProfileName, Stage], GrpoProfile] = {
     ("paper", 1): _PAPER_SCAN,
     ("paper", 2): _PAPER_SCAN.change(stage_rewards=_CHECK),
