@@ -1,18 +1,16 @@
 """Parts of the experiment on the stages of GRPO: a plan, a record, predictions of arms, and a stand-in for engines."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.verdict import BoundingBox, Verdict
-from tests.support.engines import DigestEngine
 from tests.support.paths import MODEL
-from training.common.journal import Journal
+from tests.support.stored_engines import run_on_stand_in
 from training.common.resampling import Metric
 from training.engine.run import EngineSetup
-from training.engine.stored_answers import StoringEngine, locate_answers
+from training.engine.stored_answers import StoringEngine
 from training.evaluation.metrics import Prediction
 from training.paper.ablations import AblationBudget
 from training.stages.differences import ANNOTATED, OWN
@@ -74,7 +72,7 @@ def build_passes(own: str, annotated: str | None = None, box: BoundingBox = BOX)
 
 
 class StandIn:
-    """Answers by digest, and counts the checkpoints that it served."""
+    """Answers as `run_on_stand_in`, and counts the checkpoints that it served."""
 
     def __init__(self) -> None:
         self.served: list[str] = []
@@ -83,5 +81,4 @@ class StandIn:
         self, checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[StoringEngine], Coroutine[Any, Any, T]]
     ) -> T:
         self.served.append(checkpoint.revision)
-        with Journal(locate_answers(setup.answers, checkpoint)) as journal:
-            return asyncio.run(work(StoringEngine(DigestEngine(checkpoint.card), checkpoint.revision, journal)))
+        return run_on_stand_in(checkpoint, setup, work)

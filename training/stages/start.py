@@ -13,6 +13,7 @@ from training.runs import publishing, resumable
 from training.settings import TrainSettings
 from training.stages import window, window_search
 from training.stages.plan import StagesPlan
+from training.stages.window import Window
 from training.stages.window_search import WindowSearch
 from training.synthetic import scene_files
 from training.tiny_model import tiny, vocabulary
@@ -35,7 +36,7 @@ def prepare_start(plan: StagesPlan, seed: int, settings: TrainSettings) -> Check
     if (out / "config.json").is_file():
         return Checkpoint.read(out)
     if plan.start is None:
-        _fine_tune_into_window(plan, seed, settings)
+        fine_tune_into_window(TinyRun(seed=seed, minutes=plan.start_minutes), out, settings)
     elif plan.noise:
         write_damaged(plan.start, out, noise=plan.noise, seed=seed)
     else:
@@ -60,17 +61,26 @@ def write_damaged(start: Checkpoint, out: Path, *, noise: float, seed: int) -> N
     shutil.rmtree(unfinished)
 
 
-def _fine_tune_into_window(plan: StagesPlan, seed: int, settings: TrainSettings) -> None:
-    out, work = plan.locate_start(seed), plan.out / f"seed-{seed}" / "start-work"
+def fine_tune_into_window(
+    run: TinyRun,
+    out: Path,
+    settings: TrainSettings,
+    bounds: Window = window.STANDARD,
+    scenes: int = window_search.SCENES,
+) -> None:
+    """Train the tiny model from random weights until a check on `scenes` scenes lies in the window, and write it.
+
+    Raises: TrainingFailed when no check does.
+    """
+    cache, work = settings.cache_directory, out.with_name(f"{out.name}-work")
     work.mkdir(parents=True, exist_ok=True)
-    cache = settings.cache_directory
-    data = scene_files.cache_scenes(
-        cache, first_seed=window_search.FIRST_SCENE, count=window_search.SCENES, workers=settings.workers
+    data = scene_files.cache_scenes(cache, first_seed=window_search.FIRST_SCENE, count=scenes, workers=settings.workers)
+    search = WindowSearch(
+        vocabulary.train_tokenizer(), CheckpointCard(**tiny.CARD), data, work / "window.jsonl", bounds
     )
-    search = WindowSearch(vocabulary.train_tokenizer(), CheckpointCard(**tiny.CARD), data, work / "window.jsonl")
     unfinished = out.with_name(f"{out.name}.part")
     tiny.train_tiny_model(
-        TinyRun(seed=seed, minutes=plan.start_minutes),
+        run,
         out=unfinished,
         cache=cache,
         threads=settings.threads,
@@ -79,7 +89,7 @@ def _fine_tune_into_window(plan: StagesPlan, seed: int, settings: TrainSettings)
         watch=search,
     )
     if not search.has_found:
-        raise TrainingFailed(f"seed {seed}: {window.describe_miss(search.checks)}")
+        raise TrainingFailed(f"seed {run.seed}: {window.describe_miss(search.checks, bounds)}")
     publishing.publish_checkpoint(unfinished, out)
     shutil.rmtree(unfinished)
     shutil.rmtree(work / "sft", ignore_errors=True)

@@ -11,15 +11,35 @@ from tests.support.paths import MODEL
 from tests.support.processes.warm_processes import WarmServer
 from tests.support.stages import StandIn
 from tests.support.training_runs import TIMEOUT_S
+from training.errors import TrainingFailed
 from training.paper.ablations import AblationBudget
 from training.reports import page
 from training.runs.run_log import Line
 from training.settings import TrainSettings
-from training.stages import experiment, stages_report
+from training.stages import experiment, stages_report, start, window_search
 from training.stages.plan import StagesPlan
 from training.stages.record import StagesRecord
+from training.stages.window import Window
+from training.tiny_model.run_config import Mix, TinyRun
 
 STEPS, SCENES, TRAIN_SCENES = 6, 2, 4
+
+
+def test_a_start_is_fine_tuned_until_it_is_in_the_window_and_refused_if_it_never_is(tmp_path: Path) -> None:
+    settings = TrainSettings(cache=tmp_path / "cache", workers=1, threads=1)
+    run = TinyRun(scenes=4, warm_up_steps=1, sft_steps=window_search.CHECK_EVERY_STEPS + 2, mix=Mix(scans=1, checks=1))
+    out = tmp_path / "seed-0" / "start"
+    with pytest.raises(TrainingFailed, match=r"seed 0: no start was found in the window, .*give --start-minutes more"):
+        start.fine_tune_into_window(run, out, settings, scenes=2)
+    assert not (out / "config.json").exists()
+    everything = Window(least_iou=0.0, most_iou=1.0, least_room=-1.0)
+    run = run.model_copy(update={"sft_steps": 3 * window_search.CHECK_EVERY_STEPS})
+    start.fine_tune_into_window(run, out, settings, everything, scenes=2)
+    assert Checkpoint.read(out).card.trained_on == run.digest
+    steps = [
+        json.loads(line)["step"] for line in (tmp_path / "seed-0/start-work/window.jsonl").read_text().splitlines()
+    ]
+    assert steps[-1] == 2 * window_search.CHECK_EVERY_STEPS, "it went on from the run that failed, to the next check"
 
 
 @pytest.mark.timeout(900)
