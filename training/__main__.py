@@ -53,7 +53,8 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="zoomin-train",
         description="Makes and measures ZoomIn checkpoints.",
-        epilog="Settings: ZOOMIN_TRAIN_CACHE, _THREADS, _WORKERS, _CONCURRENCY.",
+        epilog="Settings: ZOOMIN_TRAIN_CACHE, _THREADS, _WORKERS, _CONCURRENCY; of verbs that ask a model "
+        "_TENSOR_PARALLEL_SIZE, _GPU_MEMORY_UTILIZATION, _MAX_MODEL_LEN, _MAX_NUM_SEQS. Start with `dry-run`.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in typed or VERBS:

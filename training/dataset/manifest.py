@@ -20,7 +20,7 @@ def read_manifest(directory: Path) -> Iterator[LabeledImage]:
     path = directory / NAME
     if not path.is_file():
         if not (directory / old_sets.NAME).is_file():
-            raise BadSettings(f"no {NAME} in {directory}; make one with `zoomin-train scenes --out {directory}`")
+            raise BadSettings(f"no {NAME} in {directory}; name a set that `zoomin-train build` or `scenes` has written")
         yield from old_sets.read_old_manifest(directory)
         return
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):

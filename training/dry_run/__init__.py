@@ -1,1 +1,1 @@
-"""What each step of a training will need and run, before anything is loaded."""
+"""Plans of what each step of a training runs and needs, before anything is loaded."""

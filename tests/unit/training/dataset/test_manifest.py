@@ -37,7 +37,7 @@ def test_a_built_set_is_known_by_its_provenance() -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="zoomin-train scenes --out"):
+    with pytest.raises(BadSettings, match="zoomin-train build"):
         list(manifest.read_manifest(tmp_path))
     (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real"}\n{"file": "b.png", "label": "fake"}\n')
     with pytest.raises(BadSettings, match=r"manifest\.jsonl, line 2: label: Input should be 'real' or 'generated'"):

@@ -69,7 +69,7 @@ def test_an_engine_that_cannot_hold_the_model_is_refused() -> None:
 @pytest.mark.parametrize(
     ("size", "changes", "launch", "gib"),
     [
-        ("7b", {}, SHARDED, (60, 63)),
+        ("7b", {}, SHARDED, (59, 63)),
         ("7b", {"trained": "lora"}, Launch(1), (50, 53)),
         ("7b", {"trained": "lora"}, WHOLE, (50, 54)),
         ("32b", {"trained": "lora"}, SHARDED, (72, 73)),
