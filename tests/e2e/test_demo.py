@@ -39,11 +39,11 @@ def test_it_ends_with_every_image_answered_and_a_page_of_evidence(tmp_path: Path
         output, errors = child.communicate()
     assert child.returncode == 0, errors
     summary = json.loads(output.splitlines()[-1])
-    assert summary.keys() == {"images", "answered", "acc", "i_acc", "corrected", "seconds", "report"}
+    assert summary.keys() == {"images", "answered", "acc", "i_acc", "acc_published", "corrected", "seconds", "report"}
     assert (summary["images"], summary["answered"]) == (IMAGES, IMAGES)
     report = Path(summary["report"]).read_text()
     assert report.count("<article") == report.count("data:image/webp") == IMAGES
-    assert f"{summary['acc']:.1%}" in report
+    assert all(f"{summary[name]:.1%}" in report for name in ("acc", "i_acc", "acc_published"))
     assert errors.count("scene-") == IMAGES
 
 
