@@ -125,7 +125,15 @@ def find_options(program: str, verb: str) -> frozenset[str]:
     assert verb in verbs, f"{program} {verb}"
     parser = argparse.ArgumentParser()
     importlib.import_module(f"{package}.{verb.replace('-', '_')}").configure(parser)
-    return frozenset(option for action in parser._actions for option in action.option_strings)
+    return frozenset(_list_options(parser))
+
+
+def _list_options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):  # verbs of a verb
+            for below in action.choices.values():
+                yield from _list_options(below)
 
 
 @cache

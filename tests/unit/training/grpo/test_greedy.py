@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import AutoProcessor, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from pipeline.checkpoint import Checkpoint
+from pipeline.checkpoint import Checkpoint, CheckpointCard
 from tests.support.paths import MODEL
 from training.grpo import greedy
 from training.grpo.greedy import GreedyGenerator
@@ -43,6 +43,13 @@ def test_a_batch_changes_no_answer(generator: GreedyGenerator, built: list[Promp
     together = generator.generate(built, lambda _: None)
     alone = [answer for prompt in built for answer in generator.generate([prompt], lambda _: None)]
     assert together == alone
+
+
+def test_fewer_rows_are_answered_at_once_where_they_are_long() -> None:
+    card = CheckpointCard()
+    assert greedy.count_batch_rows(card, 0, 60) == greedy.MOST_ROWS
+    assert greedy.count_batch_rows(card, 8, 512) == 10
+    assert greedy.count_batch_rows(card, 8, 10**6) == 1
 
 
 def test_the_checkpoint_s_repetition_penalty_changes_no_answer(

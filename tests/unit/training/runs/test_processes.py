@@ -52,3 +52,10 @@ def test_a_process_alone_has_all_threads() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
+def test_the_launcher_says_whether_weights_are_sharded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not processes.shards_weights()
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    assert processes.shards_weights()
