@@ -1,6 +1,9 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import torch
 from transformers import AutoProcessor
 from trl.data_utils import prepare_multimodal_messages
 
@@ -8,9 +11,11 @@ from pipeline import prompts
 from pipeline.checkpoint import Checkpoint
 from pipeline.verdict import BoundingBox, Verdict
 from tests.support.paths import MODEL
+from training.errors import TrainingFailed
 from training.grpo import profiles as grpo_profiles
 from training.grpo import trainer as grpo_trainer
 from training.grpo.profiles import GrpoProfile
+from training.grpo.trainer import StageTrainer
 from training.qwen import tensors
 from training.runs import prompts as run_prompts
 from training.runs.prompts import Prompt, RenderedPrompt
@@ -127,3 +132,21 @@ def test_the_reporter_reaches_the_trainer(tmp_path: Path) -> None:
 def test_the_regions_of_both_sides_are_pixels_of_the_full_size(rendered: list[RenderedPrompt]) -> None:
     answer = rendered[0].read_completion(prompts.render_scan(Verdict.REAL, [(0, 0, 1000, 1000)], "x"), truncated=False)
     assert answer.regions == (BoundingBox(0, 0, 512, 512),)
+
+
+def test_the_first_batch_with_whole_answers_is_compared() -> None:
+    trained, mask = torch.full((2, 3), -1.0), torch.ones(2, 3)
+    trainer = SimpleNamespace(
+        accelerator=SimpleNamespace(reduce=lambda sums, reduction: sums),
+        vllm_mode="server",
+        describe_last_checkpoint=lambda: "checkpoint-7 stays",
+    )
+
+    def compare(sampled: torch.Tensor, mask: torch.Tensor) -> bool:
+        batch = {"old_per_token_logps": trained, "sampling_per_token_logps": sampled, "completion_mask": mask}
+        return StageTrainer._compare_sampler(cast(Any, trainer), batch)
+
+    assert compare(trained - 4, mask * 0) is False, "cut answers are masked, so the next batch is compared"
+    assert compare(trained - 0.05, mask) is True
+    with pytest.raises(TrainingFailed, match=r"server.* by 4\.000 a token.*checkpoint-7 stays"):
+        compare(trained - 4, mask)
