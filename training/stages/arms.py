@@ -17,7 +17,7 @@ PROFILE: ProfileName = "tiny"
 START, CONTROL = "start", "control"
 STAGE_1, STAGE_2, STAGE_1_2 = "stage_1", "stage_2", "stage_1_2"
 EQ_2, NO_BLEU, DUAL_VERDICT, TWO_ANSWERS = "eq2", "no_bleu", "dual_verdict", "two_answers"
-VALIDATION_SCENES = 40
+VALIDATION_SCENES = 16
 """of a GRPO run; they decide nothing, because every arm takes its last weights"""
 _COMMON: Mapping[str, Any] = {
     "answer_tokens": PROFILES[PROFILE, 1].validation_tokens,
