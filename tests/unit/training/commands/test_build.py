@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,26 @@ def test_what_is_no_address_is_refused_before_anything_is_framed(
     assert main(["build", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     printed = capsys.readouterr().err
     assert printed == f"zoomin-train build: ZOOMIN_TRAIN_EXPLAIN_URL is {url!r}, which is no address: https://host/v1\n"
+
+
+def write_delivered(directory: Path, sides_px: dict[str, int], count: int) -> None:
+    """Write images of one kind of picture, each class delivered in its own size."""
+    for label, side in sides_px.items():
+        (directory / label).mkdir(parents=True)
+        for number in range(count):
+            pixels = build_noise(180, 180, seed=number + 1000 * len(label)).resize((side, side))
+            (directory / label / f"{number}.png").write_bytes(encode_image(pixels, "PNG"))
+
+
+def test_a_class_that_was_delivered_small_is_found_and_matching_the_sizes_cures_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_delivered(tmp_path / "in", {"real": 70, "generated": 180}, 12)
+    command = ["build", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--labels-only", "--least", "5", "--json"]
+    own = [*command, "--frame", "512", "--sizes", "own"]
+    assert main(own) == 2
+    assert "band energies alone tell the set's classes apart" in capsys.readouterr().err
+    assert main([*own, "--accept-leak"]) == 0
+    assert "build the set with `--sizes matched`" in capsys.readouterr().err
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["spectrum"]["value"] < 0.7
