@@ -127,9 +127,13 @@ def fit_scan_calibration(readable: Sequence[Prediction], *, prevalence: float | 
 def compare_calibrations(
     predictions: Sequence[Prediction], old: CheckpointCard, new: CheckpointCard, *, prevalence: float | None
 ) -> tuple[dict[str, Metric], dict[str, Metric]]:
-    """Return the calibration metrics under each card; those of the new one include `nll_drop`, which is paired."""
+    """Return metrics of the published verdicts under each card; the new one has `nll_drop` too, which is paired."""
     by_card = [[prediction.recalibrate(card) for prediction in predictions] for card in (old, new)]
-    before, after = (calibration_metrics.compute_calibration_metrics(group, prevalence=prevalence) for group in by_card)
+    before, after = (
+        calibration_metrics.compute_calibration_metrics(group, prevalence=prevalence)
+        | {"acc_published": resampling.estimate_mean(metrics.mark_published_right(group))}
+        for group in by_card
+    )
     losses = [calibration_metrics.build_nll(ScoredPredictions.build(group, prevalence=prevalence)) for group in by_card]
     drop = resampling.estimate_metric(resampling.subtract_paired(*losses), images=len(predictions))
     return before, after | {"nll_drop": drop}

@@ -14,7 +14,7 @@ from tests.support.engines import DigestEngine
 from tests.support.labeled_images import build_image
 from training.dataset import frame, manifest
 from training.dataset.labeled_image import Split
-from training.evaluation import calibrate, calibration_metrics, evaluate, samples
+from training.evaluation import calibrate, calibration_metrics, calibration_report, evaluate, samples
 from training.evaluation.calibration_metrics import ScoredPredictions
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
@@ -76,6 +76,7 @@ def test_calibration_helps_on_images_it_did_not_see() -> None:
     before, after = calibrate.compare_calibrations(overconfident(4, 2000), CARD, fitted, prevalence=None)
     for name in ("nll", "brier", "ece"):
         assert (after[name].value or 0.0) < (before[name].value or 0.0)
+    assert set(calibration_report.REPORTED) <= before.keys() <= after.keys()
     drop = after["nll_drop"]
     assert drop.value == pytest.approx((before["nll"].value or 0.0) - (after["nll"].value or 0.0))
     assert (drop.low or 0.0) > 0
