@@ -7,11 +7,15 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
+
+from training.errors import TrainingFailed
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
 
 
 def run_parallel(
@@ -39,6 +43,18 @@ def run_parallel(
         # Not terminated: a process that dies while it sends a result can leave its reader waiting for ever.
         pool.shutdown(cancel_futures=True)
     return results
+
+
+def run_alone(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """Return the result of one call in a new process, whose memory is free afterwards; it must import `work`.
+
+    Raises: TrainingFailed when the process dies; what `work` raises.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(work, *args, **kwargs).result()
+        except BrokenProcessPool as error:
+            raise TrainingFailed("the process of this step died, perhaps for want of memory; run it again") from error
 
 
 @contextmanager

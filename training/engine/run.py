@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.vllm.options import EngineOptions
+from pipeline.vllm.runtime import is_cpu_build
 from training.common.journal import Journal
 from training.engine.stored_answers import StoringEngine, locate_answers
 from training.settings import TrainSettings
@@ -76,7 +77,8 @@ def run_on_engine(checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[St
     async def start_and_work() -> T:
         with Journal(path) as journal:
             engine = await VllmEngine.start(checkpoint, setup.options)
-            storing = StoringEngine(engine, checkpoint.revision, journal)
+            device = "CPU" if is_cpu_build() else "GPU"
+            storing = StoringEngine(engine, f"{checkpoint.revision} on {device}", journal)
             try:
                 return await work(storing)
             finally:

@@ -26,12 +26,15 @@ class VersionedEngine(VisionEngine, Protocol):
 
 
 class StoringEngine:
-    """An engine that answers from `journal` what it holds, and adds to it what the engine behind answers."""
+    """An engine that answers from `journal` what it holds, and adds to it what the engine behind answers.
 
-    def __init__(self, engine: VersionedEngine, revision: str, journal: Journal) -> None:
+    `model` names the weights and the kind of device: the same weights answer otherwise in another dtype.
+    """
+
+    def __init__(self, engine: VersionedEngine, model: str, journal: Journal) -> None:
         self._engine = engine
         self._journal = journal
-        self._scope = (revision, engine.version)
+        self._scope = (model, engine.version)
         self._found = self._asked = 0
 
     @property

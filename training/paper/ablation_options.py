@@ -23,13 +23,20 @@ class AblationOptions:
 
     @classmethod
     def build(cls, args: argparse.Namespace) -> "AblationOptions":
+        import torch  # it takes seconds, and the options are made for --help too
+
         return cls(
             rows=tuple(args.train),
             start=args.start or args.model,
             base=args.base,
             data=args.train_data,
             budget=AblationBudget.build(
-                args.profile, steps=args.steps, prompts=args.prompts, generations=args.generations
+                args.profile,
+                steps=args.steps,
+                prompts=args.prompts,
+                generations=args.generations,
+                lora=args.lora,
+                on_gpu=torch.cuda.is_available(),
             ),
             seed=args.seed,
         )
@@ -67,6 +74,7 @@ def add_ablation_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--profile", choices=get_args(ProfileName), default="tiny", help="where values come from (default %(default)s)"
     )
+    options.add_argument("--lora", action="store_true", help="train adapters that are merged, not all parameters")
     options.add_argument(
         "--steps", type=parse_positive, metavar="N", help="GRPO steps of a row (default: both stages of the profile)"
     )

@@ -7,12 +7,22 @@ value, seed or start gives another directory. A phase that was killed resumes wh
 import json
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+import torch
+
 from pipeline.checkpoint import Checkpoint
+from pipeline.errors import BadSettings
+from training.common.machine import GIB
+from training.common.parallel import run_alone
 from training.dataset import manifest
+from training.dry_run.gpus import Gpus, Launch
+from training.dry_run.grpo_memory import estimate_grpo_memory
+from training.dry_run.sft_memory import estimate_sft_memory
+from training.dry_run.shape import ModelShape
 from training.grpo import run as grpo_run
 from training.grpo.run_config import GrpoRun
 from training.paper import ablation_records, ablations
@@ -20,6 +30,8 @@ from training.paper.ablations import Ablation, AblationBudget, FineTuningPhase, 
 from training.runs import publishing
 from training.sft import run as sft_run
 from training.sft.run_config import SftRun
+
+RECORDING = "train the row over several GPUs with `accelerate launch` and judge it with --record ROW DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,48 @@ def train_ablation(plan: AblationPlan, ablation: Ablation) -> Checkpoint:
     return reached
 
 
+def refuse_unfit_training(plan: AblationPlan, ablations_to_train: Iterable[Ablation], gpus: Gpus | None) -> None:
+    """Refuse rows that one process cannot train on the one GPU that it may see, before a model is loaded.
+
+    Raises: BadSettings with what can be done.
+    """
+    phases = [phase for ablation in ablations_to_train for phase in ablation.phases]
+    if gpus is None or not phases:
+        return
+    if gpus.count > 1:
+        raise BadSettings(
+            f"--train trains in one process, which sees {gpus}: set CUDA_VISIBLE_DEVICES=0, or {RECORDING}"
+        )
+    shape = ModelShape.read(str(plan.start.path))
+    shortage = _find_shortage(shape, phases, plan.budget, gpus)
+    if shortage:
+        smaller = replace(plan.budget, lora=True)
+        fits = not plan.budget.lora and _find_shortage(shape, phases, smaller, gpus) is None
+        raise BadSettings(f"{shortage}: {'add --lora, or ' if fits else ''}{RECORDING}")
+
+
+def _find_shortage(shape: ModelShape, phases: Sequence[Phase], budget: AblationBudget, gpus: Gpus) -> str | None:
+    """Return a clause about the first phase that does not fit one GPU; None if all do."""
+    for phase in phases:
+        try:
+            needed = _estimate_phase(shape, phase, budget, gpus)
+        except BadSettings as error:  # the sampler beside the trainer finds no room
+            return f"{phase.name}: {error.detail}"
+        if needed > gpus.usable_bytes:
+            usable = f"may take {gpus.usable_bytes / GIB:.1f}"
+            return f"{phase.name} needs {needed / GIB:.1f} GiB on one GPU and {usable}"
+    return None
+
+
+def _estimate_phase(shape: ModelShape, phase: Phase, budget: AblationBudget, gpus: Gpus) -> int:
+    """Return the bytes that the phase takes on one GPU at its peak."""
+    if isinstance(phase, FineTuningPhase):
+        fine_tuning = ablations.resolve_fine_tuning(phase, budget).values
+        return estimate_sft_memory(shape, fine_tuning, Launch(1)).peak_bytes
+    profile = ablations.resolve_grpo(phase, budget).values
+    return estimate_grpo_memory(shape, profile, phase.stage, Launch(1), gpus).peak_bytes
+
+
 def locate_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase) -> Path:
     """Return the directory of the phase that starts from `reached`."""
     inputs = {
@@ -67,6 +121,14 @@ def locate_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase) -> Path:
 
 
 def _run_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase, out: Path) -> None:
+    """Run a phase; on a GPU in a process of its own, so that the memory it took is free for the engine afterwards."""
+    if torch.cuda.is_available():
+        run_alone(_run_phase_here, plan, reached, phase, out)
+    else:
+        _run_phase_here(plan, reached, phase, out)
+
+
+def _run_phase_here(plan: AblationPlan, reached: Checkpoint, phase: Phase, out: Path) -> None:
     if isinstance(phase, FineTuningPhase):
         resolved = ablations.resolve_fine_tuning(phase, plan.budget)
         sft_run.run_sft(SftRun(reached, resolved, plan.data, out, plan.seed, plan.threads))

@@ -92,12 +92,17 @@ ABLATIONS: Mapping[str, Ablation] = {
 
 @dataclass(frozen=True, slots=True)
 class AblationBudget:
-    """The budget of every row: one profile, and GRPO steps of so many answers; each of two stages gets half."""
+    """The budget of every row: one profile, and GRPO steps of so many answers; each of two stages gets half.
+
+    With `lora` adapters are trained. On a GPU the profile's own sampler answers.
+    """
 
     profile: ProfileName
     steps: int
     prompts: int
     generations: int
+    lora: bool = False
+    on_gpu: bool = False
 
     @classmethod
     def build(
@@ -107,16 +112,28 @@ class AblationBudget:
         steps: int | None = None,
         prompts: int | None = None,
         generations: int | None = None,
+        lora: bool = False,
+        on_gpu: bool = False,
     ) -> "AblationBudget":
         """Take what is None from the profile: the steps of both its stages, the answers of its second."""
         first, second = (grpo_profiles.PROFILES[profile, stage] for stage in (1, 2))
         return cls(
-            profile, steps or first.steps + second.steps, prompts or second.prompts, generations or second.generations
+            profile,
+            steps or first.steps + second.steps,
+            prompts or second.prompts,
+            generations or second.generations,
+            lora,
+            on_gpu,
         )
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The values of the profile that every phase changes."""
+        return {"trained": "lora"} if self.lora else {}
 
 
 def resolve_fine_tuning(phase: FineTuningPhase, budget: AblationBudget) -> ResolvedProfile[sft_profiles.SftProfile]:
-    return sft_profiles.resolve_sft_profile(budget.profile, {"variant": phase.variant})
+    return sft_profiles.resolve_sft_profile(budget.profile, {"variant": phase.variant} | budget.changes)
 
 
 def resolve_grpo(phase: GrpoPhase, budget: AblationBudget) -> ResolvedProfile[grpo_profiles.GrpoProfile]:
@@ -137,7 +154,9 @@ def resolve_grpo(phase: GrpoPhase, budget: AblationBudget) -> ResolvedProfile[gr
     }
     if phase.halves == ONE_TURN:
         changes["answer_tokens"] = usual.validation_tokens
-    return grpo_profiles.resolve_grpo_profile(budget.profile, phase.stage, changes | dict(phase.changes))
+    return grpo_profiles.resolve_grpo_profile(
+        budget.profile, phase.stage, changes | budget.changes | dict(phase.changes), on_gpu=budget.on_gpu
+    )
 
 
 def convert_phase_to_json(phase: Phase, budget: AblationBudget) -> dict[str, Any]:
@@ -148,13 +167,14 @@ def convert_phase_to_json(phase: Phase, budget: AblationBudget) -> dict[str, Any
 
 def describe_phases(ablation: Ablation, budget: AblationBudget) -> list[str]:
     """Describe each phase in words, for `variants.json`."""
+    adapters = " of adapters" if budget.lora else ""
     descriptions = []
     for phase in ablation.phases:
         if isinstance(phase, FineTuningPhase):
             epochs = resolve_fine_tuning(phase, budget).values.epochs
-            descriptions.append(f"SFT in one turn, {epochs:g} epoch{'s' if epochs != 1 else ''}")
+            descriptions.append(f"SFT{adapters} in one turn, {epochs:g} epoch{'s' if epochs != 1 else ''}")
         else:
             values = resolve_grpo(phase, budget).values
             rewards = " + ".join(name for name, _ in phase.rewards)
-            descriptions.append(f"GRPO with {rewards}, {values.steps} steps of {values.answers} answers")
+            descriptions.append(f"GRPO{adapters} with {rewards}, {values.steps} steps of {values.answers} answers")
     return descriptions

@@ -20,10 +20,11 @@ from training.synthetic import scene_files
 def data(tmp_path: Path) -> Path:
     path = tmp_path / "set"
     path.mkdir()
-    splits = [Split.TRAIN] * 24 + [Split.VALIDATION] * 2 + [Split.TEST] * 4
+    splits = [Split.TRAIN] * 24 + [Split.VALIDATION] * 2 + [Split.TEST] * 5
     entries = [
         scene_files.write_scene(path, seed).model_copy(update={"split": split}) for seed, split in enumerate(splits)
     ]
+    (path / entries[-1].file).write_bytes(b"\x89PNG")  # one file of the test split is broken
     (path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
     return path
 
@@ -32,7 +33,7 @@ def data(tmp_path: Path) -> Path:
 def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) -> None:
     model = copytree(MODEL, tmp_path / "models" / "zoomin-tiny")
     options = ["--train", "verdict_only", "--train-data", data, "--steps", "1", "--prompts", "2", "--generations", "4"]
-    typed = ["paper-tables", "--model", model, "--out", tmp_path / "out", "--data", data, "--count", "4", *options]
+    typed = ["paper-tables", "--model", model, "--out", tmp_path / "out", "--data", data, "--count", "5", *options]
     place = {"ZOOMIN_TRAIN_THREADS": "1", "ZOOMIN_TRAIN_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "training", *map(str, typed)]
     ran = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, timeout=840, check=False)
@@ -45,4 +46,8 @@ def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) 
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     row = {row["variant"]: row for row in report["table1"]}["verdict_only"]
     assert (row["state"], row["acc"]["value"], row["i_acc"]) == ("recorded", result.figures["acc"].value, None)
+    assert report["left_out"]["scenes"]["reasons"] == {"image_undecodable": 1}
+    assert "scenes: 1 images cannot be read and are left out (1 image_undecodable: " in ran.stdout
+    answers = [file.read_text().splitlines() for file in (tmp_path / "out" / "answers").iterdir()]
+    assert sorted(len([line for line in lines if line]) >= 4 for lines in answers) == [True, True]  # row and model
     assert "GRPO with verdict" in (tmp_path / "out" / "report.html").read_text()

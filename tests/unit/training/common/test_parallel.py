@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training.common.parallel import run_parallel
+from training.common.parallel import run_alone, run_parallel
+from training.errors import TrainingFailed
 
 
 def ignore(done: int) -> None:
@@ -41,3 +42,14 @@ def test_an_interrupt_leaves_the_waiting_jobs_undone(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_parallel(Path.touch, jobs, 2, after_each=interrupt)
     assert 1 <= len(list(tmp_path.iterdir())) < len(jobs)
+
+
+def test_a_call_alone_runs_in_another_process_and_its_errors_come_back() -> None:
+    assert run_alone(os.getpid) != os.getpid()
+    with pytest.raises(ValueError, match="invalid literal"):
+        run_alone(int, "two")
+
+
+def test_a_call_alone_that_dies_is_told() -> None:
+    with pytest.raises(TrainingFailed, match="died, perhaps for want of memory"):
+        run_alone(os._exit, 3)

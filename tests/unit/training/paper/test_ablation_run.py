@@ -7,9 +7,11 @@ import pytest
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from tests.support.paths import MODEL
+from training.dry_run.gpus import Gpus
 from training.paper import ablation_run
 from training.paper.ablation_run import AblationPlan
-from training.paper.ablations import ABLATIONS, AblationBudget
+from training.paper.ablations import ABLATIONS, Ablation, AblationBudget
+from training.qwen import sizes
 from training.synthetic import scene_files
 
 
@@ -77,3 +79,27 @@ def test_a_phase_that_is_missing_is_run(plan: AblationPlan) -> None:
 
 def test_without_phases_the_start_is_the_row(plan: AblationPlan) -> None:
     assert ablation_run.train_ablation(plan, ABLATIONS["sft"]) == plan.start
+
+
+@pytest.fixture
+def large(plan: AblationPlan, tmp_path: Path) -> AblationPlan:
+    directory = tmp_path / "7b"
+    sizes.load_config("7b").save_pretrained(directory)
+    return replace(plan, start=Checkpoint.read(directory), budget=AblationBudget.build("production"))
+
+
+def test_rows_that_cannot_be_trained_on_one_gpu_are_refused_with_what_can_be_done(large: AblationPlan) -> None:
+    rows = [Ablation("one_turn_e", ABLATIONS["one_turn_e"].phases[:1])]
+    with pytest.raises(BadSettings, match=r"sft_one_turn_e needs 1\d\d.\d GiB on one GPU .*: add --lora, or"):
+        ablation_run.refuse_unfit_training(large, rows, Gpus(1, 80 << 30))
+    with pytest.raises(BadSettings, match=r"may take 15.2: train the row over several GPUs .* --record ROW DIR"):
+        ablation_run.refuse_unfit_training(large, rows, Gpus(1, 16 << 30))
+    lora = replace(large, budget=AblationBudget.build("production", lora=True))
+    ablation_run.refuse_unfit_training(lora, rows, Gpus(1, 80 << 30))
+
+
+def test_several_gpus_are_refused_where_something_is_trained(plan: AblationPlan) -> None:
+    with pytest.raises(BadSettings, match=r"sees 8 GPUs of 80.0 GiB: set CUDA_VISIBLE_DEVICES=0, or train"):
+        ablation_run.refuse_unfit_training(plan, [ABLATIONS["no_bleu"]], Gpus(8, 80 << 30))
+    ablation_run.refuse_unfit_training(plan, [ABLATIONS["base"], ABLATIONS["sft"]], Gpus(8, 80 << 30))
+    ablation_run.refuse_unfit_training(plan, [ABLATIONS["no_bleu"]], None)

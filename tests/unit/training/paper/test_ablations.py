@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from training.grpo.profiles import PROFILES
 from training.paper import ablations, table_1
 from training.paper.ablations import ABLATIONS, Ablation, AblationBudget, FineTuningPhase, GrpoPhase
 from training.runs.profiles import ProfileName
@@ -94,3 +95,22 @@ def test_what_decides_a_phase_s_result_is_in_its_record() -> None:
         ablations.convert_phase_to_json(phase, AblationBudget.build("tiny", steps=steps)) for steps in (8, 16)
     )
     assert json.loads(json.dumps(first)) == first != second
+
+
+def test_adapters_are_trained_where_they_are_asked_for_and_are_another_result() -> None:
+    lora = AblationBudget.build("production", steps=8, lora=True)
+    for phase in ABLATIONS["one_turn_e"].phases:
+        resolve = ablations.resolve_fine_tuning if isinstance(phase, FineTuningPhase) else ablations.resolve_grpo
+        assert resolve(phase, lora).values.trained == "lora"  # type: ignore[arg-type]  # the pair belongs together
+        assert ablations.convert_phase_to_json(phase, lora) != ablations.convert_phase_to_json(
+            phase, AblationBudget.build("production", steps=8)
+        )
+    assert ablations.describe_phases(ABLATIONS["one_turn_e"], lora)[0].startswith("SFT of adapters in one turn")
+
+
+def test_on_a_gpu_the_profile_s_own_sampler_answers() -> None:
+    (phase, _) = ABLATIONS["two_turn"].phases
+    assert isinstance(phase, GrpoPhase)
+    on_gpu = {on: AblationBudget.build("production", on_gpu=on) for on in (True, False)}
+    generations = {on: ablations.resolve_grpo(phase, budget).values.generation for on, budget in on_gpu.items()}
+    assert generations == {True: PROFILES["production", 1].generation, False: "transformers"}
