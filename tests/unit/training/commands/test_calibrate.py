@@ -24,3 +24,8 @@ def test_a_set_that_is_too_small_is_refused_before_the_engine_starts(
     printed = capsys.readouterr().err
     assert "the images of one half of 128 are 60 real and 4 generated; calibration needs 50 of each label" in printed
     assert "Traceback" not in printed
+
+
+def test_a_dry_run_spreads_a_large_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "32b", "--dry-run", "--gpus", "4", "--gpu-memory-gib", "40"]) == 0
+    assert "$ ZOOMIN_TRAIN_TENSOR_PARALLEL_SIZE=2 zoomin-train calibrate 32b\n" in capsys.readouterr().out

@@ -22,3 +22,8 @@ def test_a_folder_without_photographs_is_refused_before_anything_starts(
     printed = capsys.readouterr().err
     assert "files left out: none); name a folder of photographs" in printed
     assert "starting the engine" not in printed
+
+
+def test_a_dry_run_spreads_a_large_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "32b", "--dry-run", "--gpus", "4", "--gpu-memory-gib", "40"]) == 0
+    assert "$ ZOOMIN_TRAIN_TENSOR_PARALLEL_SIZE=2 zoomin-train evaluate 32b\n" in capsys.readouterr().out

@@ -56,3 +56,11 @@ def test_scenes_of_a_seed_are_not_those_of_its_fine_tuning() -> None:
     fine_tuned = 4000  # TinyRun.scenes
     assert fine_tuned <= profiles.FIRST_SCENE < profiles.FIRST_SCENE + profiles.SCENES < 100_000
     assert 60 * 100_000 + profiles.FIRST_SCENE + profiles.SCENES < profiles.VALIDATION_SCENE
+
+
+def test_a_dry_run_shows_the_engine_beside_the_trainer(capsys: pytest.CaptureFixture[str]) -> None:
+    typed = ["grpo", "7b", "--stage", "2", "--out", "out", "--profile", "production", "--dry-run"]
+    assert main([*typed, "--gpus", "8", "--gpu-memory-gib", "80"]) == 0
+    text = capsys.readouterr().out
+    assert "-m training grpo 7b --stage 2 --out out --profile production\n" in text
+    assert "vLLM beside the trainer: weights on each GPU" in text
