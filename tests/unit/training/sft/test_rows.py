@@ -1,19 +1,36 @@
+import json
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
+from transformers import AutoProcessor, AutoTokenizer
 
-from pipeline import parse, zoomin
-from pipeline.checkpoint import CheckpointCard
+from pipeline import geometry, parse, zoomin
+from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
+from pipeline.decoding.decode import decode
+from pipeline.engine import Query
 from pipeline.geometry import iou
-from pipeline.verdict import Verdict
+from pipeline.local_image import LocalImage
+from pipeline.verdict import BoundingBox, Verdict
+from pipeline.vllm.rendering import Renderer
+from tests.support.builders import build_noise
+from tests.support.engines import DigestEngine
 from tests.support.labeled_images import build_image
+from tests.support.paths import MODEL
+from tests.support.qwen import copy_with_qwen_vocabulary
+from training.annotation import framing
 from training.dataset import manifest
+from training.dataset.frame import FrameOptions, locate_frame
 from training.dataset.labeled_image import Explanations, LabeledImage
 from training.qwen import tokens
 from training.runs import prompts as run_prompts
+from training.runs.prompts import Prompt
 from training.sft import rows as sft_rows
+from training.sft import trainer as sft_trainer
 from training.sft.profiles import PROFILES, Variant
+from training.sft.rows import CropDraws
 from training.synthetic import scene_files
 from training.tiny_model import tiny
 
@@ -97,3 +114,104 @@ def test_one_explanation_of_a_built_set_supervises_both_queries(tmp_path: Path) 
     assert [prompt.is_scan for prompt in drawn] == [True, False, True, False]
     assert {prompt.reference for prompt in drawn} == {"The shadows of both cups fall to the left."}
     assert drawn[1].crops == drawn[0].annotated == build_image(0).regions
+
+
+def build_entries(count: int) -> list[LabeledImage]:
+    return [entry(f"{number}.png").model_copy(update={"label": list(Verdict)[number % 2]}) for number in range(count)]
+
+
+def test_drawn_crops_are_a_model_s_and_follow_the_seed_and_the_file_alone(tmp_path: Path) -> None:
+    entries = build_entries(400)
+    sizes = {image.file: (1500, 1125) for image in entries}
+
+    def draw(seed: int, images: list[LabeledImage]) -> dict[str, Prompt]:
+        built = sft_rows.build_prompts(tmp_path, images, "two_turn", 8, CropDraws(seed, sizes)).prompts
+        return {prompt.file.name: prompt for prompt in built if not prompt.is_scan}
+
+    drawn = draw(0, entries)
+    assert draw(0, entries[::-1]) == drawn != draw(1, entries)
+    crops = [prompt.crops or () for prompt in drawn.values()]
+    assert Counter(len(boxes) for boxes in crops).keys() == {0, 1, 2, 3}
+    annotated = {BoundingBox(*corners) for corners in BOXES}
+    assert len(annotated & {box for boxes in crops for box in boxes}) <= 2
+    near = [max(iou(box, own) for own in annotated) for boxes in crops for box in boxes]
+    assert 0.5 < np.mean(np.array(near) > 0.4) < 0.95
+
+
+def test_rows_without_a_crop_are_explained_too(scenes: Path) -> None:
+    entries = list(manifest.read_manifest(scenes))
+    sizes = {image.file: (512, 512) for image in entries}
+    many = [
+        prompt
+        for seed in range(60)
+        for prompt in sft_rows.build_prompts(scenes, entries, "two_turn", 8, CropDraws(seed, sizes)).prompts
+        if not prompt.is_scan
+    ]
+    references = {len(prompt.crops or ()): prompt.reference for prompt in many}
+    assert references[0] == "No crop to check."
+    assert all(prompt.reference.count("Crop ") == len(prompt.crops or ()) for prompt in many)
+    assert any("plain ground" in prompt.reference for prompt in many)
+
+
+def test_profiles_that_train_for_serving_draw_crops() -> None:
+    assert {name: profile.crops for name, profile in PROFILES.items()} == {
+        "paper": "annotated",
+        "production": "drawn",
+        "tiny": "drawn",
+    }
+
+
+@pytest.fixture
+def qwen(tmp_path: Path) -> Path:
+    """A checkpoint with the vocabulary and the view sizes of Qwen2.5-VL."""
+    directory = copy_with_qwen_vocabulary(MODEL, tmp_path / "qwen")
+    (directory / CARD_NAME).write_text(QWEN.model_dump_json())
+    path = directory / "preprocessor_config.json"
+    size = {"shortest_edge": 56 * 56, "longest_edge": 12_845_056}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"size": size}))
+    return directory
+
+
+async def test_a_photograph_is_trained_on_as_it_is_served(tmp_path: Path, qwen: Path) -> None:
+    """A set of whole images gives, for 3000 x 2250 px and a box of 100 px, the prompts that serving sends."""
+    box = BoundingBox(1400, 900, 1500, 1000)
+    (tmp_path / "in").mkdir()
+    build_noise(750, 562).resize((3000, 2250)).save(tmp_path / "in" / "photo.jpg", quality=90)
+    source = LabeledImage(file="photo.jpg", label=Verdict.REAL, boxes=[box.corners])
+    options = FrameOptions("full", match_sizes=False)
+    framed, _ = framing.frame_images(tmp_path / "in", tmp_path / "set", [source], options, workers=1)
+    placed = geometry.clip(framed[0].placement.map_box(box.corners), framed[0].placement.frame_px)
+    assert placed is not None
+    image = entry(locate_frame(framed[0].digest)).model_copy(update={"boxes": [placed.corners]})
+    built = sft_rows.build_prompts(tmp_path / "set", [image], "two_turn", QWEN.max_crops).prompts
+
+    served: list[Query] = []
+
+    async def record(query: Query) -> None:
+        served.append(query)
+
+    photograph = decode((tmp_path / "set" / image.file).read_bytes(), max_pixels=10**8)
+    engine = DigestEngine(QWEN, before=record)
+    await zoomin.inspect(LocalImage(photograph), engine, lambda *_: (box,))
+    examples = [sft_rows.build_example(prompt, QWEN, 1) for prompt in built]
+    for example, query in zip(examples, served, strict=True):
+        assert example.query.instructions == query.instructions
+        assert example.query.content == query.content  # images are equal if size and pixels are
+        assert example.query.grammar == query.grammar
+    assert [picture.size for picture in served[1].images] == [(588, 420), (336, 336)]
+
+    checkpoint = Checkpoint.read(qwen)
+    renderer = Renderer(checkpoint, max_model_len=4096)
+    collate = sft_trainer.build_collator(AutoProcessor.from_pretrained(qwen))
+    rows = sft_trainer.build_sft_dataset(built, QWEN, 1)
+    pad = AutoTokenizer.from_pretrained(qwen).convert_tokens_to_ids(tokens.IMAGE_PAD)
+    for number, query in enumerate(served):
+        batch = collate([rows[number]])
+        expanded: list[int] = []
+        counts = iter(picture.size[0] * picture.size[1] // 28**2 for picture in query.images)
+        for token in renderer.render_prompt(query):
+            expanded += [token] * (next(counts) if token == pad else 1)
+        assert batch["input_ids"][0, : len(expanded)].tolist() == expanded
+        grids = [[1, picture.size[1] // 14, picture.size[0] // 14] for picture in query.images]
+        assert batch["image_grid_thw"].tolist() == grids
+        assert list(batch["pixel_values"].shape) == [sum(rows * columns for _, rows, columns in grids), 1176]
