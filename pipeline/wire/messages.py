@@ -94,6 +94,7 @@ class ModelRef(Message):
 
 class VerdictEvent(Message):
     """One judgement. `verdict` follows `p_generated`; `scan` and `check` hold the verdicts that the model wrote.
+
     `p_generated` is that of the last readable answer, calibrated if the checkpoint card has a calibration of its query;
     `p_generated_raw` is not calibrated.
     """

@@ -29,6 +29,6 @@ def keep_weights_as_on_gpus() -> None:
 
     def leave(layer: torch.nn.Module, remove_weight: bool) -> None:
         del remove_weight
-        layer.cpu_linear = torch.nn.functional.linear
+        layer.__dict__["cpu_linear"] = torch.nn.functional.linear  # a function is no submodule
 
     layer_utils.dispatch_cpu_unquantized_gemm = leave

@@ -74,7 +74,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/detectors": _EVALUATION | name_rooms("training", "evaluation paper"),
     "training/baselines": _EVALUATION | name_rooms("training", "evaluation runs detectors"),
     "training/commands": _TRAINING
-    | name_rooms("training", "labeling reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines"),
+    | name_rooms(
+        "training", "labeling reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines"
+    ),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")
 DOORS = {

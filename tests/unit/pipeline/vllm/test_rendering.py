@@ -68,7 +68,9 @@ def test_an_answer_is_decoded_exactly_wherever_it_is_cut(renderer: Renderer, voc
 
 
 def test_a_context_that_cannot_hold_all_is_refused() -> None:
-    with pytest.raises(BadSettings, match=r"ZOOMIN_ENGINE__MAX_MODEL_LEN .*ZOOMIN_TRAIN_MAX_MODEL_LEN\): 600 tokens .* 8 crops"):
+    with pytest.raises(
+        BadSettings, match=r"ZOOMIN_ENGINE__MAX_MODEL_LEN .*ZOOMIN_TRAIN_MAX_MODEL_LEN\): 600 tokens .* 8 crops"
+    ):
         Renderer(Checkpoint.read(MODEL), max_model_len=600)
 
 

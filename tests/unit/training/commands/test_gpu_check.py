@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from training.__main__ import main
-from training.gpu_check import run as gpu_run
 from training.common.machine import Machine
+from training.gpu_check import run as gpu_run
 from training.gpu_check.plan import CheckPlan
 from training.gpu_check.rows import CheckRow
 

@@ -7,8 +7,8 @@ import pytest
 from psutil import Process
 
 from pipeline.errors import BadSettings
-from training.gpu_check import machine
 from training.common.machine import Machine
+from training.gpu_check import machine
 from training.gpu_check.machine import MemoryMeter
 
 ALLOCATING = "import sys; block = bytearray(80 << 20); print('ready', flush=True); sys.stdin.read()"

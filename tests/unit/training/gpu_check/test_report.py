@@ -4,8 +4,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.gpu_check import report
 from training.common.machine import Machine
+from training.gpu_check import report
 from training.gpu_check.plan import build_plan
 from training.gpu_check.rows import CheckRow
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import BadSettings
-from training.gpu_check import dummy_checkpoint, run, serving, training_steps
 from training.common.machine import Machine
+from training.gpu_check import dummy_checkpoint, run, serving, training_steps
 from training.gpu_check.plan import CheckPlan, build_plan
 from training.gpu_check.rows import CheckRow
 
