@@ -28,6 +28,7 @@ TOGETHER: Mapping[str, frozenset[str]] = {
             "tests/integration/training/test_sharded_training.py",
             "tests/integration/training/test_stages.py",
             "tests/integration/training/test_training_chain.py",
+            "tests/integration/training/test_vllm_sampling.py",
         }
     ),
 }
