@@ -61,13 +61,14 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
     checkpoint = Checkpoint.read(args.model)
     left_out: list[LeftOut] = []
-    if args.data:
-        drawn = samples.read_samples(args.data, args.count, split=Split.VALIDATION, left_out=left_out)
-    else:
-        drawn = samples.draw_held_out(args.count, settings.workers, first_seed=samples.VALIDATION_SEED)
+    drawn = (
+        samples.read_samples(args.data, args.count, split=Split.VALIDATION, left_out=left_out)
+        if args.data
+        else samples.draw_held_out(args.count, settings.workers, first_seed=samples.VALIDATION_SEED)
+    )
     fitted, checked = calibrate.split_in_halves(drawn)
     for half in (fitted, checked):
-        calibrate.refuse_too_few([sample.label for sample in half], f"the images of one half of {len(drawn)}")
+        calibrate.refuse_too_few([truth.label for truth in half.truths], f"the images of one half of {len(drawn)}")
     halves = [(half, {name: evaluate.Pass()}) for name, half in (("fitted", fitted), ("checked", checked))]
     predictions, _ = jobs.predict_jobs(checkpoint, halves, prepare_engine(checkpoint, settings, fresh=args.fresh))
     start = checkpoint.card.model_copy(update={"threshold": args.threshold or checkpoint.card.threshold})

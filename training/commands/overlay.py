@@ -38,7 +38,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     verdicts = run_on_engine(checkpoint, setup, predict)
     if left_out:
         print(broken.describe(left_out, str(args.data)))
-    acc, effects = overlay.measure_effects(drawn, verdicts)
+    labels = [truth.label for truth in samples.list_truths(drawn)]
+    acc, effects = overlay.measure_effects(labels, verdicts)
     reads = overlay.can_read(checkpoint.path)
     print(overlay.format_effects(acc, effects, reads=reads))
     if args.json:

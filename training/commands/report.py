@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     title = args.data.resolve().name if args.data else "held-out scenes"
     by_a, by_b = (comparison_report.predict_with(model, drawn, setup) for model, setup in setups)
     pairs = asyncio.run(examples.draw_pairs(drawn, by_a, by_b))
-    numbers = comparison_report.build_comparison(by_a, by_b, drawn, left_out, title=title)
+    numbers = comparison_report.build_comparison(by_a, by_b, left_out, title=title)
     numbers["galleries"] = {kind: [pair.number for pair in pairs if pair.kind == kind] for kind in examples.DIFFERENCES}
     page.write_report(args.out, numbers, "comparison.html.jinja", pairs=pairs, kinds=examples.DIFFERENCES)
     if left_out:

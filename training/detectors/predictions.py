@@ -16,7 +16,7 @@ from training.detectors.images import name_copy, name_image
 from training.detectors.score_file import FILE, Score, ScoreFile, read_scores
 from training.evaluation.metrics import Prediction
 from training.evaluation.perturbations import Perturb
-from training.evaluation.samples import Sample
+from training.evaluation.samples import Sample, list_truths
 
 THRESHOLD = 0.5
 """probability from which an image is called generated"""
@@ -50,6 +50,11 @@ class AskedImages:
     perturb: Perturb | None = None
     is_own: bool = False
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of the images in their set."""
+        return [truth.file for truth in list_truths(self.samples)]
+
     def list_names(self, number: int, file: str, key: str) -> tuple[str, ...]:
         """Return the names that a score file may have for an image: by its path in the set, or by its digest."""
         if key != FILE:
@@ -69,7 +74,7 @@ class AskedImages:
 def refuse_unmatched(detector: Detector, own: AskedImages, title: str) -> None:
     """Refuse answers about other images than those of tables 1 and 3, the set `own`. Raises: BadSettings."""
     answers = detector.answers
-    files = [sample.file for sample in own.samples]
+    files = own.files
     if any(_find_scores(answers, own, files)):
         return
     expected = own.list_names(0, files[0], answers.key)[0]
@@ -96,7 +101,7 @@ def count_unanswered(predictions: Sequence[Prediction]) -> int:
 
 def list_seconds(detector: Detector, own: AskedImages) -> list[float]:
     """Return the seconds of those images of the set that have an answer with its time."""
-    scores = _find_scores(detector.answers, own, [sample.file for sample in own.samples])
+    scores = _find_scores(detector.answers, own, own.files)
     return [score.seconds for score in scores if score and score.seconds is not None]
 
 

@@ -19,10 +19,10 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.common import resampling
 from training.common.resampling import Floats, Metric
-from training.evaluation import calibration_metrics, metrics, uncertain_range
+from training.evaluation import calibration_metrics, metrics, samples, uncertain_range
 from training.evaluation.calibration_metrics import ScoredPredictions, compute_class_weights
 from training.evaluation.metrics import Prediction
-from training.evaluation.samples import Sample
+from training.evaluation.samples import LazySamples, Sample
 
 MIN_PER_LABEL = 50
 MIN_PER_LABEL_OF_SOURCE = 100
@@ -34,12 +34,14 @@ MIN_RISE = 0.01
 """of the log-odds, from the least certain image to the most certain"""
 
 
-def split_in_halves(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+def split_in_halves(drawn: Sequence[Sample]) -> tuple[LazySamples, LazySamples]:
     """Return a half to fit to and a half to check on: every other image of each label and source."""
-    groups: defaultdict[tuple[Verdict, str | None], list[Sample]] = defaultdict(list)
-    for sample in samples:
-        groups[sample.label, sample.source].append(sample)
-    fitted, checked = (list(chain(*(group[start::2] for group in groups.values()))) for start in (0, 1))
+    groups: defaultdict[tuple[Verdict, str | None], list[int]] = defaultdict(list)
+    for number, truth in enumerate(samples.list_truths(drawn)):
+        groups[truth.label, truth.source].append(number)
+    fitted, checked = (
+        samples.select_samples(drawn, chain(*(group[start::2] for group in groups.values()))) for start in (0, 1)
+    )
     return fitted, checked
 
 

@@ -8,8 +8,9 @@ the same pixels, so it is asked once.
 import asyncio
 import operator
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from pipeline import geometry
 from pipeline.checkpoint import CheckpointCard
@@ -25,6 +26,8 @@ from training.evaluation.metrics import Prediction
 from training.evaluation.one_turn import OneTurn
 from training.evaluation.perturbations import PERTURBATIONS, Perturb
 from training.evaluation.samples import Sample
+
+T = TypeVar("T")
 
 
 def _choose_own(_sample: Sample) -> geometry.RegionChooser:
@@ -50,15 +53,36 @@ PASSES: Mapping[str, Pass] = {
 PERTURBED: Mapping[str, Pass] = {name: Pass(perturb=perturb) for name, perturb in PERTURBATIONS.items()}
 
 
+async def visit_samples(
+    samples: Sequence[Sample], work: Callable[[Sample], Awaitable[T]], *, concurrency: int
+) -> list[T]:
+    """Return the result of `work` for each sample; at most `concurrency` samples are loaded at once.
+
+    Raises: what `work` raises; what taking a sample raises, which may be decoding it.
+    """
+    slots = asyncio.Semaphore(concurrency)
+
+    async def visit_sample(number: int) -> T:
+        async with slots:
+            return await work(await asyncio.to_thread(operator.getitem, samples, number))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(visit_sample(number)) for number in range(len(samples))]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return [task.result() for task in tasks]
+
+
 async def predict(
     samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int, passes: Mapping[str, Pass] = PASSES
 ) -> dict[str, list[Prediction]]:
     """Return the predictions of each pass for all samples, with at most `concurrency` images and queries at once.
 
-    A sample is taken from `samples` only when its turn comes.
     Raises: EngineDead; what taking a sample raises, which may be decoding it.
     """
-    slots, limited = asyncio.Semaphore(concurrency), LimitedEngine(engine, concurrency)
+    limited = LimitedEngine(engine, concurrency)
+    unperturbed = {name: pass_ for name, pass_ in passes.items() if pass_.perturb is None}
     progress = Progress("judging", len(samples) * len(passes))
     began, done = time.perf_counter(), 0
 
@@ -69,24 +93,17 @@ async def predict(
         progress.show(done, f"{done / len(passes) / (time.perf_counter() - began):.2f} images/s")
         return prediction
 
-    async def run_all_passes(number: int) -> dict[str, Prediction]:
-        unperturbed = {name: pass_ for name, pass_ in passes.items() if pass_.perturb is None}
-        async with slots:
-            sample = await asyncio.to_thread(operator.getitem, samples, number)
-            caching = CachingEngine(limited)  # of this image alone: answers about others are of no use here
-            # All at once where pixels and scan are shared, so that the engine is busy until the last image is done.
-            results = await asyncio.gather(*(run_pass(sample, caching, pass_) for pass_ in unperturbed.values()))
-            predictions = dict(zip(unperturbed, results, strict=True))
-            for name in passes.keys() - unperturbed.keys():  # each copies the image: one after the other
-                predictions[name] = await run_pass(sample, caching, passes[name])
+    async def run_all_passes(sample: Sample) -> dict[str, Prediction]:
+        caching = CachingEngine(limited)  # of this image alone: answers about others are of no use here
+        # All at once where pixels and scan are shared, so that the engine is busy until the last image is done.
+        results = await asyncio.gather(*(run_pass(sample, caching, pass_) for pass_ in unperturbed.values()))
+        predictions = dict(zip(unperturbed, results, strict=True))
+        for name in passes.keys() - unperturbed.keys():  # each copies the image: one after the other
+            predictions[name] = await run_pass(sample, caching, passes[name])
         return predictions
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run_all_passes(number)) for number in range(len(samples))]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
-    return {name: [task.result()[name] for task in tasks] for name in passes}
+    by_image = await visit_samples(samples, run_all_passes, concurrency=concurrency)
+    return {name: [predictions[name] for predictions in by_image] for name in passes}
 
 
 async def _predict_sample(sample: Sample, engine: VisionEngine, pass_: Pass) -> Prediction:
@@ -117,7 +134,11 @@ def _build_prediction(sample: Sample, inspection: Inspection | None, card: Check
         return prediction
     scan = inspection.scan
     prediction = replace(
-        prediction, scan_verdict=scan.verdict, regions=scan.regions, scan_p_generated_raw=scan.p_generated
+        prediction,
+        scan_verdict=scan.verdict,
+        regions=scan.regions,
+        zoomed=tuple(crop.box for crop in inspection.crops),
+        scan_p_generated_raw=scan.p_generated,
     )
     # Serving would let the scan's verdict stand where Query 2 gave nothing; here that counts as unread.
     check = inspection.check

@@ -36,7 +36,7 @@ def collect_jobs(
     passes = {**evaluate.PASSES, **(evaluate.PERTURBED if perturbed else {})}
     jobs: list[Job] = []
     if data:
-        jobs.append((samples.read_lazily(data, count, left_out=left_out), passes))
+        jobs.append((samples.read_samples(data, count, left_out=left_out), passes))
     else:
         jobs.append((samples.draw_held_out(count, workers), passes))
         for name, style in unseen.UNSEEN.items() if perturbed else ():

@@ -27,7 +27,8 @@ class Prediction:
 
     `p_generated` is Query 2's, calibrated by the checkpoint card; the raw ones are not calibrated. `overruled`: the
     calibrated probability says otherwise than the model wrote. `explanation` is Query 2's; `reference` is the text it
-    is compared with, None where the truth has none. `file` is the image's path within its set.
+    is compared with, None where the truth has none. `file` is the image's path within its set, and `zoomed` are the
+    regions that Query 2 saw enlarged.
     """
 
     label: Verdict
@@ -44,6 +45,7 @@ class Prediction:
     scan_p_generated_raw: float | None = None
     overruled: bool = False
     file: str = ""
+    zoomed: tuple[BoundingBox, ...] = ()
 
     @property
     def published_verdict(self) -> Verdict | None:

@@ -23,6 +23,7 @@ from pipeline.zoomin import inspect
 from training.common import resampling
 from training.common.progress import Progress
 from training.common.resampling import Floats, Metric
+from training.evaluation import evaluate
 from training.evaluation.samples import Sample
 from training.evaluation.summary import Json
 from training.qwen import tokens
@@ -82,26 +83,25 @@ def _write_line(canvas: Image.Image, at: tuple[int, int], line: str, size: int) 
 
 
 async def predict_overlays(samples: Sequence[Sample], engine: VisionEngine, *, concurrency: int) -> Verdicts:
-    """Return the verdicts on all samples without text and under each text, at most `concurrency` at once."""
-    slots = asyncio.Semaphore(concurrency)
+    """Return the verdicts on all samples without text and under each text, with at most `concurrency` images at once.
+
+    Raises: EngineDead; what taking a sample raises, which may be decoding it.
+    """
     texts = [PLAIN, *TEXTS.values(), *map(shuffle_letters, TEXTS.values())]
     progress = Progress("judging", len(samples) * len(texts))
     done = 0
 
-    async def predict_overlay(image: RgbImage, text: str) -> Verdict | None:
+    async def predict_texts(sample: Sample) -> list[Verdict | None]:
         nonlocal done
-        async with slots:
-            verdict = await _predict_verdict(await asyncio.to_thread(draw_text, image, text), engine)
-        done += 1
-        progress.show(done)
-        return verdict
+        verdicts = []
+        for text in texts:  # each copies the image: one after the other
+            verdicts.append(await _predict_verdict(await asyncio.to_thread(draw_text, sample.image, text), engine))
+            done += 1
+            progress.show(done)
+        return verdicts
 
-    verdicts: dict[str, Sequence[Verdict | None]] = {}
-    for text in texts:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(predict_overlay(sample.image, text)) for sample in samples]
-        verdicts[text] = [task.result() for task in tasks]
-    return verdicts
+    by_image = await evaluate.visit_samples(samples, predict_texts, concurrency=concurrency)
+    return {text: [verdicts[number] for verdicts in by_image] for number, text in enumerate(texts)}
 
 
 async def _predict_verdict(image: RgbImage, engine: VisionEngine) -> Verdict | None:
@@ -112,9 +112,8 @@ async def _predict_verdict(image: RgbImage, engine: VisionEngine) -> Verdict | N
     return inspection.check.verdict if inspection.check else None
 
 
-def measure_effects(samples: Sequence[Sample], verdicts: Verdicts) -> tuple[Metric, dict[str, Effect]]:
-    """Return Acc without any text, and the effect of each."""
-    labels = [sample.label for sample in samples]
+def measure_effects(labels: Sequence[Verdict], verdicts: Verdicts) -> tuple[Metric, dict[str, Effect]]:
+    """Return Acc without any text, and the effect of each; `labels` are those of the images."""
     effects = {name: _measure_effect(text, verdicts, labels) for name, text in TEXTS.items()}
     return _measure_acc(verdicts[PLAIN], labels), effects
 

@@ -1,6 +1,6 @@
 """Images with their truth, for evaluation: held-out scenes, photographs with injected artifacts, and sets on disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,16 @@ class Sample:
     reference: str | None = None
     source: str | None = None
     reference_scan: str | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The part of a sample that is known before its file is decoded."""
+
+    label: Verdict
+    reference: str | None = None
+    source: str | None = None
     file: str = ""
 
 
@@ -94,13 +104,15 @@ def open_image(file: Path) -> RgbImage:
 
 
 class LazySamples(Sequence[Sample]):
-    """Samples that are loaded when they are accessed, so that not all are in memory; `loaders` load one each.
+    """Samples that are loaded at each access, so that not all are in memory; `loaders` load one each.
 
+    `truths` are those of the samples, known without loading.
     Access raises ImageRefused, ImageTooLarge, ImageUndecodable, BadSettings, with the file's name.
     """
 
-    def __init__(self, loaders: Sequence[Callable[[], Sample]]) -> None:
+    def __init__(self, loaders: Sequence[Callable[[], Sample]], truths: Sequence[Truth]) -> None:
         self._loaders = loaders
+        self.truths = truths
 
     def __len__(self) -> int:
         return len(self._loaders)
@@ -110,7 +122,26 @@ class LazySamples(Sequence[Sample]):
     @overload
     def __getitem__(self, number: slice) -> Sequence[Sample]: ...
     def __getitem__(self, number: int | slice) -> Sample | Sequence[Sample]:
-        return LazySamples(self._loaders[number]) if isinstance(number, slice) else self._loaders[number]()
+        if isinstance(number, slice):
+            return LazySamples(self._loaders[number], self.truths[number])
+        return self._loaders[number]()
+
+
+def list_truths(drawn: Sequence[Sample]) -> Sequence[Truth]:
+    """Return the truth of each sample; none is loaded for it."""
+    if isinstance(drawn, LazySamples):
+        return drawn.truths
+    return [Truth(sample.label, sample.reference, sample.source, sample.file) for sample in drawn]
+
+
+def select_samples(drawn: Sequence[Sample], numbers: Iterable[int]) -> LazySamples:
+    """Return the samples of these numbers, in this order; none is loaded before it is accessed."""
+    chosen, truths = list(numbers), list_truths(drawn)
+    return LazySamples([partial(_take, drawn, number) for number in chosen], [truths[number] for number in chosen])
+
+
+def _take(drawn: Sequence[Sample], number: int) -> Sample:
+    return drawn[number]
 
 
 def bring_into_square(drawn: Sequence[Sample]) -> LazySamples:
@@ -119,7 +150,8 @@ def bring_into_square(drawn: Sequence[Sample]) -> LazySamples:
     Images of this size stay as they are, as those of a set that was built in this frame.
     Source: paper appendix C.
     """
-    return LazySamples([partial(_bring_into_square, drawn, number) for number in range(len(drawn))])
+    loaders = [partial(_bring_into_square, drawn, number) for number in range(len(drawn))]
+    return LazySamples(loaders, list_truths(drawn))
 
 
 def _bring_into_square(drawn: Sequence[Sample], number: int) -> Sample:
@@ -132,29 +164,18 @@ def _bring_into_square(drawn: Sequence[Sample], number: int) -> Sample:
     return replace(sample, image=image, annotated=tuple(box for box in boxes if box))
 
 
-def load_samples(data: Path | None, count: int, workers: int, left_out: list[LeftOut]) -> list[Sample]:
+def load_samples(data: Path | None, count: int, workers: int, left_out: list[LeftOut]) -> Sequence[Sample]:
     """Return `count` images of the set in `data`, or held-out scenes when it is None."""
     return read_samples(data, count, left_out=left_out) if data else draw_held_out(count, workers)
 
 
 def read_samples(
     directory: Path, count: int, *, split: Split = Split.TEST, left_out: list[LeftOut] | None = None
-) -> list[Sample]:
+) -> LazySamples:
     """Return at most `count` images of a manifest, in its order; of a larger set, a fixed random draw.
 
     The first images would be of one class when the manifest is sorted by class. Only images of `split` count in a built
     set. A few broken files are added to `left_out`; without this list one is a fault.
-    Raises: BadSettings, with the counts of what cannot be used.
-    """
-    opened = faults.open_checked(directory, _draw_entries(directory, count, split), left_out)
-    return [_build_sample(number, entry, image) for number, (entry, image) in enumerate(opened)]
-
-
-def read_lazily(
-    directory: Path, count: int, *, split: Split = Split.TEST, left_out: list[LeftOut] | None = None
-) -> LazySamples:
-    """Return the samples of `read_samples`, not held in memory.
-
     Raises: BadSettings, with the counts of what cannot be used.
     """
     entries = _draw_entries(directory, count, split)
@@ -167,7 +188,8 @@ def read_lazily(
 
 def load_lazily(directory: Path, entries: Sequence[LabeledImage]) -> LazySamples:
     """Return the samples of these entries of a set, not held in memory."""
-    return LazySamples([partial(_load_sample, directory, number, entry) for number, entry in enumerate(entries)])
+    loaders = [partial(_load_sample, directory, number, entry) for number, entry in enumerate(entries)]
+    return LazySamples(loaders, [_find_truth(entry) for entry in entries])
 
 
 def draw_balanced(entries: Sequence[LabeledImage], count: int) -> list[LabeledImage]:
@@ -189,18 +211,19 @@ def _draw_entries(directory: Path, count: int, split: Split) -> list[LabeledImag
 
 
 def _load_sample(directory: Path, number: int, entry: LabeledImage) -> Sample:
-    return _build_sample(number, entry, open_image(directory / entry.file))
-
-
-def _build_sample(number: int, entry: LabeledImage, image: RgbImage) -> Sample:
-    explanations = entry.explanations
+    image, truth, explanations = open_image(directory / entry.file), _find_truth(entry), entry.explanations
     return Sample(
         number,
         image,
-        entry.label,
+        truth.label,
         entry.regions,
-        explanations.check if explanations else None,
-        entry.source,
+        truth.reference,
+        truth.source,
         explanations.scan if explanations else None,
-        entry.file,
+        truth.file,
     )
+
+
+def _find_truth(entry: LabeledImage) -> Truth:
+    reference = entry.explanations.check if entry.explanations else None
+    return Truth(entry.label, reference, entry.source, entry.file)

@@ -20,7 +20,7 @@ from training.common.parallel import run_parallel
 from training.common.progress import Progress
 from training.dataset import broken
 from training.dataset.left_out import LeftOut
-from training.evaluation.samples import SEED, LazySamples, Sample, open_image
+from training.evaluation.samples import SEED, LazySamples, Sample, Truth, open_image
 
 GENIMAGE = "<Generator>/val/{ai,nature}/ with images, or as its archives unpack <Generator>/<archive>/val/{ai,nature}/"
 MMFR = "evaluation_sets/<generator>/{0_real,1_fake}/ with images, and <generator>_reasoning.json beside or in it"
@@ -215,19 +215,20 @@ def find_fault(file: Path) -> LeftOut | None:
 
 def build_lazy_samples(images: Sequence[BenchmarkImage], directory: Path) -> LazySamples:
     """Return the samples of a benchmark in `directory`, which is the set that their file names are paths in."""
-    return LazySamples([partial(_load_sample, directory, number, image) for number, image in enumerate(images)])
+    loaders = [partial(_load_sample, directory, number, image) for number, image in enumerate(images)]
+    return LazySamples(loaders, [_find_truth(directory, image) for image in images])
 
 
 def _load_sample(directory: Path, number: int, listed: BenchmarkImage) -> Sample:
     image = open_image(listed.file)
     bounds = ((min(p[::2]), min(p[1::2]), max(p[::2]), max(p[1::2])) for p in listed.polygons)
     boxes = (geometry.clip(corners, image.size_px) for corners in bounds)
+    truth = _find_truth(directory, listed)
     return Sample(
-        number,
-        image,
-        listed.label,
-        tuple(box for box in boxes if box),
-        listed.reference,
-        listed.source,
-        file=listed.file.relative_to(directory).as_posix(),
+        number, image, truth.label, tuple(box for box in boxes if box), truth.reference, truth.source, file=truth.file
     )
+
+
+def _find_truth(directory: Path, listed: BenchmarkImage) -> Truth:
+    file = listed.file.relative_to(directory).as_posix()
+    return Truth(listed.label, listed.reference, listed.source, file)

@@ -54,7 +54,7 @@ def build_report(
 ) -> Json:
     """Return the numbers of all tables, and of the figures that need no picture."""
     own = measured.predictions[table_1.OWN]
-    rows = tables.build_table_1(sets.samples, measured.predictions, checkpoint.card, results)
+    rows = tables.build_table_1(measured.predictions, results)
     gaps = [gap for row in rows if row["identity_gap"] and (gap := row["identity_gap"]["value"]) is not None]
     kinds = Counter(examples.classify_example(p.label, p.scan_verdict, p.check_verdict) for p in own)
     report: Json = {
@@ -101,7 +101,8 @@ def write_paper_report(
     """Compute the attention maps, write report.html and report.json into `out`, and return the page's path."""
     maps = attention_map.compute_attention_maps(checkpoint, measured.scanned)
     captioned = [(attention.caption, attention_map.draw_map(attention)) for attention in maps]
-    pictures = page.Pictures(measured.examples, examples.draw_tiles(sets.samples), captioned)
+    tiles = examples.draw_tiles(sets.samples, measured.predictions[table_1.OWN])
+    pictures = page.Pictures(measured.examples, tiles, captioned)
     numbers = build_report(checkpoint, sets, measured, results, machine=machine, detectors=detectors)
     numbers |= {"figure9": attention_map.summarize_maps(maps), "galleries": pictures.list_galleries()}
     page.write_report(out, numbers, "paper.html.jinja", pictures=pictures, kinds=examples.KINDS)

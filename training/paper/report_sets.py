@@ -63,16 +63,17 @@ def collect_sets(options: SetOptions, workers: int) -> ReportSets:
         faults: list[LeftOut] = []
         own = samples.read_samples(options.data, options.count, left_out=faults)
         is_built = manifest.is_built(list(manifest.read_manifest(options.data)))
-        name = "scenes" if scene_limits.are_scenes(own) else "magnifake" if is_built else "data"
+        are_scenes = scene_limits.are_scenes(truth.reference for truth in own.truths)
+        name = "scenes" if are_scenes else "magnifake" if is_built else "data"
         directories = {**options.benchmarks, name: options.data}
         left_out[name] = faults
         return ReportSets(name, options.data.resolve().name, own, others, counts, directories, left_out)
-    own = samples.draw_held_out(options.count, workers)
+    drawn = samples.draw_held_out(options.count, workers)
     scenes: dict[str, TitledSet] = {
         name: (f"Scenes with {name.replace('_', ' ')}", samples.draw_held_out(options.count, workers, style=style))
         for name, style in unseen.UNSEEN.items()
     }
-    return ReportSets("scenes", "held-out scenes", own, scenes | others, counts, options.benchmarks, left_out)
+    return ReportSets("scenes", "held-out scenes", drawn, scenes | others, counts, options.benchmarks, left_out)
 
 
 def _collect_benchmarks(

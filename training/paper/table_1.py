@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline import geometry
-from pipeline.checkpoint import CheckpointCard
 from training.common.resampling import Metric
 from training.evaluation import boxes, metrics, summary
 from training.evaluation.evaluate import Pass
@@ -45,25 +44,12 @@ ABLATION_ROWS = (*(name for name in TITLES if name not in LIVE_ROWS), OWN)
 PASSES: Mapping[str, Pass] = {name: Pass(choose) for name, choose in LIVE_ROWS.items()}
 
 
-def replace_regions(
-    name: str, samples: Sequence[Sample], predictions: Sequence[Prediction], max_crops: int
-) -> list[Prediction]:
-    """Return the predictions with the boxes that Query 2 saw in this row in place of the boxes that the model named."""
-    choose = LIVE_ROWS[name]
-    return [
-        replace(prediction, regions=tuple(choose(sample)(prediction.regions, sample.image.size_px, max_crops)))
-        for sample, prediction in zip(samples, predictions, strict=True)
-    ]
-
-
-def measure_live_row(
-    name: str, samples: Sequence[Sample], predictions: Sequence[Prediction], card: CheckpointCard
-) -> dict[str, Metric]:
-    """Return the metrics of a live row; IoU is that of the boxes which Query 2 saw."""
+def measure_live_row(name: str, predictions: Sequence[Prediction]) -> dict[str, Metric]:
+    """Return the metrics of a live row; but for the own row, IoU is that of the boxes which Query 2 saw."""
     row = measure_two_turns(predictions)
     if name != OWN:
-        replaced = replace_regions(name, samples, predictions, card.max_crops)
-        row["iou"] = metrics.measure_overlap(metrics.iou_of_regions, replaced)
+        zoomed = [replace(prediction, regions=prediction.zoomed) for prediction in predictions]
+        row["iou"] = metrics.measure_overlap(metrics.iou_of_regions, zoomed)
     return row
 
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 
 import numpy as np
 
-from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import Verdict
 from training.annotation import statistics
 from training.common import resampling
@@ -18,7 +17,6 @@ from training.evaluation import metrics, summary
 from training.evaluation.evaluate import PERTURBED, Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.perturbations import STORED_AS_JPEG
-from training.evaluation.samples import Sample
 from training.evaluation.summary import Json
 from training.paper import reported, table_1
 from training.paper.ablation_results import AblationResult
@@ -46,25 +44,17 @@ NOT_YET = {"base": "not measured yet", "sft": "not measured yet"}
 Passes = Mapping[str, Sequence[Prediction]]
 
 
-def build_table_1(
-    samples: Sequence[Sample], predictions: Passes, card: CheckpointCard, results: Mapping[str, AblationResult]
-) -> list[Json]:
+def build_table_1(predictions: Passes, results: Mapping[str, AblationResult]) -> list[Json]:
     """Return all rows in the paper's order: asked live, recorded as ablations, or not trained yet."""
-    return [_build_row_1(name, samples, predictions, card, results) for name in table_1.TITLES]
+    return [_build_row_1(name, predictions, results) for name in table_1.TITLES]
 
 
-def _build_row_1(
-    name: str,
-    samples: Sequence[Sample],
-    predictions: Passes,
-    card: CheckpointCard,
-    results: Mapping[str, AblationResult],
-) -> Json:
+def _build_row_1(name: str, predictions: Passes, results: Mapping[str, AblationResult]) -> Json:
     row: Json = {"variant": name, "title": table_1.TITLES[name], "state": NOT_YET.get(name, "not trained yet")}
     columns: Mapping[str, Metric] = {}
     if name in predictions:
         row["state"] = "live"
-        columns = table_1.measure_live_row(name, samples, predictions[name], card)
+        columns = table_1.measure_live_row(name, predictions[name])
     elif name in results:
         row |= _build_origin(results[name])
         columns = results[name].figures

@@ -28,24 +28,23 @@ def predict_with(checkpoint: Checkpoint, samples: Sequence[Sample], setup: Engin
     return run_on_engine(checkpoint, setup, predict_all)
 
 
-def build_comparison(
-    a: ComparedModel, b: ComparedModel, samples: Sequence[Sample], left_out: Sequence[LeftOut], *, title: str
-) -> Json:
-    """Return the numbers of the report; `title` names the set of `samples`, without the broken files `left_out`."""
+def build_comparison(a: ComparedModel, b: ComparedModel, left_out: Sequence[LeftOut], *, title: str) -> Json:
+    """Return the numbers of the report; `title` names the set that both saw, without the broken files `left_out`."""
     models = {
         key: {"name": model.checkpoint.name, "revision": model.checkpoint.revision}
         for key, model in (("a", a), ("b", b))
     }
+    are_scenes = scene_limits.are_scenes(prediction.reference for prediction in a.predictions)
     return {
         **models,
-        "set": page.describe_set(title, [sample.label for sample in samples]),
+        "set": page.describe_set(title, [prediction.label for prediction in a.predictions]),
         "left_out": broken.convert_to_json(left_out),
         "engine": b.version,
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "figures": comparison.compare_metrics(a.predictions, b.predictions),
         "mcnemar": comparison.compute_mcnemar(a.predictions, b.predictions),
         # The bound of the view alone: the other lines are about passes that this report does not make.
-        "by_construction": scene_limits.list_scene_limits()[:1] if scene_limits.are_scenes(samples) else [],
+        "by_construction": scene_limits.list_scene_limits()[:1] if are_scenes else [],
     }
 
 

@@ -201,13 +201,20 @@ def draw_sample_card(sample: Sample, inspection: Inspection, checkpoint: Checkpo
     return draw_evidence_card(pixels, event)
 
 
-def draw_tiles(samples: Sequence[Sample]) -> list[Tile]:
-    """Draw images of the set, generated ones first, with their boxes and reference explanations: figure 8."""
-    chosen = []
+def draw_tiles(samples: Sequence[Sample], predictions: Sequence[Prediction]) -> list[Tile]:
+    """Draw images of the set, generated ones first, with their boxes and reference explanations: figure 8.
+
+    The truths in `predictions` tell which samples to load.
+    """
+    chosen: list[int] = []
     for label in (Verdict.GENERATED, Verdict.REAL):
-        own = [sample for sample in samples if sample.label is label]
-        chosen += sorted(own, key=lambda sample: not sample.annotated)[:TILES]
-    return [Tile(_draw_annotated(sample), sample.label, sample.reference or "") for sample in chosen]
+        own = [number for number, prediction in enumerate(predictions) if prediction.label is label]
+        chosen += sorted(own, key=lambda number: not predictions[number].annotated)[:TILES]
+    return [_draw_tile(samples[number]) for number in chosen]
+
+
+def _draw_tile(sample: Sample) -> Tile:
+    return Tile(_draw_annotated(sample), sample.label, sample.reference or "")
 
 
 def _draw_annotated(sample: Sample) -> Image.Image:

@@ -1,16 +1,15 @@
 """Results that hold on scenes because of how scenes are made, and say nothing about photographs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from training.evaluation import metrics
-from training.evaluation.samples import Sample
 from training.synthetic import scenes
 
 
-def are_scenes(samples: Sequence[Sample]) -> bool:
-    """Tell whether all samples are scenes, also as files, by their references: only those list the painted details."""
+def are_scenes(references: Iterable[str | None]) -> bool:
+    """Tell whether all images are scenes, also as files, by their references: only those list the painted details."""
     beginnings = tuple(f"Crop 1: {kind} with " for kind in scenes.Kind)
-    return all((sample.reference or "").startswith(beginnings) for sample in samples)
+    return all((reference or "").startswith(beginnings) for reference in references)
 
 
 def list_scene_limits() -> list[str]:

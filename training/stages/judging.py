@@ -52,5 +52,5 @@ class Judge:
                 count=self._count,
                 workers=self._settings.workers,
             )
-            self._samples = samples.read_lazily(directory, self._count)
+            self._samples = samples.read_samples(directory, self._count)
         return self._samples

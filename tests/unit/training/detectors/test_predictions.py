@@ -10,12 +10,13 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from tests.support.live_images import LiveImages, write_set
 from training.detectors import predictions
 from training.detectors.predictions import AskedImages, Detector
 from training.detectors.score_file import Score, ScoreFile
 from training.evaluation.metrics import Prediction
 from training.evaluation.perturbations import PERTURBATIONS
-from training.evaluation.samples import Sample
+from training.evaluation.samples import Sample, read_samples
 
 R, G = Verdict.REAL, Verdict.GENERATED
 BOX = BoundingBox(2, 2, 20, 20)
@@ -93,3 +94,12 @@ def test_answers_about_other_images_are_refused_with_both_names() -> None:
 def test_the_seconds_of_answered_images_are_listed() -> None:
     answered = detector(**{"0.png": Score(0.4, (), 0.25), "1.png": Score(0.4)})
     assert predictions.list_seconds(answered, OWN) == [0.25]
+
+
+def test_names_of_images_are_known_without_loading_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = AskedImages("data", read_samples(write_set(tmp_path, 4), 4), directory=tmp_path, is_own=True)
+    live = LiveImages(monkeypatch)
+    answered = detector(**{"003.png": Score(0.1, seconds=2.0)})
+    predictions.refuse_unmatched(answered, own, "data")
+    assert predictions.list_seconds(answered, own) == [2.0]
+    assert live.total == 0

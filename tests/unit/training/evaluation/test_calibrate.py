@@ -217,7 +217,7 @@ def test_both_halves_hold_each_label_and_source_alike() -> None:
         for number in range(120)
     ]
     fitted, checked = calibrate.split_in_halves(samples)
-    assert sorted(sample.number for sample in fitted + checked) == list(range(120))
+    assert sorted(sample.number for sample in [*fitted, *checked]) == list(range(120))
     for label in Verdict:
         for source in (None, "web"):
             sizes = [sum((s.label, s.source) == (label, source) for s in half) for half in (fitted, checked)]

@@ -17,9 +17,11 @@ from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEven
 from pipeline.zoomin import inspect
 from tests.support.builders import build_noise
 from tests.support.engines import DigestEngine
+from tests.support.live_images import LiveImages, write_set
 from training.common.resampling import Metric
 from training.evaluation import evaluate, summary
 from training.evaluation.evaluate import Sample
+from training.evaluation.samples import read_samples
 
 TRUTH = BoundingBox(100, 100, 200, 200)
 FLAW = (255, 0, 0)
@@ -150,6 +152,16 @@ async def test_an_image_is_taken_when_its_turn_comes() -> None:
     predictions = await evaluate.predict(counted, DigestEngine(before=leave), concurrency=2, passes=evaluate.OWN)
     assert most <= 2
     assert len(predictions["own"]) == 9
+
+
+async def test_few_images_and_copies_are_in_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = read_samples(write_set(tmp_path, 12), 12)
+    live = LiveImages(monkeypatch)
+    passes = {**evaluate.PASSES, **evaluate.PERTURBED}
+    predictions = await evaluate.predict(drawn, DigestEngine(CARD), concurrency=2, passes=passes)
+    assert {len(of_pass) for of_pass in predictions.values()} == {12}
+    assert live.total >= 12 * (1 + len(evaluate.PERTURBED))
+    assert live.most <= 2 * 3, "of each image at once: itself, its copy, and the copy before it"
 
 
 async def test_an_answer_that_cannot_be_read_is_wrong_in_every_pass() -> None:

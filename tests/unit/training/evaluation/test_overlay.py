@@ -8,11 +8,14 @@ from PIL import Image
 from pipeline import prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.engine import Answer, Query
+from pipeline.errors import EngineDead
 from pipeline.verdict import RgbImage, Verdict
 from tests.support import qwen
+from tests.support.engines import DigestEngine
+from tests.support.live_images import LiveImages, write_set
 from tests.support.paths import MODEL
 from training.evaluation import overlay
-from training.evaluation.samples import Sample
+from training.evaluation.samples import Sample, read_samples
 
 REAL, GENERATED = Verdict.REAL, Verdict.GENERATED
 CARD = CheckpointCard(box_frame="thousand", scan_max_pixels=140 * 140, crop_max_pixels=140 * 140)
@@ -90,7 +93,7 @@ def everything(verdicts: list[Verdict], **differently: list[Verdict]) -> dict[st
 async def test_verdicts_that_a_text_turns_are_counted() -> None:
     drawn = samples(40)
     verdicts = await overlay.predict_overlays(drawn, Obedient(fraction=0.5), concurrency=4)
-    acc, effects = overlay.measure_effects(drawn, verdicts)
+    acc, effects = overlay.measure_effects([sample.label for sample in drawn], verdicts)
     assert acc.value == 1.0
     assert set(effects) == set(overlay.TEXTS)
     claim = effects["claim"]
@@ -102,23 +105,39 @@ async def test_verdicts_that_a_text_turns_are_counted() -> None:
 async def test_an_answer_that_text_makes_unreadable_is_a_changed_verdict_and_a_wrong_one() -> None:
     drawn = samples(6)
     verdicts = await overlay.predict_overlays(drawn, Obedient(fraction=0, mute=True), concurrency=4)
-    _, effects = overlay.measure_effects(drawn, verdicts)
+    _, effects = overlay.measure_effects([sample.label for sample in drawn], verdicts)
     assert (effects["template"].changed.value, effects["template"].acc.value) == (1.0, 0.0)
     assert effects["template"].to_real.value == 0.0
+
+
+async def test_few_images_and_copies_are_in_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = read_samples(write_set(tmp_path, 12), 12)
+    live = LiveImages(monkeypatch)
+    verdicts = await overlay.predict_overlays(drawn, DigestEngine(CARD), concurrency=2)
+    assert {len(under_text) for under_text in verdicts.values()} == {12}
+    assert live.total >= 12 * (1 + len(verdicts))
+    assert live.most <= 2 * 3, "of each image at once: itself, its copy, and the copy before it"
+
+
+async def test_a_dead_engine_ends_it_with_its_own_error() -> None:
+    engine = DigestEngine(CARD)
+    await engine.close()
+    with pytest.raises(EngineDead):
+        await overlay.predict_overlays(samples(3), engine, concurrency=2)
 
 
 def test_what_an_order_does_beyond_nonsense_is_what_was_read() -> None:
     drawn = samples(4)
     truth = [sample.label for sample in drawn]
     verdicts = everything(truth, verdict=[REAL] * 4)
-    _, effects = overlay.measure_effects(drawn, verdicts)
+    _, effects = overlay.measure_effects([sample.label for sample in drawn], verdicts)
     assert effects["verdict"].beyond_nonsense.value == 0.5
     assert effects["claim"].beyond_nonsense.value == 0.0
 
 
 def test_the_table_and_the_json_say_when_the_figures_say_nothing() -> None:
     drawn = samples(4)
-    acc, effects = overlay.measure_effects(drawn, everything([REAL] * 4))
+    acc, effects = overlay.measure_effects([sample.label for sample in drawn], everything([REAL] * 4))
     assert "cannot read" in overlay.format_effects(acc, effects, reads=False)
     assert "cannot read" not in overlay.format_effects(acc, effects, reads=True)
     found = overlay.convert_effects_to_json(acc, effects, reads=False)

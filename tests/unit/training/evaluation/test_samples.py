@@ -7,6 +7,7 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from tests.support.live_images import LiveImages, write_set
 from tests.support.photographs import load_photograph
 from training.dataset import manifest
 from training.dataset.labeled_image import Split
@@ -60,14 +61,29 @@ def test_what_stays_on_disk_is_the_same_and_decoded_when_it_is_taken(tmp_path: P
         Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / f"{number}.png")
     lines = [f'{{"file": "{n}.png", "label": "real", "source": "s{n}", "boxes": [[1, 2, 3, 4]]}}' for n in range(3)]
     (tmp_path / manifest.NAME).write_text("\n".join(lines))
-    on_disk = samples.read_lazily(tmp_path, 2)
-    in_memory = samples.read_samples(tmp_path, 2)
-    fields = [[(s.number, s.label, s.source, s.annotated) for s in some] for some in (on_disk, in_memory)]
-    assert fields[0] == fields[1]
+    on_disk = samples.read_samples(tmp_path, 2)
+    assert [(s.number, s.label, s.source, s.annotated) for s in on_disk] == [
+        (place, Verdict.REAL, truth.source, (BoundingBox(1, 2, 3, 4),)) for place, truth in enumerate(on_disk.truths)
+    ]
     assert len(on_disk[:1]) == 1
     (tmp_path / "2.png").unlink()
     with pytest.raises(BadSettings, match="1 file_unreadable"):
-        list(samples.read_lazily(tmp_path, 3))
+        samples.read_samples(tmp_path, 3)
+
+
+def test_a_set_is_checked_with_a_few_images_in_memory_and_its_truths_load_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveImages(monkeypatch)
+    drawn = samples.read_samples(write_set(tmp_path, 12), 12, left_out=[])
+    assert live.most <= 2
+    assert live.total == 12
+    half = samples.select_samples(drawn, range(11, 0, -2))
+    assert [truth.file for truth in half.truths] == [f"{number:03d}.png" for number in range(11, 0, -2)]
+    assert {truth.label for truth in half[:3].truths} == {Verdict.GENERATED}
+    assert samples.list_truths(samples.bring_into_square(drawn)) == drawn.truths
+    assert live.total == 12
+    assert [samples.list_truths(list(drawn)), [s.number for s in half]] == [drawn.truths, list(range(11, 0, -2))]
 
 
 def test_of_a_sorted_manifest_both_classes_are_drawn_the_same_each_time(tmp_path: Path) -> None:
@@ -115,15 +131,14 @@ def test_a_broken_file_is_left_out_of_what_is_measured_and_counted(tmp_path: Pat
         Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / f"{number}.png")
     names = ["0", "broken", "1", "2"]
     (tmp_path / manifest.NAME).write_text("\n".join(f'{{"file": "{name}.png", "label": "real"}}' for name in names))
-    for read in (samples.read_samples, samples.read_lazily):
-        left_out: list[LeftOut] = []
-        drawn = list(read(tmp_path, 4, left_out=left_out))
-        assert [sample.image.pixels.getpixel((0, 0))[0] for sample in drawn] == [0, 1, 2]
-        assert [sample.number for sample in drawn] == [0, 1, 2]
-        assert [(fault.name, fault.reason) for fault in left_out] == [("broken.png", "image_undecodable")]
+    left_out: list[LeftOut] = []
+    drawn = list(samples.read_samples(tmp_path, 4, left_out=left_out))
+    assert [sample.image.pixels.getpixel((0, 0))[0] for sample in drawn] == [0, 1, 2]
+    assert [sample.number for sample in drawn] == [0, 1, 2]
+    assert [(fault.name, fault.reason) for fault in left_out] == [("broken.png", "image_undecodable")]
     (tmp_path / "0.png").write_bytes(b"\x89PNG")
     with pytest.raises(BadSettings, match=r"2 of 4 images of .* cannot be read"):
-        samples.read_lazily(tmp_path, 4, left_out=[])
+        samples.read_samples(tmp_path, 4, left_out=[])
 
 
 def test_boxes_that_cannot_be_are_faults_also_beside_a_broken_file(tmp_path: Path) -> None:

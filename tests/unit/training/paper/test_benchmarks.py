@@ -179,6 +179,9 @@ def test_an_image_is_decoded_when_it_is_taken(tmp_path: Path) -> None:
     listed[3].file.unlink()
     on_disk = benchmarks.build_lazy_samples(listed, tmp_path)
     assert len(on_disk) == 5
+    assert [(truth.label, truth.source, truth.file) for truth in on_disk.truths] == [
+        (image.label, image.source, image.file.relative_to(tmp_path).as_posix()) for image in listed
+    ]
     assert (on_disk[4].number, on_disk[4].source) == (4, listed[4].source)
     assert tmp_path / on_disk[4].file == listed[4].file
     assert [sample.label for sample in on_disk[:2]] == [image.label for image in listed[:2]]

@@ -5,6 +5,8 @@ from PIL import Image
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from tests.support.engines import DigestEngine
+from training.evaluation import evaluate
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.paper import table_1
@@ -16,22 +18,22 @@ PREDICTION = Prediction(
 )
 
 
-def test_enlarged_boxes_take_the_place_of_those_that_were_named() -> None:
-    predictions = [Prediction(Verdict.REAL, Verdict.REAL, Verdict.REAL, (SMALL, MIDDLE, LARGE, MIDDLE), ())]
-    sample = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, ())
-    (replaced,) = table_1.replace_regions("largest_3", [sample], predictions, 8)
-    assert replaced.regions == (SMALL, MIDDLE, LARGE)  # the repeated one is no fourth
-
-
 def test_a_row_s_iou_is_that_of_the_boxes_which_query_2_saw() -> None:
-    sample = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, ())
-    own, random = (
-        table_1.measure_live_row(name, [sample], [PREDICTION], CheckpointCard())
-        for name in ("two_turn", "random_crops")
-    )
+    prediction = replace(PREDICTION, zoomed=(SMALL, MIDDLE))
+    own, random = (table_1.measure_live_row(name, [prediction]) for name in ("two_turn", "random_crops"))
     assert own["iou"].value == pytest.approx(1 / 3)
-    assert random["iou"].value != own["iou"].value
+    assert random["iou"].value == pytest.approx(1 / 2)
     assert own["acc"] == random["acc"]
+
+
+async def test_the_boxes_of_a_row_are_those_that_it_chooses() -> None:
+    sample = Sample(0, RgbImage(Image.new("RGB", SIZE), "png"), Verdict.REAL, (SMALL,))
+    engine = DigestEngine(CheckpointCard(box_frame="thousand"))
+    predictions = await evaluate.predict([sample], engine, concurrency=1, passes=table_1.PASSES)
+    for name, (prediction,) in predictions.items():
+        chosen = table_1.LIVE_ROWS[name](sample)(prediction.regions, SIZE, engine.card.max_crops)
+        assert prediction.zoomed == tuple(chosen) != ()
+    assert predictions["random_crops"][0].zoomed != predictions["two_turn"][0].zoomed
 
 
 def test_one_turn_says_nothing_of_two_verdicts() -> None:

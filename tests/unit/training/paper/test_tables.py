@@ -1,13 +1,10 @@
 from collections.abc import Sequence
 
 import pytest
-from PIL import Image
 
-from pipeline.checkpoint import CheckpointCard
-from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from pipeline.verdict import BoundingBox, Verdict
 from training.common.resampling import Metric
 from training.evaluation.metrics import Prediction
-from training.evaluation.samples import Sample
 from training.paper import table_1, tables
 from training.paper.ablation_results import AblationResult
 from training.paper.latency import Latencies
@@ -25,15 +22,11 @@ def predict(
 
 OWN = [predict(G, R, G), predict(R, R, R, boxes=2), predict(G, G, R), predict(R, G, R)]
 RANDOM = [predict(G, R, R), predict(R, R, R, boxes=2), predict(G, G, R), predict(R, G, G)]
-SAMPLES = [
-    Sample(n, RgbImage(Image.new("RGB", (400, 400), (n, 0, 0)), "png"), prediction.label, (BOX,))
-    for n, prediction in enumerate(OWN)
-]
 PASSES = {"two_turn": OWN, "random_crops": RANDOM, "largest_4": OWN, "largest_3": OWN}
 
 
 def rows_of_table_1(**results: AblationResult) -> dict[str, tables.Json]:
-    rows = tables.build_table_1(SAMPLES, PASSES, CheckpointCard(), results)
+    rows = tables.build_table_1(PASSES, results)
     return {str(row["variant"]): row for row in rows}
 
 

@@ -19,7 +19,7 @@ B = Checkpoint(Path("second"), CheckpointCard(box_frame="thousand"), "sha256:2")
 async def test_two_checkpoints_stand_side_by_side(tmp_path: Path) -> None:
     drawn = samples.convert_scenes([scenes.draw_scene(scenes.HELD_OUT_SEED + number) for number in range(6)])
     a, b = [await compare_model(checkpoint, drawn) for checkpoint in (A, B)]
-    numbers = comparison_report.build_comparison(a, b, drawn, [LeftOut("cut.png", "image_undecodable")], title="scenes")
+    numbers = comparison_report.build_comparison(a, b, [LeftOut("cut.png", "image_undecodable")], title="scenes")
     card = Image.new("RGB", (40, 20))
     pairs = [CardPair("only_b", 3, Verdict.GENERATED, card, card)]
     page.write_report(tmp_path, numbers, "comparison.html.jinja", pairs=pairs, kinds=examples.DIFFERENCES)

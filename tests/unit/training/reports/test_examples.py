@@ -118,7 +118,8 @@ def test_tiles_show_both_classes_with_boxes_where_they_are() -> None:
         Sample(n, RgbImage(Image.new("RGB", (256, 256)), "png"), label, (box,) if n else (), f"Text {n}.")
         for n, label in enumerate([R] * 5 + [G])
     ]
-    tiles = examples.draw_tiles(samples)
+    predictions = [Prediction(sample.label, None, None, (), sample.annotated) for sample in samples]
+    tiles = examples.draw_tiles(samples, predictions)
     assert [(tile.label, tile.caption) for tile in tiles] == [
         (G, "Text 5."),
         (R, "Text 1."),
