@@ -12,12 +12,12 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.verdict import BoundingBox
 from training.common import resampling
 from training.dataset.labeled_image import LabeledImage
+from training.evaluation import stored_predictions
 from training.evaluation.metrics import Prediction
 from training.grpo import served, sets, validation
 from training.grpo import trainer as grpo_trainer
@@ -69,7 +69,7 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
     state.wait_for_everyone()
     processes.set_threads(run.threads)
     resumable.silence_transformers()
-    start = _predict_start(run, run.locate_predictions(f"start-{engine}"), validation_entries)
+    start = _predict_start(run, engine, validation_entries)
     validator = Validator(run, validation_entries, start)
     surviving = _train_stage(run, sampler, entries, validator)
     processes.free_memory()
@@ -80,7 +80,8 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
     if not surviving:
         state.wait_for_everyone()
         return None
-    served.store_predictions(run.locate_predictions(f"published-{engine}"), published)
+    path = run.locate_predictions(f"published-{engine}")
+    stored_predictions.store_predictions(path, {"own": published}, engine)
     outcome = _decide_outcome(run, validator.results, surviving, start, published)
     _finish_run(run, outcome)
     state.wait_for_everyone()
@@ -125,15 +126,16 @@ def _describe_run(
     }
 
 
-def _predict_start(run: GrpoRun, path: Path, entries: Sequence[LabeledImage]) -> list[Prediction]:
+def _predict_start(run: GrpoRun, engine: str, entries: Sequence[LabeledImage]) -> list[Prediction]:
     """Predict by the start as it is served; a run that goes on reads its predictions."""
+    path = run.locate_predictions(f"start-{engine}")
     state, exists = processes.join_processes(), path.exists()
     state.wait_for_everyone()  # every process has looked before the first one writes
     if exists:
-        return served.read_predictions(path)
+        return stored_predictions.read_predictions(path)[0]["own"]
     predictions = served.predict_served(run, run.start, entries)
     if state.is_main_process:
-        served.store_predictions(path, predictions)
+        stored_predictions.store_predictions(path, {"own": predictions}, engine)
     return predictions
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import TypeAdapter
 from transformers import AutoProcessor, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 
 from pipeline.checkpoint import Checkpoint
@@ -28,7 +27,6 @@ from training.runs import processes
 
 QUERIES = 64
 """that vLLM works on at once"""
-_STORED = TypeAdapter(list[Prediction])
 
 
 def predict_served(
@@ -72,15 +70,3 @@ def load_model(path: Path, dtype: str) -> tuple[Qwen2_5_VLForConditionalGenerati
     processor = AutoProcessor.from_pretrained(path, padding_side="left")
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=getattr(torch, dtype))
     return model.to(processes.join_processes().device), processor
-
-
-def store_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Write predictions; the file is whole or absent."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(_STORED.dump_json(list(predictions)))
-    unfinished.replace(path)
-
-
-def read_predictions(path: Path) -> list[Prediction]:
-    """Read what `store_predictions` has written."""
-    return _STORED.validate_json(path.read_bytes())

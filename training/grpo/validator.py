@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from training.dataset.labeled_image import LabeledImage
+from training.evaluation import stored_predictions
 from training.evaluation.metrics import Prediction
-from training.grpo import served, validation
+from training.grpo import validation
 from training.grpo.greedy import GreedyGenerator
 from training.grpo.run_config import GrpoRun
 from training.grpo.validation import ValidationResult
@@ -41,7 +42,8 @@ class Validator:
             generator, self._run.validation, self._entries, one_turn=self._run.is_one_turn
         )
         if self._writes:
-            served.store_predictions(self._run.locate_predictions(f"step-{step}"), predictions)
+            path = self._run.locate_predictions(f"step-{step}")
+            stored_predictions.store_predictions(path, {"own": predictions}, "transformers")
         self._add_result(validation.summarize_predictions(step, predictions))
 
     def _add_result(self, result: ValidationResult) -> None:

@@ -9,7 +9,6 @@ import torch
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
-from pipeline.verdict import BoundingBox, Verdict
 from tests.support.engines import DigestEngine
 from tests.support.training_runs import write_split_scenes
 from tests.unit.training.grpo.test_run import build_run
@@ -18,17 +17,6 @@ from training.dataset.labeled_image import Split
 from training.engine.run import EngineSetup
 from training.evaluation.metrics import Prediction
 from training.grpo import served
-
-PREDICTION = Prediction(
-    Verdict.REAL, Verdict.GENERATED, None, (BoundingBox(1, 2, 3, 4),), (), explanation="a seam", reference="c"
-)
-
-
-def test_predictions_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
-    path = tmp_path / "predictions-start.json"
-    served.store_predictions(path, [PREDICTION, PREDICTION])
-    assert served.read_predictions(path) == [PREDICTION, PREDICTION]
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_without_a_gpu_transformers_answers_and_a_run_file_may_ask_for_vllm(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from pipeline.verdict import BoundingBox, Verdict
 from tests.unit.training.grpo.test_run import build_run
 from training.dataset.labeled_image import LabeledImage
+from training.evaluation import stored_predictions
 from training.evaluation.metrics import Prediction
-from training.grpo import served, validation
+from training.grpo import validation
 from training.grpo.run_config import GrpoRun
 from training.grpo.validator import Validator
 from training.runs import resuming
@@ -53,8 +54,9 @@ def test_each_validation_is_a_line_with_its_predictions_beside_it(
     validator.validate(20, Generator((BOX, OTHER), run.start.card))
     assert read_steps(run) == [0, 20]
     assert [result.step for result in validator.results] == [0, 20]
-    (prediction,) = served.read_predictions(run.locate_predictions("step-20"))
-    assert prediction.regions == (BOX, OTHER)
+    predictions, engine = stored_predictions.read_predictions(run.locate_predictions("step-20"))
+    assert [prediction.regions for prediction in predictions["own"]] == [(BOX, OTHER)]
+    assert engine == "transformers"
     output = capsys.readouterr().err
     assert "validation at step 0: Acc 1.000" in output
     assert "validation at step 20: Acc 1.000" in output
