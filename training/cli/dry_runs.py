@@ -11,7 +11,7 @@ from training.cli.numbers import parse_positive
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from training.dry_run.gpus import Gpus
+    from training.common.machine import Gpus
     from training.dry_run.step import DryStep
     from training.dry_run.training_verb import TrainingVerb
 
@@ -52,10 +52,9 @@ def add_gpus(parser: argparse.ArgumentParser) -> None:
 
 def read_planned_gpus(args: argparse.Namespace) -> "Gpus":
     """Return the GPUs that a dry run plans for: those of the options, else this machine's, else eight of 80 GiB."""
-    from training.common.machine import GIB
-    from training.dry_run.gpus import Gpus, read_gpus
+    from training.common.machine import GIB, Gpus, Machine
 
-    here = read_gpus() or Gpus(ASSUMED_GPUS, ASSUMED_MEMORY_GIB * GIB)
+    here = Machine.read().gpus or Gpus(ASSUMED_GPUS, ASSUMED_MEMORY_GIB * GIB)
     memory_bytes = args.gpu_memory_gib * GIB if args.gpu_memory_gib else here.memory_bytes
     return Gpus(args.gpus or here.count, memory_bytes)
 
@@ -76,7 +75,7 @@ def list_words(args: argparse.Namespace) -> list[str]:
 def show_training(args: argparse.Namespace, describe: Callable[["Gpus"], "TrainingVerb"]) -> int:
     """Print a training verb's plan on the GPUs of a dry run, and return the exit code."""
     from training.dry_run import training_verb
-    from training.dry_run.gpus import list_launches
+    from training.dry_run.launch import list_launches
 
     gpus = read_planned_gpus(args)
     step = training_verb.plan_training(describe(gpus), gpus, list_launches(gpus.count))
@@ -108,10 +107,11 @@ def refuse_unfit(describe: Callable[["Gpus"], "TrainingVerb"]) -> None:
 
     Raises: BadSettings, with the figures and the command that fits.
     """
+    from training.common.machine import Machine
     from training.dry_run import disk, training_verb
-    from training.dry_run.gpus import read_gpus, read_launch
+    from training.dry_run.launch import read_launch
 
-    if gpus := read_gpus():
+    if gpus := Machine.read().gpus:
         step = training_verb.plan_training(describe(gpus), gpus, [read_launch()])
         if step.refusal:
             raise BadSettings(step.refusal)

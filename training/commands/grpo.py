@@ -21,7 +21,7 @@ from training.runs.profile_choice import ProfileChoice
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from training.dry_run.gpus import Gpus
+    from training.common.machine import Gpus
     from training.dry_run.training_verb import TrainingVerb
     from training.grpo.run import GrpoOutcome
     from training.grpo.run_config import GrpoRun

@@ -10,19 +10,47 @@ import torch
 GIB = 2**30
 
 
+USABLE_FRACTION = 0.95
+"""of a GPU's memory that a plan may take; the rest is for the CUDA context, NCCL and fragments"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpus:
+    """The GPUs of a machine, this one or a planned one; `memory_bytes` is that of the smallest."""
+
+    count: int
+    memory_bytes: int
+
+    @property
+    def usable_bytes(self) -> int:
+        return int(USABLE_FRACTION * self.memory_bytes)
+
+    def __str__(self) -> str:
+        return f"{self.count} GPU{'s' * (self.count > 1)} of {self.memory_bytes / GIB:.1f} GiB"
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`devices` are the names of the GPUs; `memory_gib` is that of the smallest."""
+    """`devices` are the names of the GPUs; `memory_bytes` is that of the smallest."""
 
     devices: tuple[str, ...]
-    memory_gib: float
+    memory_bytes: int
 
     @classmethod
     def read(cls) -> Self:
         """Read the GPUs that torch sees; nothing is started on them."""
         found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
         smallest = min((device.total_memory for device in found), default=0)
-        return cls(tuple(device.name for device in found), round(smallest / GIB, 1))
+        return cls(tuple(device.name for device in found), smallest)
+
+    @property
+    def memory_gib(self) -> float:
+        return round(self.memory_bytes / GIB, 1)
+
+    @property
+    def gpus(self) -> Gpus | None:
+        """The GPUs; None where there is none."""
+        return Gpus(len(self.devices), self.memory_bytes) if self.devices else None
 
     def describe(self, *, used: int, threads: int) -> str:
         """Describe what an engine runs on: `used` of the GPUs by name, or without one the CPU and its threads."""

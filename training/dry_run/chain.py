@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.vllm.options import EngineOptions
+from training.common.machine import Gpus
 from training.dry_run import training_verb
 from training.dry_run.engine_verb import TRAIN_SETTING, WORKER_SETTING, plan_engine_verb
-from training.dry_run.gpus import Gpus, list_launches
+from training.dry_run.launch import list_launches
 from training.dry_run.shape import ModelShape
 from training.dry_run.step import DryStep
 from training.grpo.profiles import Stage

@@ -8,7 +8,7 @@ from pipeline.errors import BadSettings
 from training.common.machine import GIB
 from training.dry_run import step_memory
 from training.dry_run.activations import FULL, HALF
-from training.dry_run.gpus import Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.runs import publishing
 from training.runs.profiles import TrainingProfile

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.vllm.options import EngineOptions
-from training.common.machine import GIB
-from training.dry_run.gpus import Gpus
+from training.common.machine import GIB, Gpus
 from training.dry_run.shape import ModelShape
 from training.dry_run.step import DryStep
 from training.dry_run.step_memory import MemoryPlan

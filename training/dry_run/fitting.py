@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import BadSettings
-from training.dry_run.gpus import Gpus, Launch
+from training.common.machine import Gpus
+from training.dry_run.launch import Launch
 from training.dry_run.step_memory import MemoryPlan
 
 Changes = Mapping[str, Any]

@@ -2,9 +2,10 @@
 
 import torch
 
+from training.common.machine import Gpus
 from training.dry_run import activations, step_memory
 from training.dry_run.activations import FULL, HALF, Batch
-from training.dry_run.gpus import Gpus, Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
 from training.grpo import colocation, greedy

@@ -4,9 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.dry_run.disk import DiskPlan
-from training.dry_run.gpus import Gpus
 from training.dry_run.step_memory import MemoryPlan
 
 

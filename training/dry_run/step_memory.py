@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from training.dry_run import activations
 from training.dry_run.activations import FULL, HALF, Batch
-from training.dry_run.gpus import Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.runs.profiles import TrainingProfile
 

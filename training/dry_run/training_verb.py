@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import BadSettings
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.dry_run import disk, fitting, grpo_memory, sft_memory
 from training.dry_run.fitting import Changes, Fit
-from training.dry_run.gpus import Gpus, Launch, list_launches
+from training.dry_run.launch import Launch, list_launches
 from training.dry_run.shape import ModelShape
 from training.dry_run.step import DryStep, format_parts
 from training.dry_run.step_memory import MemoryPlan

@@ -108,7 +108,7 @@ def refuse_unfit_engine(
         raise BadSettings(
             f"{SETTING}TENSOR_PARALLEL_SIZE is {gpus}; the attention heads of {size.name} can be shared by {allowed}"
         )
-    budget = options.gpu_memory_utilization * machine.memory_gib * GIB
+    budget = options.gpu_memory_utilization * machine.memory_bytes
     need = size.estimate_need(options, gpus)
     if need.total > budget:
         raise BadSettings(

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from pipeline.errors import BadSettings
 from training.evaluation.metrics import Prediction
 
 _STORED = TypeAdapter(tuple[dict[str, list[Prediction]], str])
@@ -18,5 +19,10 @@ def store_predictions(path: Path, predictions: Mapping[str, Sequence[Prediction]
 
 
 def read_predictions(path: Path) -> tuple[dict[str, list[Prediction]], str]:
-    """Read what `store_predictions` has written."""
-    return _STORED.validate_json(path.read_bytes())
+    """Read what `store_predictions` has written. Raises: BadSettings when it is a file of another form."""
+    try:
+        return _STORED.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise BadSettings(
+            f"{path} is not of this version's form; remove it, and its predictions are made again"
+        ) from error

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings
-from training.common.machine import GIB, Machine
+from training.common.machine import GIB, Gpus, Machine
 from training.dry_run import grpo_memory, sft_memory
-from training.dry_run.gpus import Gpus, Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
 from training.gpu_check import dummy_checkpoint, machine, serving, training_steps
@@ -90,7 +90,7 @@ def _reinforce(plan: CheckPlan, here: Machine, report: Report, seconds: float) -
     def estimate(shape: ModelShape) -> MemoryPlan:
         changes = {"trained": "lora", "micro_batch": 2, "prompts": 1, "generations": 2}
         profile = resolve_grpo_profile("production", 1, changes, on_gpu=True).values
-        gpu = Gpus(1, int(here.memory_gib * GIB))
+        gpu = Gpus(1, here.memory_bytes)
         return grpo_memory.estimate_grpo_memory(shape, profile, 1, Launch(1), gpu)
 
     refused = _refuse_large(plan, here, "GRPO step", estimate)

@@ -11,8 +11,8 @@ from pathlib import Path
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from training.common import provenance
+from training.common.machine import Machine
 from training.common.progress import format_duration
-from training.dry_run.gpus import read_gpus
 from training.engine.run import EngineSetup, OnEngine, run_on_engine
 from training.evaluation.samples import Sample
 from training.grpo import profiles as grpo_profiles
@@ -53,7 +53,7 @@ def run_ablations(
     job = _build_job(options, settings, samples, setup, file)
     commit = provenance.read_commit(provenance.CHECKOUT)
     rows = options.rows or _list_missing(job)
-    ablation_run.refuse_unfit_training(job.plan, [ABLATIONS[name] for name in rows], read_gpus())
+    ablation_run.refuse_unfit_training(job.plan, [ABLATIONS[name] for name in rows], Machine.read().gpus)
     began = time.monotonic()
     for done, name in enumerate(rows):
         pace_s = (time.monotonic() - began) / max(1, done)

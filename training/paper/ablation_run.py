@@ -16,11 +16,11 @@ import torch
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.common.parallel import run_alone
 from training.dataset import manifest
-from training.dry_run.gpus import Gpus, Launch
 from training.dry_run.grpo_memory import estimate_grpo_memory
+from training.dry_run.launch import Launch
 from training.dry_run.sft_memory import estimate_sft_memory
 from training.dry_run.shape import ModelShape
 from training.grpo import run as grpo_run

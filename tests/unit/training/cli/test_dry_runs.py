@@ -6,9 +6,8 @@ import pytest
 from pipeline.errors import BadSettings
 from tests.support.paths import MODEL
 from training.cli import dry_runs
-from training.common.machine import GIB, Machine
+from training.common.machine import GIB, Gpus, Machine
 from training.dry_run import training_verb
-from training.dry_run.gpus import Gpus
 from training.dry_run.shape import ModelShape
 from training.dry_run.training_verb import TrainingVerb
 from training.runs.profile_choice import ProfileChoice
@@ -26,7 +25,7 @@ def describe(size: str) -> Callable[[Gpus], TrainingVerb]:
 
 
 def see_gpus(monkeypatch: pytest.MonkeyPatch, count: int, memory_gib: float) -> None:
-    monkeypatch.setattr(Machine, "read", classmethod(lambda cls: cls(("GPU",) * count, memory_gib)))
+    monkeypatch.setattr(Machine, "read", classmethod(lambda cls: cls(("GPU",) * count, int(memory_gib * GIB))))
 
 
 def test_words_are_those_of_the_run_itself() -> None:

@@ -18,7 +18,7 @@ def run_command(tmp_path: Path, *options: str) -> int:
 def test_without_a_gpu_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Machine, "read", lambda: Machine((), 0.0))
+    monkeypatch.setattr(Machine, "read", lambda: Machine((), 0))
     assert run_command(tmp_path) == 2
     assert "there is no GPU here" in capsys.readouterr().err
     assert not (tmp_path / "gpu.json").exists()

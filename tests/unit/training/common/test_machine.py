@@ -1,9 +1,21 @@
-from training.common.machine import Machine
+import pytest
+
+from training.common.machine import GIB, Gpus, Machine
 
 
 def test_a_machine_is_named_by_the_gpus_that_are_used() -> None:
-    assert Machine(("NVIDIA H100 80GB HBM3",) * 8, 79.1).describe(used=2, threads=7) == "2 x NVIDIA H100 80GB HBM3"
+    assert Machine(("NVIDIA H100 80GB HBM3",) * 8, 79 * GIB).describe(used=2, threads=7) == "2 x NVIDIA H100 80GB HBM3"
 
 
 def test_without_gpus_it_is_named_by_its_cpu_and_threads() -> None:
-    assert Machine((), 0.0).describe(used=1, threads=7).endswith(", 7 threads")
+    assert Machine((), 0).describe(used=1, threads=7).endswith(", 7 threads")
+
+
+def test_a_part_of_the_memory_is_left_free() -> None:
+    assert Gpus(8, 80 * GIB).usable_bytes / GIB == pytest.approx(76)
+    assert str(Gpus(8, 80 * GIB)) == "8 GPUs of 80.0 GiB"
+
+
+def test_the_gpus_of_a_machine_are_those_to_plan_on() -> None:
+    assert Machine(("A100",) * 4, 40 * GIB - 1).gpus == Gpus(4, 40 * GIB - 1)
+    assert Machine((), 0).gpus is None

@@ -7,10 +7,9 @@ import pytest
 
 from tests.support.paths import ROOT
 from training.__main__ import _build_parser
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.dry_run import chain
 from training.dry_run.chain import Way
-from training.dry_run.gpus import Gpus
 from training.dry_run.step import DryStep
 
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import BadSettings
 from training.dry_run import disk
 from training.dry_run.disk import DiskPlan
-from training.dry_run.gpus import Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.grpo.profiles import resolve_grpo_profile
 from training.runs import publishing

@@ -1,7 +1,6 @@
 from pipeline.vllm.options import EngineOptions
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.dry_run.engine_verb import TRAIN_SETTING, plan_engine_verb
-from training.dry_run.gpus import Gpus
 from training.dry_run.shape import ModelShape
 from training.dry_run.step import DryStep
 

@@ -1,9 +1,10 @@
 import pytest
 
 from pipeline.errors import BadSettings
+from training.common.machine import Gpus
 from training.dry_run import fitting
 from training.dry_run.fitting import AS_ASKED, Changes
-from training.dry_run.gpus import Gpus, Launch
+from training.dry_run.launch import Launch
 from training.dry_run.step_memory import MemoryPlan
 
 GPUS = Gpus(8, 100)

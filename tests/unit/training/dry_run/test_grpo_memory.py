@@ -4,9 +4,9 @@ import pytest
 
 from pipeline.errors import BadSettings
 from tests.support.paths import ROOT
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.dry_run import grpo_memory
-from training.dry_run.gpus import Gpus, Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
 from training.grpo.profiles import GrpoProfile, resolve_grpo_profile

@@ -2,7 +2,7 @@ import pytest
 
 from training.common.machine import GIB
 from training.dry_run import sft_memory
-from training.dry_run.gpus import Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.sft.profiles import resolve_sft_profile
 

@@ -1,6 +1,5 @@
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.dry_run import step
-from training.dry_run.gpus import Gpus
 from training.dry_run.step import DryStep
 from training.dry_run.step_memory import MemoryPlan
 

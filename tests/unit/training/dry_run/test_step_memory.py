@@ -5,7 +5,7 @@ from transformers import PreTrainedTokenizerFast
 from pipeline.checkpoint import CheckpointCard
 from training.dry_run import step_memory
 from training.dry_run.activations import Batch
-from training.dry_run.gpus import Launch
+from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
 from training.qwen import tensors

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from training.common.machine import GIB
+from training.common.machine import GIB, Gpus
 from training.dry_run import training_verb
-from training.dry_run.gpus import Gpus, Launch, list_launches
+from training.dry_run.launch import Launch, list_launches
 from training.dry_run.shape import ModelShape
 from training.dry_run.step import DryStep
 from training.runs.profile_choice import ProfileChoice

@@ -7,7 +7,7 @@ import pytest
 from psutil import Process
 
 from pipeline.errors import BadSettings
-from training.common.machine import Machine
+from training.common.machine import GIB, Machine
 from training.gpu_check import machine
 from training.gpu_check.machine import MemoryMeter
 
@@ -16,8 +16,8 @@ ALLOCATING = "import sys; block = bytearray(80 << 20); print('ready', flush=True
 
 def test_a_machine_without_gpus_is_told_what_it_can_do() -> None:
     with pytest.raises(BadSettings, match=r"no GPU here .*--cpu"):
-        machine.refuse_missing_gpu(Machine((), 0.0))
-    machine.refuse_missing_gpu(Machine(("H200",), 139.0))
+        machine.refuse_missing_gpu(Machine((), 0))
+    machine.refuse_missing_gpu(Machine(("H200",), 139 * GIB))
 
 
 def test_without_gpus_the_meter_counts_the_children(monkeypatch: pytest.MonkeyPatch) -> None:

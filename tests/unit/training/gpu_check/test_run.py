@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import BadSettings
-from training.common.machine import Machine
+from training.common.machine import GIB, Machine
 from training.gpu_check import dummy_checkpoint, run, serving, training_steps
 from training.gpu_check.plan import CheckPlan, build_plan
 from training.gpu_check.rows import CheckRow
 
-H200, A100 = 139.8, 39.4
+H200, A100 = round(139.8 * GIB), round(39.4 * GIB)
 
 
 @pytest.fixture(autouse=True)
@@ -59,11 +59,11 @@ def test_a_step_that_cannot_fit_is_skipped_with_its_memory(tmp_path: Path) -> No
 
 def test_without_a_gpu_nothing_is_tried(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no GPU"):
-        check("7b", Machine((), 0.0), tmp_path)
+        check("7b", Machine((), 0), tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("size", "gpus", "memory_gib", "spread"),
+    ("size", "gpus", "memory_bytes", "spread"),
     [
         ("7b", 1, H200, 1),
         ("7b", 8, A100, 1),
@@ -73,8 +73,8 @@ def test_without_a_gpu_nothing_is_tried(tmp_path: Path) -> None:
         ("32b", 3, A100, 2),
     ],
 )
-def test_an_engine_takes_as_many_gpus_as_its_weights_need(size: str, gpus: int, memory_gib: float, spread: int) -> None:
-    assert run.choose_tensor_parallel(size, Machine(("GPU",) * gpus, memory_gib)) == spread
+def test_an_engine_takes_as_many_gpus_as_its_weights_need(size: str, gpus: int, memory_bytes: int, spread: int) -> None:
+    assert run.choose_tensor_parallel(size, Machine(("GPU",) * gpus, memory_bytes)) == spread
 
 
 def test_parts_after_the_deadline_are_failed_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

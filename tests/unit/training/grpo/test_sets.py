@@ -39,3 +39,20 @@ def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
     run = build_run(tmp_path, tmp_path / "out", stage=1)
     with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
         sets.read_validation_entries(run, sets.read_training_entries(tmp_path, run.profile))
+
+
+def test_held_out_scenes_may_decide_but_neither_train_nor_be_those_of_an_evaluation(tmp_path: Path) -> None:
+    def name(seed: int) -> LabeledImage:
+        return LabeledImage(file=f"scene-{seed}.png", label=Verdict.REAL)
+
+    training, decisive = (write(tmp_path / name, []) for name in ("training", "validation"))
+    run = replace(build_run(training, tmp_path / "out", stage=1, prompts=1), validation=decisive)
+    write(training, [name(1), name(7_000_000)])
+    with pytest.raises(BadSettings, match=r"held-out scenes \(scene-7000000\.png\)"):
+        sets.read_training_entries(training, run.profile)
+    write(decisive, [name(9_000_000)])
+    with pytest.raises(BadSettings, match=r"validation holds held-out scenes \(scene-9000000\.png\).*below 9000000"):
+        sets.read_validation_entries(run, [name(1)])
+    write(decisive, [name(7_000_000)])
+    with pytest.raises(BadSettings, match="file_unreadable"):
+        sets.read_validation_entries(run, [name(1)])

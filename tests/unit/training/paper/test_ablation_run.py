@@ -7,7 +7,7 @@ import pytest
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from tests.support.paths import MODEL
-from training.dry_run.gpus import Gpus
+from training.common.machine import Gpus
 from training.paper import ablation_run
 from training.paper.ablation_run import AblationPlan
 from training.paper.ablations import ABLATIONS, Ablation, AblationBudget

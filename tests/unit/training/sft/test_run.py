@@ -52,3 +52,12 @@ def test_a_set_that_nobody_explained_is_refused(
     manifest.write_manifest(data, unexplained)
     assert main(TrainingGround(ground.model, data).build_arguments(tmp_path / "out")) == 2
     assert "8 of 8 images have no explanation" in capsys.readouterr().err
+
+
+def test_scenes_that_an_evaluation_draws_are_not_trained_on(
+    ground: TrainingGround, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = list(manifest.read_manifest(ground.data))
+    manifest.write_manifest(tmp_path, [*entries, entries[0].model_copy(update={"file": "scene-9000000.png"})])
+    assert main(TrainingGround(ground.model, tmp_path).build_arguments(tmp_path / "out")) == 2
+    assert "holds held-out scenes (scene-9000000.png)" in capsys.readouterr().err

@@ -1,38 +1,14 @@
-"""The GPUs of a machine, and the launch of a run on them."""
+"""The launches of a run on the GPUs of a machine."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from training.common.machine import GIB, Machine
 from training.runs import processes
 
-USABLE_FRACTION = 0.95
-"""of a GPU's memory that a plan may take; the rest is for the CUDA context, NCCL and fragments"""
 WHOLE_CONFIG = "infra/accelerate/eight_gpus.yaml"
 SHARDED_CONFIG = "infra/accelerate/eight_gpus_fsdp2.yaml"
 CONFIG_PROCESSES = 8
 """that both files start"""
-
-
-@dataclass(frozen=True, slots=True)
-class Gpus:
-    """The GPUs of one machine; `memory_bytes` is that of the smallest."""
-
-    count: int
-    memory_bytes: int
-
-    @property
-    def usable_bytes(self) -> int:
-        return int(USABLE_FRACTION * self.memory_bytes)
-
-    def __str__(self) -> str:
-        return f"{self.count} GPU{'s' * (self.count > 1)} of {self.memory_bytes / GIB:.1f} GiB"
-
-
-def read_gpus() -> Gpus | None:
-    """Read the GPUs of this machine; None where there is none."""
-    machine = Machine.read()
-    return Gpus(len(machine.devices), int(machine.memory_gib * GIB)) if machine.devices else None
 
 
 @dataclass(frozen=True, slots=True)

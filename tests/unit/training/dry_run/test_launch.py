@@ -2,9 +2,8 @@ import pytest
 import yaml
 
 from tests.support.paths import ROOT
-from training.common.machine import GIB
-from training.dry_run import gpus
-from training.dry_run.gpus import Gpus, Launch
+from training.dry_run import launch as launches
+from training.dry_run.launch import Launch
 
 
 def test_a_launcher_names_a_configuration_that_exists() -> None:
@@ -22,17 +21,12 @@ def test_other_numbers_of_gpus_are_told_to_the_launcher() -> None:
 
 
 def test_one_gpu_has_one_launch_and_several_have_two() -> None:
-    assert gpus.list_launches(1) == [Launch(1)]
-    assert gpus.list_launches(8) == [Launch(8), Launch(8, "sharded")]
-    assert [launch.shards for launch in gpus.list_launches(8)] == [1, 8]
-
-
-def test_a_part_of_the_memory_is_left_free() -> None:
-    assert Gpus(8, 80 * GIB).usable_bytes / GIB == pytest.approx(76)
-    assert str(Gpus(8, 80 * GIB)) == "8 GPUs of 80.0 GiB"
+    assert launches.list_launches(1) == [Launch(1)]
+    assert launches.list_launches(8) == [Launch(8), Launch(8, "sharded")]
+    assert [launch.shards for launch in launches.list_launches(8)] == [1, 8]
 
 
 def test_the_launch_of_a_launched_process_is_what_accelerate_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gpus.read_launch() == Launch(1)
+    assert launches.read_launch() == Launch(1)
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    assert gpus.read_launch() == Launch(1, "sharded")
+    assert launches.read_launch() == Launch(1, "sharded")
