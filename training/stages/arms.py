@@ -1,7 +1,8 @@
 """The arms of the experiment: what is trained from the shared start, each with equally many sampled answers. Pure.
 
 Every answer may run to its end. Where the profile cuts Query 1 before its explanation, R_format pays for short answers,
-and what looks like better boxes is fewer words.
+and what looks like better boxes is fewer words. All publish float32, the control too: a cast to the start's dtype could
+lose most of one arm's update and little of another's.
 Source: paper sections 3.3 and 4.3.
 """
 
@@ -22,6 +23,7 @@ VALIDATION_SCENES = 16
 _COMMON: Mapping[str, Any] = {
     "answer_tokens": PROFILES[PROFILE, 1].validation_tokens,
     "validation_images": VALIDATION_SCENES,
+    "publish_dtype": "float32",
 }
 
 

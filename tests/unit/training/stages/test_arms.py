@@ -14,6 +14,7 @@ def test_every_arm_samples_as_many_answers_and_takes_its_last_weights(name: str)
     phases = [ablations.resolve_grpo(phase, budget).values for phase in ARMS[name].phases]
     assert sum(values.steps * values.answers for values in phases) == 10 * 32
     assert {(values.kept, values.answer_tokens) for values in phases} == {("last", 100)}
+    assert {values.publish_dtype for values in phases} == {"float32"}, "as the control, whatever the start's dtype"
 
 
 def test_an_arm_differs_from_its_counterpart_in_one_thing() -> None:
