@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.dataset import faults, manifest
 from training.dataset.labeled_image import LabeledImage, Split
@@ -37,9 +36,7 @@ class TrainingImages:
 def read_training_images(directory: Path) -> TrainingImages:
     """Read the training split of a set. Raises: BadSettings when a class is too small, or it holds held-out scenes."""
     entries = [entry for entry in manifest.read_manifest(directory) if entry.split in (None, Split.TRAIN)]
-    held_out = [entry.file for entry in entries if scene_files.is_held_out(entry.file)]
-    if held_out:
-        raise BadSettings(f"{directory} holds held-out scenes ({held_out[0]}); draw others with a lower --seed")
+    scene_files.refuse_held_out(directory, entries)
     faults.refuse_one_sided(Counter(entry.label for entry in entries))
     files = {label: [directory / entry.file for entry in entries if entry.label is label] for label in Verdict}
     return TrainingImages(entries, files)

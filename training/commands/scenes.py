@@ -5,7 +5,7 @@ from pathlib import Path
 
 from training.cli.numbers import parse_natural, parse_positive
 from training.settings import TrainSettings
-from training.synthetic.scenes import HELD_OUT_SEED
+from training.synthetic.scenes import HELD_OUT_SEED, UNTRAINED_SEED
 
 HELP = "draw scenes with known truth, or plant their artifacts in photographs"
 EXAMPLE = "zoomin-train scenes --count 60 --out build/scenes"
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=parse_natural,
         default=HELD_OUT_SEED,
         metavar="S",
-        help=f"first seed (default {HELD_OUT_SEED}: held out)",
+        help=f"first seed (default {HELD_OUT_SEED}: held out); training takes seeds below {UNTRAINED_SEED}",
     )
     drawn.add_argument(
         "--photographs",

@@ -27,6 +27,7 @@ from training.sft import trainer as sft_trainer
 from training.sft.journal import LOG_NAME
 from training.sft.rows import CropDraws
 from training.sft.run_config import SftRun
+from training.synthetic import scene_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,11 @@ def run_sft(run: SftRun) -> SurvivingUpdate | None:
 def _read_explained_set(run: SftRun) -> ExplainedSet:
     """Read the images that are trained on, and their rows.
 
-    Raises: BadSettings when the set has faults, or too few of its images have an explanation.
+    Raises: BadSettings when the set has faults or held-out scenes, or too few of its images have an explanation.
     """
     data, profile = run.data, run.profile
     entries = [entry for entry in manifest.read_manifest(data) if entry.split in (None, Split.TRAIN)]
+    scene_files.refuse_held_out(data, entries)
     sizes = faults.refuse_unfit(data, entries)
     draws = CropDraws(run.seed, sizes) if profile.crops == "drawn" else None
     drawn = sft_rows.build_prompts(data, entries, profile.variant, run.start.card.max_crops, draws)

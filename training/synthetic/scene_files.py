@@ -1,18 +1,17 @@
 """Write scenes as a labeled set of PNG files."""
 
 import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 from pipeline import images
+from pipeline.errors import BadSettings
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
 from training.dataset.labeled_image import Explanations, LabeledImage
 from training.dataset.manifest import NAME, write_manifest
 from training.synthetic import album, scenes
-
-UNTRAINED_SEED = 7_000_000
-"""the first of the seeds whose scenes validate, calibrate or test, and are trained on nowhere"""
 
 
 def write_scenes(directory: Path, *, count: int, first_seed: int, workers: int) -> Path:
@@ -32,10 +31,26 @@ def cache_scenes(cache: Path, *, first_seed: int, count: int, workers: int) -> P
     return directory
 
 
-def is_held_out(file: str) -> bool:
-    """Tell whether the file is a scene that no model may be trained on, by its name."""
+def refuse_held_out(
+    directory: Path, entries: Iterable[LabeledImage], *, first_seed: int = scenes.UNTRAINED_SEED
+) -> None:
+    """Refuse scenes with seeds from `first_seed` on; images that `zoomin-train build` made are known by their sources.
+
+    Raises: BadSettings.
+    """
+    for entry in entries:
+        file = entry.provenance.source_file if entry.provenance else entry.file
+        if _parse_seed(file) >= first_seed:
+            raise BadSettings(
+                f"{directory} holds held-out scenes ({Path(file).name}), which other commands measure on; draw others "
+                f"with `zoomin-train scenes --seed S`, all with seeds below {first_seed}"
+            )
+
+
+def _parse_seed(file: str) -> int:
+    """Return the seed in the name of a scene's file, or -1 for other files."""
     named = re.fullmatch(r"scene-(\d+)\.png", Path(file).name)
-    return named is not None and int(named[1]) >= UNTRAINED_SEED
+    return int(named[1]) if named else -1
 
 
 def write_scene(directory: Path, seed: int) -> LabeledImage:

@@ -27,8 +27,10 @@ BORDER_PX = 8
 REGION_SIDE_PX = (72, 129)
 MAX_REGIONS = 3
 GRAIN = (2.5, 4.5)
+UNTRAINED_SEED = 7_000_000
+"""first of the seeds whose scenes validate, calibrate or test, and are trained on nowhere"""
 HELD_OUT_SEED = 9_000_000
-"""first of the seeds whose scenes no training draws"""
+"""first of the seeds whose scenes only test"""
 
 Floats = npt.NDArray[np.float32]
 Paint = Callable[[np.random.Generator, Floats], Floats]

@@ -3,7 +3,7 @@ import pytest
 from pipeline.errors import BadSettings
 from training.baselines.run_config import BaselineRun, resolve_baseline_run
 from training.runs.run_file import NO_FILE
-from training.synthetic import scene_files
+from training.synthetic import scenes
 
 
 def test_cnnspot_alone_blurs_and_compresses() -> None:
@@ -14,7 +14,7 @@ def test_cnnspot_alone_blurs_and_compresses() -> None:
 
 def test_no_seed_reaches_held_out_scenes() -> None:
     last = BaselineRun(kind="npr", seed=60, scenes=50_000)
-    assert last.first_scene + last.scenes < scene_files.UNTRAINED_SEED
+    assert last.first_scene + last.scenes < scenes.UNTRAINED_SEED
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.unit.training.grpo.test_run import build_run
 from training.dataset import manifest
 from training.dataset.labeled_image import LabeledImage, Split
 from training.grpo import sets
+from training.synthetic import scene_files
 
 
 def write(directory: Path, entries: Sequence[LabeledImage]) -> Path:
@@ -43,7 +44,7 @@ def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
 
 def test_held_out_scenes_may_decide_but_neither_train_nor_be_those_of_an_evaluation(tmp_path: Path) -> None:
     def name(seed: int) -> LabeledImage:
-        return LabeledImage(file=f"scene-{seed}.png", label=Verdict.REAL)
+        return LabeledImage(file=f"scene-{seed}.png", label=list(Verdict)[seed % 2])
 
     training, decisive = (write(tmp_path / name, []) for name in ("training", "validation"))
     run = replace(build_run(training, tmp_path / "out", stage=1, prompts=1), validation=decisive)
@@ -53,6 +54,6 @@ def test_held_out_scenes_may_decide_but_neither_train_nor_be_those_of_an_evaluat
     write(decisive, [name(9_000_000)])
     with pytest.raises(BadSettings, match=r"validation holds held-out scenes \(scene-9000000\.png\).*below 9000000"):
         sets.read_validation_entries(run, [name(1)])
-    write(decisive, [name(7_000_000)])
-    with pytest.raises(BadSettings, match="file_unreadable"):
-        sets.read_validation_entries(run, [name(1)])
+    learned = list(manifest.read_manifest(write_split_scenes(training, [Split.TRAIN] * 2)))
+    write(decisive, [scene_files.write_scene(decisive, 7_000_000)])
+    assert [entry.file for entry in sets.read_validation_entries(run, learned)] == ["scene-7000000.png"]
