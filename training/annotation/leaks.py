@@ -58,8 +58,10 @@ class Leaks:
     def _describe_file_leak(self) -> str:
         if self.after.at_chance:
             return ""
-        worst = max(self.after.by_feature, key=lambda name: self.after.by_feature[name])
-        return f"the set's files tell its classes apart ({self.after.balanced_accuracy}), {worst} most of all"
+        worst, metric = max(self.after.by_feature.items(), key=lambda feature: feature[1].value or 0.0)
+        return (
+            f"the set's files tell its classes apart ({self.after.balanced_accuracy}), {worst} most of all ({metric})"
+        )
 
 
 def measure_leaks(root: Path, images: Sequence[LabeledImage], framing: FrameOptions, *, workers: int) -> Leaks:
