@@ -3,7 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-VENV := .venv
+# cpu: everything, with the tests; gpu: serving and training on GPUs, in an environment beside it.
+PINS ?= cpu
+VENV := $(if $(filter cpu,$(PINS)),.venv,.venv-$(PINS))
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILE = $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
@@ -18,6 +20,9 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: environment
+environment: $(READY) ## make the environment (PINS=gpu: .venv-gpu, to train on GPUs)
 
 .PHONY: demo
 demo: $(READY) ## run the main job on a local Kafka, S3 and vLLM, and write a page of evidence
@@ -66,7 +71,7 @@ decode-cases: $(READY) ## compare zoomin decode with the pixels that are expecte
 	$(BIN)/python -m tests.support.decode_cases $(DIR)
 
 .PHONY: gpu-check
-gpu-check: $(READY) ## try serving and training on this machine's GPUs, into build/gpu.json (ARGS="--size 32b", or --cpu)
+gpu-check: $(READY) ## try serving and training, into build/gpu.json (PINS=gpu on GPUs, or ARGS="--size 3b --cpu")
 	$(BIN)/zoomin-train gpu-check $(ARGS)
 
 MODEL ?= models/zoomin-tiny
@@ -100,14 +105,14 @@ lock: $(READY) ## pin the packages of pyproject.toml again
 
 .PHONY: clean
 clean: ## delete the environment and build/; ~/.cache/zoomin stays
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-gpu build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(READY): requirements/cpu.txt pyproject.toml
+$(READY): requirements/$(PINS).txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) --version) is too old; Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Making the environment in $(VENV) (once; about 6 GB, a minute or two on a good line)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make environments; install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || { echo "make: the package registry does not answer; check the network or the index that pip is set to" >&2; exit 1; }
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv pip install --python $(BIN)/python --requirements requirements/cpu.txt --compile-bytecode --quiet || { echo "make: not every package could be fetched; run make again, what is here already stays" >&2; exit 1; }
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv pip install --python $(BIN)/python --requirements requirements/$(PINS).txt --compile-bytecode --quiet || { echo "make: not every package could be fetched; run make again, what is here already stays" >&2; exit 1; }
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	@touch $(READY)

@@ -60,11 +60,15 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     dry_runs.refuse_unfit(lambda gpus: _describe(args, choice, gpus))
     import torch
 
+    from pipeline.vllm.runtime import is_cpu_build
+    from training.common.machine import Machine, refuse_cpu_build
     from training.grpo import run as grpo_run
 
     resolved = resolve_grpo_profile(
         choice.name, args.stage, choice.changes, choice.file, on_gpu=torch.cuda.is_available()
     )
+    if resolved.values.generation == "vllm_colocate":
+        refuse_cpu_build(Machine.read(), cpu_build=is_cpu_build())
     grpo = _build_run(args, settings, resolved)
     if outcome := grpo_run.run_grpo(grpo):
         _print_outcome(outcome, grpo)

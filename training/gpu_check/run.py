@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings
-from training.common.machine import GIB, Gpus, Machine
+from pipeline.vllm.runtime import is_cpu_build
+from training.common.machine import GIB, Gpus, Machine, refuse_cpu_build
 from training.dry_run import grpo_memory, sft_memory
 from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
@@ -26,10 +27,12 @@ SPREAD = 2
 def run_check(plan: CheckPlan, here: Machine, report: Report) -> None:
     """Report each row when it is known; no part begins after the plan's minutes, and each is ended with them.
 
-    Raises: BadSettings without a GPU, without room on the disk, or for a size that is none.
+    Raises: BadSettings without a GPU, with the CPU build of vLLM beside one, without room on the disk, or for a size
+    that is none.
     """
     if not plan.on_cpu:
         machine.refuse_missing_gpu(here)
+        refuse_cpu_build(here, cpu_build=is_cpu_build())
     ends_s = time.monotonic() + plan.minutes * 60
     config = dummy_checkpoint.build_config(plan.size, plan.layers)
     began = time.monotonic()

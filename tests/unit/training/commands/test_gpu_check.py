@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.__main__ import main
-from training.common.machine import Machine
+from training.common.machine import GIB, Machine
 from training.gpu_check import run as gpu_run
 from training.gpu_check.plan import CheckPlan
 from training.gpu_check.rows import CheckRow
@@ -22,6 +22,14 @@ def test_without_a_gpu_it_says_what_to_do(
     assert run_command(tmp_path) == 2
     assert "there is no GPU here" in capsys.readouterr().err
     assert not (tmp_path / "gpu.json").exists()
+
+
+def test_a_gpu_beside_the_cpu_build_of_vllm_is_refused_before_weights_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Machine, "read", lambda: Machine(("H100",), 80 * GIB))
+    assert run_command(tmp_path, "--tensor-parallel", "1") == 2
+    assert "PINS=gpu" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("ok", 0), ("skipped", 0), ("failed", 1)])

@@ -1,6 +1,7 @@
 import pytest
 
-from training.common.machine import GIB, Gpus, Machine
+from pipeline.errors import BadSettings
+from training.common.machine import GIB, Gpus, Machine, refuse_cpu_build
 
 
 def test_a_machine_is_named_by_the_gpus_that_are_used() -> None:
@@ -19,3 +20,11 @@ def test_a_part_of_the_memory_is_left_free() -> None:
 def test_the_gpus_of_a_machine_are_those_to_plan_on() -> None:
     assert Machine(("A100",) * 4, 40 * GIB - 1).gpus == Gpus(4, 40 * GIB - 1)
     assert Machine((), 0).gpus is None
+
+
+def test_gpus_beside_a_cpu_build_of_vllm_are_refused_with_the_environment_to_make() -> None:
+    gpus = Machine(("H100",), 80 * GIB)
+    with pytest.raises(BadSettings, match=r"\(H100\) and vLLM is its CPU build .*make environment PINS=gpu"):
+        refuse_cpu_build(gpus, cpu_build=True)
+    refuse_cpu_build(gpus, cpu_build=False)
+    refuse_cpu_build(Machine((), 0), cpu_build=True)
