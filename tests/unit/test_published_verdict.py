@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import images, prompts
-from pipeline.checkpoint import Calibration, CheckpointCard
+from pipeline.checkpoint import Calibration, CheckpointCard, Scaling
 from pipeline.confidence import logit
 from pipeline.decoding.decode import decode
 from pipeline.engine import Answer
@@ -65,6 +65,25 @@ async def test_all_publish_what_the_probability_says(engine: DigestEngine, label
     for share, name in ((summary.acc, "acc"), (summary.i_acc, "i_acc"), (summary.acc_published, "acc_published")):
         assert share
         assert share.value == computed[name].value == float((name == "acc") is (label is Verdict.GENERATED))
+
+
+@pytest.mark.parametrize("label", Verdict)
+async def test_all_publish_what_query_1_says_where_query_2_cannot_be_read(label: Verdict) -> None:
+    card = CARD.model_copy(update={"scan_calibration": Scaling(bias=logit(CALIBRATED) - logit(RAW))})
+    view = images.build_view(decode(PNG, max_pixels=1_000_000), card.scan_max_pixels)
+    scan = Answer(prompts.render_scan(Verdict.GENERATED, [(0, 0, 56, 56)], "A seam."), RAW)
+    engine = DigestEngine(card, script={view.sha256: {"scan": scan, "check": Answer("no answer", 0.99)}})
+    event, prediction = await publish(engine), await predict(engine, label)
+    assert event.status == "degraded"
+    assert event.p_generated == prediction.p_generated == pytest.approx(CALIBRATED)
+    assert event.verdict is prediction.published_verdict is Verdict.REAL
+    assert event.overruled is prediction.overruled is True
+
+    computed = metrics.compute_metrics([prediction])
+    summary = Summary.from_cases([Case("a.png", label, event)], seconds=1.0)
+    for share, name in ((summary.acc, "acc"), (summary.i_acc, "i_acc"), (summary.acc_published, "acc_published")):
+        assert share
+        assert share.value == computed[name].value
 
 
 async def test_corrected_is_about_what_the_model_wrote(engine: DigestEngine) -> None:

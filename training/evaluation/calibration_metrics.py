@@ -1,8 +1,9 @@
 """Metrics of P(generated): calibration, ranking, and the share that can be decided at a stated risk.
 
-An answer that could not be read counts as P(generated) = 1/2 and as wrong; it is never left out. Images of equal
-probability stay together, so no metric depends on the order of the images. Each metric can be stated for another share
-of generated images than the set's own.
+They are about what serving publishes: where Query 2 could not be read, Query 1's verdict and probability. An image
+without any readable answer counts as P(generated) = 1/2 and as wrong; it is never left out. Images of equal probability
+stay together, so no metric depends on the order of the images. Each metric can be stated for another share of generated
+images than the set's own.
 """
 
 from collections.abc import Sequence
@@ -176,14 +177,12 @@ class _TiedGroups:
 
 
 def _get_p_generated(prediction: Prediction) -> float:
-    if prediction.check_verdict is None or prediction.p_generated is None:
-        return UNREAD
-    return prediction.p_generated
+    return UNREAD if prediction.p_generated is None else prediction.p_generated
 
 
 def _compute_confidence(prediction: Prediction) -> float:
-    """Return the probability of the verdict; an answer that could not be read ranks last."""
-    if prediction.check_verdict is None:
+    """Return the probability of the verdict; an image without a readable answer ranks last."""
+    if prediction.published_verdict is None:
         return 0.0
     p_generated = _get_p_generated(prediction)
     return p_generated if prediction.published_verdict is Verdict.GENERATED else 1 - p_generated

@@ -140,9 +140,6 @@ def _build_prediction(sample: Sample, inspection: Inspection | None, card: Check
         zoomed=tuple(crop.box for crop in inspection.crops),
         scan_p_generated_raw=scan.p_generated,
     )
-    # Serving would let the scan's verdict stand where Query 2 gave nothing; here that counts as unread.
-    check = inspection.check
-    if check is None:
-        return prediction
-    prediction = replace(prediction, check_verdict=check.verdict, explanation=check.explanation)
-    return prediction.apply(card.decide_check(check.p_generated, sample.source))
+    if check := inspection.check:
+        prediction = replace(prediction, check_verdict=check.verdict, explanation=check.explanation)
+    return prediction.apply(card.decide_inspection(inspection, sample.source))

@@ -1,7 +1,8 @@
 """The paper's metrics of a set of predictions, each with a 95 % bootstrap interval, and the bound on a view's judge.
 
 An answer that could not be read is wrong, never left out, except that C-Cases and C-Acc are about images with both
-answers: what Query 2 did not say, it did not change.
+answers: what Query 2 did not say, it did not change. Metrics of published verdicts count Query 1's where it alone could
+be read, as serving publishes it.
 Source: paper section 4.1; equations 2 and 3.
 """
 
@@ -25,10 +26,10 @@ Overlap = Callable[[Sequence[BoundingBox], Sequence[BoundingBox]], float | None]
 class Prediction:
     """The truth of one image, the verdicts that the model wrote (None where unreadable), and the model's regions.
 
-    `p_generated` is Query 2's, calibrated by the checkpoint card; the raw ones are not calibrated. `overruled`: the
-    calibrated probability says otherwise than the model wrote. `explanation` is Query 2's; `reference` is the text it
-    is compared with, None where the truth has none. `file` is the image's path within its set, and `zoomed` are the
-    regions that Query 2 saw enlarged.
+    `p_generated` is that of the last readable answer, calibrated by the checkpoint card; the raw ones are not
+    calibrated. `overruled`: the calibrated probability says otherwise than this answer. `explanation` is Query 2's;
+    `reference` is the text it is compared with, None where the truth has none. `file` is the image's path within its
+    set, and `zoomed` are the regions that Query 2 saw enlarged.
     """
 
     label: Verdict
@@ -49,17 +50,25 @@ class Prediction:
 
     @property
     def published_verdict(self) -> Verdict | None:
-        """The verdict that serving publishes; None where Query 2's answer could not be read."""
-        if self.check_verdict is None or not self.overruled:
-            return self.check_verdict
-        return Verdict.REAL if self.check_verdict is Verdict.GENERATED else Verdict.GENERATED
+        """The verdict that serving publishes: Query 1's where Query 2 could not be read, None where neither could."""
+        if self.last_verdict is None or not self.overruled:
+            return self.last_verdict
+        return Verdict.REAL if self.last_verdict is Verdict.GENERATED else Verdict.GENERATED
+
+    @property
+    def last_verdict(self) -> Verdict | None:
+        """The verdict of the last readable answer, as the model wrote it."""
+        return self.scan_verdict if self.check_verdict is None else self.check_verdict
 
     @property
     def parsed(self) -> bool:
         return self.scan_verdict is not None and self.check_verdict is not None
 
     def recalibrate(self, card: CheckpointCard) -> "Prediction":
-        """Return the prediction with what this card decides from Query 2's probability, as the worker does it."""
+        """Return the prediction with what this card decides from the last readable answer, as the worker does it."""
+        if self.check_verdict is None:
+            raw = self.scan_p_generated_raw
+            return self if raw is None else self.apply(card.decide_scan(raw))
         if self.p_generated_raw is None:
             return self
         return self.apply(card.decide_check(self.p_generated_raw, self.source))
@@ -71,7 +80,7 @@ class Prediction:
             p_generated=decision.p_generated,
             p_generated_raw=decision.p_generated_raw,
             uncertain=decision.uncertain,
-            overruled=decision.verdict is not self.check_verdict,
+            overruled=decision.verdict is not self.last_verdict,
         )
 
 

@@ -23,7 +23,8 @@ Z_95 = 1.96
 class Case:
     """One image of the run: its truth, its verdict, and the seconds of work on it.
 
-    `right` is about the published verdict; `scan_right` and `last_right` are about those that the model wrote.
+    `right` is about the published verdict; `scan_right` and `check_right` are about those that the model wrote.
+    Where Query 2 could not be read, `check_right` is False, as in evaluations.
     `problem` is the reason why an image has no verdict.
     """
 
@@ -44,8 +45,10 @@ class Case:
         return None if self.event is None or self.truth is None else self.event.scan.verdict is self.truth
 
     @property
-    def last_right(self) -> bool | None:
-        return None if self.event is None or self.truth is None else self.event.last_answer.verdict is self.truth
+    def check_right(self) -> bool | None:
+        if self.event is None or self.truth is None:
+            return None
+        return self.event.check is not None and self.event.check.verdict is self.truth
 
     @property
     def corrected(self) -> bool:
@@ -98,12 +101,12 @@ class Summary:
         return cls(
             images=len(cases),
             answered=sum(case.event is not None for case in cases),
-            acc=Share.from_outcomes([case.last_right for case in cases if case.last_right is not None]),
+            acc=Share.from_outcomes([case.check_right for case in cases if case.check_right is not None]),
             i_acc=Share.from_outcomes([case.scan_right for case in cases if case.scan_right is not None]),
             acc_published=Share.from_outcomes([case.right for case in cases if case.right is not None]),
             corrected=len(corrected),
-            corrected_right=sum(case.last_right is True for case in corrected),
-            corrected_wrong=sum(case.last_right is False for case in corrected),
+            corrected_right=sum(case.check_right is True for case in corrected),
+            corrected_wrong=sum(case.check_right is False for case in corrected),
             seconds=seconds,
             median_s=statistics.median(waits) if waits else None,
         )

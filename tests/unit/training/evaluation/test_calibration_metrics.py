@@ -18,7 +18,7 @@ def make_prediction(
     label: Verdict, p: float | None, *, uncertain: bool = False, verdict: Verdict | None = None
 ) -> Prediction:
     checked = None if p is None else verdict or (GENERATED if p > 0.5 else REAL)
-    return Prediction(label, REAL, checked, (), (), p, p, uncertain)
+    return Prediction(label, checked, checked, (), (), p, p, uncertain)
 
 
 # By hand: the verdicts are right but for .6 and .4; the order by P(generated) is R .1, R .2, G .4, R .6, G .8, G .9.
@@ -174,6 +174,12 @@ def test_an_unreadable_answer_is_a_coin_and_wrong() -> None:
     assert scored.p[0] == 0.5
     assert (scored.right[0], scored.confidence[0]) == (0.0, 0.0)
     assert value(calibration_metrics.build_coverage(scored, 0.01), count=3) == pytest.approx(2 / 3)
+
+
+def test_an_image_that_query_1_decides_counts_with_its_probability() -> None:
+    degraded = replace(make_prediction(GENERATED, 0.9), check_verdict=None)
+    scored = ScoredPredictions.build([degraded, *SIX])
+    assert (scored.p[0], scored.right[0], scored.confidence[0]) == (0.9, 1.0, 0.9)
 
 
 def test_the_published_verdict_counts_where_a_bias_moved_the_probability_over_the_threshold() -> None:

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_score, recall_score
 from torchvision.ops import box_iou
 
-from pipeline.checkpoint import CheckpointCard
+from pipeline.checkpoint import Calibration, CheckpointCard, Scaling
 from pipeline.verdict import BoundingBox, Verdict
 from training.common.resampling import Metric
 from training.evaluation import metrics
@@ -133,11 +133,11 @@ def test_precision_is_stated_for_a_prevalence() -> None:
 
 
 def test_the_model_s_words_and_the_published_verdicts_have_metrics_of_their_own() -> None:
-    overruled = [replace(FIVE[1], overruled=True), replace(FIVE[2], overruled=True), replace(FIVE[4], overruled=True)]
-    computed = metrics.compute_metrics([*overruled, FIVE[3]])
-    assert [computed[name].value for name in ("acc", "acc_published")] == pytest.approx([2 / 4, 2 / 4])
-    assert [prediction.published_verdict for prediction in overruled] == [REAL, REAL, None]
-    assert computed["overruled"].value == pytest.approx(3 / 4)
+    overruled = [replace(FIVE[1], overruled=True), replace(FIVE[2], overruled=True)]
+    computed = metrics.compute_metrics([*overruled, FIVE[4], FIVE[3]])
+    assert [computed[name].value for name in ("acc", "acc_published")] == pytest.approx([2 / 4, 3 / 4])
+    assert [prediction.published_verdict for prediction in (*overruled, FIVE[4])] == [REAL, REAL, REAL]
+    assert computed["overruled"].value == pytest.approx(2 / 4)
     assert (computed["tpr"].value, computed["precision"].value) == (1.0, None), "nothing is published as generated"
     assert computed["identity_gap"].value == pytest.approx(0.0, abs=1e-12)
 
@@ -148,6 +148,22 @@ def test_a_card_overrules_the_words_that_its_probability_contradicts() -> None:
     assert (published.published_verdict, published.check_verdict, published.overruled) == (REAL, GENERATED, True)
     assert published.recalibrate(CheckpointCard()).overruled is False
     assert replace(wrote_generated, p_generated_raw=None).recalibrate(CheckpointCard()).published_verdict is GENERATED
+
+
+def test_query_1_decides_where_query_2_could_not_be_read() -> None:
+    degraded = Prediction(REAL, GENERATED, None, (), (), scan_p_generated_raw=0.6)
+    calibrated = CheckpointCard(
+        calibration=Calibration(bias=9.0), scan_calibration=Scaling(bias=-1.0), uncertain_between=(0.3, 0.5)
+    )
+    decided = degraded.recalibrate(calibrated)
+    assert decided.p_generated == calibrated.decide_scan(0.6).p_generated
+    assert (decided.published_verdict, decided.overruled, decided.uncertain) == (REAL, True, True)
+    assert degraded.recalibrate(CheckpointCard()).published_verdict is GENERATED
+    computed = metrics.compute_metrics([decided])
+    assert [computed[name].value for name in ("acc", "acc_published", "unparsed")] == [0.0, 1.0, 1.0]
+    unread = Prediction(REAL, None, None, (), ())
+    assert unread.recalibrate(calibrated) == unread
+    assert unread.published_verdict is None
 
 
 def test_balanced_accuracy_is_the_mean_of_both_classes() -> None:

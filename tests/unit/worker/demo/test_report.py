@@ -56,10 +56,10 @@ def test_the_summary_counts_what_zooming_in_changed():
     assert summary.median_s == 1.0
 
 
-def test_a_degraded_answer_counts_with_its_scan():
+def test_acc_counts_a_degraded_answer_as_wrong_and_what_was_published_as_it_is():
     summary = Summary.from_cases([build_case("a", truth="real", scan="real", check=None)], seconds=1.0)
     assert summary.acc is not None
-    assert summary.acc.value == 1.0
+    assert (summary.acc.value, summary.i_acc.value, summary.acc_published.value) == (0.0, 1.0, 1.0)
     assert summary.corrected == 0
 
 
