@@ -20,20 +20,21 @@ def estimate_grpo_memory(
 ) -> MemoryPlan:
     """Estimate each phase of a stage on a GPU; the longest rows hold every crop and the longest answer.
 
-    - start: the start as it is served, whole, and its answers to a batch of validation's prompts; at the end the
-      trained model takes as much
+    - start: the start as it is served, whole, and its answers to a batch of validation's prompts
     - load: the whole model in the profile's dtype, also where it is sharded later, and for stage 2 its own boxes
-    - setup: the reference whole before it is sharded, beside the engine; a policy that is sharded waits in the
-      machine's memory, and any other one stays
-    - rollout: weights, optimizer, reference and engine; without an engine the answers of a step, all at once
+    - setup: the reference whole before it is sharded, beside the engine, which then sleeps; a policy that is sharded
+      waits in the machine's memory, and any other one stays
+    - rollout: weights, optimizer, reference and the engine awake; without one the answers of a step, all at once
     - reference: the reference's answers; where it is sharded, all of it is gathered in bfloat16
-    - step: as in fine-tuning, with the reference and the engine
-    - validation: the trained model's answers to a batch, beside optimizer, reference and engine
+    - step: as in fine-tuning, with the reference and the sleeping engine
+    - validation: the trained model's answers to a batch, beside optimizer, reference and the sleeping engine
+    - end: the trained model as it would be served, as at the start, beside the sleeping engine
     Units: bytes.
     Raises: BadSettings when the engine beside the trainer cannot start.
     """
     planned = plan_engine(shape, profile, launch, gpus)
     engine = {"engine": int(planned.gpu_memory_utilization * gpus.memory_bytes)} if planned else {}
+    asleep = {"sleeping engine": colocation.ASLEEP_BYTES} if planned else {}
     reference = _count_reference_bytes(shape, profile)
     step = step_memory.estimate_step(
         shape, _build_batch(shape, profile, stage, profile.micro_batch), profile, launch, checkpointing=True
@@ -44,16 +45,18 @@ def estimate_grpo_memory(
     forward = activations.count_forward_bytes(
         shape.config, _build_batch(shape, profile, stage, profile.micro_batch), stream=FULL, product=HALF
     )
+    own = _estimate_answers(shape, profile, stage, launch) if profile.generation == "transformers" else {}
     phases: dict[str, Parts] = {
         "start": _estimate_start(shape, profile),
         "load": _estimate_loading(shape, profile, stage),
         "setup": {"weights": policy, "reference": reference, **engine},
-        "rollout": {**kept, **(engine or _estimate_answers(shape, profile, stage, launch))},
-        "reference": {**kept, **engine, **gathered, "forward": forward} if reference else {},
-        "step": {**step, "reference": kept["reference"], **engine},
-        "validation": {**kept, **engine, **_estimate_validation(shape, profile, launch)},
+        "rollout": {**kept, **engine, **own},
+        "reference": {**kept, **asleep, **gathered, "forward": forward} if reference else {},
+        "step": {**step, "reference": kept["reference"], **asleep},
+        "validation": {**kept, **asleep, **_estimate_validation(shape, profile, launch)},
+        "end": {**_estimate_start(shape, profile), **asleep},
     }
-    return MemoryPlan({name: _drop_empty(parts) for name, parts in phases.items() if parts})
+    return MemoryPlan({name: parts for name, listed in phases.items() if (parts := _drop_empty(listed))})
 
 
 def plan_engine(shape: ModelShape, profile: GrpoProfile, launch: Launch, gpus: Gpus) -> colocation.EnginePlan | None:

@@ -3,7 +3,6 @@
 The count leaves out what is small or shared, so that it refuses only what cannot work.
 """
 
-import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,8 +66,8 @@ class EngineSize:
 
     @property
     def heads(self) -> int:
-        """The number that `tensor_parallel_size` divides: heads of text and vision are shared out evenly."""
-        return math.gcd(self.config.text_config.num_attention_heads, self.config.vision_config.num_heads)
+        """The number that `tensor_parallel_size` divides."""
+        return sizes.count_shared_heads(self.config)
 
     def estimate_need(self, options: EngineOptions, gpus: int) -> EngineNeed:
         """Estimate the bytes on each of `gpus` GPUs that share the model."""

@@ -20,6 +20,8 @@ GIB = 2**30
 BYTES = 2  # of a number in bfloat16, in which vLLM serves on GPUs
 HELD_FRACTION = 0.8
 """of vLLM's share for weights and keys and values of one prompt; activations and CUDA graphs take the rest"""
+ASLEEP_BYTES = 2 * GIB
+"""that an engine keeps of each GPU while it sleeps: CUDA graphs and buffers; no GPU has confirmed it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,13 @@ def _list_spreads(config: Qwen2_5_VLConfig, wanted: int, devices: int) -> list[i
 
     Raises: BadSettings when `wanted` cannot be.
     """
-    heads = config.text_config.num_attention_heads
+    heads = sizes.count_shared_heads(config)
     possible = [spread for spread in range(1, devices + 1) if not devices % spread and not heads % spread]
     if wanted and wanted not in possible:
         choices = ", ".join(map(str, possible))
         raise BadSettings(
             f"vllm_tensor_parallel_size is {wanted}; it must divide the {devices} processes of this run and the "
-            f"{heads} attention heads: choose one of {choices}, or 0 for the fewest that hold the weights"
+            f"{heads} heads of text and vision: choose one of {choices}, or 0 for the fewest that hold the weights"
         )
     return [wanted] if wanted else possible
 

@@ -45,6 +45,7 @@ def plan_sampler(profile: GrpoProfile, start: Checkpoint, *, devices: int, gpu_b
         "vllm_tensor_parallel_size": engine.tensor_parallel_size,
         "vllm_max_model_length": engine.max_model_len,
         "vllm_gpu_memory_utilization": engine.gpu_memory_utilization,
+        "vllm_enable_sleep_mode": True,  # but for sampling its memory is the trainer's, and at the end validation's
     }
     return SamplerPlan(arguments | colocated, f"answers are sampled by vLLM beside the trainer: {engine}")
 

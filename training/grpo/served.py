@@ -59,6 +59,11 @@ def choose_engine(run: GrpoRun) -> Literal["transformers", "vllm"]:
     chosen = run.profile.validation_engine
     if chosen == "vllm" and not alone:
         raise BadSettings("validation_engine is vllm, which one process with two turns takes; take transformers")
+    if chosen == "vllm" and run.profile.generation == "vllm_colocate":
+        raise BadSettings(
+            "validation_engine is vllm, a second engine beside the one of vllm_colocate, whose process keeps it; "
+            "take transformers or auto"
+        )
     if chosen == "auto":
         free = torch.cuda.is_available() and run.profile.generation != "vllm_colocate"
         return "vllm" if alone and free else "transformers"

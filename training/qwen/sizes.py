@@ -5,6 +5,7 @@ values are as many as are published, 3,754,622,976, 8,292,166,656 and 33,452,718
 """
 
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -87,6 +88,11 @@ def build_on_meta(config: Qwen2_5_VLConfig) -> Qwen2_5_VLForConditionalGeneratio
     """Build the model without memory for its weights: modules and shapes."""
     with torch.device("meta"):
         return Qwen2_5_VLForConditionalGeneration(config)
+
+
+def count_shared_heads(config: Qwen2_5_VLConfig) -> int:
+    """Return the number that the GPUs of one engine must divide: heads of text and vision are shared out evenly."""
+    return math.gcd(config.text_config.num_attention_heads, config.vision_config.num_heads)
 
 
 def count_parameters(config: Qwen2_5_VLConfig) -> int:

@@ -33,7 +33,7 @@ LEFT_OUT: dict[str, Callable[..., object]] = {
 
 
 class RecordingEngine(LLM):
-    """Keeps the prompts that it got; `started` is the one that runs."""
+    """Keeps the prompts that it got, and stays awake, as a CPU has no sleep mode; `started` is the one that runs."""
 
     started: ClassVar[Self | None] = None
     prompts: ClassVar[list[dict[str, Any]]] = []
@@ -41,6 +41,12 @@ class RecordingEngine(LLM):
     def generate(self, prompts: Sequence[dict[str, Any]], **options: Any) -> Any:
         self.prompts.extend(prompts)
         return super().generate(prompts, **options)
+
+    def sleep(self, level: int = 1, **_: object) -> None:
+        assert level == 2, "the trainer hands all weights over again"
+
+    def wake_up(self, tags: list[str] | None = None) -> None:
+        assert tags in (["weights"], ["kv_cache"])
 
     def describe_prompt(self) -> dict[str, Any]:
         """Return the ids of a prompt with three images, and what vLLM's own processor makes of them."""
@@ -56,9 +62,10 @@ class RecordingEngine(LLM):
         }
 
 
-def start_engine(gpu_memory_utilization: float, **options: Any) -> RecordingEngine:
+def start_engine(gpu_memory_utilization: float, *, enable_sleep_mode: bool, **options: Any) -> RecordingEngine:
     """Start the engine that TRL asks for, or return the one that runs; on a CPU in the dtype of the trainer."""
     assert 0 < gpu_memory_utilization < 1
+    assert enable_sleep_mode
     if RecordingEngine.started is None:
         RecordingEngine.started = RecordingEngine(**options, enforce_eager=True, dtype="float32")
     return RecordingEngine.started

@@ -9,6 +9,7 @@ from training.dry_run import grpo_memory
 from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
+from training.grpo import colocation
 from training.grpo.profiles import GrpoProfile, resolve_grpo_profile
 
 GUIDE = (ROOT / "docs/how-to/train-a-model.md").read_text()
@@ -51,11 +52,36 @@ def test_a_policy_that_is_not_sharded_stays_beside_reference_and_engine() -> Non
     assert setup["engine"] == int(0.35 * GPUS.memory_bytes)
 
 
+def test_the_engine_sleeps_but_for_its_start_and_the_answers() -> None:
+    phases = estimate(resolve(trained="lora"), size="32b").phases
+    assert [name for name, parts in phases.items() if "engine" in parts] == ["setup", "rollout"]
+    asleep = colocation.ASLEEP_BYTES
+    assert {name: parts["sleeping engine"] for name, parts in phases.items() if "sleeping engine" in parts} == {
+        "step": asleep,
+        "validation": asleep,
+        "end": asleep,
+    }
+
+
+def test_at_the_end_the_model_is_served_again_beside_the_engine() -> None:
+    """A run that did not fit there would fail after its last step, and again each time it goes on."""
+    phases = estimate(resolve(trained="lora"), size="32b").phases
+    assert sum(phases["end"].values()) == sum(phases["start"].values()) + colocation.ASLEEP_BYTES
+    alone = estimate(resolve(generation="transformers")).phases
+    assert alone["end"] == alone["start"]
+
+
 def test_without_an_engine_the_trainer_holds_all_answers_of_a_step() -> None:
     one, two = (estimate(resolve(generation="transformers", prompts=n)).phases["rollout"] for n in (32, 64))
     assert "engine" not in one
     assert two["cache"] == 2 * one["cache"]
     assert two["forward"] == 2 * one["forward"]
+
+
+def test_a_server_holds_the_answers_on_its_own_gpus() -> None:
+    phases = estimate(resolve(generation="vllm_server", trained="lora"), Launch(4, "sharded"), "32b").phases
+    assert set(phases["rollout"]) == {"weights", "optimizer"}
+    assert "setup" not in phases
 
 
 def test_an_engine_that_cannot_hold_the_model_is_refused() -> None:
@@ -69,10 +95,10 @@ def test_an_engine_that_cannot_hold_the_model_is_refused() -> None:
 @pytest.mark.parametrize(
     ("size", "changes", "launch", "gib"),
     [
-        ("7b", {}, SHARDED, (59, 63)),
-        ("7b", {"trained": "lora"}, Launch(1), (50, 53)),
-        ("7b", {"trained": "lora"}, WHOLE, (50, 54)),
-        ("32b", {"trained": "lora"}, SHARDED, (72, 73)),
+        ("7b", {}, SHARDED, (59, 59)),
+        ("7b", {"trained": "lora"}, Launch(1), (46, 46)),
+        ("7b", {"trained": "lora"}, WHOLE, (46, 46)),
+        ("32b", {"trained": "lora"}, SHARDED, (74, 74)),
     ],
 )
 def test_published_sizes_take_what_the_guide_says(

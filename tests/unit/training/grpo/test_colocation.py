@@ -38,7 +38,10 @@ def test_the_values_of_the_profile_are_taken_where_they_can_work() -> None:
     [
         ({"vllm_max_model_len": 2411}, "vllm_max_model_len is 2411; the longest prompt and its answer need 2412"),
         ({"vllm_tensor_parallel_size": 3}, "vllm_tensor_parallel_size is 3; it must divide the 8 processes"),
-        ({"vllm_tensor_parallel_size": 8}, "and the 28 attention heads: choose one of 1, 2, 4, or 0"),
+        (
+            {"vllm_tensor_parallel_size": 8},
+            "and the 4 heads of text and vision: choose one of 1, 2, 4, or 0",
+        ),
         ({"vllm_max_model_len": 128_000}, "allow 0.38"),
         ({"vllm_gpu_memory_utilization": 0.05}, "vllm_gpu_memory_utilization is 0.05; .* 3.0, and over 4 GPUs .* 3.9"),
     ],
@@ -47,6 +50,13 @@ def test_values_that_cannot_work_are_refused_with_those_that_can(change: dict[st
     wanted = {"vllm_tensor_parallel_size": 1} if "vllm_max_model_len" in change else {}
     with pytest.raises(BadSettings, match=message):
         plan("7b", **wanted | change)
+
+
+@pytest.mark.parametrize(("size", "devices", "gpu_gib"), [("32b", 5, 80), ("7b", 7, 40)])
+def test_the_heads_of_vision_are_never_cut(size: str, devices: int, gpu_gib: int) -> None:
+    """28 and 40 heads of text can be shared by 7 and 5 GPUs, 16 of vision cannot."""
+    with pytest.raises(BadSettings, match=r"over 1 GPU they take .*: (allow|use larger GPUs)"):
+        plan(size, devices=devices, gpu_bytes=gpu_gib * 2**30)
 
 
 def test_a_gpu_that_cannot_hold_the_weights_at_all_is_told_so() -> None:

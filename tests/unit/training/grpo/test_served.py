@@ -29,6 +29,12 @@ def test_without_a_gpu_transformers_answers_and_a_run_file_may_ask_for_vllm(tmp_
         served.choose_engine(build_run(tmp_path, tmp_path, stage=2, box_source="none", **asked))
 
 
+def test_a_second_engine_is_not_started_beside_a_colocated_one(tmp_path: Path) -> None:
+    run = build_run(tmp_path, tmp_path, stage=1, validation_engine="vllm", generation="vllm_colocate")
+    with pytest.raises(BadSettings, match=r"is vllm, .* of vllm_colocate, .*take transformers or auto"):
+        served.choose_engine(run)
+
+
 def test_vllm_answers_for_the_checkpoint_that_would_be_published(tmp_path: Path) -> None:
     data = write_split_scenes(tmp_path / "set", [Split.VALIDATION] * 3)
     entries = list(manifest.read_manifest(data))

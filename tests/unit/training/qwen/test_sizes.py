@@ -11,6 +11,11 @@ def test_parameters_are_as_many_as_are_published(size: str, published: int) -> N
     assert qwen_sizes.count_parameters(qwen_sizes.load_config(size)) == published
 
 
+@pytest.mark.parametrize(("size", "shared"), [("3b", 16), ("7b", 4), ("32b", 8)])
+def test_heads_of_text_and_vision_are_shared_out_together(size: str, shared: int) -> None:
+    assert qwen_sizes.count_shared_heads(qwen_sizes.load_config(size)) == shared
+
+
 def test_a_size_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="neither 3b nor 7b nor 32b"):
         qwen_sizes.load_config(str(tmp_path))
