@@ -7,7 +7,7 @@ from typing import Literal
 from training.common.resampling import Metric
 from training.stages.arms import DUAL_VERDICT, EQ_2, NO_BLEU, STAGE_1, STAGE_1_2, STAGE_2, START
 
-Outcome = Literal["confirmed", "contradicted", "no difference seen", "not tested"]
+Outcome = Literal["confirmed", "contradicted", "no difference seen", "one seed: not decided", "not tested"]
 Sign = Literal[1, -1]
 
 
@@ -37,16 +37,20 @@ CLAIMS: Sequence[Claim] = (
 
 
 def decide_claim(sign: Sign, difference: Metric, by_seed: Mapping[int, float | None]) -> Outcome:
-    """Decide by the interval of the pooled difference and by the sign in every seed.
+    """Decide by the interval of the pooled difference and by the sign in every seed, of which there are two or more.
 
     The interval is over scenes; with few seeds it says little about another seed, so each of them has to agree.
     """
     low, high = difference.low, difference.high
     if difference.value is None or low is None or high is None:
         return "not tested"
-    signs = [value for value in by_seed.values() if value is not None]
-    if low > 0 and min(signs, default=low) > 0:
+    values = [value for value in by_seed.values() if value is not None]
+    if low <= 0 <= high:
+        return "no difference seen"
+    if len(values) < 2:
+        return "one seed: not decided"
+    if low > 0 and min(values) > 0:
         return "confirmed" if sign > 0 else "contradicted"
-    if high < 0 and max(signs, default=high) < 0:
+    if high < 0 and max(values) < 0:
         return "confirmed" if sign < 0 else "contradicted"
     return "no difference seen"

@@ -1,6 +1,8 @@
 """Metrics of an arm from its predictions, and differences of two arms over the same scenes and seeds. Pure.
 
-Predictions of all seeds stand one behind the other, so a scene of one seed is paired with itself in another arm.
+Predictions of all seeds stand one behind the other, so a scene of one seed is paired with itself in another arm. All
+seeds are judged on the same scenes, and may share a start. Intervals therefore resample scenes, each with its answers
+of all seeds.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
+import numpy.typing as npt
 
 from training.common import resampling
 from training.common.resampling import Metric, Statistic
@@ -58,46 +61,63 @@ METRICS: Mapping[str, tuple[str, Callable[[Passes], Statistic]]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ArmStatistics:
-    """The statistics of one arm over `images` scenes of all seeds, by the names of `METRICS`."""
+class JoinedPasses:
+    """The predictions of all seeds, one seed behind the other, and the number of the scene of each."""
 
-    images: int
+    passes: Passes
+    scenes: npt.NDArray[np.intp]
+
+    def select(self, chosen: Sequence[bool]) -> "JoinedPasses":
+        passes = {name: list(compress(predictions, chosen)) for name, predictions in self.passes.items()}
+        return JoinedPasses(passes, self.scenes[np.array(chosen, bool)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArmStatistics:
+    """The statistics of one arm by the names of `METRICS`, as functions of how often each scene counts.
+
+    `predictions` is the number of scenes in all seeds, which is the `n` of the metrics.
+    """
+
+    scenes: int
+    predictions: int
     statistics: Mapping[str, Statistic]
 
     @classmethod
-    def build(cls, passes: Passes, names: Collection[str] = tuple(METRICS)) -> "ArmStatistics":
-        return cls(len(passes[OWN]), {name: METRICS[name][1](passes) for name in names})
+    def build(cls, joined: JoinedPasses, names: Collection[str] = tuple(METRICS)) -> "ArmStatistics":
+        statistics = {name: _count_by_scene(METRICS[name][1](joined.passes), joined.scenes) for name in names}
+        return cls(int(joined.scenes.max(initial=-1)) + 1, len(joined.scenes), statistics)
 
     def estimate(self) -> dict[str, Metric]:
         """Return every metric with its interval."""
-        return {
-            name: resampling.estimate_metric(statistic, images=self.images)
-            for name, statistic in self.statistics.items()
-        }
+        return {name: self._estimate(statistic) for name, statistic in self.statistics.items()}
 
     def subtract(self, other: "ArmStatistics") -> dict[str, Metric]:
         """Return every metric minus that of another arm, paired."""
         return {
-            name: resampling.estimate_metric(
-                resampling.subtract_paired(statistic, other.statistics[name]), images=self.images
-            )
+            name: self._estimate(resampling.subtract_paired(statistic, other.statistics[name]))
             for name, statistic in self.statistics.items()
         }
 
-
-def join_seeds(by_seed: Sequence[Passes]) -> Passes:
-    """Put the predictions of the seeds one behind the other."""
-    return {name: [prediction for passes in by_seed for prediction in passes[name]] for name in (OWN, ANNOTATED)}
+    def _estimate(self, statistic: Statistic) -> Metric:
+        return resampling.estimate_metric(statistic, images=self.scenes, n=self.predictions)
 
 
-def select_readable(arm: Passes, other: Passes) -> tuple[Passes, Passes]:
+def _count_by_scene(statistic: Statistic, scenes: npt.NDArray[np.intp]) -> Statistic:
+    """Make a statistic of predictions one of scenes: each prediction counts as often as its scene."""
+    return lambda weights: statistic(weights[:, scenes])
+
+
+def join_seeds(by_seed: Sequence[Passes]) -> JoinedPasses:
+    """Put the predictions of the seeds one behind the other; all are of the same scenes in the same order."""
+    passes = {name: [prediction for passes in by_seed for prediction in passes[name]] for name in (OWN, ANNOTATED)}
+    return JoinedPasses(passes, np.concatenate([np.arange(len(passes[OWN])) for passes in by_seed]))
+
+
+def select_readable(arm: JoinedPasses, other: JoinedPasses) -> tuple[JoinedPasses, JoinedPasses]:
     """Return the predictions of both for the scenes that both answer readably, with either crops."""
     readable = [
         all(prediction.parsed for prediction in of_scene)
-        for of_scene in zip(arm[OWN], arm[ANNOTATED], other[OWN], other[ANNOTATED], strict=True)
+        for of_scene in zip(*(joined.passes[name] for joined in (arm, other) for name in (OWN, ANNOTATED)), strict=True)
     ]
-    return _select(arm, readable), _select(other, readable)
-
-
-def _select(passes: Passes, chosen: Sequence[bool]) -> Passes:
-    return {name: list(compress(predictions, chosen)) for name, predictions in passes.items()}
+    return arm.select(readable), other.select(readable)

@@ -11,7 +11,7 @@ from training.runs.run_log import Line
 from training.stages import claims, differences, window
 from training.stages.arms import ARMS, CONTROL, START
 from training.stages.claims import Claim
-from training.stages.differences import ArmStatistics, Passes
+from training.stages.differences import ArmStatistics, JoinedPasses, Passes
 from training.stages.record import ArmRecord, ClaimRecord, Effort, RewardSummary
 
 BySeed = Mapping[int, Passes]
@@ -102,18 +102,22 @@ def _decide(claim: Claim, trained: Mapping[str, Trained]) -> ClaimRecord:
     seeds = sorted(arm.keys() & other.keys())
     if not seeds:
         return record
-    difference = _compare(claim, [(arm[seed], other[seed]) for seed in seeds])
-    by_seed = {seed: _compare(claim, [(arm[seed], other[seed])]).value for seed in seeds}
-    pairs = [differences.select_readable(arm[seed], other[seed]) for seed in seeds]
-    readable = _compare(claim, pairs)
-    readable_by_seed = {seed: _compare(claim, [pair]).value for seed, pair in zip(seeds, pairs, strict=True)}
+    pair = _join(arm, other, seeds)
+    pairs = {seed: _join(arm, other, [seed]) for seed in seeds}
+    difference = _compare(claim, *pair)
+    by_seed = {seed: _compare(claim, *of_seed).value for seed, of_seed in pairs.items()}
+    readable_pair = differences.select_readable(*pair)
+    readable = _compare(claim, *readable_pair)
+    readable_by_seed = {
+        seed: _compare(claim, *differences.select_readable(*of_seed)).value for seed, of_seed in pairs.items()
+    }
     update = {
         "outcome": claims.decide_claim(claim.sign, difference, by_seed),
         "difference": difference,
         "by_seed": by_seed,
         "readable": readable,
         "readable_outcome": claims.decide_claim(claim.sign, readable, readable_by_seed),
-        "readable_scenes": sum(len(pair[0][differences.OWN]) for pair in pairs),
+        "readable_scenes": len(readable_pair[0].scenes),
         "over_control": _compare_with_control(claim, trained),
     }
     return record.model_copy(update=update)
@@ -124,13 +128,17 @@ def _compare_with_control(claim: Claim, trained: Mapping[str, Trained]) -> Metri
     if claim.against != START or CONTROL not in trained:
         return None
     arm, control = trained[claim.arm].predictions, trained[CONTROL].predictions
-    pairs = [(arm[seed], control[seed]) for seed in sorted(arm.keys() & control.keys())]
-    return _compare(claim, pairs) if pairs else None
+    seeds = sorted(arm.keys() & control.keys())
+    return _compare(claim, *_join(arm, control, seeds)) if seeds else None
 
 
-def _compare(claim: Claim, pairs: Sequence[tuple[Passes, Passes]]) -> Metric:
-    """Return the claim's metric of the first of each pair minus that of the second, over all pairs."""
-    arm, other = (
-        ArmStatistics.build(differences.join_seeds(of_seeds), [claim.metric]) for of_seeds in zip(*pairs, strict=True)
-    )
-    return resampling.round_metrics(arm.subtract(other))[claim.metric]
+def _join(arm: BySeed, other: BySeed, seeds: Sequence[int]) -> tuple[JoinedPasses, JoinedPasses]:
+    """Join the same seeds of both."""
+    first, second = (differences.join_seeds([of_arm[seed] for seed in seeds]) for of_arm in (arm, other))
+    return first, second
+
+
+def _compare(claim: Claim, arm: JoinedPasses, other: JoinedPasses) -> Metric:
+    """Return the claim's metric of the arm minus that of the other, over the same scenes and seeds."""
+    first, second = (ArmStatistics.build(joined, [claim.metric]) for joined in (arm, other))
+    return resampling.round_metrics(first.subtract(second))[claim.metric]

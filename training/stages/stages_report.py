@@ -61,7 +61,7 @@ def format_claims(record: StagesRecord) -> str:
         return f"{record.start_note}\nno claim is tested yet: its arms are not trained"
     differences = resampling.convert_to_json({claim.name: claim.difference for claim in tested if claim.difference})
     lines = [
-        f"{claim.outcome:18}  {claim.text} ({claim.arm} against {claim.against}): "
+        f"{claim.outcome:21}  {claim.text} ({claim.arm} against {claim.against}): "
         f"{format_signed(differences[claim.name])} [{format_interval(differences[claim.name])}]"
         for claim in tested
     ]

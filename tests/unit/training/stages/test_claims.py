@@ -20,8 +20,11 @@ def test_claims_name_arms_and_metrics_that_exist() -> None:
         ((-0.01, 0.05), [0.02, 0.02], "no difference seen", "no difference seen"),
         ((0.01, 0.05), [0.07, -0.01], "no difference seen", "no difference seen"),
         ((-0.05, -0.01), [-0.07, 0.0], "no difference seen", "no difference seen"),
-        ((0.0, 0.0), [0.0], "no difference seen", "no difference seen"),
-        ((0.01, 0.05), [0.03, None], "confirmed", "contradicted"),
+        ((0.0, 0.0), [0.0, 0.0], "no difference seen", "no difference seen"),
+        ((0.01, 0.05), [0.03, 0.02, None], "confirmed", "contradicted"),
+        ((0.01, 0.05), [0.03, None], "one seed: not decided", "one seed: not decided"),
+        ((-0.05, -0.01), [-0.03], "one seed: not decided", "one seed: not decided"),
+        ((-0.01, 0.05), [0.02], "no difference seen", "no difference seen"),
     ],
 )
 def test_the_interval_and_every_seed_have_to_agree(

@@ -23,14 +23,13 @@ SATURATED = SeedResult(
     ],
 )
 REWARDS = RewardSummary(first=0.1, last=0.2, std=0.05, zero_variance_share=0.4)
+EFFORT = Effort(answers=64, minutes=2.0, rewards={"stage_1": REWARDS})
 
 
 def build_record() -> StagesRecord:
     trained = {
-        START: Trained({0: build_passes("1100-0" * 10)}, {}),
-        STAGE_1: Trained(
-            {0: build_passes("111111" * 10)}, {0: Effort(answers=64, minutes=2.0, rewards={"stage_1": REWARDS})}
-        ),
+        START: Trained({seed: build_passes("1100-0" * 10) for seed in (0, 1)}, {}),
+        STAGE_1: Trained({seed: build_passes("111111" * 10) for seed in (0, 1)}, {0: EFFORT}),
         CONTROL: Trained({0: build_passes("111110" * 10)}, {0: Effort(answers=0, minutes=2.0)}),
     }
     plan = {"steps": 2, "answers": 32, "minutes": None, "scenes": 60}
@@ -55,14 +54,14 @@ def test_the_page_has_arms_claims_rewards_and_the_saturated_start(tmp_path: Path
     numbers = json.loads((tmp_path / "report.json").read_text())
     assert [row["stage"] for row in numbers["saturated"]] == ["GRPO stage 1", "GRPO stage 2"]
     assert numbers["saturated"][0]["added"]["acc"]["value"] == -0.012
-    assert numbers["arms"]["stage_1"]["added_to_start"]["acc"]["n"] == 60
+    assert numbers["arms"]["stage_1"]["added_to_start"]["acc"]["n"] == 120
     without = stages_report.write_stages_report(tmp_path, build_record(), {}, {}).read_text()
     assert "saturated" not in without
 
 
 def test_claims_as_text_are_those_that_were_tested() -> None:
     text = stages_report.format_claims(build_record())
-    assert "confirmed           Stage 1 raises Acc (stage_1 against start): +.667 [" in text
+    assert "confirmed              Stage 1 raises Acc (stage_1 against start): +.667 [" in text
     assert "BLEU" not in text
     assert stages_report.format_claims(RECORD) == (
         "the start has room\nno claim is tested yet: its arms are not trained"
