@@ -35,7 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=parse_fraction,
         default=0.02,
         metavar="R",
-        help="largest share of wrong verdicts among those not marked uncertain, with 90 %% confidence (default 0.02)",
+        help="largest share of wrong verdicts on either side of the uncertain range, with 90 %% confidence for each "
+        "side by itself (default 0.02)",
     )
     parser.add_argument(
         "--threshold",

@@ -38,7 +38,7 @@ def format_calibration(
     lines += [
         f"verdict generated: P(generated) from {new.card.threshold:g} on",
         f"uncertain: {bounds}; beyond it at most {risk:.1%} of the published verdicts are wrong on either side, "
-        f"with {CONFIDENCE:.0%} confidence",
+        f"with {CONFIDENCE:.0%} confidence for each side by itself ({2 * CONFIDENCE - 1:.0%} or more for both at once)",
     ]
     lines += [_describe_need(verdict, images) for verdict, images in needed.items()]
     lines += [

@@ -33,7 +33,8 @@ Trained on {trained_on}. Its license is that of the model that it was made from.
 {section}
 
 `zoomin.json` is the checkpoint card: box frame, sizes, calibration, threshold, uncertain range and these metrics. The
-range is fitted by `zoomin-train calibrate`, whose promise for verdicts outside of it holds with 90 % confidence.
+range is fitted by `zoomin-train calibrate`, whose promise for verdicts outside of it holds with 90 % confidence on
+each side by itself, and on both at once with at least 80 %.
 """
 SECTION = """\
 {begin}
@@ -76,8 +77,13 @@ def write_model_card(checkpoint: Checkpoint, evaluation: Evaluation) -> bool:
 
 def write_metrics(checkpoint: Checkpoint, metrics: Mapping[str, object]) -> None:
     """Replace all metrics of zoomin.json; what a training recorded beside them stays."""
-    recorded = {name: value for name, value in checkpoint.card.metrics.items() if "value" not in value}
+    recorded = {name: value for name, value in checkpoint.card.metrics.items() if not _is_measured(value)}
     write_checkpoint_card(checkpoint.path, checkpoint.card.model_copy(update={"metrics": {**recorded, **metrics}}))
+
+
+def _is_measured(value: object) -> bool:
+    """Tell whether it has the form of a metric of an evaluation; others may have written plain numbers there."""
+    return isinstance(value, Mapping) and "value" in value
 
 
 def write_checkpoint_card(directory: Path, card: CheckpointCard) -> None:

@@ -34,7 +34,7 @@ fine-tuning by TRL on both queries, with verdicts weighted 4 and coordinates 1.5
 
 Then GRPO on boxes (stage 1) and on verdict and words (stage 2), each kept only if its weights did better on the
 validation scenes; then temperature, bias and the uncertain range, fitted to scenes of their own. Outside of the range
-at most 2 % of the published verdicts are wrong on either side, with 90 % confidence.
+at most 2 % of the published verdicts are wrong on either side, with 90 % confidence for each side by itself.
 
 ## What each stage added
 

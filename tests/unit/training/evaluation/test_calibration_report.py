@@ -22,7 +22,7 @@ def test_the_report_says_what_changed_and_what_follows() -> None:
         "Query 1: temperature 3, bias +0",
         "verdict generated: P(generated) from 0.6 on",
         "P(generated) from 0.2000 to 0.7000; beyond it at most 2.0% of the published verdicts are wrong on either side",
-        "with 90% confidence",
+        "with 90% confidence for each side by itself",
         "revision sha256:aaaaaaaaaaaa is sha256:bbbbbbbbbbbb now",
         "`zoomin-train evaluate m --write-card` measures again",
     ):

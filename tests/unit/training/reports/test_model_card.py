@@ -38,7 +38,10 @@ def test_the_card_tells_facts_of_its_own_checkpoint_and_set(tmp_path: Path) -> N
     checkpoint = write_checkpoint(tmp_path, shards=3, scan_max_pixels=512 * 512, max_crops=4, trained_on="sha256:2")
     model_card.write_model_card(checkpoint, EVALUATION)
     text = (tmp_path / "README.md").read_text()
-    for fact in ("0.6 million parameters", "262,144 pixels", "up to 4 regions", "sha256:2", "1,000 images of photogr"):
+    for fact in (
+        *("0.6 million parameters", "262,144 pixels", "up to 4 regions", "sha256:2", "1,000 images of photogr"),
+        "90 % confidence on\neach side by itself",
+    ):
         assert fact in text
     assert "scenes" not in text
     assert "apache" not in text
@@ -59,7 +62,8 @@ def test_a_readme_of_somebody_else_stays(tmp_path: Path) -> None:
 
 
 def test_measured_again_only_the_section_of_metrics_changes(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path, metrics={"stages": {"seed": 0}, "acc": {"value": 0.5}})
+    others = {"stages": {"seed": 0}, "loss": 0.25, "note": "value", "history": [1, 2], "best": None}
+    checkpoint = write_checkpoint(tmp_path, metrics={**others, "acc": {"value": 0.5}})
     model_card.write_model_card(checkpoint, EVALUATION)
     readme = tmp_path / "README.md"
     text = readme.read_text().replace("# ", "# My ", 1) + "Written by hand.\n"
@@ -67,4 +71,6 @@ def test_measured_again_only_the_section_of_metrics_changes(tmp_path: Path) -> N
     again = Evaluation(METRICS, 50, "images of others (sha256:3)", "vllm 1", "models/x --data sets/others")
     assert model_card.write_model_card(Checkpoint.read(tmp_path), again)
     assert readme.read_text() == text.replace(model_card.render_section(EVALUATION), model_card.render_section(again))
-    assert Checkpoint.read(tmp_path).card.metrics["stages"] == {"seed": 0}
+    recorded = Checkpoint.read(tmp_path).card.metrics
+    assert {name: recorded[name] for name in others} == others, "metrics of other forms stay as they are"
+    assert recorded["acc"]["n"] == 1000
