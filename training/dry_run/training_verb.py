@@ -85,14 +85,18 @@ def describe_grpo(
         return resolve_grpo_profile(choice.name, stage, {**choice.changes, **changes}, choice.file, on_gpu=True)
 
     def estimate(profile: GrpoProfile, launch: Launch) -> MemoryPlan:
-        processes.count_batches(profile.answers, at_once=profile.micro_batch, devices=launch.devices)
+        processes.count_batches(
+            profile.answers, at_once=profile.micro_batch, devices=launch.devices, answers=profile.generations
+        )
         return grpo_memory.estimate_grpo_memory(shape, profile, stage, launch, gpus)
 
     def describe(profile: GrpoProfile, launch: Launch) -> list[str]:
         engine = grpo_memory.plan_engine(shape, profile, launch, gpus)
         copies = 1 + grpo_memory.needs_reference(profile)
         loading = disk.describe_loading(shape, profile, launch, copies=copies)
-        return [*([f"{ENGINE}{engine}"] if engine else []), loading]
+        server = f"the vLLM server at {profile.server_url} needs GPUs of its own, besides those of this plan"
+        served = [server] if profile.generation == "vllm_server" else []
+        return [*([f"{ENGINE}{engine}"] if engine else []), *served, loading]
 
     title = f"grpo stage {stage}"
     smaller = [*_SMALLER, *({**changes, "generation": "transformers"} for changes in (fitting.AS_ASKED, *_SMALLER))]
@@ -107,7 +111,7 @@ def plan_training(verb: TrainingVerb, gpus: Gpus, launches: Sequence[Launch]) ->
     try:
         way = fitting.choose_fit(fitting.try_launches(verb.estimate_changed, fitting.AS_ASKED, launches), gpus)
     except BadSettings as error:
-        return _refuse_values(verb, launches[-1], f"{error.detail}; {_name_cure(verb, gpus)}")
+        return _refuse_values(verb, launches[-1], "; ".join(filter(None, (error.detail, _name_cure(verb, gpus)))))
     profile = verb.resolve(fitting.AS_ASKED).values
     files = disk.estimate_disk(verb.shape, profile)
     notes = [f"the model is {way.launch}", *verb.describe(profile, way.launch), f"disk: {files}"]
@@ -120,7 +124,7 @@ def plan_training(verb: TrainingVerb, gpus: Gpus, launches: Sequence[Launch]) ->
         memory=way.memory,
         disk=files,
         notes=notes,
-        refusal=None if way.fits(gpus) else f"{_explain_shortage(verb, way, gpus)}; {_name_cure(verb, gpus)}",
+        refusal=None if way.fits(gpus) else _explain_shortage(verb, way, gpus),
     )
 
 
@@ -134,16 +138,16 @@ def _explain_shortage(verb: TrainingVerb, way: Fit, gpus: Gpus) -> str:
     return (
         f"{verb.title} needs {memory.peak_bytes / GIB:.1f} GiB on each GPU ({memory.largest}: "
         f"{format_parts(memory.phases[memory.largest])}), {way.launch}, and may take {gpus.usable_bytes / GIB:.1f} "
-        f"of {gpus.memory_bytes / GIB:.1f}"
-    )
+        f"of {gpus.memory_bytes / GIB:.1f}; "
+    ) + (_name_cure(verb, gpus) or f"no change makes it fit {gpus}: use more or larger ones")
 
 
-def _name_cure(verb: TrainingVerb, gpus: Gpus) -> str:
-    """Return a clause with the command that fits these GPUs, if there is one."""
+def _name_cure(verb: TrainingVerb, gpus: Gpus) -> str | None:
+    """Return a clause with the command that fits these GPUs; None where there is none."""
     every = [fitting.AS_ASKED, *verb.smaller]
     way = fitting.find_fit(verb.estimate_changed, every, list_launches(gpus.count), gpus)
     if way is None:
-        return f"no change makes it fit {gpus}: use more or larger ones"
+        return None
     notes = verb.describe(verb.resolve(way.changes).values, way.launch)
     engine = f" ({notes[0]})" if notes[0].startswith(ENGINE) else ""
     command = shlex.join(verb.render(way.changes, way.launch))

@@ -173,7 +173,7 @@ def build_grpo_config(profile: GrpoProfile, sampler: Mapping[str, Any], director
         shuffle_dataset=False,  # `draw_order` has shuffled
         per_device_train_batch_size=profile.micro_batch,
         gradient_accumulation_steps=processes.count_batches(
-            profile.answers, at_once=profile.micro_batch, devices=devices
+            profile.answers, at_once=profile.micro_batch, devices=devices, answers=profile.generations
         ),
         num_generations=profile.generations,
         learning_rate=profile.learning_rate,

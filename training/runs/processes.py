@@ -1,6 +1,7 @@
 """The processes of a run on several devices: their shares of the work, and their common clock."""
 
 import gc
+import math
 import time
 from collections.abc import Sequence
 
@@ -68,14 +69,22 @@ def take_share(order: Sequence[int], process: int, processes: int) -> Sequence[i
     return own + list(order[-1:]) * (longest - len(own))
 
 
-def count_batches(rows: int, *, at_once: int, devices: int) -> int:
-    """Return the batches of each device that make up a step. Raises: BadSettings when they do not come out even."""
-    if rows % (at_once * devices):
+def count_batches(rows: int, *, at_once: int, devices: int, answers: int | None = None) -> int:
+    """Return the batches of each device that make up a step; with `answers`, the rows are so many for each prompt.
+
+    Raises: BadSettings when they do not come out even, with the nearest number that does.
+    """
+    shared, each = at_once * devices, answers or 1
+    if rows % shared:
+        unit = shared // math.gcd(shared, each)
+        nearest = max(1, round(rows / each / unit)) * unit
+        smaller = [size for size in range(1, at_once) if rows % (size * devices) == 0]
         raise BadSettings(
-            f"a step's {rows} rows cannot be shared by {devices} devices with {at_once} at once; change --micro-batch, "
-            "or how many rows a step has"
+            f"a step's {rows} rows cannot be shared by {devices} devices with {at_once} at once: take "
+            f"{'--prompts' if answers else '--rows'} {nearest}"
+            + (f", or --micro-batch {smaller[-1]}" if smaller else "")
         )
-    return rows // (at_once * devices)
+    return rows // shared
 
 
 def read_shared_clock() -> float:

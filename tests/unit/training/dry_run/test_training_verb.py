@@ -66,6 +66,17 @@ def test_where_nothing_fits_larger_gpus_are_named() -> None:
     assert refusal.endswith("no change makes it fit 1 GPU of 24.0 GiB: use more or larger ones")
 
 
+def test_rows_that_the_gpus_cannot_share_are_refused_with_a_number_that_they_can() -> None:
+    refusal = plan_sft("7b", 6).refusal
+    assert refusal == "a step's 64 rows cannot be shared by 6 devices with 1 at once: take --rows 66"
+
+
+def test_a_server_needs_gpus_besides_those_of_the_plan() -> None:
+    step = plan_grpo("32b", 4, generation="vllm_server", trained="lora")
+    assert step.refusal is None
+    assert [note for note in step.notes if "needs GPUs of its own" in note]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
