@@ -1,5 +1,6 @@
 """A trained baseline on disk: its weights, and how it was trained; the latter is written last."""
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from pipeline.checkpoint import Scaling
 from pipeline.errors import BadSettings
 from training.baselines import networks
 from training.baselines.run_config import BaselineRun
+from training.common.journal import build_key
 
 NAME, WEIGHTS = "detector.json", "weights.safetensors"
 
@@ -40,6 +42,11 @@ def is_trained(directory: Path) -> bool:
 def write_baseline(directory: Path, network: nn.Module, trained: TrainedBaseline) -> None:
     save_file({name: weight.contiguous() for name, weight in network.state_dict().items()}, directory / WEIGHTS)
     (directory / NAME).write_text(trained.model_dump_json(indent=2) + "\n")
+
+
+def digest_baseline(directory: Path) -> str:
+    """Return the digest of all that a baseline's answers depend on."""
+    return build_key(*(hashlib.sha256((directory / name).read_bytes()).hexdigest() for name in (NAME, WEIGHTS)))
 
 
 def read_baseline(directory: Path, device: torch.device) -> tuple[TrainedBaseline, nn.Module]:

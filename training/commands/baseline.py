@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     written.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder for each set and copy")
     written.add_argument("--no-copies", action="store_true", help="without the perturbed copies of table 3")
     add_set_options(written)
-    scored = verbs.add_parser("score", help="score every image below a folder with a trained baseline")
+    scored = verbs.add_parser(
+        "score", help="score every image below a folder with a trained baseline; goes on where a killed one stopped"
+    )
     scored.add_argument("model", type=Path, metavar="DIR", help="directory of a trained baseline")
     scored.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="folder of images, as `baseline images` writes it"
@@ -101,12 +103,17 @@ def _score(args: argparse.Namespace, settings: TrainSettings) -> int:
     import torch
 
     from training.baselines import networks, scoring, trained
+    from training.common.journal import Journal
     from training.detectors import score_file
 
     torch.set_num_threads(settings.threads)
     device = networks.choose_device()
     baseline, network = trained.read_baseline(args.model, device)
     scorer = scoring.Scorer(network, device, baseline.scaling)
-    score_file.write_scores(args.out, scoring.score_folder(scorer, args.data))
+    digest = trained.digest_baseline(args.model)
+    kept = args.out.with_name(f"{args.out.name}.answers")
+    with Journal(kept) as answers:
+        score_file.write_scores(args.out, scoring.score_folder(scorer, args.data, answers, trained=digest))
+    kept.unlink()
     print(f"{args.out}: show it with `zoomin-train paper-tables --scores NAME={args.out}`")
     return 0

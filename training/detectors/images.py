@@ -4,11 +4,11 @@ A set is a folder of its own, a perturbed copy of the set another one: `scenes/s
 `scenes-jpeg_30/scene-9000000.png`. Files of sets on disk are copied byte for byte; all else is written as PNG.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline import images
+from pipeline.errors import BadSettings
 from training.common.progress import Progress
 from training.evaluation.perturbations import Perturb
 from training.evaluation.samples import Sample
@@ -30,9 +30,9 @@ def write_images(
     directories: Mapping[str, Path],
     copies: Mapping[str, Mapping[str, Perturb]],
 ) -> None:
-    """Write every image, and of the sets that `copies` names their copies too; files that exist stay.
+    """Write every image, and of the sets that `copies` names their copies too; files with the same bytes stay.
 
-    Raises: what taking a sample raises, which may be decoding it.
+    Raises: BadSettings where another image has the name; what taking a sample raises, which may be decoding it.
     """
     progress = Progress("writing images", sum(len(samples) for samples in sets.values()))
     written = 0
@@ -47,22 +47,24 @@ def write_images(
 
 
 def _write_image(path: Path, sample: Sample, directory: Path | None) -> None:
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.part")
-    if directory:
-        shutil.copyfile(directory / sample.file, unfinished)
-    else:
-        unfinished.write_bytes(images.encode_png(sample.image.pixels))
-    unfinished.replace(path)
+    _write_file(path, (directory / sample.file).read_bytes() if directory else images.encode_png(sample.image.pixels))
 
 
 def _write_copy(path: Path, sample: Sample, perturb: Perturb) -> None:
+    image, _ = perturb(sample.image, sample.annotated, sample.number)
+    _write_file(path, images.encode_png(image.pixels))
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    """Write a file at once, unless it is there. Raises: BadSettings when another one is."""
     if path.exists():
+        if path.read_bytes() != content:
+            raise BadSettings(
+                f"{path} is another image than this set has under the name, and scores would be about that one; "
+                "name an empty folder with --out"
+            )
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    image, _ = perturb(sample.image, sample.annotated, sample.number)
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_bytes(images.encode_png(image.pixels))
+    unfinished.write_bytes(content)
     unfinished.replace(path)

@@ -12,13 +12,21 @@ from pipeline import images
 from pipeline.errors import BadSettings
 from training.baselines import scoring
 from training.baselines.scoring import Scorer
+from training.common.journal import Journal
 from training.detectors.score_file import Score
 
 
 class Brightness(nn.Module):
-    """Calls bright images generated."""
+    """Calls bright images generated; counts its calls, and breaks at the one that `breaks_at` names."""
+
+    def __init__(self, breaks_at: int = -1) -> None:
+        super().__init__()
+        self.calls, self.breaks_at = 0, breaks_at
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls == self.breaks_at:
+            raise KeyboardInterrupt
         return pixels.mean((1, 2, 3)) * 100
 
 
@@ -27,10 +35,13 @@ def write(path: Path, shade: int, size: tuple[int, int] = (8, 6)) -> None:
     path.write_bytes(images.encode_png(Image.new("RGB", size, (shade, shade, shade))))
 
 
-def score(folder: Path) -> dict[str, Score]:
+def score(
+    folder: Path, network: Brightness | None = None, *, answers: Path | None = None, digest: str = "one"
+) -> dict[str, Score]:
     ticks = count()
-    scorer = Scorer(Brightness(), torch.device("cpu"), clock=lambda: float(next(ticks)))
-    return dict(scoring.score_folder(scorer, folder))
+    scorer = Scorer(network or Brightness(), torch.device("cpu"), clock=lambda: float(next(ticks)))
+    with Journal(answers or folder / "answers.jsonl") as journal:
+        return dict(scoring.score_folder(scorer, folder, journal, trained=digest))
 
 
 def test_every_image_is_scored_by_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +55,25 @@ def test_every_image_is_scored_by_its_path(tmp_path: Path, capsys: pytest.Captur
     assert found["scenes-jpeg_30/bright.PNG"].p_generated > 0.99
     assert {answer.seconds for answer in found.values()} == {1.0}
     assert "left out scenes/broken.jpg: image_undecodable" in capsys.readouterr().err
+
+
+def test_a_killed_scoring_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    folder, answers = tmp_path / "images", tmp_path / "npr.csv.answers"
+    for number in range(4):
+        write(folder / f"{number}.png", 60 * number)
+    with pytest.raises(KeyboardInterrupt):
+        score(folder, Brightness(breaks_at=4), answers=answers)  # the first call is no image
+    resumed = Brightness()
+    found = score(folder, resumed, answers=answers)
+    assert resumed.calls == 1 + 2, "two of four images were answered before"
+    assert found == score(folder, answers=tmp_path / "other")
+    write(folder / "0.png", 200)
+    again = Brightness()
+    assert score(folder, again, answers=answers)["0.png"] != found["0.png"], "it is another image now"
+    assert again.calls == 1 + 1
+    trained_again = Brightness()
+    score(folder, trained_again, answers=answers, digest="two")
+    assert trained_again.calls == 1 + 4
 
 
 def test_a_folder_without_images_names_the_command(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_images_are_written_and_scored_by_name(tmp_path: Path) -> None:
     read = score_file.read_scores(scores)
     assert sorted(read.scores) == names
     assert all(score.seconds for score in read.scores.values())
+    assert [path.name for path in tmp_path.glob("npr.csv*")] == ["npr.csv"], "the answers as they came are gone"
 
 
 def test_the_copies_of_table_3_have_folders_of_their_own(tmp_path: Path) -> None:

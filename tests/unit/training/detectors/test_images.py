@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from pipeline.decoding.decode import decode
+from pipeline.errors import BadSettings
 from pipeline.verdict import RgbImage, Verdict
 from training.detectors import images
 from training.evaluation.perturbations import PERTURBATIONS
@@ -37,9 +39,32 @@ def test_the_files_of_a_set_on_disk_are_copied_byte_for_byte(tmp_path: Path) -> 
     assert (tmp_path / "out" / "data-jpeg_30" / "train" / "a.png").is_file()
 
 
-def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
-    path = tmp_path / images.name_image("scenes", "a.png")
-    path.parent.mkdir()
-    path.write_bytes(b"written before")
-    images.write_images(tmp_path, {"scenes": [build_sample(0, "a.png")]}, {}, {})
-    assert path.read_bytes() == b"written before"
+def test_images_are_written_once_and_another_set_needs_another_folder(tmp_path: Path) -> None:
+    names = images.name_image("scenes", "a.png"), images.name_copy("scenes", "half_size", "a.png")
+    copies = {"scenes": {"half_size": PERTURBATIONS["half_size"]}}
+    first, same, other = ({"scenes": [build_sample(number, "a.png")]} for number in (0, 0, 1))
+    images.write_images(tmp_path, first, {}, copies)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    assert written.keys() == {tmp_path / name for name in names}
+    images.write_images(tmp_path, same, {}, copies)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")} == written
+    with pytest.raises(BadSettings, match=r"scenes/a\.png is another image .* --out"):
+        images.write_images(tmp_path, other, {}, {})
+    (tmp_path / names[0]).unlink()
+    with pytest.raises(BadSettings, match=r"scenes-half_size/a\.png is another image"):
+        images.write_images(tmp_path, other, {}, copies)
+
+
+def test_another_file_of_a_set_on_disk_is_refused(tmp_path: Path) -> None:
+    file, sets, directories = (
+        tmp_path / "set" / "a.jpg",
+        {"data": [build_sample(0, "a.jpg")]},
+        {"data": tmp_path / "set"},
+    )
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    images.write_images(tmp_path / "out", sets, directories, {})
+    file.write_bytes(b"two")
+    with pytest.raises(BadSettings, match=r"data/a\.jpg is another image"):
+        images.write_images(tmp_path / "out", sets, directories, {})
+    assert (tmp_path / "out" / "data" / "a.jpg").read_bytes() == b"one"
