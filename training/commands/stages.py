@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from training.stages.plan import StagesPlan
 
 HELP = "show what each stage of GRPO adds: arms of equal budget from one start, and claims tested by sign"
-EXAMPLE = "zoomin-train stages --start models/zoomin-tiny --start-noise 0.4 --arms control stage_1 stage_1_2 --seeds 0"
+EXAMPLE = (
+    "zoomin-train stages --start models/zoomin-tiny --start-noise 0.4 --arms control stage_1 --record build/stages.json"
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -88,10 +90,11 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         print(plan.describe())
         return 0
     from training.reports import stages
-    from training.stages import experiment, record, stages_report
+    from training.stages import experiment, judging, record, stages_report
 
     seeds = stages.read_seeds(args.saturated)
-    record.read_record(args.record)  # a file that cannot be read is refused before anything starts
+    finished = {(arm.seed, arm.name) for arm in judging.read_judged(args.out)}
+    record.refuse_fuller(args.record, len(finished | {plan.list_jobs()[0]}))  # before anything starts
 
     def publish(result: record.StagesRecord, logs: experiment.Logs) -> None:
         record.write_record(args.record, result)

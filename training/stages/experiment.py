@@ -1,7 +1,8 @@
 """The experiment, top to bottom: for each seed a start, then the arms, each judged from its published directory.
 
 Invariant: each step leaves its result in `OUT` whole or not at all, so a killed run repeats at most the step it was in,
-and a training goes on from its last checkpoint. The record is published again after each judged arm.
+and a training goes on from its last checkpoint. The record is published again after each judged arm, with all arms
+that earlier runs have judged in `OUT`, also those that this run does not name.
 """
 
 import fcntl
@@ -22,12 +23,13 @@ from training.evaluation.metrics import Prediction
 from training.runs import publishing
 from training.runs.run_log import Line
 from training.settings import TrainSettings
-from training.stages import results, start, training
-from training.stages.arms import CONTROL, START
-from training.stages.judging import Judge
+from training.stages import judging, results, start, training
+from training.stages.arms import CONTROL, START, order_arms
+from training.stages.judging import Judge, JudgedArm
 from training.stages.plan import StagesPlan
 from training.stages.record import Effort, StagesRecord
 from training.stages.results import Trained
+from training.stages.training import TrainedArm
 
 LOCK_NAME = "lock"
 Logs = Mapping[str, list[Line]]
@@ -80,34 +82,61 @@ class _Experiment:
 
     def run(self, publish: Publish) -> StagesRecord:
         """Run every job of the plan in order."""
+        self._collect_judged()
         jobs, took_s = self._plan.list_jobs(), list[tuple[str, float]]()
         for number, (seed, arm) in enumerate(jobs, start=1):
             left_s = self._plan.estimate_left_s([name for _, name in jobs[number - 1 :]], took_s)
             left = f"about {format_duration(left_s)} left"
             print(f"{number} of {len(jobs)}, seed {seed}, {arm}: {left}", file=sys.stderr)
             began = time.monotonic()
-            checkpoint = self._prepare_start(seed) if arm == START else self._train(seed, arm)
-            predictions, self._engine = self._judge.predict(checkpoint)
-            self._predictions.setdefault(arm, {})[seed] = predictions
+            self._judge_arm(seed, arm)
             took_s.append((arm, time.monotonic() - began))
             publish(self._build_record(), self._logs)
         return self._build_record()
+
+    def _collect_judged(self) -> None:
+        for arm in judging.read_judged(self._plan.out):
+            predictions = self._judge.find(arm.revision)
+            if predictions is not None:
+                self._add(arm, predictions)
+
+    def _add(self, arm: JudgedArm, predictions: dict[str, list[Prediction]]) -> None:
+        self._predictions.setdefault(arm.name, {})[arm.seed] = predictions
+        if arm.effort is not None:
+            self._efforts.setdefault(arm.name, {})[arm.seed] = arm.effort
+        self._logs |= {f"seed {arm.seed}, {arm.name}, {phase}": lines for phase, lines in arm.logs.items() if lines}
+
+    def _judge_arm(self, seed: int, name: str) -> None:
+        if name == START:
+            checkpoint = self._prepare_start(seed)
+            arm = JudgedArm(seed=seed, name=name, revision=checkpoint.revision)
+        else:
+            trained = self._train(seed, name)
+            checkpoint = trained.checkpoint
+            arm = JudgedArm(
+                seed=seed, name=name, revision=checkpoint.revision, effort=trained.effort, logs=trained.logs
+            )
+        predictions, self._engine = self._judge.predict(checkpoint)
+        self._add(arm, predictions)
+        judging.store_judged(self._plan.out, arm)
 
     def _prepare_start(self, seed: int) -> Checkpoint:
         self._starts[seed] = start.prepare_start(self._plan, seed, self._settings)
         return self._starts[seed]
 
-    def _train(self, seed: int, arm: str) -> Checkpoint:
-        grpo_minutes = [efforts[seed].minutes for efforts in self._efforts.values() if seed in efforts]
-        trained = training.train_arm(
-            self._plan, self._settings, seed, arm, start=self._starts[seed], grpo_minutes=grpo_minutes
+    def _train(self, seed: int, name: str) -> TrainedArm:
+        grpo_minutes = [
+            efforts[seed].minutes for arm, efforts in self._efforts.items() if arm != CONTROL and seed in efforts
+        ]
+        return training.train_arm(
+            self._plan, self._settings, seed, name, start=self._starts[seed], grpo_minutes=grpo_minutes
         )
-        self._efforts.setdefault(arm, {})[seed] = trained.effort
-        self._logs |= {f"seed {seed}, {arm}, {phase}": lines for phase, lines in trained.logs.items() if lines}
-        return trained.checkpoint
 
     def _build_record(self) -> StagesRecord:
-        trained = {arm: Trained(by_seed, self._efforts.get(arm, {})) for arm, by_seed in self._predictions.items()}
+        trained = {
+            arm: Trained(self._predictions[arm], self._efforts.get(arm, {}))
+            for arm in (START, *order_arms(self._predictions))
+        }
         arms = results.summarize_arms(trained)
         return StagesRecord(
             commit=provenance.read_commit(provenance.CHECKOUT),

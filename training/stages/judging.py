@@ -1,19 +1,56 @@
-"""The held-out scenes of the experiment, and the predictions of a published checkpoint, made once."""
+"""The held-out scenes of the experiment, and the predictions of published checkpoints, made once and found again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from pipeline.checkpoint import Checkpoint
+from pipeline.errors import BadSettings
 from training.engine.run import OnEngine, build_setup
 from training.engine.stored_answers import VersionedEngine
 from training.evaluation import evaluate, samples, stored_predictions
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
+from training.runs.run_log import Line
 from training.settings import TrainSettings
 from training.stages.differences import ANNOTATED, OWN
+from training.stages.record import Effort
 from training.synthetic import scene_files, scenes
 
+JUDGED = "judged"
 PASSES = {name: evaluate.PASSES[name] for name in (OWN, ANNOTATED)}
+
+
+class JudgedArm(BaseModel):
+    """One arm of one seed that is judged: its revision, what it took (None for a start), and its steps by phase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    seed: int
+    name: str
+    revision: str
+    effort: Effort | None = None
+    logs: Mapping[str, list[Line]] = {}
+
+
+def store_judged(directory: Path, arm: JudgedArm) -> None:
+    """Write the arm below the directory of the experiment; the file is whole or absent."""
+    path = directory / JUDGED / f"{arm.seed}-{arm.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(arm.model_dump_json())
+    unfinished.replace(path)
+
+
+def read_judged(directory: Path) -> list[JudgedArm]:
+    """Read all arms that `store_judged` has written. Raises: BadSettings when a file has another form."""
+    arms = []
+    for path in sorted((directory / JUDGED).glob("*.json")):
+        try:
+            arms.append(JudgedArm.model_validate_json(path.read_bytes()))
+        except ValidationError as error:
+            raise BadSettings(f"{path} is not of this version's form; remove it, and its arm is read again") from error
+    return arms
 
 
 class Judge:
@@ -28,12 +65,19 @@ class Judge:
 
     def predict(self, checkpoint: Checkpoint) -> tuple[dict[str, list[Prediction]], str]:
         """Return the predictions by pass, and the engine that made them. Raises: BadSettings, EngineDead."""
-        revision = checkpoint.revision.removeprefix("sha256:")[:12]
-        path = self._directory / f"{revision}-{self._count}.json"
+        path = self._locate(checkpoint.revision)
         if not path.is_file():
             self._directory.mkdir(parents=True, exist_ok=True)
             stored_predictions.store_predictions(path, *self._ask(checkpoint))
         return stored_predictions.read_predictions(path)
+
+    def find(self, revision: str) -> dict[str, list[Prediction]] | None:
+        """Return the predictions of a revision, or None if they are not on disk. Raises: BadSettings."""
+        path = self._locate(revision)
+        return stored_predictions.read_predictions(path)[0] if path.is_file() else None
+
+    def _locate(self, revision: str) -> Path:
+        return self._directory / f"{revision.removeprefix('sha256:')[:12]}-{self._count}.json"
 
     def _ask(self, checkpoint: Checkpoint) -> tuple[dict[str, list[Prediction]], str]:
         drawn, setup = self._draw_scenes(), build_setup(self._settings)

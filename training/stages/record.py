@@ -79,6 +79,10 @@ class StagesRecord(BaseModel):
     arms: dict[str, ArmRecord]
     claims: list[ClaimRecord]
 
+    def count_finished(self) -> int:
+        """Count the arms that are judged, over all seeds; a start counts too."""
+        return sum(len(arm.seeds) for arm in self.arms.values())
+
 
 def read_record(file: Path) -> StagesRecord | None:
     """Return the record; None when there is no such file. Raises: BadSettings when it cannot be read."""
@@ -92,8 +96,22 @@ def read_record(file: Path) -> StagesRecord | None:
 
 
 def write_record(file: Path, record: StagesRecord) -> None:
-    """Replace the file, which readers see before or after the change, never between."""
+    """Replace the file, which readers see before or after the change, never between.
+
+    Raises: BadSettings when the file has more finished arms than the record.
+    """
+    refuse_fuller(file, record.count_finished())
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.part")
     unfinished.write_text(record.model_dump_json(indent=1) + "\n")
     unfinished.replace(file)
+
+
+def refuse_fuller(file: Path, finished: int) -> None:
+    """Refuse to replace a record that has more finished arms than a run. Raises: BadSettings."""
+    earlier = read_record(file)
+    if earlier is not None and earlier.count_finished() > finished:
+        raise BadSettings(
+            f"{file} has {earlier.count_finished()} finished arms of all seeds, and this run would replace them by "
+            f"{finished}; name another file with --record, or with --out the directory that the record came from"
+        )

@@ -48,9 +48,35 @@ def test_the_record_grows_with_each_judged_arm_and_a_second_run_asks_nobody(
     assert len(stand_in.served) == 2
     jobs = [line for line in capsys.readouterr().err.splitlines() if " of 2, seed " in line]
     assert [line.partition(": about ")[0] for line in jobs] == ["1 of 2, seed 0, start", "2 of 2, seed 0, control"]
-    again = StandIn()
-    assert experiment.run_experiment(plan, settings, publish_nothing, again).arms == result.arms
+    again, published = StandIn(), []
+    assert experiment.run_experiment(plan, settings, lambda record, _: published.append(record), again).arms == (
+        result.arms
+    )
     assert again.served == []
+    assert [list(record.arms) for record in published] == [["start", "control"]] * 2, "never less than is finished"
+
+
+def test_a_run_with_another_seed_or_arm_adds_to_what_is_finished(plan: StagesPlan, settings: TrainSettings) -> None:
+    experiment.run_experiment(plan, settings, publish_nothing, StandIn())
+    published: list[StagesRecord] = []
+    copytree(MODEL, plan.out / "seed-3" / "control-60s")
+    other = replace(plan, seeds=(3,))
+    experiment.run_experiment(other, settings, lambda record, _: published.append(record), StandIn())
+    seeds = [{name: arm.seeds for name, arm in record.arms.items()} for record in published]
+    assert seeds == [{"start": [0, 3], "control": [0]}, {"start": [0, 3], "control": [0, 3]}]
+    assert published[-1].seeds == [0, 3]
+    assert published[-1].arms["control"].efforts[0].minutes == 1.0
+
+
+def test_an_arm_whose_predictions_are_gone_is_not_finished(plan: StagesPlan, settings: TrainSettings) -> None:
+    experiment.run_experiment(plan, settings, publish_nothing, StandIn())
+    for file in (plan.out / "predictions").iterdir():
+        file.unlink()
+    published: list[StagesRecord] = []
+    again = StandIn()
+    experiment.run_experiment(plan, settings, lambda record, _: published.append(record), again)
+    assert [list(record.arms) for record in published] == [["start"], ["start", "control"]]
+    assert len(again.served) == 2
 
 
 def test_a_directory_takes_one_run_at_a_time(plan: StagesPlan, settings: TrainSettings) -> None:
