@@ -83,8 +83,12 @@ class CheckpointCard(BaseModel):
         return self._decide(p_generated_raw, self.scan_calibration)
 
     def remove_calibration(self) -> "CheckpointCard":
-        """Return the card without what was fitted to the probabilities of its weights; the threshold stays."""
-        return self.model_copy(update={"calibration": None, "scan_calibration": None, "uncertain_between": None})
+        """Return the card without what was fitted to the probabilities of its weights, and the threshold at .5.
+
+        A threshold was chosen for calibrated probabilities: on others it means other costs.
+        """
+        removed = {"calibration": None, "scan_calibration": None, "uncertain_between": None, "threshold": EVEN_ODDS}
+        return self.model_copy(update=removed)
 
     def _decide(self, p_generated_raw: float, scaling: Scaling | None) -> Decision:
         p_generated = p_generated_raw if scaling is None else scaling.apply(p_generated_raw)

@@ -173,6 +173,7 @@ def _build_prompts(run: GrpoRun, generator: GreedyGenerator, entries: Sequence[L
         run.data,
         entries,
         _find_own_boxes(run, generator, entries),
+        max_crops=run.start.card.max_crops,
         own_fraction=run.profile.own_boxes_fraction,
         scan_fraction=run.profile.scan_fraction,
         seed=run.seed,

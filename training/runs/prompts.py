@@ -96,19 +96,23 @@ def build_check_prompts(
     entries: Sequence[LabeledImage],
     own: Sequence[Sequence[BoundingBox]],
     *,
+    max_crops: int,
     own_fraction: float,
     scan_fraction: float,
     seed: int,
 ) -> list[Prompt]:
     """Build the prompts of stage 2: Query 2 with crops at the model's own boxes or the annotated ones.
 
+    Of the annotated boxes those get a crop that serving would zoom into; `own` holds no others.
     Some are Query 1, so that it is not forgotten; verdict and boxes alone reward it, so it has no reference.
     """
     rng = np.random.default_rng([seed, 2])
     built = []
     for entry, boxes in zip(entries, own, strict=True):
         scan, annotated = rng.random() < scan_fraction, rng.random() >= own_fraction
-        crops = None if scan else tuple(entry.regions if annotated else boxes)
+        # `geometry.choose_zoomable` without its clipping: annotated boxes lie inside the image.
+        chosen = geometry.drop_repeated_boxes(entry.regions)[:max_crops] if annotated else boxes
+        crops = None if scan else tuple(chosen)
         reference = "" if crops is None else build_check_reference(entry, crops)
         built.append(Prompt(directory / entry.file, entry.label, entry.regions, crops, reference))
     return built

@@ -15,7 +15,8 @@ CONFIGURATION = "configuration.json"
 OUTCOME = "outcome.json"
 MADE = "made"
 """in a run directory: the checkpoint before it is complete"""
-_WEIGHTS_SUFFIXES = (".safetensors", ".safetensors.index.json")
+_WRITTEN_ANEW = ("config.json", CARD_NAME)
+_NOT_COPIED = (".safetensors", ".safetensors.index.json", ".md", ".part")
 
 
 def digest_entries(entries: Sequence[LabeledImage]) -> str:
@@ -54,13 +55,22 @@ def _drop_values(config: Mapping[str, Any], names: Collection[str]) -> dict[str,
 
 
 def complete_checkpoint(weights: Path, start: Checkpoint, trained_on: str) -> None:
-    """Add the start's other files to new weights, and a card without what was measured on the old ones."""
+    """Add the start's other files to new weights, and a card without what was measured on the old ones.
+
+    Files that a killed run has copied are copied anew.
+    """
     for file in start.path.iterdir():
-        missing = file.is_file() and not (weights / file.name).exists()
-        if missing and not file.name.endswith((*_WEIGHTS_SUFFIXES, ".md")):
-            shutil.copyfile(file, weights / file.name)
+        if file.is_file() and file.name not in _WRITTEN_ANEW and not file.name.endswith(_NOT_COPIED):
+            _copy_file(file, weights / file.name)
     card = start.card.remove_calibration().model_copy(update={"metrics": {}, "trained_on": trained_on})
     (weights / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a file, which gets its name when all of it is there."""
+    unfinished = target.with_name(f"{target.name}.part")
+    shutil.copyfile(source, unfinished)
+    unfinished.replace(target)
 
 
 def publish_checkpoint(source: Path, out: Path) -> None:
@@ -68,7 +78,7 @@ def publish_checkpoint(source: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     files = sorted((file for file in source.iterdir() if file.is_file()), key=lambda file: file.name == "config.json")
     for file in files:
-        shutil.copyfile(file, out / file.name)
+        _copy_file(file, out / file.name)
 
 
 def write_outcome(directory: Path, outcome: Mapping[str, object]) -> None:

@@ -163,7 +163,7 @@ def test_an_inspection_is_decided_by_its_last_answer() -> None:
     assert card.decide_inspection(replace(checked, check=None), "web") == card.decide_scan(0.4)
 
 
-def test_without_its_calibration_a_card_keeps_its_threshold() -> None:
+def test_without_its_calibration_a_card_has_no_threshold_that_was_chosen_for_it() -> None:
     fitted = CheckpointCard(
         calibration=Calibration(bias=1.0),
         scan_calibration=Scaling(bias=1.0),
@@ -171,7 +171,7 @@ def test_without_its_calibration_a_card_keeps_its_threshold() -> None:
         threshold=0.7,
         max_crops=3,
     )
-    assert fitted.remove_calibration() == CheckpointCard(threshold=0.7, max_crops=3)
+    assert fitted.remove_calibration() == CheckpointCard(max_crops=3)
 
 
 def test_later_fields_change_the_revision_only_where_they_are_set(directory: Path) -> None:

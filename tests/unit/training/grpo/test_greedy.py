@@ -24,7 +24,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     entries = [scene_files.write_scene(directory, seed) for seed in range(7_000_000, 7_000_004)]
     scans = run_prompts.build_scan_prompts(directory, entries)
     own = [entry.regions for entry in entries]
-    return scans + run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
+    return scans + run_prompts.build_check_prompts(
+        directory, entries, own, max_crops=8, own_fraction=1.0, scan_fraction=0.0, seed=0
+    )
 
 
 def test_answers_come_in_the_order_of_their_questions(generator: GreedyGenerator, built: list[Prompt]) -> None:

@@ -30,7 +30,9 @@ def prompts_of_set(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     directory = tmp_path_factory.mktemp("set")
     entries = [scene_files.write_scene(directory, seed) for seed in (0, 1)]
     own = [entry.regions for entry in entries]
-    checks = run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
+    checks = run_prompts.build_check_prompts(
+        directory, entries, own, max_crops=8, own_fraction=1.0, scan_fraction=0.0, seed=0
+    )
     return run_prompts.build_scan_prompts(directory, entries) + checks
 
 

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from training.tiny_model import tiny
 
 CARD = CheckpointCard(**tiny.CARD)
 AWAY = BoundingBox(0, 0, 30, 30)
+build_checks = partial(run_prompts.build_check_prompts, max_crops=CARD.max_crops, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_stage_1_asks_query_1_of_every_image(directory: Path, entries: list[Labe
 
 def test_stage_2_asks_query_2_of_crops_as_serving_cuts_them(directory: Path, entries: list[LabeledImage]) -> None:
     own = [(AWAY,)] * 3
-    built = run_prompts.build_check_prompts(directory, entries, own, own_fraction=1.0, scan_fraction=0.0, seed=0)
+    built = build_checks(directory, entries, own, own_fraction=1.0, scan_fraction=0.0)
     rendered = run_prompts.render_prompt(built[0], CARD)
     cut = images.crop(scenes.draw_scene(0).image, AWAY, CARD.crop_max_pixels)
     assert rendered.query.images[1:] == (cut.image,)
@@ -63,22 +65,27 @@ def test_one_turn_asks_query_2_of_the_image_alone(directory: Path, entries: list
 
 def test_crops_come_from_the_model_s_boxes_or_the_annotated_ones(directory: Path, entries: list[LabeledImage]) -> None:
     own = [(AWAY,)] * 3
-    annotated = run_prompts.build_check_prompts(directory, entries, own, own_fraction=0.0, scan_fraction=0.0, seed=0)
+    annotated = build_checks(directory, entries, own, own_fraction=0.0, scan_fraction=0.0)
     assert [prompt.crops for prompt in annotated] == [entry.regions for entry in entries]
-    many = run_prompts.build_check_prompts(
-        directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3, seed=0
-    )
+    many = build_checks(directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3)
     scanned = sum(prompt.is_scan for prompt in many) / len(many)
     of_its_own = sum(prompt.crops == (AWAY,) for prompt in many) / len(many)
     assert scanned == pytest.approx(0.3, abs=0.06)
     assert of_its_own == pytest.approx(0.7 * 0.7, abs=0.06)
-    assert many == run_prompts.build_check_prompts(
-        directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3, seed=0
-    )
+    assert many == build_checks(directory, entries * 200, own * 200, own_fraction=0.7, scan_fraction=0.3)
+
+
+def test_annotated_crops_are_as_many_and_as_distinct_as_serving_s(directory: Path, entries: list[LabeledImage]) -> None:
+    """A set may hold more boxes than the card has crops, and the engine that samples has no room for them."""
+    corners = [(40 * n, 0, 40 * n + 30, 30) for n in range(6)]
+    crowded = entries[0].model_copy(update={"boxes": (corners[0], *corners), "shown": ()})
+    (built,) = build_checks(directory, [crowded], [()], own_fraction=0.0, scan_fraction=0.0, max_crops=4)
+    assert built.crops == tuple(BoundingBox(*each) for each in corners[:4])
+    assert len(built.annotated) == 7, "rewards compare with every annotated box"
 
 
 def test_query_1_is_only_remembered_in_stage_2(directory: Path, entries: list[LabeledImage]) -> None:
-    built = run_prompts.build_check_prompts(directory, entries, [()] * 3, own_fraction=1.0, scan_fraction=1.0, seed=0)
+    built = build_checks(directory, entries, [()] * 3, own_fraction=1.0, scan_fraction=1.0)
     assert {prompt.reference for prompt in built} == {""}
 
 

@@ -69,6 +69,26 @@ def test_new_weights_get_the_start_s_files_and_a_card_that_claims_no_figures(tmp
     assert not (weights / "README.md").exists()
 
 
+def test_what_a_killed_run_has_copied_in_part_is_copied_anew(tmp_path: Path) -> None:
+    weights, start = tmp_path / "made", Checkpoint.read(MODEL)
+    weights.mkdir()
+    for name in ("config.json", "tokenizer.json", CARD_NAME):
+        (weights / name).write_text("{")
+    publishing.complete_checkpoint(weights, start, "sha256:new")
+    assert (weights / "tokenizer.json").read_bytes() == (MODEL / "tokenizer.json").read_bytes()
+    assert (weights / "config.json").read_text() == "{", "training writes it anew"
+    assert Checkpoint.read(weights).card.trained_on == "sha256:new"
+    assert not list(weights.glob("*.part"))
+
+
+def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "config.json.part").mkdir()
+    with pytest.raises(IsADirectoryError):
+        publishing.publish_checkpoint(MODEL, tmp_path)
+    assert not (tmp_path / "config.json").exists()
+    assert (tmp_path / "tokenizer.json").read_bytes() == (MODEL / "tokenizer.json").read_bytes()
+
+
 def test_a_directory_is_a_checkpoint_only_when_all_is_there(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
