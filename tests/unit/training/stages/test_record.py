@@ -22,7 +22,7 @@ def test_a_record_with_more_finished_arms_is_not_replaced(tmp_path: Path) -> Non
     record.write_record(file, RECORD)
     record.write_record(file, more)
     with pytest.raises(
-        BadSettings, match=r"stages.json has 2 finished arms of all seeds, .* 1; name another .*--record"
+        BadSettings, match=r"stages.json has 2 finished arms of all seeds, .* by 1; name another .*--record"
     ):
         record.write_record(file, RECORD)
     assert record.read_record(file) == more
