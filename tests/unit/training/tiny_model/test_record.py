@@ -47,7 +47,8 @@ def answers(right: int) -> list[Prediction]:
             label if number < right else None,
             (box,),
             (box,),
-            p_generated_raw=(0.9 if label is Verdict.GENERATED else 0.2) if number < right else 0.5,
+            p_generated_raw=(0.9 if label is Verdict.GENERATED else 0.2) if number < right else None,
+            scan_p_generated_raw=0.5,
             explanation="words",
             reference="words",
         )
