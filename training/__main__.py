@@ -53,6 +53,7 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="zoomin-train",
         description="Makes and measures ZoomIn checkpoints.",
+        allow_abbrev=False,
         epilog="Settings: ZOOMIN_TRAIN_CACHE, _THREADS, _WORKERS, _CONCURRENCY; of verbs that ask a model "
         "_TENSOR_PARALLEL_SIZE, _GPU_MEMORY_UTILIZATION, _MAX_MODEL_LEN, _MAX_NUM_SEQS. Start with `dry-run`.",
     )
@@ -64,6 +65,7 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             help=command.HELP,
             description=f"{command.HELP[0].upper()}{command.HELP[1:]}.",
             epilog=f"Example: {command.EXAMPLE}",
+            allow_abbrev=False,  # a dry run repeats the words that were typed, without its own options
         )
         command.configure(sub)
         sub.set_defaults(run=command.run)

@@ -87,12 +87,21 @@ def frame_all(plan: BuildPlan) -> tuple[list[FramedImage], list[LeftOut]]:
     listed = list(sources.list_images(plan.source))
     images = [image for image in listed if not isinstance(image, LeftOut)]
     left_out = [image for image in listed if isinstance(image, LeftOut)]
-    if not images:
-        raise BadSettings(f"no labeled image in {plan.source}; put them into folders real and generated")
-    refuse_missing_endpoints(plan, images)
+    refuse_source(plan, images)
     plan.out.mkdir(parents=True, exist_ok=True)
     framed, unusable = framing.frame_images(plan.source, plan.out, images, plan.framing, workers=plan.workers)
     return framed, left_out + unusable
+
+
+def refuse_source(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
+    """Refuse a source that has too few labeled images, or that needs an endpoint which is not set.
+
+    Raises: BadSettings.
+    """
+    if not images:
+        raise BadSettings(f"no labeled image in {plan.source}; put them into folders real and generated")
+    refuse_unfit(Counter(image.label for image in images), plan.least_per_class, [])
+    refuse_missing_endpoints(plan, images)
 
 
 def refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:

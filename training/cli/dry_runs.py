@@ -99,7 +99,7 @@ def show_engine(args: argparse.Namespace, settings: TrainSettings, *, writes: Se
         reads=[model, str(args.data or "scenes that it draws")],
         writes=writes,
     )
-    return show_steps([step], gpus)
+    return show_steps([step], gpus, as_json=args.json)
 
 
 def refuse_unfit(describe: Callable[["Gpus"], "TrainingVerb"]) -> None:

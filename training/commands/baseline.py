@@ -18,25 +18,43 @@ KINDS = {
     "cnnspot": "CNNSpot (Wang et al. 2020): a ResNet on crops that are blurred and stored as JPEG",
     "npr": "NPR (Tan et al. 2024): the residuals of neighbouring pixels before a short ResNet",
 }
+EXAMPLES = {
+    "cnnspot": "zoomin-train baseline cnnspot --data sets/magnifake --out build/cnnspot",
+    "npr": EXAMPLE,
+    "images": "zoomin-train baseline images --data sets/magnifake --count 1000 --out build/images",
+    "score": "zoomin-train baseline score build/npr --data build/images --out build/npr.csv",
+}
 VALUES = ("seed", "minutes", "scenes", "backbone", "crop_px", "batch", "learning_rate", "augmented_fraction")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="baseline", required=True, metavar="VERB")
     for kind, meaning in KINDS.items():
-        _add_training(verbs.add_parser(kind, help=f"train {meaning}; goes on where a killed run stopped"))
-    written = verbs.add_parser("images", help="write the images of the paper's tables, for any detector to score")
+        _add_training(_add_verb(verbs, kind, f"train {meaning}; goes on where a killed run stopped"))
+    written = _add_verb(verbs, "images", "write the images of the paper's tables, for any detector to score")
     written.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder for each set and copy")
     written.add_argument("--no-copies", action="store_true", help="without the perturbed copies of table 3")
     add_set_options(written)
-    scored = verbs.add_parser(
-        "score", help="score every image below a folder with a trained baseline; goes on where a killed one stopped"
+    scored = _add_verb(
+        verbs, "score", "score every image below a folder with a trained baseline; goes on where a killed one stopped"
     )
-    scored.add_argument("model", type=Path, metavar="DIR", help="directory of a trained baseline")
+    scored.add_argument("model", type=Path, metavar="DETECTOR", help="directory of a trained baseline")
     scored.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="folder of images, as `baseline images` writes it"
     )
     scored.add_argument("--out", type=Path, required=True, metavar="FILE", help="CSV for `paper-tables --scores`")
+
+
+def _add_verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, meaning: str
+) -> argparse.ArgumentParser:
+    return verbs.add_parser(
+        name,
+        help=meaning,
+        description=f"{meaning[0].upper()}{meaning[1:]}.",
+        epilog=f"Example: {EXAMPLES[name]}",
+        allow_abbrev=False,
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
@@ -44,15 +62,19 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="SET", help="a labeled set to learn from (default: the tiny model's scenes)"
     )
-    parser.add_argument("--seed", type=parse_training_seed, metavar="S", help="0 to 60 (default 0)")
-    parser.add_argument("--minutes", type=float, metavar="M", help="of drawing scenes and training (default 30)")
-    parser.add_argument("--scenes", type=parse_positive, metavar="N", help="to learn from (default 4000)")
     parser.add_argument(
-        "--backbone", choices=("resnet18", "resnet34", "resnet50"), help="(default resnet50; resnet18 for CPUs)"
+        "--seed", type=parse_training_seed, metavar="S", help="seed of crops and weights, 0 to 60 (default 0)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="minutes of drawing scenes and training (default 30)"
+    )
+    parser.add_argument("--scenes", type=parse_positive, metavar="N", help="scenes to learn from (default 4000)")
+    parser.add_argument(
+        "--backbone", choices=("resnet18", "resnet34", "resnet50"), help="network (default resnet50; resnet18 for CPUs)"
     )
     parser.add_argument("--crop-px", type=parse_positive, metavar="PX", help="side of a training crop (default 224)")
     parser.add_argument("--batch", type=parse_positive, metavar="N", help="crops in a step (default 16)")
-    parser.add_argument("--learning-rate", type=float, metavar="R", help="the largest (default 1e-3)")
+    parser.add_argument("--learning-rate", type=float, metavar="R", help="largest learning rate (default 1e-3)")
     parser.add_argument(
         "--augmented-fraction",
         type=float,

@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept-leak", action="store_true", help="with --sizes own: use a set whose sizes tell its classes apart"
     )
-    parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="of the splits (default 0)")
+    parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="seed of the splits (default 0)")
     parser.add_argument(
         "--least", type=parse_positive, default=20, metavar="N", help="images that each class needs (default 20)"
     )
@@ -77,7 +77,9 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         from training.dry_run import build_verb
 
         cases = args.source if args.source.startswith(BUCKET) else None
-        return dry_runs.show_steps([build_verb.plan_build(plan, dry_runs.list_words(args), bucket=cases)])
+        return dry_runs.show_steps(
+            [build_verb.plan_build(plan, dry_runs.list_words(args), bucket=cases)], as_json=args.json
+        )
     built = magnifake.build(plan)
     card = dataset_card.build_dataset_card(args.out, built, workers=settings.workers)
     dataset_card.write_dataset_card(args.out, card, built.images)

@@ -22,14 +22,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     dry_runs.add_gpus(parser)
     parser.add_argument("--lora", action="store_true", help="train adapters in both kinds of training")
     parser.add_argument(
-        "--profile", choices=get_args(ProfileName), default="production", help="of both (default %(default)s)"
+        "--profile",
+        choices=get_args(ProfileName),
+        default="production",
+        help="profile of both trainings (default %(default)s)",
     )
-    parser.add_argument("--source", default="photos/", metavar="SOURCE", help="of `build` (default %(default)s)")
+    parser.add_argument(
+        "--source", default="photos/", metavar="SOURCE", help="images that `build` reads (default %(default)s)"
+    )
     parser.add_argument(
         "--data", type=Path, default=Path("sets/magnifake"), metavar="DIR", help="the set (default %(default)s)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("build"), metavar="DIR", help="of the checkpoints (default %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("build"),
+        metavar="DIR",
+        help="directory of the checkpoints (default %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object; memory in bytes on each GPU")
 

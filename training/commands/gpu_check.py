@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--tensor-parallel", type=parse_positive, metavar="N", help="GPUs of the engine (default: as many as it needs)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=DEFAULT_MINUTES, metavar="M", help="at most (default %(default)g)"
+        "--minutes", type=float, default=DEFAULT_MINUTES, metavar="M", help="minutes at most (default %(default)g)"
     )
     parser.add_argument(
         "--work",

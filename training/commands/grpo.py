@@ -45,10 +45,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--validation-data", type=Path, metavar="DIR", help="set that decides (default: --data's own split, or scenes)"
     )
     parser.add_argument(
-        "--scenes", type=parse_positive, default=SCENES, metavar="N", help="without --data (default %(default)s)"
+        "--scenes",
+        type=parse_positive,
+        default=SCENES,
+        metavar="N",
+        help="scenes to learn from without --data (default %(default)s)",
     )
-    parser.add_argument("--seed", type=parse_training_seed, default=0, metavar="S", help="0 to 60 (default 0)")
-    parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="at most (default: no limit)")
+    parser.add_argument(
+        "--seed",
+        type=parse_training_seed,
+        default=0,
+        metavar="S",
+        help="seed of scenes and training, 0 to 60 (default 0)",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="minutes at most (default: no limit)"
+    )
     dry_runs.add_planned_gpus(parser)
     values.add_profile(parser, VALUES, {f"{name} {stage}": profile for (name, stage), profile in PROFILES.items()})
 

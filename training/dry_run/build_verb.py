@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.errors import BadSettings
-from training.annotation.build import BuildPlan, refuse_missing_endpoints
+from training.annotation.build import BuildPlan, refuse_source
 from training.annotation.endpoint import Endpoint
 from training.dataset import sources
 from training.dataset.labeled_image import LabeledImage
@@ -39,7 +39,7 @@ def plan_build(plan: BuildPlan, words: Sequence[str], *, bucket: str | None) -> 
 
 def _find_refusal(plan: BuildPlan, images: Sequence[LabeledImage]) -> str | None:
     try:
-        refuse_missing_endpoints(plan, images)
+        refuse_source(plan, images)
     except BadSettings as error:
         return error.detail
     return None

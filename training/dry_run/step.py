@@ -56,10 +56,15 @@ def format_step(step: DryStep, gpus: Gpus | None) -> str:
         lines += [f"    {name:10} {format_parts(parts)}" for name, parts in step.memory.phases.items()]
     lines += [f"  note    {note}" for note in step.notes]
     if step.values:
-        lines += [f"  values  {', '.join(f'{name}={value}' for name, value in step.values.items())}"]
+        lines += [f"  values  {', '.join(f'{name}={_format(value)}' for name, value in step.values.items())}"]
     if step.refusal:
         lines += [f"  refused {step.refusal}"]
     return "\n".join(lines)
+
+
+def _format(value: object) -> str:
+    """Format a value; a float without the noise of its last digits."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def format_parts(parts: Mapping[str, int]) -> str:

@@ -42,7 +42,7 @@ def describe_arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, s
         if isinstance(action, argparse._SubParsersAction):
             yield from _describe_verbs(action)
             continue
-        metavar = action.metavar if isinstance(action.metavar, str) else ""
+        metavar = " ".join(action.metavar) if isinstance(action.metavar, tuple) else action.metavar or ""
         if action.choices is not None:
             metavar = metavar or "{" + ",".join(str(choice) for choice in action.choices) + "}"
         elif action.option_strings and action.nargs != 0:

@@ -11,7 +11,9 @@ from training.dry_run import build_verb
 WORDS = ["build", "photos", "--out", "set"]
 
 
-def make_plan(source: Path, endpoint: Endpoint | None = None, *, labels_only: bool = False) -> BuildPlan:
+def make_plan(
+    source: Path, endpoint: Endpoint | None = None, *, labels_only: bool = False, least: int = 1
+) -> BuildPlan:
     return BuildPlan(
         source=source,
         out=source / "set",
@@ -21,7 +23,7 @@ def make_plan(source: Path, endpoint: Endpoint | None = None, *, labels_only: bo
         framing=FrameOptions(),
         box_frame="pixels",
         seed=0,
-        least_per_class=20,
+        least_per_class=least,
         workers=1,
         concurrency=1,
     )
@@ -49,6 +51,16 @@ def test_a_build_without_endpoints_is_refused_unless_labels_are_enough(source: P
     assert refusal is not None
     assert "3 images come without explanation" in refusal
     assert build_verb.plan_build(make_plan(source, labels_only=True), WORDS, bucket=None).refusal is None
+
+
+def test_a_source_that_the_build_would_refuse_is_refused(source: Path, tmp_path: Path) -> None:
+    few = build_verb.plan_build(make_plan(source, labels_only=True, least=20), WORDS, bucket=None).refusal
+    assert few is not None
+    assert "each class needs 20" in few
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refusal = build_verb.plan_build(make_plan(empty, labels_only=True), WORDS, bucket=None).refusal
+    assert refusal == f"no labeled image in {empty}; put them into folders real and generated"
 
 
 def test_cases_of_a_bucket_are_not_fetched(tmp_path: Path) -> None:
