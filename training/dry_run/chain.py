@@ -78,7 +78,8 @@ def _plan_engines(way: Way, shape: ModelShape) -> list[DryStep]:
         "calibrate": ["zoomin-train", "calibrate", model, "--data", data],
         "evaluate": ["zoomin-train", "evaluate", model, "--data", data, "--write-card"],
     }
-    written = {"calibrate": f"{model}/zoomin.json", "evaluate": f"{model}/README.md"}
+    card = f"{model}/zoomin.json"
+    results = {"calibrate": [card], "evaluate": [card, f"{model}/README.md"]}
     steps = [
         plan_engine_verb(
             verb,
@@ -88,7 +89,7 @@ def _plan_engines(way: Way, shape: ModelShape) -> list[DryStep]:
             way.gpus,
             setting=TRAIN_SETTING,
             reads=[model, data],
-            writes=[written[verb]],
+            writes=results[verb],
         )
         for verb in words
     ]
