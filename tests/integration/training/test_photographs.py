@@ -17,7 +17,7 @@ async def test_a_checkpoint_is_tried_on_real_textures_with_the_drop(vllm_engine:
         load_photograph(name).save(tmp_path / f"{name}.png")
     load_tinted().save(tmp_path / "tinted.png")
     by_pass: dict[str, list[Prediction]] = {}
-    for drawn, passes in jobs.collect_jobs(None, 8, perturbed=False, photographs=tmp_path, workers=1):
+    for drawn, passes in jobs.collect_jobs(None, 8, perturbed=False, photographs=tmp_path, workers=1, left_out=[]):
         by_pass |= await evaluate.predict(drawn, vllm_engine, concurrency=8, passes=passes)
     predictions = by_pass[summary.PHOTOGRAPHS]
     verdicts = [
