@@ -74,8 +74,9 @@ Every image went through one chain: upright sRGB (short side at least {min_side}
 {quality}, stored as pixels without compression and metadata. {sizes}
 
 Two classifiers that cannot see what a picture shows are right as often as these shares say (five folds, images
-of one size in one fold as far as both classes have it); .500 is chance. The first knows everything but the pixels; the second knows the energies of {bands} bands of the pixels, from
-coarse to fine, and finds a class that was enlarged or reduced more than the other.
+of one size in one fold as far as both classes have it); .500 is chance. The first knows everything but the pixels; the second knows the
+energies of {bands} bands of the pixels, from coarse to fine, and finds a class that was enlarged or reduced more than
+the other.
 
 | | balanced accuracy | 95 % interval |
 |---|---|---|

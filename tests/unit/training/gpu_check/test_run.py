@@ -15,12 +15,13 @@ H200, A100 = round(139.8 * GIB), round(39.4 * GIB)
 
 @pytest.fixture(autouse=True)
 def parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in for what needs GPUs: the weights, the engine, and the steps."""
+    """Stand in for what needs GPUs: vLLM's build, the weights, the engine, and the steps."""
 
     async def serve(plan: CheckPlan, report: Callable[[CheckRow], None], *, seconds: float) -> None:
         del seconds
         report(CheckRow(name=f"served over {plan.tensor_parallel}"))
 
+    monkeypatch.setattr(run, "is_cpu_build", lambda: False)
     monkeypatch.setattr(dummy_checkpoint, "write_dummy_checkpoint", lambda *_: None)
     monkeypatch.setattr(serving, "check_serving", serve)
     for name in ("check_sft_step", "check_grpo_step"):

@@ -15,11 +15,11 @@ def test_all_get_equal_parts_of_what_is_to_be_done(count: int, several: int) -> 
 
 def test_devices_take_a_step_s_rows_in_equal_parts() -> None:
     assert [processes.count_batches(32, at_once=4, devices=devices) for devices in (1, 2, 8)] == [8, 4, 1]
-    with pytest.raises(BadSettings, match="32 rows cannot be shared by 3 devices with 4 at once: take --rows 36$"):
+    with pytest.raises(BadSettings, match=r"32 rows cannot be shared by 3 devices with 4 at once: take --rows 36$"):
         processes.count_batches(32, at_once=4, devices=3)
-    with pytest.raises(BadSettings, match="take --prompts 3$"):  # of 8 answers each: 24 rows
+    with pytest.raises(BadSettings, match=r"take --prompts 3$"):  # of 8 answers each: 24 rows
         processes.count_batches(16, at_once=4, devices=3, answers=8)
-    with pytest.raises(BadSettings, match="take --rows 48, or --micro-batch 6$"):
+    with pytest.raises(BadSettings, match=r"take --rows 48, or --micro-batch 6$"):
         processes.count_batches(36, at_once=8, devices=6)
 
 
