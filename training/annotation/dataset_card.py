@@ -73,10 +73,10 @@ Splits go by groups: {groups:,} groups of near-duplicates (perceptual hash, mirr
 Every image went through one chain: upright sRGB (short side at least {min_side} px), {frame}, one JPEG step of quality
 {quality}, stored as pixels without compression and metadata. {sizes}
 
-Two classifiers that cannot see what a picture shows are right as often as these shares say (five folds, images
-of one size in one fold as far as both classes have it); .500 is chance. The first knows everything but the pixels; the second knows the
-energies of {bands} bands of the pixels, from coarse to fine, and finds a class that was enlarged or reduced more than
-the other.
+Two classifiers that cannot see what a picture shows are right as often as these shares say (five folds, images of
+one size in one fold as far as both classes have it); .500 is chance. The first knows everything but the pixels; the
+second knows the energies of {bands} bands of the pixels, from coarse to fine, and finds a class that was enlarged
+or reduced more than the other.
 
 | | balanced accuracy | 95 % interval |
 |---|---|---|
