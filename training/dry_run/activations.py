@@ -75,13 +75,3 @@ def count_forward_bytes(config: Qwen2_5_VLConfig, batch: Batch, *, stream: int, 
     of_patch = 2 * vision.hidden_size * stream + 3 * vision.intermediate_size * product
     pixels = prod((3, vision.temporal_patch_size, vision.patch_size, vision.patch_size)) * FULL
     return int(max(batch.tokens * of_token, batch.patches * of_patch) + batch.patches * pixels)
-
-
-def count_cache_bytes_per_token(config: Qwen2_5_VLConfig, *, key: int, value: int, tensor_parallel: int = 1) -> int:
-    """Count the bytes of keys and values of one token on each device: layers x KV heads x head width x (key + value).
-
-    Several devices share the KV heads; each has at least one. Units: bytes.
-    """
-    text = config.text_config
-    heads = max(1, text.num_key_value_heads // tensor_parallel)
-    return int(text.num_hidden_layers * heads * (text.hidden_size // text.num_attention_heads) * (key + value))

@@ -10,6 +10,7 @@ from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
 from training.grpo import colocation, greedy
 from training.grpo.profiles import GrpoProfile, Stage
+from training.qwen import sizes
 from training.runs import row_length
 
 Parts = dict[str, int]
@@ -108,7 +109,7 @@ def _estimate_greedy(shape: ModelShape, profile: GrpoProfile, number: int, *, cr
     batch = Batch.build_largest(shape.card, rows, answer_tokens=profile.validation_tokens, crops=crops)
     return {
         "forward": activations.count_forward_bytes(shape.config, batch, stream=number, product=number),
-        "cache": batch.tokens * activations.count_cache_bytes_per_token(shape.config, key=number, value=number),
+        "cache": batch.tokens * sizes.count_keys_per_token(shape.config) * 2 * number,
     }
 
 
@@ -120,7 +121,7 @@ def _estimate_answers(shape: ModelShape, profile: GrpoProfile, stage: Stage, lau
     return {
         "copies": copied * HALF,
         "forward": activations.count_forward_bytes(shape.config, batch, stream=stored, product=HALF),
-        "cache": batch.tokens * activations.count_cache_bytes_per_token(shape.config, key=stored, value=HALF),
+        "cache": batch.tokens * sizes.count_keys_per_token(shape.config) * (stored + HALF),
     }
 
 

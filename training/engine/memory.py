@@ -72,15 +72,14 @@ class EngineSize:
     def estimate_need(self, options: EngineOptions, gpus: int) -> EngineNeed:
         """Estimate the bytes on each of `gpus` GPUs that share the model."""
         text, vision = self.config.text_config, self.config.vision_config
-        head_width, value = text.hidden_size // text.num_attention_heads, self._count_value_bytes(options)
-        token_bytes = 2 * text.num_hidden_layers * max(1, text.num_key_value_heads // gpus) * head_width * value
+        value = self._count_value_bytes(options)
         length = min(options.max_model_len, text.max_position_embeddings)
         text_step = STEP_TOKENS * (4 * text.hidden_size + 3 * text.intermediate_size // gpus)
         vision_step = STEP_TOKENS * PATCHES_PER_TOKEN * (4 * vision.hidden_size + 3 * vision.intermediate_size // gpus)
         logits = options.max_num_seqs * text.vocab_size * FULL
         return EngineNeed(
             weights=self.parameters * value // gpus,
-            cache=length * token_bytes,
+            cache=length * 2 * sizes.count_keys_per_token(self.config, gpus) * value,
             step=max(text_step, vision_step) * value + logits,
         )
 

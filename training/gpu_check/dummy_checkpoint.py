@@ -13,13 +13,13 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from pipeline.checkpoint import CARD_NAME, CheckpointCard
 from pipeline.errors import BadSettings
 from pipeline.geometry import MIN_VIEW_PIXELS
+from training.common.machine import GIB
 from training.common.progress import Progress
 from training.qwen import sizes
 from training.qwen.tokens import END_OF_TEXT, IM_END, IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
 from training.qwen.vocabulary import build_qwen_tokenizer
 from training.tiny_model.vocabulary import CHAT_TEMPLATE
 
-GIB = 2**30
 SHARD_BYTES = 4 * GIB
 DEVIATION = 0.02
 MAX_PIXELS = 12_845_056

@@ -13,10 +13,10 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig
 from pipeline import geometry, images, prompts
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings
+from training.common.machine import GIB
 from training.grpo.profiles import GrpoProfile
 from training.qwen import sizes, tensors
 
-GIB = 2**30
 BYTES = 2  # of a number in bfloat16, in which vLLM serves on GPUs
 HELD_FRACTION = 0.8
 """of vLLM's share for weights and keys and values of one prompt; activations and CUDA graphs take the rest"""
@@ -65,7 +65,7 @@ def plan_engine(
         )
     weights = BYTES * sizes.count_parameters(config)
     sizes_bytes = {
-        spread: weights // spread + length * _count_token_bytes(config, spread)
+        spread: weights // spread + length * 2 * BYTES * sizes.count_keys_per_token(config, spread)
         for spread in _list_spreads(config, profile.vllm_tensor_parallel_size, devices)
     }
     held = HELD_FRACTION * profile.vllm_gpu_memory_utilization * gpu_bytes
@@ -89,14 +89,6 @@ def _list_spreads(config: Qwen2_5_VLConfig, wanted: int, devices: int) -> list[i
             f"{heads} heads of text and vision: choose one of {choices}, or 0 for the fewest that hold the weights"
         )
     return [wanted] if wanted else possible
-
-
-def _count_token_bytes(config: Qwen2_5_VLConfig, spread: int) -> int:
-    """Count the bytes of one token's keys and values on each of `spread` GPUs; a head is never cut."""
-    text = config.text_config
-    heads = -(-text.num_key_value_heads // spread)
-    width = text.hidden_size // text.num_attention_heads
-    return int(2 * text.num_hidden_layers * heads * width * BYTES)
 
 
 def _explain_shortage(sizes_bytes: dict[int, int], held: float, profile: GrpoProfile, gpu_bytes: int) -> str:

@@ -95,6 +95,16 @@ def count_shared_heads(config: Qwen2_5_VLConfig) -> int:
     return math.gcd(config.text_config.num_attention_heads, config.vision_config.num_heads)
 
 
+def count_keys_per_token(config: Qwen2_5_VLConfig, gpus: int = 1) -> int:
+    """Return how many numbers the keys of a token are in the cache of each GPU; its values are as many.
+
+    They are layers x KV heads x head width. Several GPUs share the KV heads; each has at least one.
+    """
+    text = config.text_config
+    heads = max(1, text.num_key_value_heads // gpus)
+    return int(text.num_hidden_layers * heads * (text.hidden_size // text.num_attention_heads))
+
+
 def count_parameters(config: Qwen2_5_VLConfig) -> int:
     """Count the parameters of a model of this shape."""
     return _count_parameters(config.to_json_string(use_diff=False))

@@ -16,6 +16,14 @@ def test_heads_of_text_and_vision_are_shared_out_together(size: str, shared: int
     assert qwen_sizes.count_shared_heads(qwen_sizes.load_config(size)) == shared
 
 
+@pytest.mark.parametrize(
+    ("size", "gpus", "kib"), [("3b", 1, 36), ("7b", 1, 56), ("32b", 1, 256), ("32b", 4, 64), ("3b", 8, 18)]
+)
+def test_the_cache_of_a_token_follows_from_the_shape(size: str, gpus: int, kib: int) -> None:
+    keys = qwen_sizes.count_keys_per_token(qwen_sizes.load_config(size), gpus)
+    assert keys * 2 * 2 == kib * 1024  # keys and values in bfloat16
+
+
 def test_a_size_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="neither 3b nor 7b nor 32b"):
         qwen_sizes.load_config(str(tmp_path))
