@@ -19,6 +19,7 @@ from training.baselines.scoring import Scorer
 from training.baselines.trained import TrainedBaseline
 from training.common import provenance
 from training.common.progress import Progress
+from training.common.whole_file import write_whole
 from training.dataset import faults
 from training.runs import publishing, resuming, run_log
 from training.runs.budget import Clock
@@ -75,10 +76,11 @@ class BaselineTrainer:
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
-        unfinished = path.with_suffix(".part")
-        with resuming.translate_write_errors(f"the state of step {self.step}", f"{path} stays as it was"):
+        with (
+            resuming.translate_write_errors(f"the state of step {self.step}", f"{path} stays as it was"),
+            write_whole(path) as unfinished,
+        ):
             torch.save(state, unfinished)
-            unfinished.replace(path)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True, map_location=self._device)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pipeline import images
 from pipeline.errors import BadSettings
 from training.common.progress import Progress
+from training.common.whole_file import write_whole
 from training.evaluation.perturbations import Perturb
 from training.evaluation.samples import Sample
 
@@ -65,6 +66,5 @@ def _write_file(path: Path, content: bytes) -> None:
             )
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    with write_whole(path) as unfinished:
+        unfinished.write_bytes(content)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
+from training.common.whole_file import write_whole
 
 SHA256, FILE = KEYS = ("sha256", "file")
 P_GENERATED, BOXES, SECONDS = "p_generated", "boxes", "seconds"
@@ -66,13 +67,11 @@ def read_scores(path: Path) -> ScoreFile:
 
 def write_scores(path: Path, scores: Iterable[tuple[str, Score]]) -> None:
     """Write a CSV of answers without boxes by file name; the file appears whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.part")
-    with unfinished.open("w", newline="") as stream:
+    with write_whole(path) as unfinished, unfinished.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow((FILE, P_GENERATED, SECONDS))
         for name, score in scores:
             writer.writerow((name, f"{score.p_generated:.8g}", f"{score.seconds:.6f}" if score.seconds else ""))
-    unfinished.replace(path)
 
 
 def _read_csv(path: Path) -> tuple[Sequence[str], Iterator[Row]]:

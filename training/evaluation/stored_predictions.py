@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import BadSettings
+from training.common.whole_file import write_whole
 from training.evaluation.metrics import Prediction
 
 _STORED = TypeAdapter(tuple[dict[str, list[Prediction]], str])
@@ -13,9 +14,8 @@ _STORED = TypeAdapter(tuple[dict[str, list[Prediction]], str])
 
 def store_predictions(path: Path, predictions: Mapping[str, Sequence[Prediction]], engine: str) -> None:
     """Write the predictions by pass with the name of the engine; the file is whole or absent."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(_STORED.dump_json(({name: list(each) for name, each in predictions.items()}, engine)))
-    unfinished.replace(path)
+    with write_whole(path) as unfinished:
+        unfinished.write_bytes(_STORED.dump_json(({name: list(each) for name, each in predictions.items()}, engine)))
 
 
 def read_predictions(path: Path) -> tuple[dict[str, list[Prediction]], str]:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pipeline.checkpoint import Checkpoint
 from pipeline.verdict import BoundingBox
 from training.common import resampling
+from training.common.whole_file import write_whole
 from training.dataset.labeled_image import LabeledImage
 from training.evaluation import stored_predictions
 from training.evaluation.metrics import Prediction
@@ -193,9 +194,8 @@ def _find_own_boxes(
     if not exists:
         _, boxes = validation.scan_images(generator, run.data, entries, "the model's own boxes")
         if state.is_main_process:
-            unfinished = path.with_suffix(".part")
-            unfinished.write_text(json.dumps([[box.corners for box in of_image] for of_image in boxes]))
-            unfinished.replace(path)
+            with write_whole(path) as unfinished:
+                unfinished.write_text(json.dumps([[box.corners for box in of_image] for of_image in boxes]))
         state.wait_for_everyone()
     return [tuple(BoundingBox(*corners) for corners in of_image) for of_image in json.loads(path.read_text())]
 

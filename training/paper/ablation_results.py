@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.errors import BadSettings
 from training.common import resampling
 from training.common.resampling import Metric
+from training.common.whole_file import write_whole
 from training.paper import table_1
 
 NAME = "variants.json"
@@ -90,9 +91,8 @@ def write_result(file: Path, name: str, row: AblationResult) -> None:
     """
     rows = {known: _build_row(result) for known, result in {**read_results(file), name: row}.items()}
     ordered = {known: rows[known] for known in table_1.TITLES if known in rows}
-    unfinished = file.with_suffix(".part")
-    unfinished.write_text(_File(rows=ordered).model_dump_json(indent=1) + "\n")
-    unfinished.replace(file)
+    with write_whole(file) as unfinished:
+        unfinished.write_text(_File(rows=ordered).model_dump_json(indent=1) + "\n")
 
 
 def _build_row(result: AblationResult) -> _Row:

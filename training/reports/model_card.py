@@ -14,6 +14,7 @@ from safetensors import safe_open
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
 from training.common import resampling
 from training.common.resampling import Metric
+from training.common.whole_file import write_whole
 from training.evaluation.summary import MEANINGS
 
 BEGIN, END = "<!-- metrics: zoomin-train evaluate --write-card -->", "<!-- end of metrics -->"
@@ -88,9 +89,8 @@ def _is_measured(value: object) -> bool:
 
 def write_checkpoint_card(directory: Path, card: CheckpointCard) -> None:
     """Replace zoomin.json at once: a checkpoint with half a card cannot be served."""
-    unfinished = directory / f"{CARD_NAME}.part"
-    unfinished.write_text(card.model_dump_json(indent=2) + "\n")
-    unfinished.replace(directory / CARD_NAME)
+    with write_whole(directory / CARD_NAME) as unfinished:
+        unfinished.write_text(card.model_dump_json(indent=2) + "\n")
 
 
 def render_section(evaluation: Evaluation) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.errors import BadSettings
 from training.common.resampling import Metric
+from training.common.whole_file import write_whole
 from training.evaluation.summary import MEANINGS
 
 NAME = "stages"
@@ -80,9 +81,9 @@ def store_seed(file: Path, result: SeedResult) -> SeedResult:
     others = {seed: other for seed, other in read_seeds(file).items() if seed != result.seed}
     result = result.model_copy(update={"seeds": sorted({*others, result.seed})})
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.part")
-    unfinished.write_bytes(_Seeds.dump_json(dict(sorted({**others, result.seed: result}.items())), indent=2) + b"\n")
-    unfinished.replace(file)
+    seeds = dict(sorted({**others, result.seed: result}.items()))
+    with write_whole(file) as unfinished:
+        unfinished.write_bytes(_Seeds.dump_json(seeds, indent=2) + b"\n")
     return result
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.errors import BadSettings
+from training.common.whole_file import write_whole
 from training.dataset.labeled_image import LabeledImage
 
 CONFIGURATION = "configuration.json"
@@ -68,9 +69,8 @@ def complete_checkpoint(weights: Path, start: Checkpoint, trained_on: str) -> No
 
 def _copy_file(source: Path, target: Path) -> None:
     """Copy a file, which gets its name when all of it is there."""
-    unfinished = target.with_name(f"{target.name}.part")
-    shutil.copyfile(source, unfinished)
-    unfinished.replace(target)
+    with write_whole(target) as unfinished:
+        shutil.copyfile(source, unfinished)
 
 
 def publish_checkpoint(source: Path, out: Path) -> None:

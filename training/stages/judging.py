@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
+from training.common.whole_file import write_whole
 from training.engine.run import OnEngine, build_setup
 from training.engine.stored_answers import VersionedEngine
 from training.evaluation import evaluate, samples, stored_predictions
@@ -37,9 +38,8 @@ def store_judged(directory: Path, arm: JudgedArm) -> None:
     """Write the arm below the directory of the experiment; the file is whole or absent."""
     path = directory / JUDGED / f"{arm.seed}-{arm.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(arm.model_dump_json())
-    unfinished.replace(path)
+    with write_whole(path) as unfinished:
+        unfinished.write_text(arm.model_dump_json())
 
 
 def read_judged(directory: Path) -> list[JudgedArm]:

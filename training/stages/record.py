@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import BadSettings
 from training.common.resampling import Metric
+from training.common.whole_file import write_whole
 from training.stages.claims import Outcome
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -102,9 +103,8 @@ def write_record(file: Path, record: StagesRecord) -> None:
     """
     refuse_fuller(file, record.count_finished())
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.part")
-    unfinished.write_text(record.model_dump_json(indent=1) + "\n")
-    unfinished.replace(file)
+    with write_whole(file) as unfinished:
+        unfinished.write_text(record.model_dump_json(indent=1) + "\n")
 
 
 def refuse_fuller(file: Path, finished: int) -> None:

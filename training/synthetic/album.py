@@ -14,6 +14,7 @@ from pipeline import geometry, images
 from pipeline.verdict import BoundingBox, Verdict
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
+from training.common.whole_file import write_whole
 from training.dataset import drawn_crops
 from training.synthetic import scenes
 from training.synthetic.scenes import Detail, Scene
@@ -98,10 +99,8 @@ def load_pages(cache: Path, *, first_seed: int, count: int, workers: int, title:
 def _make_shard(job: tuple[Path, int]) -> None:
     path, first_seed = job
     pages = [build_page(seed) for seed in range(first_seed, first_seed + SHARD_SCENES)]
-    unfinished = path.with_name(f"{path.name}.part")
-    with unfinished.open("wb") as stream:
+    with write_whole(path) as unfinished, unfinished.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **_pack(pages))
-    unfinished.replace(path)
 
 
 def _pack(pages: Sequence[Page]) -> dict[str, npt.NDArray[np.generic]]:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from pipeline.verdict import Verdict
+from training.common.whole_file import write_whole
 from training.qwen import tensors
 from training.synthetic import scenes
 from training.synthetic.album import Page, Picture
@@ -109,9 +110,8 @@ class WarmUp:
             "head": self._head.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
-        unfinished = path.with_suffix(".part")
-        torch.save(state, unfinished)
-        unfinished.replace(path)
+        with write_whole(path) as unfinished:
+            torch.save(state, unfinished)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
