@@ -16,7 +16,9 @@ def test_a_run_ends_with_a_checkpoint_and_is_not_done_again(tmp_path: Path, caps
     checkpoint = Checkpoint.read(tmp_path / "model")
     assert checkpoint.card.box_frame == "thousand"
     assert checkpoint.card.trained_on == run.digest
-    assert sum(file.stat().st_size for file in (tmp_path / "model").iterdir()) < 12_000_000, "2.8 million weights in float32"
+    assert sum(file.stat().st_size for file in (tmp_path / "model").iterdir()) < 12_000_000, (
+        "2.8 million weights in float32"
+    )
     capsys.readouterr()
     tiny.train_tiny_model(run, out=tmp_path / "again", cache=tmp_path / "cache", workers=1)
     assert Checkpoint.read(tmp_path / "again").revision == checkpoint.revision
