@@ -1,4 +1,4 @@
-"""Defines the versioned messages that we write: verdicts and label cases. Readers ignore unknown fields.
+"""Defines the verdict, the message that we publish, and what our versioned messages share. Readers ignore new fields.
 
 Within a version, fields are only added; a new field is optional to readers and always written (null, never missing).
 `schemas.py` generates docs/schemas/ from these models.
@@ -194,40 +194,3 @@ def _build_check_evidence(inspection: Inspection, p_generated: float) -> CheckEv
     return CheckEvidence(
         verdict=check.verdict, p_generated=p_generated, explanation=check.explanation, truncated=check.truncated
     )
-
-
-class LabelImage(Message):
-    """The image to label: `object_key` is in the labeling bucket, the other fields are those of the verdict."""
-
-    object_key: str
-    bucket: str
-    key: str
-    etag: str | None
-    version_id: str | None
-    sha256: str
-    width_px: int
-    height_px: int
-
-
-class Label(Message):
-    """The conclusion of annotators about a case's image; boxes and explanation are optional."""
-
-    verdict: Verdict
-    boxes: list[Box] = []
-    explanation: str | None = None
-
-
-class LabelCase(Message):
-    """One inspection in the labeling bucket; `label` is null until the state is `labeled`."""
-
-    schema_version: Literal[1] = 1
-    case_id: str
-    event_id: str
-    image: LabelImage
-    reasons: list[str]
-    inclusion_probability: Probability
-    blind: bool
-    verdict_event: VerdictEvent
-    state: Literal["pending", "labeled"] = "pending"
-    label: Label | None = None
-    created_at: Moment

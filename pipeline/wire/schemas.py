@@ -1,6 +1,6 @@
 """`python -m pipeline.wire.schemas [DIRECTORY]` writes the JSON Schemas of our messages from their models.
 
-The schema of the event that we read lets optional fields be absent; the schemas of what we write require every field.
+The schemas of events that we read let optional fields be absent; the schemas of what we write require every field.
 """
 
 import json
@@ -11,7 +11,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from pipeline.wire.event_shapes import ImageEventMessage
-from pipeline.wire.messages import LabelCase, VerdictEvent
+from pipeline.wire.labels import LabelCase, LabelEvent
+from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.reviews import DeletionEvent, ReviewEvent
 
 DIRECTORY = Path("docs/schemas")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,6 +22,9 @@ _MODELS: dict[str, tuple[type[BaseModel], Literal["validation", "serialization"]
     "image-event.json": (ImageEventMessage, "validation"),
     "verdict-event.json": (VerdictEvent, "serialization"),
     "label-case.json": (LabelCase, "serialization"),
+    "label-event.json": (LabelEvent, "serialization"),
+    "review-event.json": (ReviewEvent, "validation"),
+    "deletion-event.json": (DeletionEvent, "validation"),
 }
 
 

@@ -137,6 +137,9 @@ TESTED_ELSEWHERE = {
     "training/annotation/endpoint.py": "tests/integration/training/test_build.py",
     "training/annotation/annotator.py": "tests/integration/training/test_build.py",
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
+    "training/labeling/cases.py": "tests/integration/training/test_bucket.py",
+    "training/labeling/download.py": "tests/integration/training/test_bucket.py",
+    "pipeline/storage/objects.py": "tests/integration/storage/test_objects.py",
     "training/engine/run.py": "tests/integration/training/test_ablation_rows.py",
     # A whole training.
     "training/stages/control.py": "tests/integration/training/test_stages.py",

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="directory with folders real and generated (or nature and ai, 0_real and 1_fake; a folder above them "
         "names the images' source, for calibration), or with manifest.jsonl; or s3://bucket, the labeling "
-        "bucket, whose labeled cases are taken",
+        "bucket, whose agreed cases are taken",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the finished set; run again to go on")
     parser.add_argument("--labels-only", action="store_true", help="ask no endpoint: labels and what SOURCE gives")
@@ -97,14 +97,14 @@ def _read_plan(args: argparse.Namespace, settings: TrainSettings) -> "BuildPlan"
     from training.annotation.build import BuildPlan
     from training.cli import endpoints
     from training.dataset.frame import FrameOptions
-    from training.labeling import bucket
+    from training.labeling.bucket import open_labeling_bucket
+    from training.labeling.download import download_cases
 
     explain, ground = (None, None) if args.labels_only else endpoints.read_endpoints(settings)
     source = Path(args.source)
     if args.source.startswith(BUCKET) and not args.dry_run:
-        name = args.source.removeprefix(BUCKET).strip("/")
-        place = bucket.LabelingBucket(name, settings.s3_endpoint_url, settings.s3_region)
-        source = bucket.download_cases(place, args.out / "cases")  # within the set: a second build need not fetch
+        with open_labeling_bucket(args.source, settings) as bucket:
+            source = download_cases(bucket, args.out / "cases")  # within the set: a second build need not fetch
     return BuildPlan(
         source=source,
         out=args.out,

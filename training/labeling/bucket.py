@@ -1,119 +1,132 @@
-"""Download of the labeled cases of a labeling bucket: a manifest with its images, one case at a time."""
+"""The labeling bucket: cases with their images, labels, tombstones and marks, read as they come and never changed."""
 
-from contextlib import closing
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from pipeline.errors import BadSettings, ImageMissing
+from pipeline.errors import BadSettings, ImageMissing, ImageTooLarge
 from pipeline.storage.buckets import list_objects
 from pipeline.storage.client import S3Connection, open_client
-from pipeline.storage.errors import translate_errors
-from pipeline.wire.messages import LabelCase
-from training.common.progress import Progress
-from training.dataset import manifest
-from training.dataset.labeled_image import Explanations, LabeledImage
-from training.dataset.left_out import LeftOut, write_left_out
+from pipeline.storage.objects import create_object, delete_objects, read_object, write_object
+from pipeline.wire.labels import (
+    CASES,
+    LABELS,
+    TOMBSTONES,
+    LabelCase,
+    LabelEvent,
+    Tombstone,
+    build_label_key,
+    build_mark_key,
+    build_tombstone_key,
+)
+from pipeline.wire.messages import Message
+from training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-CASES = "cases/"
-PENDING, UNREADABLE, MISSING = "case_pending", "case_unreadable", "image_missing"
-MAX_CASE_BYTES = 4_000_000
+SCHEME = "s3://"
+MAX_JSON_BYTES = 4_000_000
 MAX_IMAGE_BYTES = 1_000_000_000
+CONNECTIONS = 16
 ATTEMPTS = 5
 TIMEOUT_S = 30.0
+Stored = TypeVar("Stored", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object of the bucket that is none of ours, or broken."""
+
+    key: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class LabelingBucket:
-    """`endpoint_url` is None for AWS itself; credentials come by boto3's own chain."""
+    """An open labeling bucket. All methods raise AccessDenied, StoreUnavailable and ImageMissing (no such bucket)."""
 
     name: str
-    endpoint_url: str | None
-    region: str
+    client: "S3Client"
 
-    @property
-    def connection(self) -> S3Connection:
-        return S3Connection(
-            endpoint_url=self.endpoint_url,
-            region=self.region,
-            connections=1,
-            connect_timeout_s=TIMEOUT_S,
-            read_timeout_s=TIMEOUT_S,
-            attempts=ATTEMPTS,
-        )
+    def list_case_keys(self) -> Iterator[str]:
+        """Yield the keys of all cases, the earliest day first."""
+        return (found.key for found in list_objects(self.client, self.name, CASES))
+
+    def read_case(self, key: str) -> LabelCase | Unreadable:
+        return self._read(LabelCase, key)
+
+    def list_label_keys(self, case_id: str = "") -> Iterator[str]:
+        """Yield the keys of the labels of one case, or of all cases, those of one case together."""
+        prefix = f"{LABELS}{case_id}/" if case_id else LABELS
+        return (found.key for found in list_objects(self.client, self.name, prefix))
+
+    def read_label(self, key: str) -> LabelEvent | Unreadable:
+        return self._read(LabelEvent, key)
+
+    def put_label(self, label: LabelEvent) -> bool:
+        """Write a label; return False if it was there already."""
+        key = build_label_key(label.case_id, label.label_id)
+        return create_object(self.client, self.name, key, label.model_dump_json().encode())
+
+    def list_tombstones(self) -> frozenset[str]:
+        """List the sha256 of the images that are deleted."""
+        keys = (found.key for found in list_objects(self.client, self.name, TOMBSTONES))
+        return frozenset(key.removeprefix(TOMBSTONES).removesuffix(".json") for key in keys)
+
+    def put_tombstone(self, tombstone: Tombstone) -> None:
+        body = tombstone.model_dump_json().encode()
+        write_object(self.client, self.name, build_tombstone_key(tombstone.sha256), body)
+
+    def read_image(self, object_key: str) -> bytes:
+        """Read a PNG of the bucket. Raises: ImageMissing, ImageTooLarge."""
+        return read_object(self.client, self.name, object_key, max_bytes=MAX_IMAGE_BYTES).body
+
+    def read_mark(self, name: str) -> dict[str, object]:
+        """Return where a command stood when it last ended; empty if it never ran."""
+        try:
+            stored = read_object(self.client, self.name, build_mark_key(name), max_bytes=MAX_JSON_BYTES)
+            mark = json.loads(stored.body)
+        except (ImageMissing, ValueError):
+            return {}
+        return mark if isinstance(mark, dict) else {}
+
+    def write_mark(self, name: str, mark: dict[str, object]) -> None:
+        write_object(self.client, self.name, build_mark_key(name), json.dumps(mark).encode())
+
+    def delete(self, keys: list[str]) -> None:
+        delete_objects(self.client, self.name, keys)
+
+    def _read(self, model: type[Stored], key: str) -> Stored | Unreadable:
+        try:
+            return model.model_validate_json(read_object(self.client, self.name, key, max_bytes=MAX_JSON_BYTES).body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            return Unreadable(key, f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "))
+        except (ImageMissing, ImageTooLarge) as error:
+            return Unreadable(key, error.detail)
 
 
-def download_cases(bucket: LabelingBucket, directory: Path) -> Path:
-    """Download the labeled cases into a directory that training reads as a set; keep images that are there already.
+@contextmanager
+def open_labeling_bucket(url: str, settings: TrainSettings) -> Iterator[LabelingBucket]:
+    """Open the bucket of `s3://bucket`; credentials come by boto3's own chain.
 
-    Cases that cannot be used are written beside it with their reasons.
-
-    Raises: BadSettings for a bucket without cases, StoreDenied, AccessDenied, StoreUnavailable,
-        ImageMissing (no such bucket).
+    Raises: BadSettings for another form of URL.
     """
-    entries: list[LabeledImage] = []
-    left_out: list[LeftOut] = []
-    directory.mkdir(parents=True, exist_ok=True)
-    with closing(open_client(bucket.connection)) as client:
-        keys = [found.key for found in list_objects(client, bucket.name, CASES)]
-        if not keys:
-            raise BadSettings(f"no cases in s3://{bucket.name}/{CASES}; name the labeling bucket alone: s3://bucket")
-        progress = Progress("fetching cases", len(keys))
-        for done, key in enumerate(keys, start=1):
-            result = _download_case(client, bucket.name, key, directory)
-            if isinstance(result, LeftOut):
-                left_out.append(result)
-            else:
-                entries.append(result)
-            progress.show(done)
-    manifest.write_manifest(directory, entries)
-    write_left_out(directory, left_out)
-    return directory
-
-
-def _download_case(client: "S3Client", bucket: str, key: str, directory: Path) -> LabeledImage | LeftOut:
-    try:
-        case = LabelCase.model_validate_json(_read_object(client, bucket, key, MAX_CASE_BYTES))
-    except ValidationError as error:
-        first = error.errors()[0]
-        return LeftOut(key, UNREADABLE, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except ImageMissing as error:
-        return LeftOut(key, UNREADABLE, error.detail)
-    if case.state != "labeled" or case.label is None:
-        return LeftOut(key, PENDING)
-    file = f"{case.case_id}.png"
-    if Path(file).name != file:
-        return LeftOut(key, UNREADABLE, "case_id is no name for a file")
-    try:
-        _download_image(client, bucket, case.image.object_key, directory / file)
-    except ImageMissing as error:
-        return LeftOut(key, MISSING, error.detail)
-    explanation = case.label.explanation
-    return LabeledImage(
-        file=file,
-        label=case.label.verdict,
-        boxes=case.label.boxes,
-        explanations=Explanations(scan=explanation, check=explanation) if explanation else None,
-        source=case.verdict_event.source,
+    name = url.removeprefix(SCHEME).strip("/")
+    if not url.startswith(SCHEME) or not name or "/" in name:
+        raise BadSettings(f"{url} names no labeling bucket: it is written s3://bucket")
+    connection = S3Connection(
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        connections=CONNECTIONS,
+        connect_timeout_s=TIMEOUT_S,
+        read_timeout_s=TIMEOUT_S,
+        attempts=ATTEMPTS,
     )
-
-
-def _download_image(client: "S3Client", bucket: str, key: str, path: Path) -> None:
-    if not path.is_file():
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_bytes(_read_object(client, bucket, key, MAX_IMAGE_BYTES))
-        unfinished.replace(path)
-
-
-def _read_object(client: "S3Client", bucket: str, key: str, max_bytes: int) -> bytes:
-    place = f"object {key} of bucket {bucket}"
-    with translate_errors(place), closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
-        data = body.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise ImageMissing(f"{place} has more than {max_bytes:,} bytes")
-    return data
+    with closing(open_client(connection)) as client:
+        yield LabelingBucket(name, client)

@@ -6,19 +6,11 @@ Each stratum draws with its own hash of the event: a redelivery decides the same
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from math import prod
 
 from pipeline.verdict import Status
+from pipeline.wire.labels import SampleReason
 from pipeline.wire.messages import VerdictEvent
-
-
-class SampleReason(StrEnum):
-    LOW_CONFIDENCE = "low_confidence"
-    CORRECTED = "corrected"
-    DEGRADED = "degraded"
-    UNGROUNDED = "ungrounded"
-    CONTROL = "control"
 
 
 @dataclass(frozen=True, slots=True)

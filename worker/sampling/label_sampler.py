@@ -12,7 +12,8 @@ from typing import Protocol
 
 from pipeline.errors import ZoomInError
 from pipeline.geometry import Size
-from pipeline.wire.messages import LabelCase, LabelImage, VerdictEvent
+from pipeline.wire.labels import LabelCase, LabelImage, build_case_key, build_image_key
+from pipeline.wire.messages import VerdictEvent
 from worker.common.record_time import read_record_time
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
@@ -114,18 +115,18 @@ class LabelSampler:
             self._encodings.release()
 
     async def _write(self, verdict: VerdictEvent, png: bytes, sample: Sample) -> None:
-        image_key = f"images/{verdict.image.sha256}.png"
+        image_key = build_image_key(verdict.image.sha256)
         await self._bucket.put_image(image_key, png)
         case = _build_case(verdict, image_key, sample)
-        await self._bucket.put_case(_build_case_key(verdict), case.model_dump_json().encode())
+        await self._bucket.put_case(_name_case(verdict), case.model_dump_json().encode())
 
 
-def _build_case_key(verdict: VerdictEvent) -> str:
+def _name_case(verdict: VerdictEvent) -> str:
     """Name the case by the day of its record, or by that of its verdict if the record's timestamp cannot be right."""
     decided_s = verdict.decided_at.timestamp()
     written_s = read_record_time(verdict.record.timestamp_ms, now_s=decided_s)
     day = datetime.fromtimestamp(decided_s if written_s is None else written_s, UTC)
-    return f"cases/{day:%Y/%m/%d}/{verdict.verdict_id}.json"
+    return build_case_key(verdict.verdict_id, day)
 
 
 def _build_case(verdict: VerdictEvent, image_key: str, sample: Sample) -> LabelCase:

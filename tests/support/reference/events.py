@@ -9,7 +9,7 @@ from pipeline.wire.schemas import build_schemas
 from tests.support.paths import ROOT
 from tests.support.reference.markdown import NOTE, describe_type, join, table, wrap
 
-READ_BY_US = "image-event.json"
+READ_BY_US = frozenset({"image-event.json", "review-event.json", "deletion-event.json"})
 # The schemas describe only what a type does not say; these are the meanings of the fields, by type.
 MEANINGS = {
     "VerdictEvent": {
@@ -72,8 +72,24 @@ MEANINGS = {
         "inclusion_probability": "probability by which the case was drawn",
         "blind": "annotators see no pre-annotation",
         "verdict_event": "the whole verdict",
-        "state": "always `pending` when the worker writes it",
-        "label": "the annotators' conclusion",
+        "state": "always `pending`; `labeled` in old buckets",
+        "label": "always null; the annotators' conclusion in old buckets",
+    },
+    "LabelEvent": {
+        "label_id": "the same for the same label, read again",
+        "case_id": "the case that is labeled",
+        "event_id": "the id of the event that was judged",
+        "image_sha256": "of the file that was judged",
+        "verdict": "`unsure` counts in estimates and is never trained on",
+        "boxes": "null: nobody was asked to draw; empty: the annotator looked, and there is none",
+        "explanation": "the annotator's own words",
+        "annotator": "an opaque id",
+        "origin": "`label_studio`, `review` (of the platform) or `import`",
+        "blind": "the annotator saw nothing of the model's answers",
+        "guideline_version": "the guidelines that the annotator worked by",
+        "seconds_spent": "from opening the task to submitting it",
+        "created_at": "when the annotator submitted it",
+        "supersedes": "the label of the same annotator that this one corrects",
     },
     "Label": {
         "verdict": "the annotators' verdict",
@@ -134,10 +150,10 @@ def describe_messages() -> Iterator[str]:
     documents = {file: yaml.safe_load(text) for file, text in build_schemas().items()}
     described = {document["title"] for document in documents.values()}
     for file, document in documents.items():
-        remark = "" if file == READ_BY_US else " Every field is present; one that has no value is null."
+        remark = "" if file in READ_BY_US else " Every field is present; one that has no value is null."
         yield f"## {document['title']}\n"
         yield wrap(f"[`{file}`](../schemas/{file}). {document.get('description', '')}{remark}")
-        yield describe_fields(document["title"], document, is_read=file == READ_BY_US)
+        yield describe_fields(document["title"], document, is_read=file in READ_BY_US)
         for name, definition in document.get("$defs", {}).items():
             if name not in described:
                 described.add(name)

@@ -13,7 +13,6 @@ from pipeline.confidence import logit
 from pipeline.verdict import BoundingBox, Crop, GlobalScan, Inspection, LocalCheck, ModelImage, Status, Verdict
 from pipeline.wire.messages import (
     JudgedImage,
-    LabelCase,
     ModelRef,
     RecordRef,
     VerdictEvent,
@@ -227,26 +226,3 @@ def test_the_contracts_example_is_read() -> None:
     }
     event = VerdictEvent.model_validate_json(json.dumps(example))
     assert json.loads(event.model_dump_json()) == json.loads(json.dumps(example))
-
-
-def test_a_label_case_carries_its_whole_verdict() -> None:
-    event = build_event()
-    image = {"object_key": f"images/{event.image.sha256}.png", **event.image.model_dump()}
-    case = LabelCase.model_validate(
-        {
-            "case_id": event.verdict_id,
-            "event_id": event.event_id,
-            "image": image,
-            "reasons": ["control"],
-            "inclusion_probability": 0.05,
-            "blind": False,
-            "verdict_event": event,
-            "created_at": datetime(2026, 1, 1, tzinfo=UTC),
-        }
-    )
-    wire = json.loads(case.model_dump_json())
-    assert (wire["state"], wire["label"], wire["schema_version"]) == ("pending", None, 1)
-    assert wire["verdict_event"] == json.loads(event.model_dump_json())
-    assert LabelCase.model_validate_json(case.model_dump_json()) == case
-    del wire["label"]  # as it was written before cases had labels
-    assert LabelCase.model_validate(wire) == case

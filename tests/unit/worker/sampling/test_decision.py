@@ -2,8 +2,9 @@ from itertools import count
 
 import pytest
 
+from pipeline.wire.labels import SampleReason
 from tests.support.verdicts import build_verdict
-from worker.sampling.decision import SampleReason, SamplingPolicy, decide
+from worker.sampling.decision import SamplingPolicy, decide
 
 OFF = SamplingPolicy(
     low_confidence_below=0.0,

@@ -1,0 +1,97 @@
+"""Cases of the labeling bucket with the adjudication of their labels, one at a time."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePosixPath
+
+from pipeline.wire.labels import LABELS, LabelCase, LabelEvent, LabelOrigin, LabelVerdict
+from training.labeling.adjudication import Adjudication, adjudicate
+from training.labeling.bucket import CONNECTIONS, LabelingBucket, Unreadable
+
+OLD_ANNOTATOR = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AdjudicatedCase:
+    """`unreadable` holds the labels of the case that could not be read."""
+
+    case: LabelCase
+    adjudication: Adjudication
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseIndex:
+    """The keys of cases and labels by case id; labels without a case are in `orphans`."""
+
+    cases: dict[str, str]
+    labels: dict[str, list[str]]
+
+    @property
+    def orphans(self) -> list[str]:
+        return [key for case_id, keys in self.labels.items() if case_id not in self.cases for key in keys]
+
+
+def index_cases(bucket: LabelingBucket) -> CaseIndex:
+    """List the keys of the bucket; about 200 bytes of memory a case, one request for each 1,000 keys."""
+    cases = {PurePosixPath(key).stem: key for key in bucket.list_case_keys()}
+    labels: dict[str, list[str]] = {}
+    for key in bucket.list_label_keys():
+        labels.setdefault(key.removeprefix(LABELS).partition("/")[0], []).append(key)
+    return CaseIndex(cases, labels)
+
+
+def read_cases(
+    bucket: LabelingBucket, index: CaseIndex, *, labeled_only: bool = False
+) -> Iterator[AdjudicatedCase | Unreadable]:
+    """Yield the cases in the order of their days, several requests at a time and a bounded number in memory.
+
+    `labeled_only` leaves out cases without a label object, and with them the labels inside the cases of old buckets.
+    """
+    keys = ((case_id, key) for case_id, key in index.cases.items() if not labeled_only or case_id in index.labels)
+    with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="cases") as pool:
+        waiting: list[Future[AdjudicatedCase | Unreadable]] = []
+        submit = (pool.submit(_read_case, bucket, key, index.labels.get(case_id, [])) for case_id, key in keys)
+        try:
+            waiting.extend(islice(submit, 2 * CONNECTIONS))
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting.extend(islice(submit, 1))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _read_case(bucket: LabelingBucket, key: str, label_keys: list[str]) -> AdjudicatedCase | Unreadable:
+    case = bucket.read_case(key)
+    if isinstance(case, Unreadable):
+        return case
+    read = [bucket.read_label(label_key) for label_key in label_keys]
+    labels = [label for label in read if isinstance(label, LabelEvent)]
+    unreadable = tuple(label for label in read if isinstance(label, Unreadable))
+    return AdjudicatedCase(case, adjudicate([*_read_old_label(case), *labels]), unreadable)
+
+
+def _read_old_label(case: LabelCase) -> list[LabelEvent]:
+    """Return the label inside a case of an old bucket; every other label is newer."""
+    if case.state != "labeled" or case.label is None:
+        return []
+    return [
+        LabelEvent(
+            label_id=case.case_id,
+            case_id=case.case_id,
+            event_id=case.event_id,
+            image_sha256=case.image.sha256,
+            verdict=LabelVerdict(case.label.verdict),
+            boxes=case.label.boxes,
+            explanation=case.label.explanation,
+            annotator=OLD_ANNOTATOR,
+            origin=LabelOrigin.IMPORT,
+            blind=case.blind,
+            guideline_version="",
+            seconds_spent=None,
+            created_at=case.created_at,
+            supersedes=None,
+        )
+    ]
