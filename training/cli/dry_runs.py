@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from training.dry_run.step import DryStep
     from training.dry_run.training_verb import TrainingVerb
 
-_DRY_RUN, _GPUS, _MEMORY = "--dry-run", "--gpus", "--gpu-memory-gib"
+_DRY_RUN, _GPUS, _MEMORY, _HOST_MEMORY = "--dry-run", "--gpus", "--gpu-memory-gib", "--host-memory-gib"
 ASSUMED_GPUS, ASSUMED_MEMORY_GIB = 8, 80
+ASSUMED_HOST_GIB = 128
+"""of the machine's memory for each of its GPUs, little among machines that are rented"""
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
@@ -35,18 +37,25 @@ def add_planned_gpus(parser: argparse.ArgumentParser) -> None:
 
 
 def add_gpus(parser: argparse.ArgumentParser) -> None:
-    """Add the options that describe the GPUs of another machine."""
+    """Add the options that describe another machine and its GPUs."""
     parser.add_argument(
         _GPUS,
         type=parse_positive,
         metavar="N",
-        help=f"dry run: so many (default: this machine's, or {ASSUMED_GPUS} where there is none)",
+        help=f"plan for so many GPUs (default: those of this machine, or {ASSUMED_GPUS} where it has none)",
     )
     parser.add_argument(
         _MEMORY,
         type=parse_positive,
         metavar="GIB",
-        help=f"dry run: memory of each (default: this machine's, or {ASSUMED_MEMORY_GIB} where there is none)",
+        help=f"memory of each of these GPUs (default: as in this machine, or {ASSUMED_MEMORY_GIB} where it has none)",
+    )
+    parser.add_argument(
+        _HOST_MEMORY,
+        type=parse_positive,
+        metavar="GIB",
+        help="memory of the machine itself, which all processes share (default: that of this machine where it has GPUs "
+        f"and none of these options is given, else {ASSUMED_HOST_GIB} for each GPU)",
     )
 
 
@@ -54,9 +63,12 @@ def read_planned_gpus(args: argparse.Namespace) -> "Gpus":
     """Return the GPUs that a dry run plans for: those of the options, else this machine's, else eight of 80 GiB."""
     from training.common.machine import GIB, Gpus, Machine
 
-    here = Machine.read().gpus or Gpus(ASSUMED_GPUS, ASSUMED_MEMORY_GIB * GIB)
-    memory_bytes = args.gpu_memory_gib * GIB if args.gpu_memory_gib else here.memory_bytes
-    return Gpus(args.gpus or here.count, memory_bytes)
+    here = Machine.read().gpus
+    if here and not (args.gpus or args.gpu_memory_gib or args.host_memory_gib):
+        return here
+    count = args.gpus or (here.count if here else ASSUMED_GPUS)
+    each = args.gpu_memory_gib * GIB if args.gpu_memory_gib else here.memory_bytes if here else ASSUMED_MEMORY_GIB * GIB
+    return Gpus(count, each, (args.host_memory_gib or count * ASSUMED_HOST_GIB) * GIB)
 
 
 def list_words(args: argparse.Namespace) -> list[str]:
@@ -65,7 +77,7 @@ def list_words(args: argparse.Namespace) -> list[str]:
     typed = iter(args.typed)
     for word in typed:
         option, _, value = word.partition("=")
-        if option in (_GPUS, _MEMORY):
+        if option in (_GPUS, _MEMORY, _HOST_MEMORY):
             next(typed if not value else iter(()), None)
         elif word != _DRY_RUN:
             words.append(word)
@@ -123,10 +135,19 @@ def show_steps(steps: Sequence["DryStep"], gpus: "Gpus | None" = None, *, as_jso
     """Print the steps and return the exit code: 2 where one is refused. Without `gpus` no step needs any."""
     from training.dry_run.step import format_step
 
+    refused = [step for step in steps if step.refusal]
     if as_json:
-        machine = {"gpus": gpus.count, "gpu_memory_bytes": gpus.memory_bytes} if gpus else {}
+        machine = (
+            {"gpus": gpus.count, "gpu_memory_bytes": gpus.memory_bytes, "host_memory_bytes": gpus.host_bytes}
+            if gpus
+            else {}
+        )
         print(json.dumps({**machine, "steps": [step.to_json() for step in steps]}))
     else:
-        print(f"planned{f' for {gpus}' if gpus else ''}; nothing is started\n")
+        print(f"planned{f' for {gpus.describe_machine()}' if gpus else ''}; nothing is started\n")
         print("\n\n".join(format_step(step, gpus) for step in steps))
-    return 2 if any(step.refusal for step in steps) else 0
+        if refused and len(steps) > 1:
+            print(f"\nrefused: {', '.join(step.title for step in refused)}; the last line of each names what fits")
+        elif len(steps) > 1:
+            print(f"\nall {len(steps)} steps can run, one after the other")
+    return 2 if refused else 0

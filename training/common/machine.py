@@ -7,28 +7,38 @@ from typing import Self
 
 import torch
 
+from pipeline import machine as this_machine
 from pipeline.errors import BadSettings
 
 GIB = 2**30
-
-
 USABLE_FRACTION = 0.95
-"""of a GPU's memory that a plan may take; the rest is for the CUDA context, NCCL and fragments"""
+"""of a memory that a plan may take; the rest is for the CUDA context, NCCL, fragments and the operating system"""
 
 
 @dataclass(frozen=True, slots=True)
 class Gpus:
-    """The GPUs of a machine, this one or a planned one; `memory_bytes` is that of the smallest."""
+    """The GPUs of a machine, this one or a planned one; `memory_bytes` is that of the smallest.
+
+    `host_bytes` is the memory that the machine itself has.
+    """
 
     count: int
     memory_bytes: int
+    host_bytes: int
 
     @property
     def usable_bytes(self) -> int:
         return int(USABLE_FRACTION * self.memory_bytes)
 
+    @property
+    def usable_host_bytes(self) -> int:
+        return int(USABLE_FRACTION * self.host_bytes)
+
     def __str__(self) -> str:
         return f"{self.count} GPU{'s' * (self.count > 1)} of {self.memory_bytes / GIB:.1f} GiB"
+
+    def describe_machine(self) -> str:
+        return f"{self} in a machine of {self.host_bytes / GIB:.0f} GiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,12 @@ class Machine:
     @property
     def gpus(self) -> Gpus | None:
         """The GPUs; None where there is none."""
-        return Gpus(len(self.devices), self.memory_bytes) if self.devices else None
+        return Gpus(len(self.devices), self.memory_bytes, self.host_bytes) if self.devices else None
+
+    @property
+    def host_bytes(self) -> int:
+        """The memory that this machine, or the container, has besides that of its GPUs."""
+        return this_machine.read_memory_bytes()
 
     def describe(self, *, used: int, threads: int) -> str:
         """Describe what an engine runs on: `used` of the GPUs by name, or without one the CPU and its threads."""

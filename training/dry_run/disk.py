@@ -1,14 +1,11 @@
-"""Bytes that a training run writes, and the memory of the machine that it loads its start into."""
+"""Bytes that a training run writes, and the room that its disk has for them."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import BadSettings
-from training.common.machine import GIB
-from training.dry_run import step_memory
 from training.dry_run.activations import FULL, HALF
-from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.runs import publishing
 from training.runs.profiles import TrainingProfile
@@ -66,16 +63,3 @@ def refuse_full_disk(out: Path, planned: DiskPlan) -> None:
             f"{parent} has {free / GB:.1f} GB free and the run writes {planned}: name another disk with --out, or "
             "train adapters with --lora"
         )
-
-
-def describe_loading(shape: ModelShape, profile: TrainingProfile, launch: Launch, *, copies: int) -> str:
-    """Describe the machine's memory while all processes load the start."""
-    loading = count_loading_bytes(shape, profile, launch, copies=copies) / GIB
-    load = "process loads" if launch.devices == 1 else "processes load"
-    return f"memory of the machine: {loading:.0f} GiB while {launch.devices} {load} the start"
-
-
-def count_loading_bytes(shape: ModelShape, profile: TrainingProfile, launch: Launch, *, copies: int) -> int:
-    """Count the machine's memory while all processes load: processes x copies x parameters x bytes of the dtype."""
-    stored = step_memory.count_stored_bytes(profile)
-    return launch.devices * copies * shape.count_parameters(profile).all * stored

@@ -7,10 +7,10 @@ from typing import Any
 from pipeline.errors import BadSettings
 from training.common.machine import Gpus
 from training.dry_run.launch import Launch
-from training.dry_run.step_memory import MemoryPlan
+from training.dry_run.step_memory import RunMemory
 
 Changes = Mapping[str, Any]
-Estimate = Callable[[Changes, Launch], MemoryPlan]
+Estimate = Callable[[Changes, Launch], RunMemory]
 """the memory of a step with changed values; raises BadSettings for values that cannot work together"""
 AS_ASKED: Changes = {}
 
@@ -21,10 +21,10 @@ class Fit:
 
     changes: Changes
     launch: Launch
-    memory: MemoryPlan
+    memory: RunMemory
 
     def fits(self, gpus: Gpus) -> bool:
-        return self.memory.peak_bytes <= gpus.usable_bytes
+        return self.memory.fits(gpus)
 
 
 def try_launches(estimate: Estimate, changes: Changes, launches: Iterable[Launch]) -> list[Fit]:
@@ -47,7 +47,7 @@ def choose_fit(ways: Iterable[Fit], gpus: Gpus) -> Fit:
     """Return the first way that fits, else the one that comes closest."""
     listed = list(ways)
     fitting = [way for way in listed if way.fits(gpus)]
-    return fitting[0] if fitting else min(listed, key=lambda way: way.memory.peak_bytes)
+    return fitting[0] if fitting else min(listed, key=lambda way: way.memory.gpu.peak_bytes)
 
 
 def find_fit(estimate: Estimate, all_changes: Iterable[Changes], launches: Sequence[Launch], gpus: Gpus) -> Fit | None:

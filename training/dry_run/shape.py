@@ -61,6 +61,10 @@ class ModelShape:
         config = sizes.load_config(model)
         return cls(config, sizes.build_on_meta(config), Checkpoint.read(Path(model)).card)
 
+    def count_all_parameters(self) -> int:
+        """Count the parameters."""
+        return _count_parameters(self.model)
+
     def count_parameters(self, profile: TrainingProfile) -> ParameterCount:
         """Count the parameters, of which the profile trains all or adapters."""
         return ParameterCount.from_model(self.model, profile.lora_rank if profile.trained == "lora" else None)

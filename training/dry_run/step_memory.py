@@ -1,4 +1,4 @@
-"""Memory of a training run on each GPU, by counting: phases of a run and the parts of each.
+"""Memory of a training run by counting: phases of a run with the parts of each, and those of one optimizer step.
 
 Weights, gradients and optimizer follow from the number of parameters; activations from what autograd stores of each
 layer, which tests compare with the tensors that it really stores.
@@ -7,6 +7,7 @@ layer, which tests compare with the tensors that it really stores.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from training.common.machine import GIB, Gpus
 from training.dry_run import activations
 from training.dry_run.activations import FULL, HALF, Batch
 from training.dry_run.launch import Launch
@@ -20,7 +21,7 @@ Parts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """The bytes on each GPU in each phase of a run; the GPU must hold the largest phase."""
+    """The bytes of each phase of a run on each GPU, or in the machine; there must be room for the largest phase."""
 
     phases: Mapping[str, Parts]
 
@@ -32,6 +33,27 @@ class MemoryPlan:
     @property
     def peak_bytes(self) -> int:
         return sum(self.phases[self.largest].values())
+
+    def describe_peak(self) -> str:
+        """Describe the largest phase: its GiB, its name, its parts."""
+        return f"{self.peak_bytes / GIB:.1f} GiB ({self.largest}: {format_parts(self.phases[self.largest])})"
+
+
+@dataclass(frozen=True, slots=True)
+class RunMemory:
+    """The memory of a run on each GPU that it uses, and in the machine around them."""
+
+    gpu: MemoryPlan
+    host: MemoryPlan
+
+    def fits(self, gpus: Gpus) -> bool:
+        return self.gpu.peak_bytes <= gpus.usable_bytes and self.host.peak_bytes <= gpus.usable_host_bytes
+
+
+def format_parts(parts: Parts) -> str:
+    """Format the parts of a phase in GiB, with their sum."""
+    total = sum(parts.values()) / GIB
+    return f"{total:.1f} = " + " + ".join(f"{name} {size / GIB:.1f}" for name, size in parts.items())
 
 
 def count_stored_bytes(profile: TrainingProfile) -> int:

@@ -1,18 +1,19 @@
 """A training verb as a dry run and the check before a run see it: command line, memory on GPUs, disk, and a refusal."""
 
+import math
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import BadSettings
-from training.common.machine import GIB, Gpus
-from training.dry_run import disk, fitting, grpo_memory, sft_memory
+from training.common.machine import GIB, USABLE_FRACTION, Gpus
+from training.dry_run import disk, fitting, grpo_memory, host_memory, sft_memory
 from training.dry_run.fitting import Changes, Fit
 from training.dry_run.launch import Launch, list_launches
 from training.dry_run.shape import ModelShape
-from training.dry_run.step import DryStep, format_parts
-from training.dry_run.step_memory import MemoryPlan
+from training.dry_run.step import BILLION, DryStep
+from training.dry_run.step_memory import RunMemory
 from training.grpo.profiles import GrpoProfile, Stage, resolve_grpo_profile
 from training.runs import processes, profile_choice
 from training.runs.profile_choice import ProfileChoice
@@ -38,11 +39,11 @@ class TrainingVerb:
     reads: Sequence[str]
     out: str
     resolve: Callable[[Changes], ResolvedProfile[Any]]
-    estimate: Callable[[Any, Launch], MemoryPlan]
+    estimate: Callable[[Any, Launch], RunMemory]
     describe: Callable[[Any, Launch], list[str]]
     smaller: Sequence[Changes]
 
-    def estimate_changed(self, changes: Changes, launch: Launch) -> MemoryPlan:
+    def estimate_changed(self, changes: Changes, launch: Launch) -> RunMemory:
         """Estimate the memory with changed values. Raises: BadSettings."""
         return self.estimate(self.resolve(changes).values, launch)
 
@@ -59,14 +60,14 @@ def describe_sft(
     def resolve(changes: Changes) -> ResolvedProfile[SftProfile]:
         return resolve_sft_profile(choice.name, {**choice.changes, **changes}, choice.file)
 
-    def estimate(profile: SftProfile, launch: Launch) -> MemoryPlan:
+    def estimate(profile: SftProfile, launch: Launch) -> RunMemory:
         processes.count_batches(profile.rows, at_once=profile.micro_batch, devices=launch.devices)
-        return sft_memory.estimate_sft_memory(shape, profile, launch)
+        return RunMemory(
+            sft_memory.estimate_sft_memory(shape, profile, launch),
+            host_memory.estimate_sft_host(shape, profile, launch),
+        )
 
-    def describe(profile: SftProfile, launch: Launch) -> list[str]:
-        return [disk.describe_loading(shape, profile, launch, copies=1)]
-
-    return TrainingVerb("sft", shape, words, choice, reads, out, resolve, estimate, describe, _SMALLER)
+    return TrainingVerb("sft", shape, words, choice, reads, out, resolve, estimate, lambda *_: [], _SMALLER)
 
 
 def describe_grpo(
@@ -84,19 +85,27 @@ def describe_grpo(
     def resolve(changes: Changes) -> ResolvedProfile[GrpoProfile]:
         return resolve_grpo_profile(choice.name, stage, {**choice.changes, **changes}, choice.file, on_gpu=True)
 
-    def estimate(profile: GrpoProfile, launch: Launch) -> MemoryPlan:
+    def estimate(profile: GrpoProfile, launch: Launch) -> RunMemory:
         processes.count_batches(
             profile.answers, at_once=profile.micro_batch, devices=launch.devices, answers=profile.generations
         )
-        return grpo_memory.estimate_grpo_memory(shape, profile, stage, launch, gpus)
+        has_reference = grpo_memory.needs_reference(profile)
+        return RunMemory(
+            grpo_memory.estimate_grpo_memory(shape, profile, stage, launch, gpus),
+            host_memory.estimate_grpo_host(shape, profile, stage, launch, has_reference=has_reference),
+        )
 
     def describe(profile: GrpoProfile, launch: Launch) -> list[str]:
         engine = grpo_memory.plan_engine(shape, profile, launch, gpus)
-        copies = 1 + grpo_memory.needs_reference(profile)
-        loading = disk.describe_loading(shape, profile, launch, copies=copies)
+        asked = profile.answers // launch.devices * (engine.tensor_parallel_size if engine else 1)
         server = f"the vLLM server at {profile.server_url} needs GPUs of its own, besides those of this plan"
         served = [server] if profile.generation == "vllm_server" else []
-        return [*([f"{ENGINE}{engine}"] if engine else []), *served, loading]
+        reference = f"the start stays beside the model as its reference (--beta {profile.beta:g})"
+        return [
+            *([f"{ENGINE}{engine}; it is asked for {asked} answers at once"] if engine else []),
+            *served,
+            *([reference] if grpo_memory.needs_reference(profile) else []),
+        ]
 
     title = f"grpo stage {stage}"
     smaller = [*_SMALLER, *({**changes, "generation": "transformers"} for changes in (fitting.AS_ASKED, *_SMALLER))]
@@ -114,16 +123,18 @@ def plan_training(verb: TrainingVerb, gpus: Gpus, launches: Sequence[Launch]) ->
         return _refuse_values(verb, launches[-1], "; ".join(filter(None, (error.detail, _name_cure(verb, gpus)))))
     profile = verb.resolve(fitting.AS_ASKED).values
     files = disk.estimate_disk(verb.shape, profile)
-    notes = [f"the model is {way.launch}", *verb.describe(profile, way.launch), f"disk: {files}"]
     return DryStep(
         title=verb.title,
         command=verb.render(fitting.AS_ASKED, way.launch),
         reads=verb.reads,
         writes=[verb.out],
         values=_show_values(profile),
+        loads=_describe_model(verb.shape, profile, way.launch),
         memory=way.memory,
+        gpus_used=way.launch.devices,
+        gpu_limit_bytes=gpus.usable_bytes,
         disk=files,
-        notes=notes,
+        notes=verb.describe(profile, way.launch),
         refusal=None if way.fits(gpus) else _explain_shortage(verb, way, gpus),
     )
 
@@ -134,12 +145,20 @@ def _refuse_values(verb: TrainingVerb, launch: Launch, refusal: str) -> DryStep:
 
 
 def _explain_shortage(verb: TrainingVerb, way: Fit, gpus: Gpus) -> str:
-    memory = way.memory
-    return (
-        f"{verb.title} needs {memory.peak_bytes / GIB:.1f} GiB on each GPU ({memory.largest}: "
-        f"{format_parts(memory.phases[memory.largest])}), {way.launch}, and may take {gpus.usable_bytes / GIB:.1f} "
-        f"of {gpus.memory_bytes / GIB:.1f}; "
-    ) + (_name_cure(verb, gpus) or f"no change makes it fit {gpus}: use more or larger ones")
+    """Return what the run needs too much of, on each GPU and in the machine, and the command that fits."""
+    gpu, host = way.memory.gpu, way.memory.host
+    needs = [
+        f"{plan.describe_peak()} {place} and may take {usable / GIB:.1f} of {memory / GIB:.1f}"
+        for place, plan, usable, memory in (
+            ("on each GPU", gpu, gpus.usable_bytes, gpus.memory_bytes),
+            ("of the machine's memory", host, gpus.usable_host_bytes, gpus.host_bytes),
+        )
+        if plan.peak_bytes > usable
+    ]
+    cure = _name_cure(verb, gpus) or f"no change makes it fit {gpus.describe_machine()}: use more or larger ones"
+    enough = math.ceil(host.peak_bytes / USABLE_FRACTION / GIB)
+    machine = f"; unchanged, it fits a machine of {enough} GiB" if gpu.peak_bytes <= gpus.usable_bytes else ""
+    return f"{verb.title}, {way.launch}, needs {', and '.join(needs)}; {cure}{machine}"
 
 
 def _name_cure(verb: TrainingVerb, gpus: Gpus) -> str | None:
@@ -149,9 +168,18 @@ def _name_cure(verb: TrainingVerb, gpus: Gpus) -> str | None:
     if way is None:
         return None
     notes = verb.describe(verb.resolve(way.changes).values, way.launch)
-    engine = f" ({notes[0]})" if notes[0].startswith(ENGINE) else ""
+    engine = "".join(f" ({note})" for note in notes if note.startswith(ENGINE))
     command = shlex.join(verb.render(way.changes, way.launch))
-    return f"this fits with {way.memory.peak_bytes / GIB:.1f} GiB{engine}: {command}"
+    return (
+        f"this fits with {way.memory.gpu.peak_bytes / GIB:.1f} GiB on each GPU and "
+        f"{way.memory.host.peak_bytes / GIB:.1f} GiB of the machine{engine}: {command}"
+    )
+
+
+def _describe_model(shape: ModelShape, profile: TrainingProfile, launch: Launch) -> str:
+    counted = shape.count_parameters(profile)
+    adapters = f" with adapters of {counted.trained / BILLION:.2f} billion" if profile.trained == "lora" else ""
+    return f"{counted.all / BILLION:.2f} billion parameters in {profile.dtype}{adapters}, {launch}"
 
 
 def _show_values(profile: TrainingProfile) -> dict[str, object]:

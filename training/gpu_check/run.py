@@ -93,7 +93,7 @@ def _reinforce(plan: CheckPlan, here: Machine, report: Report, seconds: float) -
     def estimate(shape: ModelShape) -> MemoryPlan:
         changes = {"trained": "lora", "micro_batch": 2, "prompts": 1, "generations": 2}
         profile = resolve_grpo_profile("production", 1, changes, on_gpu=True).values
-        gpu = Gpus(1, here.memory_bytes)
+        gpu = Gpus(1, here.memory_bytes, here.host_bytes)
         return grpo_memory.estimate_grpo_memory(shape, profile, 1, Launch(1), gpu)
 
     refused = _refuse_large(plan, here, "GRPO step", estimate)

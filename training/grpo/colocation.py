@@ -31,12 +31,15 @@ class EnginePlan:
     tensor_parallel_size: int
     max_model_len: int
     gpu_memory_utilization: float
+    prompts_at_once: int
+    """of the longest with its answer, that the cache for keys and values holds; shorter ones are more"""
 
     def __str__(self) -> str:
         spread = "on each GPU" if self.tensor_parallel_size == 1 else f"spread over {self.tensor_parallel_size} GPUs"
         return (
             f"weights {spread}, {self.gpu_memory_utilization:.0%} of its memory, "
-            f"at most {self.max_model_len:,} tokens a prompt with its answer"
+            f"room for {self.prompts_at_once:,} "
+            f"prompts of the longest kind at once ({self.max_model_len:,} tokens with the answer)"
         )
 
 
@@ -64,15 +67,16 @@ def plan_engine(
             "just these, or lower --answer-tokens"
         )
     weights = BYTES * sizes.count_parameters(config)
-    sizes_bytes = {
-        spread: weights // spread + length * 2 * BYTES * sizes.count_keys_per_token(config, spread)
-        for spread in _list_spreads(config, profile.vllm_tensor_parallel_size, devices)
-    }
+    spreads = _list_spreads(config, profile.vllm_tensor_parallel_size, devices)
+    prompt_bytes = {spread: length * 2 * BYTES * sizes.count_keys_per_token(config, spread) for spread in spreads}
+    sizes_bytes = {spread: weights // spread + prompt_bytes[spread] for spread in spreads}
     held = HELD_FRACTION * profile.vllm_gpu_memory_utilization * gpu_bytes
     fitting = [spread for spread, size in sizes_bytes.items() if size <= held]
     if not fitting:
         raise BadSettings(_explain_shortage(sizes_bytes, held, profile, gpu_bytes))
-    return EnginePlan(fitting[0], length, profile.vllm_gpu_memory_utilization)
+    spread = fitting[0]
+    at_once = int((held - weights // spread) / prompt_bytes[spread])
+    return EnginePlan(spread, length, profile.vllm_gpu_memory_utilization, at_once)
 
 
 def _list_spreads(config: Qwen2_5_VLConfig, wanted: int, devices: int) -> list[int]:

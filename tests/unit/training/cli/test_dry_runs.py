@@ -26,6 +26,7 @@ def describe(size: str) -> Callable[[Gpus], TrainingVerb]:
 
 def see_gpus(monkeypatch: pytest.MonkeyPatch, count: int, memory_gib: float) -> None:
     monkeypatch.setattr(Machine, "read", classmethod(lambda cls: cls(("GPU",) * count, int(memory_gib * GIB))))
+    monkeypatch.setattr(Machine, "host_bytes", 200 * GIB)
 
 
 def test_words_are_those_of_the_run_itself() -> None:
@@ -34,18 +35,20 @@ def test_words_are_those_of_the_run_itself() -> None:
 
 
 def test_a_machine_without_gpus_plans_for_eight_of_80_gib() -> None:
-    assert dry_runs.read_planned_gpus(parse()) == Gpus(8, 80 * GIB)
-    assert dry_runs.read_planned_gpus(parse("--gpus", "2", "--gpu-memory-gib", "40")) == Gpus(2, 40 * GIB)
+    assert dry_runs.read_planned_gpus(parse()) == Gpus(8, 80 * GIB, 1024 * GIB)
+    assert dry_runs.read_planned_gpus(parse("--gpus", "2", "--gpu-memory-gib", "40")) == Gpus(2, 40 * GIB, 256 * GIB)
+    assert dry_runs.read_planned_gpus(parse("--host-memory-gib", "512")) == Gpus(8, 80 * GIB, 512 * GIB)
 
 
 def test_a_machine_with_gpus_plans_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     see_gpus(monkeypatch, 4, 39.5)
-    assert dry_runs.read_planned_gpus(parse()) == Gpus(4, int(39.5 * GIB))
+    assert dry_runs.read_planned_gpus(parse()) == Gpus(4, int(39.5 * GIB), 200 * GIB)
+    assert dry_runs.read_planned_gpus(parse("--gpus", "2")) == Gpus(2, int(39.5 * GIB), 256 * GIB)
 
 
 def test_a_run_that_its_gpu_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     see_gpus(monkeypatch, 1, 79.1)
-    with pytest.raises(BadSettings, match=r"sft needs 143.7 GiB on each GPU.*--lora"):
+    with pytest.raises(BadSettings, match=r"sft, on one GPU, needs 143.7 GiB .*--lora"):
         dry_runs.refuse_unfit(describe("7b"))
     dry_runs.refuse_unfit(describe(str(MODEL)))
 

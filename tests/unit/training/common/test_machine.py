@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline import machine as this_machine
 from pipeline.errors import BadSettings
 from training.common.machine import GIB, Gpus, Machine, refuse_cpu_build
 
@@ -13,12 +14,15 @@ def test_without_gpus_it_is_named_by_its_cpu_and_threads() -> None:
 
 
 def test_a_part_of_the_memory_is_left_free() -> None:
-    assert Gpus(8, 80 * GIB).usable_bytes / GIB == pytest.approx(76)
-    assert str(Gpus(8, 80 * GIB)) == "8 GPUs of 80.0 GiB"
+    assert Gpus(8, 80 * GIB, 1024 * GIB).usable_bytes / GIB == pytest.approx(76)
+    gpus = Gpus(8, 80 * GIB, 1024 * GIB)
+    assert gpus.usable_host_bytes / GIB == pytest.approx(972.8)
+    assert str(gpus) == "8 GPUs of 80.0 GiB"
+    assert gpus.describe_machine() == "8 GPUs of 80.0 GiB in a machine of 1024 GiB"
 
 
 def test_the_gpus_of_a_machine_are_those_to_plan_on() -> None:
-    assert Machine(("A100",) * 4, 40 * GIB - 1).gpus == Gpus(4, 40 * GIB - 1)
+    assert Machine(("A100",) * 4, 40 * GIB - 1).gpus == Gpus(4, 40 * GIB - 1, this_machine.read_memory_bytes())
     assert Machine((), 0).gpus is None
 
 

@@ -14,7 +14,7 @@ from training.dry_run.step import DryStep
 
 
 def plan(model: str, gpus: int, **changes: Any) -> dict[str, DryStep]:
-    way = Way(model, "photos", Path("sets/own"), Path("build"), "production", changes, Gpus(gpus, 80 * GIB))
+    way = Way(model, "photos", Path("sets/own"), Path("build"), "production", changes, Gpus(gpus, 80 * GIB, 2048 * GIB))
     return {step.title: step for step in chain.plan_way(way)}
 
 
@@ -53,7 +53,7 @@ def test_the_documents_show_the_commands_that_a_dry_run_of_a_7b_shows(document: 
     (launcher,) = re.findall(r"train\(\) { (.*) \"\$@\"; }", text)
     shown = [shlex.split(f"{launcher} {line}") for line in re.findall(r"^    train (.*)$", text, re.MULTILINE)]
     data = shown[0][shown[0].index("--data") + 1]
-    way = Way("7b", "photos/", Path(data), Path("build"), "production", {}, Gpus(8, 80 * GIB))
+    way = Way("7b", "photos/", Path(data), Path("build"), "production", {}, Gpus(8, 80 * GIB, 1024 * GIB))
     planned = {step.title: step.command for step in chain.plan_way(way)}
     trained = [planned[title] for title in ("sft", "grpo stage 1", "grpo stage 2")]
     assert [sorted(words) for words in shown] == [sorted(words) for words in trained]

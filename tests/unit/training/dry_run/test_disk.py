@@ -5,7 +5,6 @@ import pytest
 from pipeline.errors import BadSettings
 from training.dry_run import disk
 from training.dry_run.disk import DiskPlan
-from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.grpo.profiles import resolve_grpo_profile
 from training.runs import publishing
@@ -25,12 +24,6 @@ def test_checkpoints_of_adapters_hold_adapters_alone() -> None:
     profile = resolve_grpo_profile("production", 1, {"trained": "lora"}).values
     planned = disk.estimate_disk(shape, profile)
     assert planned.checkpoint == 12 * shape.count_parameters(profile).trained
-
-
-def test_every_process_loads_the_start_into_the_machines_memory() -> None:
-    profile = resolve_grpo_profile("production", 1, {}).values
-    loading = disk.count_loading_bytes(ModelShape.read("7b"), profile, Launch(8, "sharded"), copies=2)
-    assert loading == 8 * 2 * ALL * 4
 
 
 def test_a_disk_without_room_is_refused_before_a_run_and_not_while_one_goes_on(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from training.grpo.profiles import GrpoProfile, resolve_grpo_profile
 
 GUIDE = (ROOT / "docs/how-to/train-a-model.md").read_text()
 SHARDED, WHOLE = Launch(8, "sharded"), Launch(8)
-GPUS = Gpus(8, 80 * GIB)
+GPUS = Gpus(8, 80 * GIB, 1024 * GIB)
 
 
 def resolve(**changes: Any) -> GrpoProfile:

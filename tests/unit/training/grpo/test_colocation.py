@@ -23,14 +23,20 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return AutoTokenizer.from_pretrained(MODEL)
 
 
-@pytest.mark.parametrize(("size", "spread"), [("7b", 1), ("32b", 4)])
-def test_production_s_share_of_80_gb_holds_a_model_on_the_fewest_gpus(size: str, spread: int) -> None:
-    assert plan(size) == EnginePlan(spread, PROMPT + 512, 0.35)
+@pytest.mark.parametrize(("size", "spread", "at_once"), [("7b", 1, 42), ("32b", 4, 35)])
+def test_production_s_share_of_80_gb_holds_a_model_on_the_fewest_gpus(size: str, spread: int, at_once: int) -> None:
+    assert plan(size) == EnginePlan(spread, PROMPT + 512, 0.35, at_once)
+
+
+def test_longer_prompts_leave_room_for_fewer_at_once() -> None:
+    longer = plan("7b", vllm_max_model_len=2 * (PROMPT + 512))
+    assert longer.prompts_at_once == plan("7b").prompts_at_once // 2
 
 
 def test_the_values_of_the_profile_are_taken_where_they_can_work() -> None:
     changes = {"vllm_tensor_parallel_size": 2, "vllm_max_model_len": 4096, "vllm_gpu_memory_utilization": 0.5}
-    assert plan("7b", **changes) == EnginePlan(2, 4096, 0.5)
+    chosen = plan("7b", **changes)
+    assert (chosen.tensor_parallel_size, chosen.max_model_len, chosen.gpu_memory_utilization) == (2, 4096, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +81,7 @@ def test_the_longest_prompt_has_every_crop_at_its_largest(tokenizer: PreTrainedT
 
 
 def test_a_plan_says_what_it_takes() -> None:
-    assert str(EnginePlan(4, 2412, 0.35)) == (
-        "weights spread over 4 GPUs, 35% of its memory, at most 2,412 tokens a prompt with its answer"
+    assert str(EnginePlan(4, 2412, 0.35, 45)) == (
+        "weights spread over 4 GPUs, 35% of its memory, room for 45 prompts of the longest kind at once (2,412 tokens "
+        "with the answer)"
     )

@@ -91,15 +91,15 @@ def large(plan: AblationPlan, tmp_path: Path) -> AblationPlan:
 def test_rows_that_cannot_be_trained_on_one_gpu_are_refused_with_what_can_be_done(large: AblationPlan) -> None:
     rows = [Ablation("one_turn_e", ABLATIONS["one_turn_e"].phases[:1])]
     with pytest.raises(BadSettings, match=r"sft_one_turn_e needs 1\d\d.\d GiB on one GPU .*: add --lora, or"):
-        ablation_run.refuse_unfit_training(large, rows, Gpus(1, 80 << 30))
+        ablation_run.refuse_unfit_training(large, rows, Gpus(1, 80 << 30, 1024 << 30))
     with pytest.raises(BadSettings, match=r"may take 15.2: train the row over several GPUs .* --record ROW DIR"):
-        ablation_run.refuse_unfit_training(large, rows, Gpus(1, 16 << 30))
+        ablation_run.refuse_unfit_training(large, rows, Gpus(1, 16 << 30, 1024 << 30))
     lora = replace(large, budget=AblationBudget.build("production", lora=True))
-    ablation_run.refuse_unfit_training(lora, rows, Gpus(1, 80 << 30))
+    ablation_run.refuse_unfit_training(lora, rows, Gpus(1, 80 << 30, 1024 << 30))
 
 
 def test_several_gpus_are_refused_where_something_is_trained(plan: AblationPlan) -> None:
     with pytest.raises(BadSettings, match=r"sees 8 GPUs of 80.0 GiB: set CUDA_VISIBLE_DEVICES=0, or train"):
-        ablation_run.refuse_unfit_training(plan, [ABLATIONS["no_bleu"]], Gpus(8, 80 << 30))
-    ablation_run.refuse_unfit_training(plan, [ABLATIONS["base"], ABLATIONS["sft"]], Gpus(8, 80 << 30))
+        ablation_run.refuse_unfit_training(plan, [ABLATIONS["no_bleu"]], Gpus(8, 80 << 30, 1024 << 30))
+    ablation_run.refuse_unfit_training(plan, [ABLATIONS["base"], ABLATIONS["sft"]], Gpus(8, 80 << 30, 1024 << 30))
     ablation_run.refuse_unfit_training(plan, [ABLATIONS["no_bleu"]], None)
