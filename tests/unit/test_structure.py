@@ -24,7 +24,7 @@ def name_rooms(package: str, names: str) -> frozenset[str]:
 # ground: `__main__` loads a verb by its name.
 _GROUND = name_rooms("training", "root common qwen dataset")
 _EVALUATION = _GROUND | name_rooms("training", "synthetic engine")
-_TRAINING = _EVALUATION | name_rooms("training", "annotation evaluation runs")
+_TRAINING = _EVALUATION | name_rooms("training", "annotation evaluation runs validation")
 _WORKER = name_rooms("worker", "common observe kafka storage sampling serving")
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "pipeline": frozenset(),
@@ -63,6 +63,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/evaluation": _EVALUATION,
     "training/runs": _EVALUATION,
     "training/reports": _EVALUATION | name_rooms("training", "evaluation"),
+    "training/validation": _EVALUATION | name_rooms("training", "evaluation runs"),
     "training/sft": _TRAINING,
     "training/grpo": _TRAINING,
     "training/tiny_model": _TRAINING | name_rooms("training", "reports sft grpo"),
@@ -129,6 +130,7 @@ TESTED_ELSEWHERE = {
     "worker/kafka/publisher.py": "tests/contract/test_publisher.py",
     "worker/kafka/delivery.py": "tests/contract/test_publisher.py",
     "worker/kafka/transactions.py": "tests/contract/test_transactions.py",
+    "worker/kafka/topic_reader.py": "tests/integration/commands/test_tail.py",
     "worker/kafka/workarounds.py": "tests/integration/kafka/test_workarounds.py",
     "worker/local/jars.py": "tests/integration/local/test_services.py",
     "worker/local/child_supervisor.py": "tests/integration/local/test_child_supervisor.py",

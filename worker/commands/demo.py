@@ -17,13 +17,14 @@ from pipeline.errors import FatalError
 from pipeline.evidence.card import draw_evidence_card
 from pipeline.wire.messages import VerdictEvent
 from worker.cli.progress import ProgressDisplay
-from worker.cli.stream import TopicReader, silence_kafka_logging
+from worker.cli.stream import silence_kafka_logging
 from worker.cli.terminal import build_console, build_headline, escape_unprintable
 from worker.common.settings import Settings, is_broker_named
 from worker.demo.child import Demo, build_child_error, get_log_path, run_child
 from worker.demo.report import Case, Summary, render_report
 from worker.demo.scenes import Scene, assign_answer, draw_scenes, send_events, upload_scenes
 from worker.demo.site import open_own_site, start_local_site
+from worker.kafka.topic_reader import TopicReader
 from worker.local.child_supervisor import SupervisedProcess
 
 NAME = "demo"

@@ -12,10 +12,11 @@ from rich.table import Table
 from pipeline.wire.events import EVENT_ID_HEADER
 from worker.cli.dead_letters import DeadLetter, ReplayDecision, count_replays, decide_replays, identify
 from worker.cli.sending import RateLimiter, Sender, parse_rate
-from worker.cli.stream import BEGINNING, TopicReader, parse_time, silence_kafka_logging
+from worker.cli.stream import parse_time, silence_kafka_logging
 from worker.cli.terminal import build_console, escape_unprintable
 from worker.common.sections import KafkaSettings
 from worker.common.settings import Settings
+from worker.kafka.topic_reader import BEGINNING, TopicReader
 
 NAME = "replay"
 HELP = "send dead letters back to the topic they came from; skips what was answered or replayed since"

@@ -16,9 +16,10 @@ from pipeline.verdict import Status, Verdict
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
 from worker.cli.evidence_cards import EvidenceCardWriter
-from worker.cli.stream import BEGINNING, SILENCE_S, TopicReader, parse_time, silence_kafka_logging
+from worker.cli.stream import parse_time, silence_kafka_logging
 from worker.cli.terminal import build_console, escape_unprintable, print_verdict
 from worker.common.settings import Settings
+from worker.kafka.topic_reader import BEGINNING, SILENCE_S, TopicReader
 
 NAME = "tail"
 HELP = "watch verdicts, or ask about one; takes part in no group and commits nothing"

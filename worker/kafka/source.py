@@ -7,9 +7,9 @@ from functools import partial
 
 from kafka import errors as kafka_errors
 
+from worker.common.confined import ConfinedThread
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import build_connection_error, check_topics
-from worker.kafka.confined import ConfinedThread
 from worker.kafka.consumer import ASK_TIMEOUT_S, Consumer
 from worker.kafka.poll_result import Partitions, PollResult
 

@@ -14,9 +14,9 @@ from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, Topic
 from kafka import errors as kafka_errors
 
 from pipeline.errors import BrokerUnavailable, FatalError
+from worker.common.confined import ConfinedThread
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, read_message_limits, to_ms
-from worker.kafka.confined import ConfinedThread
 from worker.kafka.leader_epochs import NO_EPOCHS, UNKNOWN_EPOCH
 from worker.kafka.outgoing import LARGEST_UNCOMPRESSED_BYTES, OutgoingMessage
 from worker.kafka.poll_result import Membership

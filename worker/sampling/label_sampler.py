@@ -7,17 +7,16 @@ encoded, or not now, costs its own case alone.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Protocol
 
 from pipeline.errors import ZoomInError
 from pipeline.geometry import Size
-from pipeline.wire.labels import LabelCase, LabelImage, build_case_key, build_image_key
+from pipeline.wire.labels import build_image_key
 from pipeline.wire.messages import VerdictEvent
-from worker.common.record_time import read_record_time
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
 from worker.sampling.decision import Sample, SamplingPolicy, decide
+from worker.sampling.label_case import build_case, name_case
 
 WRITE_TIMEOUT_S = 2.0
 WRITE_BYTES_PER_S = 10_000_000
@@ -115,29 +114,6 @@ class LabelSampler:
             self._encodings.release()
 
     async def _write(self, verdict: VerdictEvent, png: bytes, sample: Sample) -> None:
-        image_key = build_image_key(verdict.image.sha256)
-        await self._bucket.put_image(image_key, png)
-        case = _build_case(verdict, image_key, sample)
-        await self._bucket.put_case(_name_case(verdict), case.model_dump_json().encode())
-
-
-def _name_case(verdict: VerdictEvent) -> str:
-    """Name the case by the day of its record, or by that of its verdict if the record's timestamp cannot be right."""
-    decided_s = verdict.decided_at.timestamp()
-    written_s = read_record_time(verdict.record.timestamp_ms, now_s=decided_s)
-    day = datetime.fromtimestamp(decided_s if written_s is None else written_s, UTC)
-    return build_case_key(verdict.verdict_id, day)
-
-
-def _build_case(verdict: VerdictEvent, image_key: str, sample: Sample) -> LabelCase:
-    image_fields = verdict.image.model_dump(include=set(LabelImage.model_fields))
-    return LabelCase(
-        case_id=verdict.verdict_id,
-        event_id=verdict.event_id,
-        image=LabelImage(object_key=image_key, **image_fields),
-        reasons=list(sample.reasons),
-        inclusion_probability=sample.inclusion_probability,
-        blind=sample.blind,
-        verdict_event=verdict,
-        created_at=datetime.now(UTC),
-    )
+        await self._bucket.put_image(build_image_key(verdict.image.sha256), png)
+        case = build_case(verdict, sample)
+        await self._bucket.put_case(name_case(verdict), case.model_dump_json().encode())

@@ -1,12 +1,9 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import date
 
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.errors import ImageUndecodable, StoreUnavailable
 from tests.support.verdicts import build_verdict
@@ -121,16 +118,6 @@ async def test_a_bucket_that_hangs_is_left_after_the_deadline() -> None:
     labels = build_sampler(Hanging(), metrics=metrics, clock=lambda: 0.0, write_timeout_s=0.01)
     await labels.offer(build_verdict(), FILE)
     assert count(metrics, "zoomin_label_write_failures_total") == 1
-
-
-@given(timestamp_ms=st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 0, 1_764_633_600_000_000, 10**18]))
-async def test_any_timestamp_names_a_day(timestamp_ms: int) -> None:
-    bucket = MemoryBucket()
-    labels = build_sampler(bucket)
-    await labels.offer(build_verdict(timestamp_ms=timestamp_ms), FILE)
-    _, case_key = bucket.written
-    _, *day, _ = case_key.split("/")
-    assert date(2011, 1, 1) <= date(*map(int, day)) <= date(2026, 1, 1)
 
 
 async def test_an_error_that_nobody_foresaw_is_counted_and_does_not_leave_the_sampler() -> None:

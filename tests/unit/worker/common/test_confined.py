@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from worker.kafka.confined import ConfinedThread
+from worker.common.confined import ConfinedThread
 
 
 async def test_calls_run_in_order_on_one_other_thread() -> None:
