@@ -1,10 +1,12 @@
 """Images of a built set, for tests that need no pixels."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.verdict import Verdict
+from pipeline.wire.labels import LabelOrigin, SampleReason
 from training.dataset.frame import locate_frame
-from training.dataset.labeled_image import Explanations, LabeledImage, Provenance, Split
+from training.dataset.labeled_image import CaseOrigin, Explanations, LabeledImage, Provenance, Split
 
 EXPLANATION = "The shadows of both cups fall to the left."
 PROVENANCE: dict[str, Any] = {
@@ -37,3 +39,16 @@ def build_image(number: int, **fields: Any) -> LabeledImage:
         "provenance": Provenance(**provenance),
     }
     return LabeledImage(**(image | fields))
+
+
+def build_case_origin(**fields: Any) -> CaseOrigin:
+    """Build the origin of a control case that an annotator labeled."""
+    origin = {
+        "case_id": "case-1",
+        "reasons": [SampleReason.CONTROL],
+        "inclusion_probability": 0.05,
+        "recorded_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "label_origin": LabelOrigin.LABEL_STUDIO,
+        "blind": False,
+    }
+    return CaseOrigin(**(origin | fields))

@@ -30,10 +30,13 @@ THOUSAND = (1000, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Explanation E and boxes B of one image, the fates of its other boxes, and the models that gave them."""
+    """Explanation E and boxes B of one image, the fates of its other boxes, and the models that gave them.
+
+    `regions` is None if nobody was asked for boxes.
+    """
 
     explanation: str
-    regions: tuple[Region, ...]
+    regions: tuple[Region, ...] | None
     fates: Counter[Fate]
     by: str
 
@@ -62,7 +65,8 @@ class Annotator:
         except (TransientError, OutageError) as error:
             return LeftOut(framed.image.file, f"{step}: {error.code}", error.detail)
         by = " and ".join(dict.fromkeys((explained_by, grounded_by)))
-        return Annotation(explanation, tuple(regions), fates, by)
+        found = None if grounded_by == NOBODY else tuple(regions)
+        return Annotation(explanation, found, fates, by)
 
     async def _view(self, framed: FramedImage) -> Image.Image:
         """Return the view in a size that Qwen2.5-VL's processor does not change: boxes are pixels of the view."""
@@ -79,7 +83,7 @@ class Annotator:
 
     async def _ground(self, framed: FramedImage, explanation: str) -> tuple[list[Region], Counter[Fate], str]:
         size = framed.placement.frame_px
-        if framed.image.boxes:
+        if framed.image.boxes is not None:
             descriptions = framed.image.shown or [""] * len(framed.image.boxes)
             moved = [framed.placement.map_box(corners) for corners in framed.image.boxes]
             return *purification.drop_by_geometry(list(zip(moved, descriptions, strict=False)), size), THE_SOURCE

@@ -109,7 +109,7 @@ def refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) ->
     if plan.labels_only:
         return
     unexplained = sum(not image.explanation for image in images)
-    ungrounded = sum(not image.boxes for image in images)
+    ungrounded = sum(image.boxes is None for image in images)
     for lacking, what, endpoint, role in (
         (unexplained, "explanation", plan.explain, "EXPLAIN"),
         (ungrounded, "boxes", plan.ground, "GROUND"),
@@ -205,8 +205,8 @@ def _build_image(framed: FramedImage, annotated: Annotation, group: str) -> Labe
     return LabeledImage(
         file=locate_frame(framed.provenance.sha256),
         label=framed.image.label,
-        boxes=[region.box.corners for region in annotated.regions],
-        shown=[region.description for region in annotated.regions],
+        boxes=None if annotated.regions is None else [region.box.corners for region in annotated.regions],
+        shown=[region.description for region in annotated.regions or ()],
         explanations=Explanations(scan=explanation, check=explanation) if explanation else None,
         source=framed.image.source,
         provenance=framed.provenance.model_copy(update={"group": group, "annotated_by": annotated.by}),

@@ -86,12 +86,12 @@ def _compute_class_statistics(images: Sequence[LabeledImage], top: Sequence[str]
     areas = sorted(
         box.area_px / math.prod(image.require_provenance().size_px) for image in images for box in image.regions
     )
-    per_image = Counter(min(len(image.boxes), MOST_BOXES) for image in images)
+    per_image = Counter(min(len(image.regions), MOST_BOXES) for image in images)
     words = count_keywords([image.explanation for image in images])
     return ClassStatistics(
         images=n,
         explained=sum(bool(image.explanation) for image in images),
-        with_box=sum(bool(image.boxes) for image in images) / n if n else 0.0,
+        with_box=sum(bool(image.regions) for image in images) / n if n else 0.0,
         boxes=len(areas) / n if n else 0.0,
         boxes_per_image={_name_count(count): per_image[count] for count in range(MOST_BOXES + 1)},
         area_median=areas[len(areas) // 2] if areas else None,

@@ -110,7 +110,7 @@ def _open(file: Path, entry: LabeledImage, labeled: dict[str, LabeledImage]) -> 
     first = labeled.setdefault(hashlib.sha256(data).hexdigest(), entry)
     if first.label is not entry.label:
         return LeftOut(entry.file, MIXED_LABELS, f"{first.file} is the same file, and {first.label}")
-    reasons = [reason for corners in entry.boxes if (reason := _find_misplacement(corners, image.size_px))]
+    reasons = [reason for corners in entry.boxes or () if (reason := _find_misplacement(corners, image.size_px))]
     return LeftOut(entry.file, reasons[0]) if reasons else image
 
 

@@ -41,15 +41,16 @@ class Adjudication:
     @property
     def boxes(self) -> list[Box] | None:
         """The boxes of the latest annotator who agrees and was asked to draw; None if nobody was."""
-        return next((label.boxes for label in self._agreeing if label.boxes is not None), None)
+        return next((label.boxes for label in self.agreeing if label.boxes is not None), None)
 
     @property
     def explanation(self) -> str | None:
         """The words of the latest annotator who agrees and wrote some."""
-        return next((label.explanation for label in self._agreeing if label.explanation), None)
+        return next((label.explanation for label in self.agreeing if label.explanation), None)
 
     @property
-    def _agreeing(self) -> list[LabelEvent]:
+    def agreeing(self) -> list[LabelEvent]:
+        """The labels with the verdict that was chosen, the latest one first."""
         return [label for label in reversed(self.labels) if label.verdict is self.chosen]
 
 

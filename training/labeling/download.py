@@ -6,10 +6,11 @@ from pipeline.errors import BadSettings, ImageMissing, ImageTooLarge
 from training.common.progress import Progress
 from training.common.whole_file import write_whole
 from training.dataset import manifest
-from training.dataset.labeled_image import Explanations, LabeledImage
+from training.dataset.labeled_image import LabeledImage
 from training.dataset.left_out import LeftOut, write_left_out
 from training.labeling.bucket import LabelingBucket, Unreadable
 from training.labeling.cases import AdjudicatedCase, index_cases, read_cases
+from training.labeling.labeled_case import build_labeled_image
 
 UNREADABLE, MISSING, DELETED = "case_unreadable", "image_missing", "image_deleted"
 
@@ -60,14 +61,7 @@ def _download_case(
         _download_image(bucket, case.image.object_key, directory / file)
     except (ImageMissing, ImageTooLarge) as error:
         return LeftOut(case.case_id, MISSING, error.detail)
-    explanation = adjudication.explanation
-    return LabeledImage(
-        file=file,
-        label=adjudication.verdict,
-        boxes=adjudication.boxes or [],
-        explanations=Explanations(scan=explanation, check=explanation) if explanation else None,
-        source=case.verdict_event.source,
-    )
+    return build_labeled_image(case, adjudication, file)
 
 
 def _download_image(bucket: LabelingBucket, key: str, path: Path) -> None:

@@ -25,8 +25,15 @@ def digest_entries(entries: Sequence[LabeledImage]) -> str:
 
     Provenance is left out: files of a built set are named by their digests already.
     """
-    lines = "".join(entry.model_dump_json(exclude={"provenance"}) + "\n" for entry in entries)
+    lines = "".join(_write_line(entry) + "\n" for entry in entries)
     return f"sha256:{sha256(lines.encode()).hexdigest()}"
+
+
+def _write_line(entry: LabeledImage) -> str:
+    """Write what is digested of an image; one without a case as earlier versions did, which knew no missing boxes."""
+    if entry.case:
+        return entry.model_dump_json(exclude={"provenance"})
+    return entry.model_copy(update={"boxes": entry.boxes or []}).model_dump_json(exclude={"provenance", "case"})
 
 
 def refuse_finished(directory: Path, option: str) -> None:

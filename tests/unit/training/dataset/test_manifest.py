@@ -26,7 +26,7 @@ def test_a_line_holds_what_is_known_alone(tmp_path: Path) -> None:
 def test_truth_alone_is_enough(tmp_path: Path) -> None:
     (tmp_path / manifest.NAME).write_text('{"file": "a.png", "label": "real"}\n')
     (image,) = manifest.read_manifest(tmp_path)
-    assert (image.boxes, image.explanations, image.provenance) == ([], None, None)
+    assert (image.boxes, image.explanations, image.provenance) == (None, None, None)
 
 
 def test_a_built_set_is_known_by_its_provenance() -> None:

@@ -6,7 +6,7 @@ import pytest
 from pipeline.checkpoint import CARD_NAME, Checkpoint
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from tests.support.labeled_images import build_image
+from tests.support.labeled_images import build_case_origin, build_image
 from tests.support.paths import MODEL
 from training.dataset.labeled_image import LabeledImage
 from training.dataset.manifest import read_manifest
@@ -34,6 +34,11 @@ def test_a_digest_stays_what_it_was_in_earlier_versions(tmp_path: Path) -> None:
     built = build_image(1)
     bare = built.model_copy(update={"provenance": None})
     assert publishing.digest_entries([built]) == publishing.digest_entries([bare])
+
+
+def test_a_digest_tells_boxes_that_nobody_drew_from_none_found() -> None:
+    unasked, empty = (build_image(1, case=build_case_origin(), boxes=boxes, shown=[]) for boxes in (None, []))
+    assert publishing.digest_entries([unasked]) != publishing.digest_entries([empty])
 
 
 def test_a_directory_is_claimed_again_by_the_same_run_and_refused_to_another(tmp_path: Path) -> None:
