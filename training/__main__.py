@@ -11,6 +11,7 @@ from training import settings
 VERBS = (
     "scenes",
     "build",
+    "labels",
     "tiny",
     "sft",
     "grpo",

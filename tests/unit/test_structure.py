@@ -31,6 +31,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "pipeline/wire": name_rooms("pipeline", "root"),
     "pipeline/evidence": name_rooms("pipeline", "root wire"),
     "pipeline/storage": name_rooms("pipeline", "root"),
+    "pipeline/labeling": name_rooms("pipeline", "root wire storage"),
     "pipeline/color": name_rooms("pipeline", "root"),
     "pipeline/bmp": name_rooms("pipeline", "root"),
     "pipeline/gif": name_rooms("pipeline", "root"),
@@ -60,6 +61,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/synthetic": _GROUND,
     "training/annotation": _GROUND,
     "training/labeling": _GROUND,
+    "training/label_studio": _GROUND | name_rooms("training", "labeling"),
     "training/evaluation": _EVALUATION,
     "training/runs": _EVALUATION,
     "training/reports": _EVALUATION | name_rooms("training", "evaluation"),
@@ -76,7 +78,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/baselines": _EVALUATION | name_rooms("training", "evaluation runs detectors"),
     "training/commands": _TRAINING
     | name_rooms(
-        "training", "labeling reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines"
+        "training",
+        "labeling label_studio reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines",
     ),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")
@@ -89,6 +92,7 @@ DOORS = {
     "pillow_heif": ("pipeline/decoding/heic.py",),
     "imagecodecs": ("pipeline/jxl/library.py",),
     "openai": ("training/annotation/endpoint.py",),
+    "httpx": ("training/label_studio/client.py",),
     "os.environ": ("worker/common/settings.py", "training/settings.py"),
 }
 TESTED_ELSEWHERE = {
@@ -133,6 +137,8 @@ TESTED_ELSEWHERE = {
     "worker/kafka/topic_reader.py": "tests/integration/commands/test_tail.py",
     "worker/kafka/workarounds.py": "tests/integration/kafka/test_workarounds.py",
     "worker/local/jars.py": "tests/integration/local/test_services.py",
+    "worker/local/label_studio.py": "tests/integration/local/test_label_studio.py",
+    "worker/local/label_studio_packages.py": "tests/integration/local/test_label_studio.py",
     "worker/local/child_supervisor.py": "tests/integration/local/test_child_supervisor.py",
     "worker/demo/site.py": "tests/integration/local/test_demo_site.py",
     "worker/commands/replay.py": "tests/integration/commands/test_replay.py",
@@ -192,7 +198,7 @@ def test_a_room_imports_only_rooms_below_it(file: str) -> None:
     shared = (
         frozenset()
         if room.startswith("pipeline")
-        else name_rooms("pipeline", "root wire evidence storage color decoding sandbox vllm")
+        else name_rooms("pipeline", "root wire evidence storage labeling color decoding sandbox vllm")
     )
     for line, name in list_imports(file):
         if name.partition(".")[0] in (*PACKAGES, "tests"):

@@ -1,0 +1,86 @@
+"""S3 in memory, for unit tests of what reads and writes a bucket: the calls that `pipeline.storage` makes, no more."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, cast
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PAGE = 1000
+
+
+class MemoryS3:
+    """One bucket of any name. `refuse_writes` denies every PUT and DELETE below the prefixes that it holds."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.refuse_writes: tuple[str, ...] = ()
+        self.requests: list[tuple[str, str]] = []
+
+    @property
+    def client(self) -> "S3Client":
+        return cast("S3Client", self)
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, object]:  # noqa: N803 - boto3's names
+        self.requests.append(("get", Key))
+        if Key not in self.objects:
+            raise _refuse("NoSuchKey", "GetObject")
+        return {"Body": io.BytesIO(self.objects[Key]), "ETag": _tag(self.objects[Key])}
+
+    def put_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803 - boto3's names
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        ContentType: str,  # noqa: N803
+        IfNoneMatch: str | None = None,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+    ) -> dict[str, object]:
+        self.requests.append(("put", Key))
+        self._check_right(Key, "PutObject")
+        stored = self.objects.get(Key)
+        if IfNoneMatch and stored is not None:
+            raise _refuse("PreconditionFailed", "PutObject")
+        if IfMatch and (stored is None or _tag(stored) != IfMatch):
+            raise _refuse("PreconditionFailed", "PutObject")
+        self.objects[Key] = Body
+        return {"ETag": _tag(Body)}
+
+    def delete_objects(self, *, Bucket: str, Delete: Mapping[str, object]) -> dict[str, object]:  # noqa: N803
+        for item in cast("list[dict[str, str]]", Delete["Objects"]):
+            self._check_right(item["Key"], "DeleteObjects")
+            self.objects.pop(item["Key"], None)
+        return {}
+
+    def get_paginator(self, name: str) -> "_Paginator":
+        assert name == "list_objects_v2"
+        return _Paginator(self)
+
+    def _check_right(self, key: str, operation: str) -> None:
+        if key.startswith(self.refuse_writes or ("\0",)):
+            raise _refuse("AccessDenied", operation)
+
+
+class _Paginator:
+    def __init__(self, s3: MemoryS3) -> None:
+        self._s3 = s3
+
+    def paginate(self, *, Bucket: str, Prefix: str, StartAfter: str) -> Iterator[dict[str, object]]:  # noqa: N803
+        self._s3.requests.append(("list", Prefix))
+        keys = sorted(key for key in self._s3.objects if key.startswith(Prefix) and key > StartAfter)
+        for first in range(0, len(keys), PAGE):
+            page = keys[first : first + PAGE]
+            yield {"Contents": [{"Key": key, "ETag": _tag(self._s3.objects[key])} for key in page]}
+
+
+def _refuse(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, operation)
+
+
+def _tag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'

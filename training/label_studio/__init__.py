@@ -1,0 +1,1 @@
+"""Label Studio: cases out to annotators, their labels back, and how well they agree."""
