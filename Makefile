@@ -8,7 +8,7 @@ PINS ?= cpu
 VENV := $(if $(filter cpu,$(PINS)),.venv,.venv-$(PINS))
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-COMPILE = $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
+COMPILE = $(BIN)/uv pip compile --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
 	--generate-hashes --custom-compile-command "make lock" --quiet
 # Several processes share the machine: each has one thread, and none spins.
 export OMP_NUM_THREADS ?= 1
@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: environment
 environment: $(READY) ## make the environment (PINS=gpu: .venv-gpu, to train on GPUs)
@@ -31,6 +31,10 @@ demo: $(READY) ## run the main job on a local Kafka, S3 and vLLM, and write a pa
 .PHONY: up
 up: $(READY) ## start the local Kafka and S3 alone, in the foreground
 	$(BIN)/zoomin up $(ARGS)
+
+.PHONY: label-studio
+label-studio: $(READY) ## start the local Kafka, S3 and a real Label Studio, to label cases by hand
+	$(BIN)/zoomin up --label-studio $(ARGS)
 
 WORKERS ?= 2
 .PHONY: unit
@@ -98,10 +102,11 @@ licenses: $(READY) ## list the licenses of the packages in the image
 
 .PHONY: lock
 lock: $(READY) ## pin the packages of pyproject.toml again
-	$(COMPILE) --extra cpu --extra local --extra train --group dev --output-file requirements/cpu.txt
-	$(COMPILE) --extra gpu --extra train --output-file requirements/gpu.txt
-	$(COMPILE) --extra cpu --output-file requirements/serve-cpu.txt
-	$(COMPILE) --extra gpu --output-file requirements/serve-gpu.txt
+	$(COMPILE) pyproject.toml --extra cpu --extra local --extra train --group dev --output-file requirements/cpu.txt
+	$(COMPILE) pyproject.toml --extra gpu --extra train --output-file requirements/gpu.txt
+	$(COMPILE) pyproject.toml --extra cpu --output-file requirements/serve-cpu.txt
+	$(COMPILE) pyproject.toml --extra gpu --output-file requirements/serve-gpu.txt
+	$(COMPILE) --group label-studio --output-file requirements/label-studio.txt
 
 .PHONY: clean
 clean: ## delete the environment and build/; ~/.cache/zoomin stays

@@ -9,6 +9,11 @@
     A test that needs a topic for itself starts its own:
     `VersityGw(directory, bootstrap_servers=, topic=, notify=print).start()`.
 
+`label_studio` (LabelStudioForTests): `.url`, `.token` of an administrator, `.data_directory`; `.create_user(name)`
+    returns the token of a new member, `.password` is that of all users; `.environment` (ZOOMIN_TRAIN_LABELS_*);
+    `.connect(token)` is an httpx client. It shows images of `seaweedfs`, from buckets whose name holds "labels". From
+    an empty cache it takes two minutes to install.
+
 `chromium` (Chromium): `.paint(files)` returns the pixels that a real browser paints of each file over white.
 
 `vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
@@ -38,12 +43,15 @@ from worker.local import server
 if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no engine
     from pipeline.vllm.engine import VllmEngine
     from tests.support.servers.chromium import Chromium
+    from tests.support.servers.label_studio import LabelStudioForTests
     from tests.support.servers.services import KafkaForTests, S3ForTests, VersityGw
+    from worker.local.s3 import SeaweedFs
 
 pytest_plugins = ["tests.support.coverage_of_workers", "tests.support.scheduling", "tests.support.timing"]
 Service = TypeVar("Service")
 
-_BUILD_TIMEOUT_S = 1200  # the first test that uses versitygw builds it
+_BUILD_TIMEOUT_S = 1200  # the first test that uses one of them builds it
+_BUILT = frozenset({"versitygw", "label_studio"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "versitygw" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+        if _BUILT.intersection(getattr(item, "fixturenames", ())) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_BUILD_TIMEOUT_S))
 
 
@@ -100,17 +108,24 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]"
 
 
 @pytest.fixture(scope="session")
-def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3ForTests]":
-    from tests.support.servers.services import S3ForTests
+def seaweedfs_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SeaweedFs]":
     from worker.local.s3 import SeaweedFs
 
     directory = tmp_path_factory.mktemp("seaweedfs")
     weed = present(lambda: SeaweedFs(directory, remove=directory).start())
+    yield weed
+    weed.stop()
+    forget_data(directory)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(seaweedfs_server: "SeaweedFs") -> "Iterator[S3ForTests]":
+    from tests.support.servers.services import S3ForTests
+
+    weed = seaweedfs_server
     s3 = S3ForTests(weed.endpoint_url, access_key=weed.access_key, secret_key=weed.secret_key)
     yield s3
     s3.client.close()
-    weed.stop()
-    forget_data(directory)
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +144,26 @@ def versitygw(kafka: "KafkaForTests", tmp_path_factory: pytest.TempPathFactory) 
     yield gateway
     gateway.s3.client.close()
     gateway.stop()
+    forget_data(directory)
+
+
+@pytest.fixture(scope="session")
+def label_studio(
+    seaweedfs_server: "SeaweedFs", tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[LabelStudioForTests]":
+    from tests.support.servers.label_studio import LabelStudioForTests
+    from worker.local.label_studio import LabelStudio
+    from worker.local.stack import CACHE
+
+    directory = tmp_path_factory.mktemp("label-studio")
+
+    def start() -> "LabelStudio":
+        s3 = seaweedfs_server.endpoint_url
+        return LabelStudio(directory, cache=CACHE, notify=print, s3_endpoint_url=s3, remove=directory).start()
+
+    server = present(start)
+    yield LabelStudioForTests(server, seaweedfs_server)
+    server.stop()
     forget_data(directory)
 
 

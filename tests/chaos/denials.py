@@ -9,7 +9,7 @@ from kafka.admin import ACL, ACLFilter, ACLOperation, ACLPermissionType, KafkaAd
 
 from tests.support.servers.services import eventually
 from worker.local.kafka import KafkaBroker
-from worker.local.s3 import ALL_RIGHTS, SeaweedFs, render_identities
+from worker.local.s3 import ALL_RIGHTS, SeaweedFs, build_identity, render_identities
 
 BROKER_PROPERTIES = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -47,7 +47,9 @@ def reading_denied(s3: SeaweedFs, bucket: str, *, served: Sequence[str]) -> Iter
 
 
 def _give(s3: SeaweedFs, rights: Sequence[str], bucket: str, *, is_readable: bool) -> None:
-    (s3.server.directory / "s3.json").write_text(render_identities(s3.access_key, s3.secret_key, rights))
+    (s3.server.directory / "s3.json").write_text(
+        render_identities(build_identity(s3.access_key, s3.secret_key, rights))
+    )
     s3.server.process.send(signal.SIGHUP)
     assert eventually(lambda: _is_readable(s3, bucket) is is_readable, within_s=TAKES_EFFECT_S), (
         f"the rights {rights} did not take effect"

@@ -21,7 +21,7 @@ from tests.support.builders import build_noise, encode_image
 from tests.support.processes.worker_process import STANDIN, WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
 from tests.support.site import Site, decode_headers
-from worker.local.s3 import SeaweedFs, render_identities
+from worker.local.s3 import SeaweedFs, build_identity, render_identities
 from worker.observe import telemetry
 from worker.sampling.label_sampler import PAUSE_AFTER_FAILURE_S
 
@@ -98,7 +98,7 @@ def _revoke(weed: SeaweedFs, site: Site) -> None:
 
 def _expect(weed: SeaweedFs, secret_key: str) -> None:
     """It reads its users anew, soon; the worker goes on with the key it has."""
-    (weed.server.directory / "s3.json").write_text(render_identities(weed.access_key, secret_key))
+    (weed.server.directory / "s3.json").write_text(render_identities(build_identity(weed.access_key, secret_key)))
     weed.server.process.send(signal.SIGHUP)
 
 
@@ -163,7 +163,9 @@ def test_one_denied_and_one_sick_object_are_dead_letters_and_the_healthy_ones_go
 
 def test_a_labeling_bucket_that_does_not_answer_holds_up_no_verdict(site: Site) -> None:
     labels = site.s3.create_bucket("labels")
-    site.upload("a.png", encode_image(build_noise(), "PNG"))
+    names = [f"{number}.png" for number in range(150)]
+    for number, name in enumerate(names):  # a repost would have no case of its own
+        site.upload(name, encode_image(build_noise(64, 64, seed=number), "PNG"))
     with store_front(site.s3.endpoint_url) as front, ExitStack() as stack:
         front.stuck.add(f"/{labels}")
         site.settings |= {
@@ -173,7 +175,7 @@ def test_a_labeling_bucket_that_does_not_answer_holds_up_no_verdict(site: Site) 
         }
         worker = stack.enter_context(site.build_worker(*STANDIN)).wait_until_started()
         began = time.monotonic()
-        send(site, "a.png", times=150)
+        send(site, *names)
         verdicts, letters = site.wait_for_answers(150)
         took_s = time.monotonic() - began
         failures = metric(worker, "zoomin_label_write_failures_total")

@@ -24,7 +24,7 @@ from worker.common import sections, settings
 from worker.kafka.outgoing import Headers, build_dead_letter_message, build_verdict_message
 from worker.local.jars import KAFKA_VERSION
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
-from worker.local.s3 import render_identities
+from worker.local.s3 import build_identity, render_identities
 
 COMPOSE = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
@@ -72,8 +72,8 @@ class TestCompose:
         environment = SERVICES["worker"]["environment"]
         made = re.findall(r"for bucket in (.*);", SERVICES["buckets"]["command"][0])[0].split()
         assert made == [environment["ZOOMIN_STORE__BUCKETS"], environment["ZOOMIN_SAMPLING__BUCKET"]]
-        user = render_identities(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-        assert json.loads(COMPOSE["configs"]["s3"]["content"]) == json.loads(user)
+        user = build_identity(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+        assert json.loads(COMPOSE["configs"]["s3"]["content"]) == json.loads(render_identities(user))
 
     def test_only_loopback_reaches_it(self) -> None:
         published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}

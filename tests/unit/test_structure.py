@@ -110,6 +110,8 @@ TESTED_ELSEWHERE = {
     # A table alone.
     "pipeline/tiff/compressions.py": "tests/unit/pipeline/tiff/test_layout.py",
     # Declarations alone.
+    "training/validation/plan.py": "tests/unit/training/grpo/test_run_config.py",
+    "training/validation/profile.py": "tests/unit/training/sft/test_profiles.py",
     # Half of a pair: the other half is what is called.
     # Rights are gone only when the whole process has given them up.
     "pipeline/sandbox/kernel.py": "tests/unit/pipeline/sandbox/test_confinement.py",

@@ -32,6 +32,10 @@ _CHECK_INTERVAL_S = 0.5
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kafka-port", type=_parse_port, default=0, metavar="PORT", help="default: any free one")
     parser.add_argument("--s3-port", type=_parse_port, default=0, metavar="PORT", help="default: any free one")
+    parser.add_argument("--label-studio", action="store_true", help="also a real Label Studio, to label sampled cases")
+    parser.add_argument(
+        "--label-studio-port", type=_parse_port, default=0, metavar="PORT", help="default: any free one"
+    )
     parser.add_argument("--dir", type=Path, help="keep data, ports and logs here; default: gone at the end")
     parser.add_argument("--images", type=Path, metavar="DIR", help="put the images below DIR into the image bucket")
     parser.add_argument("--json", action="store_true", help="the variables as one object, for programs")
@@ -47,10 +51,11 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, signal.default_int_handler)  # each of them stops the command as Ctrl-C does
     images = _list_images(args.images) if args.images else []
     try:
-        with LocalStack(args.dir, notify=_notify, kafka_port=args.kafka_port, s3_port=args.s3_port) as stack:
+        with _build_stack(args) as stack:
             environment = _prepare(stack)
             _upload(stack, args.images, images)
             print(json.dumps(environment) if args.json else format_exports(environment), flush=True)
+            _announce_label_studio(stack)
             _notify(f"Ready; logs and data are below {stack.directory}. Ctrl-C stops it.")
             while True:
                 stack.check()
@@ -58,6 +63,26 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _notify("Stopped.")
         return 0
+
+
+def _build_stack(args: argparse.Namespace) -> LocalStack:
+    return LocalStack(
+        args.dir,
+        notify=_notify,
+        kafka_port=args.kafka_port,
+        s3_port=args.s3_port,
+        with_label_studio=args.label_studio,
+        label_studio_port=args.label_studio_port,
+    )
+
+
+def _announce_label_studio(stack: LocalStack) -> None:
+    if stack.label_studio is not None:
+        user, password = stack.label_studio.user, stack.label_studio.password
+        _notify(f"Label Studio is at {stack.label_studio.url}; log in as {user} with the password {password}")
+        _notify(
+            "`zoomin-train labels push` sends the sampled cases to it, `zoomin-train labels pull` fetches the labels"
+        )
 
 
 def format_exports(environment: Mapping[str, str]) -> str:

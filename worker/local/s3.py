@@ -1,11 +1,10 @@
 """S3 of the local stack: a real SeaweedFS server with its S3 gateway."""
 
 import json
-import secrets
 import shutil
 import sysconfig
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import LocalStackFailed
-from worker.local.server import LocalServer
+from worker.local.server import LocalServer, load_or_create_secret
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,6 +22,9 @@ REGION = "us-east-1"
 ALL_RIGHTS = ("Admin", "Read", "Write", "List", "Tagging")
 
 _ACCESS_KEY = "zoomin"
+_READER_ACCESS_KEY = "zoomin-labels-images"
+# Of buckets for labels: the images alone, because cases hold what a blind annotator must not see.
+_READER_RIGHTS = ("Read:*labels*/images/*", "List:*labels*/images*")
 # One volume for each bucket instead of seven: fewer files, and a long run of tests reaches no limit.
 _MASTER_TOML = "[master.volume_growth]\ncopy_1 = 1\n"
 # On SIGTERM the server waits 15 s for a stream to itself; its writes have reached the kernel long before.
@@ -32,7 +34,8 @@ _GRACE_S = 0.5
 class SeaweedFs:
     """One server; after a restart it has the same ports, credentials and data.
 
-    `extra_ports` are options of the server that name a port.
+    `extra_ports` are options of the server that name a port. The reader's key is for Label Studio: it reads below
+    `images/` of each bucket whose name holds "labels", and nothing else.
     """
 
     def __init__(
@@ -48,11 +51,21 @@ class SeaweedFs:
             remove=remove,
         )
         self.access_key = _ACCESS_KEY
-        self.secret_key = _load_or_create_secret(self.server.directory / "secret")
+        self.secret_key = load_or_create_secret(self.server.directory / "secret", size_bytes=16)
+        self.reader_access_key = _READER_ACCESS_KEY
+        self.reader_secret_key = load_or_create_secret(self.server.directory / "reader_secret", size_bytes=16)
 
     @property
     def endpoint_url(self) -> str:
         return f"http://127.0.0.1:{self.server.ports['s3.port']}"
+
+    @property
+    def reader_environment(self) -> dict[str, str]:
+        """The variables by which `zoomin-train labels` lets Label Studio read images."""
+        return {
+            "ZOOMIN_TRAIN_LABELS_S3_ACCESS_KEY": self.reader_access_key,
+            "ZOOMIN_TRAIN_LABELS_S3_SECRET_KEY": self.reader_secret_key,
+        }
 
     def launch(self, *extra_options: str) -> None:
         """Start the process and return before it answers. Raises: LocalStackFailed."""
@@ -60,7 +73,8 @@ class SeaweedFs:
         (home / "data").mkdir(exist_ok=True)
         (home / "master.toml").write_text(_MASTER_TOML)  # read from the working directory
         (home / "s3.json").touch(mode=0o600)
-        (home / "s3.json").write_text(render_identities(self.access_key, self.secret_key))
+        reader = build_identity(self.reader_access_key, self.reader_secret_key, _READER_RIGHTS)
+        (home / "s3.json").write_text(render_identities(build_identity(self.access_key, self.secret_key), reader))
         ports = [f"-{option}={port}" for option, port in self.server.ports.items()]
         self.server.launch(
             [
@@ -153,21 +167,18 @@ def build_s3_client(endpoint_url: str, access_key: str, secret_key: str) -> "S3C
     )
 
 
-def render_identities(access_key: str, secret_key: str, rights: Sequence[str] = ALL_RIGHTS) -> str:
-    """Render SeaweedFS's `s3.json` with one user."""
-    user = {
+def build_identity(access_key: str, secret_key: str, rights: Sequence[str] = ALL_RIGHTS) -> Mapping[str, object]:
+    """Build a user of SeaweedFS with one key; a right may be limited to a pattern of buckets and keys."""
+    return {
         "name": access_key,
         "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
         "actions": list(rights),
     }
-    return json.dumps({"identities": [user]})
 
 
-def _load_or_create_secret(file: Path) -> str:
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(16))
-    return file.read_text()
+def render_identities(*identities: Mapping[str, object]) -> str:
+    """Render SeaweedFS's `s3.json`."""
+    return json.dumps({"identities": identities})
 
 
 def _find_weed() -> Path:

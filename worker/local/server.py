@@ -2,6 +2,7 @@
 
 import json
 import random
+import secrets
 import signal
 import socket
 import time
@@ -116,6 +117,14 @@ def _choose_ports(file: Path, names: Sequence[str], fixed: Mapping[str, int]) ->
         ports[name] = fixed.get(name) or saved.get(name) or find_free_port()
     file.write_text(json.dumps(ports))
     return ports
+
+
+def load_or_create_secret(file: Path, *, size_bytes: int) -> str:
+    """Return the secret of the last start, else a random one in hex, saved where only this user reads it."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(size_bytes))
+    return file.read_text()
 
 
 def find_free_port() -> int:

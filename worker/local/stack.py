@@ -1,4 +1,4 @@
-"""The local stack: a real Kafka and a real S3 as child processes, for the demo, the tests and `zoomin up`.
+"""The local stack: a real Kafka, S3 and Label Studio as child processes, for the demo, the tests and `zoomin up`.
 
 All servers listen on loopback, keep data and logs below one directory, and end with this process.
 """
@@ -12,6 +12,7 @@ from typing import Self
 
 from pipeline.errors import LocalStackFailed
 from worker.local.kafka import INPUT_MESSAGE_BYTES, KafkaBroker
+from worker.local.label_studio import LabelStudio
 from worker.local.s3 import REGION, SeaweedFs
 from worker.local.server import Notify
 
@@ -19,7 +20,7 @@ CACHE = Path.home() / ".cache" / "zoomin"
 
 
 class LocalStack:
-    """Kafka and SeaweedFS, started on entering a `with` block and stopped on leaving it.
+    """Kafka, SeaweedFS and, if asked for, Label Studio: started on entering a `with` block, stopped on leaving it.
 
     Without a `directory` all files lie in a temporary one that is deleted at the end, unless a server failed: its log
     is kept for reading. A port of 0 is any free one. `notify` gets a sentence before each step that takes long.
@@ -32,6 +33,8 @@ class LocalStack:
         notify: Notify,
         kafka_port: int = 0,
         s3_port: int = 0,
+        with_label_studio: bool = False,
+        label_studio_port: int = 0,
         cache: Path = CACHE,
     ) -> None:
         self._temporary = directory is None
@@ -41,14 +44,27 @@ class LocalStack:
         remove = self.directory if self._temporary else None
         self.kafka = KafkaBroker(self.directory / "kafka", cache=cache, notify=notify, port=kafka_port, remove=remove)
         self.seaweedfs = SeaweedFs(self.directory / "seaweedfs", port=s3_port, remove=remove)
+        self._servers: list[SeaweedFs | KafkaBroker | LabelStudio] = [self.seaweedfs, self.kafka]
+        self.label_studio: LabelStudio | None = None
+        if with_label_studio:
+            self.label_studio = LabelStudio(
+                self.directory / "label-studio",
+                cache=cache,
+                notify=notify,
+                s3_endpoint_url=self.seaweedfs.endpoint_url,
+                port=label_studio_port,
+                remove=remove,
+            )
+            self._servers.append(self.label_studio)
 
     def __enter__(self) -> Self:
-        self._notify(f"Starting Kafka and SeaweedFS (a few seconds; logs below {self.directory})")
+        names = " and ".join(server.server.name for server in self._servers)
+        self._notify(f"Starting {names} (a few seconds; logs below {self.directory})")
         try:
-            self.seaweedfs.launch()
-            self.kafka.launch()
-            self.seaweedfs.wait_until_ready()
-            self.kafka.wait_until_ready()
+            for server in self._servers:
+                server.launch()
+            for server in self._servers:
+                server.wait_until_ready()
         except BaseException as error:
             self._end(error)
             raise
@@ -60,15 +76,15 @@ class LocalStack:
         self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        self.kafka.stop()
-        self.seaweedfs.stop()
+        for server in reversed(self._servers):
+            server.stop()
         if self._temporary and not isinstance(error, LocalStackFailed):
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def check(self) -> None:
         """Raise LocalStackFailed if a server has ended by itself."""
-        self.kafka.server.check()
-        self.seaweedfs.server.check()
+        for server in self._servers:
+            server.server.check()
 
     def create_topics(
         self, names: Iterable[str], *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES
@@ -86,11 +102,11 @@ class LocalStack:
         self._buckets += names
 
     def build_environment(self, *, label_bucket: str = "") -> dict[str, str]:
-        """Build the variables by which a worker finds this stack.
+        """Build the variables by which a worker and `zoomin-train labels` find this stack.
 
         All created buckets except the labeling bucket hold images.
         """
-        return {
+        environment = {
             "ZOOMIN_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "ZOOMIN_STORE__ENDPOINT_URL": self.seaweedfs.endpoint_url,
             "ZOOMIN_STORE__REGION": REGION,
@@ -100,3 +116,6 @@ class LocalStack:
             "AWS_SECRET_ACCESS_KEY": self.seaweedfs.secret_key,
             "AWS_REGION": REGION,
         }
+        if self.label_studio is not None:
+            environment |= self.label_studio.environment | self.seaweedfs.reader_environment
+        return environment

@@ -24,6 +24,7 @@ from tests.support.servers.chromium import find_chromium
 from tests.support.servers.preparation import run_to_end
 from worker.local.jars import fetch_kafka_jars
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, KafkaBroker
+from worker.local.label_studio_packages import install_label_studio
 from worker.local.s3 import REGION, build_s3_client
 from worker.local.server import LocalServer, Notify
 from worker.local.stack import CACHE
@@ -249,3 +250,4 @@ if __name__ == "__main__":
     fetch_kafka_jars(CACHE, notify=print)
     build_versitygw(CACHE, notify=print)
     find_chromium(CACHE, notify=print)
+    install_label_studio(CACHE, notify=print)

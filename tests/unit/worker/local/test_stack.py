@@ -19,3 +19,12 @@ def test_the_same_directory_has_the_same_ports_and_credentials(tmp_path: Path) -
         LocalStack(tmp_path / "other", notify=print).build_environment()["AWS_SECRET_ACCESS_KEY"]
         != (first["AWS_SECRET_ACCESS_KEY"])
     )
+
+
+def test_a_stack_with_label_studio_tells_how_cases_get_there(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path, notify=print, with_label_studio=True, label_studio_port=5)
+    environment = stack.build_environment()
+    assert environment["ZOOMIN_TRAIN_LABELS_URL"] == "http://127.0.0.1:5"
+    assert len(environment["ZOOMIN_TRAIN_LABELS_TOKEN"]) == 40
+    assert environment["ZOOMIN_TRAIN_LABELS_S3_SECRET_KEY"] != environment["AWS_SECRET_ACCESS_KEY"]
+    assert "ZOOMIN_TRAIN_LABELS_URL" not in LocalStack(tmp_path, notify=print).build_environment()
