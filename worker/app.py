@@ -12,7 +12,7 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.vllm.abandonable import run_in_abandonable_thread
 from pipeline.wire.urls import Addressing
-from worker.common.retry import Peers, Probes, Retrier
+from worker.common.retry import NO_PROBES, Peers, Probes, Retrier
 from worker.common.sections import KafkaSettings, SamplingSettings, StoreSettings
 from worker.common.settings import Settings, build_worker_name, list_stray_names, suggest_name
 from worker.common.waiting_room import WaitingRoom
@@ -104,7 +104,7 @@ async def start_worker(
         judging=asyncio.Semaphore(settings.flow.max_in_flight),
         engine=supervisor,
         origin=VerdictOrigin(checkpoint, build_model_ref(checkpoint, supervisor.running.version), worker),
-        publisher=build_publisher(settings.kafka, worker, kafka, retriers),
+        publisher=build_publisher(settings.kafka, worker, kafka.delivery, retriers, Probes(kafka.probe)),
         sampler=open_sampler(settings, plan, metrics, stack),
         observer=EventObserver(metrics, tracing),
     )
@@ -196,10 +196,12 @@ async def connect_kafka(settings: KafkaSettings, retriers: Retriers, stack: Asyn
     return KafkaEnds(source, delivery, delivery.probe)
 
 
-def build_publisher(settings: KafkaSettings, worker: str, kafka: KafkaEnds, retriers: Retriers) -> RetryingPublisher:
+def build_publisher(
+    settings: KafkaSettings, worker: str, delivery: Delivery, retriers: Retriers, probes: Probes = NO_PROBES
+) -> RetryingPublisher:
     return RetryingPublisher(
-        KafkaPublisher(settings, worker, kafka.delivery),
-        verdict_retrier=retriers.build("verdict topic", probes=Probes(kafka.probe)),
+        KafkaPublisher(settings, worker, delivery),
+        verdict_retrier=retriers.build("verdict topic", probes=probes),
         letter_retrier=retriers.build("dead-letter topic", patience_s=math.inf),
     )
 
@@ -226,5 +228,6 @@ def build_sampling_policy(settings: SamplingSettings) -> SamplingPolicy:
         low_confidence_fraction=settings.low_confidence_fraction,
         control_fraction=settings.control_fraction,
         blind_fraction=settings.blind_fraction,
+        daily_quota=settings.daily_quota,
         salt=settings.salt.get_secret_value().encode(),
     )

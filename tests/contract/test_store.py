@@ -317,6 +317,23 @@ async def test_a_case_is_written_once(world: World) -> None:
     assert world.read(bucket, "cases/2026/01/02/c.json") == b"first"
 
 
+async def test_an_object_of_the_labeling_bucket_is_there_or_not(world: World) -> None:
+    bucket = world.bucket()
+    labels = world.labels(bucket)
+    assert not await labels.has_object("deleted/a.json")
+    world.put(bucket, "deleted/a.json", b"{}")
+    assert await labels.has_object("deleted/a.json")
+    assert not await labels.has_object("deleted/a")
+
+
+@pytest.mark.parametrize("world", ["fake", "seaweedfs"], indirect=True)  # versitygw denies its root user nothing
+async def test_an_object_that_must_not_be_looked_at_is_not_taken_for_a_missing_one(world: World) -> None:
+    bucket = world.bucket()
+    world.put(bucket, "deleted/a.json", b"{}")
+    with world.deny_reading(bucket), pytest.raises(AccessDenied):
+        await world.labels(bucket).has_object("deleted/a.json")
+
+
 # Real servers alone
 
 

@@ -132,6 +132,13 @@ class FakeLabelBucket:
         self._s3 = s3
         self._bucket = bucket
 
+    async def has_object(self, key: str) -> bool:
+        try:
+            self._s3.get(self._bucket, key)
+        except ImageMissing:
+            return False
+        return True
+
     async def put_image(self, key: str, png: bytes) -> None:
         self._s3.require_bucket(self._bucket)
         self._s3.put(self._bucket, key, png)

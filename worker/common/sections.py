@@ -40,6 +40,12 @@ class KafkaSettings(Section):
     """verdicts out"""
     dead_letter_topic: str = "zoomin.images.dlt"
     """records that cannot be judged, byte for byte; takes messages 64 KiB larger than the input topic"""
+    review_topic: str = "zoomin.reviews"
+    """reviews of the platform in, read by `zoomin collect`"""
+    review_dead_letter_topic: str = "zoomin.reviews.dlt"
+    """reviews and deletions that `zoomin collect` cannot follow, byte for byte"""
+    deletion_topic: str = "zoomin.deletions"
+    """requests to forget images in, read by `zoomin collect`"""
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     """what a crash may do to a verdict: repeat it with the same verdict_id; or nothing, for read_committed readers"""
     transactional_id: str | None = None
@@ -208,10 +214,23 @@ class SamplingSettings(Section):
     """of verdicts that are low_confidence or uncertain"""
     control_fraction: Fraction = 0.01
     """of all verdicts, so that the labeled set can be weighted back to the stream"""
+    daily_quota: Annotated[int, Field(ge=0, le=10_000_000)] = 500
+    """about what one annotator labels in a day: most cases of one source and reason that a worker draws between two
+    midnights (UTC), except control; fractions fall before it is reached; 0: no limit"""
     blind_fraction: Fraction = 0.2
     """of the cases, shown to reviewers without pre-annotation"""
     salt: SecretStr = SecretStr("zoomin")
     """key of the sampling hash: keeps senders from choosing what is sampled"""
+
+
+class CollectSettings(Section):
+    group_id: str | None = None
+    """consumer group of `zoomin collect` for reviews, with `-deletions` behind it for deletions; unset: that of the
+    worker with `-collect` behind it"""
+    lookback_days: Annotated[float, Field(gt=0, le=3650)] = 14.0
+    """verdicts of this age and younger are found for reviews, as far as the verdict topic still holds them"""
+    max_verdicts: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 10_000_000
+    """most verdicts that are found, the newest; each takes about 300 bytes in the folder for temporary files"""
 
 
 class TelemetrySettings(Section):

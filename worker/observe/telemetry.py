@@ -33,6 +33,9 @@ STOP_REQUESTED = "stop_requested"
 EVENT_JUDGED = "event_judged"
 EVENT_DEAD_LETTERED = "event_dead_lettered"
 RECORD_IGNORED = "record_ignored"
+REVIEW_COLLECTED = "review_collected"
+IMAGES_ERASED = "images_erased"
+CASES_UNREADABLE = "cases_unreadable"
 DEAD_LETTERS_PILED_UP = "dead_letters_piled_up"
 DEAD_LETTERS_CEASED = "dead_letters_ceased"
 PARTITIONS_ASSIGNED = "partitions_assigned"
@@ -46,6 +49,7 @@ OUTAGE_ENDED = "outage_ended"
 ENGINE_STARTED = "engine_started"
 ENGINE_DIED = "engine_died"
 LABEL_WRITE_FAILED = "label_write_failed"
+LABEL_QUOTA_SPENT = "label_quota_spent"
 REPORT_FAILED = "report_failed"
 BUCKET_UNREADABLE = "bucket_unreadable"
 CONSUMER_STALLED = "consumer_stalled"
@@ -53,7 +57,7 @@ LOG_TRUNCATED = "log_truncated"
 SETTING_IGNORED = "setting_ignored"
 DECODER_CONFINED = "decoder_confined"
 
-STAGES = ("parse", "fetch", "decode", "scan", "check", "publish", "sample")
+STAGES = ("parse", "fetch", "decode", "scan", "check", "publish", "sample", "find", "label", "erase")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 Log = structlog.stdlib.BoundLogger
@@ -65,7 +69,11 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         r = self.registry = registry or CollectorRegistry()
         self.events = Counter(
-            "zoomin_events", "Entries of records closed: verdict, dead_letter, ignored.", ["outcome"], registry=r
+            "zoomin_events",
+            "Entries of records closed: verdict, dead_letter, ignored; in `zoomin collect` labeled, withheld (a review "
+            "of a deleted image), erased, dead_letter.",
+            ["outcome"],
+            registry=r,
         )
         self.verdicts = Counter(
             "zoomin_verdicts",
@@ -108,6 +116,18 @@ class Metrics:
         )
         self.label_failures = Counter(
             "zoomin_label_write_failures", "Cases let go because the labeling bucket failed.", registry=r
+        )
+        self.quota_cuts = Counter(
+            "zoomin_label_quota_cuts",
+            "Images that a stratum would have drawn at its full fraction; limit: pace (a lower one), spent (none).",
+            ["reason", "limit"],
+            registry=r,
+        )
+        self.cases_withheld = Counter(
+            "zoomin_label_cases_withheld",
+            "Drawn images without a case: repost (has one of that day), deleted (has a tombstone).",
+            ["cause"],
+            registry=r,
         )
         self.rebalances = Counter("zoomin_rebalances", "Times that partitions came or went.", registry=r)
         self.skipped = Counter(

@@ -1,10 +1,11 @@
-"""Decision if a case goes to the labeling bucket, and by which strata; pure.
+"""Decision if an image goes to the labeling bucket, and by which strata; pure.
 
-Each stratum draws with its own hash of the event: a redelivery decides the same, and decisions are independent.
+Each stratum draws with its own hash of the image and the day: a redelivery draws the same, reposts share their draws,
+and strata are independent.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -20,6 +21,7 @@ class SamplingPolicy:
     low_confidence_fraction: float
     control_fraction: float
     blind_fraction: float
+    daily_quota: int
     salt: bytes
 
 
@@ -32,17 +34,24 @@ class Sample:
     blind: bool
 
 
-def decide(event: VerdictEvent, policy: SamplingPolicy) -> Sample | None:
-    """Return None for a case that no stratum draws."""
-    strata = dict(_list_strata(event, policy))
-    drawn = tuple(reason for reason, fraction in strata.items() if _draw(reason, fraction, event.event_id, policy.salt))
+def list_strata(event: VerdictEvent, policy: SamplingPolicy) -> dict[SampleReason, float]:
+    """List the strata that the verdict belongs to, each with its configured fraction; `review` is never one."""
+    return dict(_find_strata(event, policy))
+
+
+def decide(image_day: str, fractions: Mapping[SampleReason, float], policy: SamplingPolicy) -> Sample | None:
+    """Draw an image on one day by the fractions in force in its strata; return None if no stratum draws it.
+
+    What is drawn by some fractions is drawn by any higher ones as well.
+    """
+    drawn = tuple(reason for reason, fraction in fractions.items() if _draw(reason, fraction, image_day, policy.salt))
     if not drawn:
         return None
-    inclusion = 1 - prod(1 - fraction for fraction in strata.values())
-    return Sample(drawn, inclusion, _draw("blind", policy.blind_fraction, event.event_id, policy.salt))
+    inclusion = 1 - prod(1 - fraction for fraction in fractions.values())
+    return Sample(drawn, inclusion, _draw("blind", policy.blind_fraction, image_day, policy.salt))
 
 
-def _list_strata(event: VerdictEvent, policy: SamplingPolicy) -> Iterator[tuple[SampleReason, float]]:
+def _find_strata(event: VerdictEvent, policy: SamplingPolicy) -> Iterator[tuple[SampleReason, float]]:
     if event.confidence < policy.low_confidence_below or event.uncertain:
         yield SampleReason.LOW_CONFIDENCE, policy.low_confidence_fraction
     if event.corrected:
@@ -54,6 +63,6 @@ def _list_strata(event: VerdictEvent, policy: SamplingPolicy) -> Iterator[tuple[
     yield SampleReason.CONTROL, policy.control_fraction
 
 
-def _draw(decision: str, fraction: float, event_id: str, salt: bytes) -> bool:
-    digest = hashlib.blake2b(f"{decision}{event_id}".encode(), key=salt[:64], digest_size=8).digest()
+def _draw(decision: str, fraction: float, image_day: str, salt: bytes) -> bool:
+    digest = hashlib.blake2b(f"{decision}{image_day}".encode(), key=salt[:64], digest_size=8).digest()
     return int.from_bytes(digest) < fraction * 2**64

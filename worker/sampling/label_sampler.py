@@ -11,11 +11,12 @@ from typing import Protocol
 
 from pipeline.errors import ZoomInError
 from pipeline.geometry import Size
-from pipeline.wire.labels import build_image_key
+from pipeline.wire.labels import build_image_key, build_tombstone_key
 from pipeline.wire.messages import VerdictEvent
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
-from worker.sampling.decision import Sample, SamplingPolicy, decide
+from worker.sampling.case_draws import CaseDraws
+from worker.sampling.decision import Sample, SamplingPolicy
 from worker.sampling.label_case import build_case, name_case
 
 WRITE_TIMEOUT_S = 2.0
@@ -37,6 +38,7 @@ class PngEncoder(Protocol):
 
 
 class CaseBucket(Protocol):
+    async def has_object(self, key: str) -> bool: ...
     async def put_image(self, key: str, png: bytes) -> None: ...
     async def put_case(self, key: str, body: bytes) -> None: ...
 
@@ -57,7 +59,7 @@ class LabelSampler:
         self._write_timeout_s = write_timeout_s
         self._bucket = bucket
         self._encoder = encoder
-        self._policy = policy
+        self._draws = CaseDraws(policy, metrics)
         self._metrics = metrics
         self._clock = clock
         self._closed_until = -float("inf")
@@ -70,7 +72,7 @@ class LabelSampler:
         """
         sample = None
         try:
-            sample = decide(verdict, self._policy)
+            sample = self._draws.draw(verdict)
             if sample is not None:
                 await self._offer(verdict, file, sample)
         except Exception as error:  # noqa: BLE001 - any error of ours is counted as a failure of its label
@@ -86,10 +88,13 @@ class LabelSampler:
         timeout_s = self._write_timeout_s + len(png) / WRITE_BYTES_PER_S
         try:
             async with asyncio.timeout(timeout_s):
-                await self._write(verdict, png, sample)
+                written = await self._write(verdict, png, sample)
         except (TimeoutError, ZoomInError) as error:
             self._closed_until = self._clock() + PAUSE_AFTER_FAILURE_S
             self._count_failure(verdict, str(error) or f"not written within {timeout_s:g} s")
+            return
+        if not written:
+            self._metrics.cases_withheld.labels("deleted").inc()
             return
         for reason in sample.reasons:
             self._metrics.label_cases.labels(reason).inc()
@@ -113,7 +118,11 @@ class LabelSampler:
         finally:
             self._encodings.release()
 
-    async def _write(self, verdict: VerdictEvent, png: bytes, sample: Sample) -> None:
+    async def _write(self, verdict: VerdictEvent, png: bytes, sample: Sample) -> bool:
+        """Write the image and its case; return False, and write nothing, if the image has to stay deleted."""
+        if await self._bucket.has_object(build_tombstone_key(verdict.image.sha256)):
+            return False
         await self._bucket.put_image(build_image_key(verdict.image.sha256), png)
         case = build_case(verdict, sample)
         await self._bucket.put_case(name_case(verdict), case.model_dump_json().encode())
+        return True

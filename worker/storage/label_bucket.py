@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from pipeline.errors import ImageChanged
+from pipeline.errors import ImageChanged, ImageMissing
 from pipeline.storage.errors import translate_errors
 from worker.common.sections import StoreSettings
 from worker.storage.blocking_calls import BlockingCalls
@@ -19,6 +19,13 @@ class LabelBucket:
         self._client = open_store_client(settings, THREADS)
         self._calls = BlockingCalls("label", THREADS, DEADLINE_S)
 
+    async def has_object(self, key: str) -> bool:
+        """Return True if this object exists.
+
+        Raises: AccessDenied, also for a missing one where s3:ListBucket is not granted; StoreUnavailable.
+        """
+        return await self._calls.run(partial(self._has_object, key))
+
     async def put_image(self, key: str, png: bytes) -> None:
         """Write an image, over the one that is there.
 
@@ -33,6 +40,14 @@ class LabelBucket:
     def close(self) -> None:
         self._calls.close()
         self._client.close()
+
+    def _has_object(self, key: str) -> bool:
+        try:
+            with translate_errors(f"labeling bucket {self._bucket}, which must grant s3:GetObject and s3:ListBucket"):
+                self._client.head_object(Bucket=self._bucket, Key=key)
+        except ImageMissing:
+            return False
+        return True
 
     def _put_image(self, key: str, png: bytes) -> None:
         with translate_errors(f"labeling bucket {self._bucket}"):

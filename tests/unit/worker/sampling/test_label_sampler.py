@@ -1,11 +1,13 @@
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable
 
 import pytest
 import structlog
 
-from pipeline.errors import ImageUndecodable, StoreUnavailable
+from pipeline.errors import AccessDenied, ImageUndecodable, StoreUnavailable
+from pipeline.wire.labels import build_tombstone_key
 from tests.support.verdicts import build_verdict
 from tests.unit.worker.sampling.test_decision import policy
 from worker.observe.telemetry import Metrics
@@ -58,6 +60,9 @@ class MemoryBucket:
         self.written: dict[str, bytes] = {}
         self.tries = 0
         self._fails = fails
+
+    async def has_object(self, key: str) -> bool:
+        return key in self.written
 
     async def put_image(self, key: str, png: bytes) -> None:
         self.tries += 1
@@ -159,7 +164,9 @@ async def test_more_cases_than_can_be_encoded_wait_for_a_while_and_are_let_go(wa
 
     bucket, metrics = MemoryBucket(), Metrics()
     labels = build_sampler(bucket, encoder=Encoder(before=wait), metrics=metrics, encoder_wait_s=wait_s)
-    verdicts = [build_verdict(event_id=f"event-{number}") for number in range(MOST_ENCODINGS + 3)]
+    verdicts = [
+        build_verdict(event_id=f"event-{number}", sha256=f"{number:064x}") for number in range(MOST_ENCODINGS + 3)
+    ]
     offers = [asyncio.create_task(labels.offer(verdict, FILE)) for verdict in verdicts]
     if let_go:
         await asyncio.wait(offers[MOST_ENCODINGS:])
@@ -167,6 +174,40 @@ async def test_more_cases_than_can_be_encoded_wait_for_a_while_and_are_let_go(wa
     await asyncio.gather(*offers)
     assert count(metrics, "zoomin_label_write_failures_total") == let_go
     assert len([key for key in bucket.written if key.startswith("cases/")]) == len(verdicts) - let_go
+
+
+async def test_a_deleted_image_is_not_written_again() -> None:
+    bucket, metrics = MemoryBucket(), Metrics()
+    labels = build_sampler(bucket, metrics=metrics)
+    deleted, other = build_verdict(sha256="1" * 64), build_verdict(event_id="other", sha256="2" * 64)
+    bucket.written[build_tombstone_key(deleted.image.sha256)] = b"{}"
+    await labels.offer(deleted, FILE)
+    assert list(bucket.written) == [build_tombstone_key(deleted.image.sha256)]
+    assert count(metrics, "zoomin_label_cases_withheld_total", cause="deleted") == 1
+    assert count(metrics, "zoomin_label_write_failures_total") == 0
+    await labels.offer(other, FILE)
+    assert len(bucket.written) == 3
+
+
+async def test_nothing_is_written_where_tombstones_cannot_be_read() -> None:
+    class WriteOnly(MemoryBucket):
+        async def has_object(self, key: str) -> bool:
+            raise AccessDenied("S3 answers 403")
+
+    bucket, metrics = WriteOnly(), Metrics()
+    await build_sampler(bucket, metrics=metrics).offer(build_verdict(), FILE)
+    assert bucket.written == {}
+    assert count(metrics, "zoomin_label_write_failures_total") == 1
+
+
+async def test_a_redelivery_writes_the_case_that_a_failure_left_out() -> None:
+    down = True
+    bucket = MemoryBucket(fails=lambda: down)
+    labels = build_sampler(bucket, clock=itertools.count(0, 60).__next__)
+    await labels.offer(build_verdict(), FILE)
+    down = False
+    await labels.offer(build_verdict(), FILE)
+    assert len(bucket.written) == 2
 
 
 async def test_a_large_image_has_more_time_to_be_written() -> None:
