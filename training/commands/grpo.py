@@ -129,13 +129,11 @@ def _print_outcome(outcome: "GrpoOutcome", grpo: "GrpoRun") -> None:
     from training.runs import run_log
 
     print(run_log.summarize_speed(grpo_run.open_grpo_log(grpo).read()))
-    for title, result in (("start", outcome.start), ("trained", outcome.trained), ("published", outcome.published)):
+    validated = outcome.validated
+    for title, result in (
+        ("start", validated.start),
+        ("trained", outcome.trained),
+        ("published", validated.published),
+    ):
         print(f"{title + ':':10} {result}")
-    print(f"published less start: {outcome.decision}")
-    print(outcome.surviving)
-    if outcome.replaces_start:
-        print(f"{grpo.out}: measure it with `zoomin-train evaluate {grpo.out} --write-card`")
-        return
-    print(f"{grpo.out} is the start unchanged: {'; '.join(outcome.decision.failed_checks)}")
-    if grpo.refused:
-        print(f"{grpo.refused} holds the last weights; hold both against each other with `zoomin-train report`")
+    print(validated.describe(grpo.out, grpo.refused))

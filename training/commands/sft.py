@@ -12,6 +12,8 @@ from training.sft.profiles import PROFILES, VALUES, resolve_sft_profile
 
 if TYPE_CHECKING:
     from training.dry_run.training_verb import TrainingVerb
+    from training.sft.run import SftOutcome
+    from training.sft.run_config import SftRun
 
 HELP = "fine-tune any Qwen2.5-VL on a labeled set; goes on where a killed run stopped"
 EXAMPLE = "zoomin-train sft MODEL --data build/magnifake --config infra/training/sft.yaml --epochs 1 --out build/sft"
@@ -23,6 +25,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="set of `zoomin-train build` or `scenes`"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the new checkpoint")
+    parser.add_argument(
+        "--validation-data",
+        type=Path,
+        metavar="DIR",
+        help="with --kept better: set that decides (default: validation split of --data)",
+    )
+    parser.add_argument(
+        "--refused",
+        type=Path,
+        metavar="DIR",
+        help="with --kept better: where the last weights go when the start is kept",
+    )
     parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="of the rows' order (default 0)")
     dry_runs.add_planned_gpus(parser)
     values.add_profile(parser, VALUES, PROFILES)
@@ -46,12 +60,22 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         out=args.out,
         seed=args.seed,
         threads=settings.threads,
+        validation=args.validation_data or args.data,
+        refused=args.refused,
     )
-    if surviving := sft_run.run_sft(sft):  # of several processes the first one writes
-        speed = run_log.summarize_speed(sft_run.open_sft_log(sft).read())
-        print(f"{args.out} holds the last weights, which nothing has validated: {surviving}")
-        print(f"{speed}; measure it with `zoomin-train evaluate {args.out} --write-card`")
+    if outcome := sft_run.run_sft(sft):  # of several processes the first one writes
+        print(run_log.summarize_speed(sft_run.open_sft_log(sft).read()))
+        _print_outcome(outcome, sft)
     return 0
+
+
+def _print_outcome(outcome: "SftOutcome", sft: "SftRun") -> None:
+    if outcome.validated:
+        print(f"start:     {outcome.validated.start}\npublished: {outcome.validated.published}")
+        print(outcome.validated.describe(sft.out, sft.refused))
+        return
+    print(f"{sft.out} holds the last weights, which nothing has validated: {outcome.surviving}")
+    print(f"measure it with `zoomin-train evaluate {sft.out} --write-card`, or let --kept better decide")
 
 
 def _describe(args: argparse.Namespace, choice: ProfileChoice) -> "TrainingVerb":

@@ -1,14 +1,12 @@
 """Memory of a GRPO stage on each GPU: its start, the sampled answers, the reference, and the optimizer step."""
 
-import torch
-
 from training.common.machine import Gpus
-from training.dry_run import activations, step_memory
+from training.dry_run import activations, served_memory, step_memory
 from training.dry_run.activations import FULL, HALF, Batch
 from training.dry_run.launch import Launch
 from training.dry_run.shape import ModelShape
 from training.dry_run.step_memory import MemoryPlan
-from training.grpo import colocation, greedy
+from training.grpo import colocation
 from training.grpo.profiles import GrpoProfile, Stage
 from training.qwen import sizes
 from training.runs import row_length
@@ -48,14 +46,14 @@ def estimate_grpo_memory(
     )
     own = _estimate_answers(shape, profile, stage, launch) if profile.generation == "transformers" else {}
     phases: dict[str, Parts] = {
-        "start": _estimate_start(shape, profile),
+        "start": served_memory.estimate_served(shape, profile),
         "load": _estimate_loading(shape, profile, stage),
         "setup": {"weights": policy, "reference": reference, **engine},
         "rollout": {**kept, **engine, **own},
         "reference": {**kept, **asleep, **gathered, "forward": forward} if reference else {},
         "step": {**step, "reference": kept["reference"], **asleep},
         "validation": {**kept, **asleep, **_estimate_validation(shape, profile, launch)},
-        "end": {**_estimate_start(shape, profile), **asleep},
+        "end": {**served_memory.estimate_served(shape, profile), **asleep},
     }
     return MemoryPlan({name: parts for name, listed in phases.items() if (parts := _drop_empty(listed))})
 
@@ -83,15 +81,9 @@ def _count_reference_bytes(shape: ModelShape, profile: GrpoProfile) -> int:
     return shape.count_parameters(profile).all * step_memory.count_stored_bytes(profile)
 
 
-def _estimate_start(shape: ModelShape, profile: GrpoProfile) -> Parts:
-    served = FULL if shape.config.dtype == torch.float32 else HALF
-    weights = shape.count_parameters(profile).all * served
-    return {"weights": weights, **_estimate_greedy(shape, profile, served, crops=shape.card.max_crops)}
-
-
 def _estimate_loading(shape: ModelShape, profile: GrpoProfile, stage: Stage) -> Parts:
     stored = step_memory.count_stored_bytes(profile)
-    boxes = _estimate_greedy(shape, profile, stored, crops=0) if stage == 2 else {}
+    boxes = served_memory.estimate_greedy(shape, profile, stored, crops=0) if stage == 2 else {}
     return {"weights": shape.count_parameters(profile).all * stored, **boxes}
 
 
@@ -100,17 +92,7 @@ def _estimate_validation(shape: ModelShape, profile: GrpoProfile, launch: Launch
     counted, stored = shape.count_parameters(profile), step_memory.count_stored_bytes(profile)
     copies = {"copies": (counted.outside + 2 * counted.layer) * HALF} if launch.sharded else {}
     number = HALF if launch.sharded else stored
-    return {**copies, **_estimate_greedy(shape, profile, number, crops=shape.card.max_crops)}
-
-
-def _estimate_greedy(shape: ModelShape, profile: GrpoProfile, number: int, *, crops: int) -> Parts:
-    """Estimate one batch of greedy answers, with `number` bytes for each number."""
-    rows = greedy.count_batch_rows(shape.card, crops, profile.validation_tokens)
-    batch = Batch.build_largest(shape.card, rows, answer_tokens=profile.validation_tokens, crops=crops)
-    return {
-        "forward": activations.count_forward_bytes(shape.config, batch, stream=number, product=number),
-        "cache": batch.tokens * sizes.count_keys_per_token(shape.config) * 2 * number,
-    }
+    return {**copies, **served_memory.estimate_greedy(shape, profile, number, crops=shape.card.max_crops)}
 
 
 def _estimate_answers(shape: ModelShape, profile: GrpoProfile, stage: Stage, launch: Launch) -> Parts:

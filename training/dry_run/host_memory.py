@@ -25,7 +25,10 @@ PATCH_VALUES = 3 * 2 * 14 * 14
 
 
 def estimate_sft_host(shape: ModelShape, profile: SftProfile, launch: Launch) -> MemoryPlan:
-    """Estimate fine-tuning; a process reads all batches of its next step at once."""
+    """Estimate fine-tuning; a process reads all batches of its next step at once.
+
+    Weights that validation decides on are loaded by each process, in no more memory than the start before.
+    """
     batch = Batch.build_largest(shape.card, profile.rows // launch.devices, answer_tokens=0)
     return _estimate_phases(shape, profile, launch, images=batch, copies=1)
 

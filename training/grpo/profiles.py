@@ -13,8 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from training.runs import profiles
-from training.runs.profiles import Amount, Count, Fraction, Natural, ProfileName, ResolvedProfile, TrainingProfile
+from training.runs.profiles import Amount, Count, Fraction, Natural, ProfileName, ResolvedProfile
 from training.runs.run_file import NO_FILE, RunFile
+from training.validation.profile import ValidatedProfile
 
 Stage = Literal[1, 2]
 Schedule = Literal["constant", "linear"]
@@ -22,8 +23,6 @@ Loss = Literal["grpo", "dr_grpo", "dapo", "bnpo"]
 Scaling = Literal["group", "batch", "none"]
 IouMode = Literal["eq2", "recall", "f1"]
 BoxSource = Literal["model", "none"]
-Kept = Literal["better", "last"]
-ValidationEngine = Literal["auto", "transformers", "vllm"]
 Generation = Literal["transformers", "vllm_colocate", "vllm_server"]
 Weights = tuple[tuple[str, float], ...]
 REWARDS = ("format", "iou", "verdict", "bleu")
@@ -42,7 +41,7 @@ def _read_weights(value: object) -> object:
     return tuple(value.items()) if isinstance(value, dict) else value
 
 
-class GrpoProfile(TrainingProfile):
+class GrpoProfile(ValidatedProfile):
     """Every value of a GRPO run."""
 
     GIVEN: ClassVar = ("learning_rate", "generations", "stage_rewards", "iou_mode")
@@ -81,7 +80,6 @@ class GrpoProfile(TrainingProfile):
     scan_fraction: Fraction = Field(
         description="stage 2: share of Query 1 prompts among all, so that it is not forgotten"
     )
-    validation_tokens: Count = Field(description="at most, in validation")
     generation: Generation = Field(
         description="who samples the answers; without a GPU, transformers does where a profile names vLLM"
     )
@@ -95,11 +93,6 @@ class GrpoProfile(TrainingProfile):
     vllm_tensor_parallel_size: Natural = Field(
         description="vllm_colocate: GPUs that one copy of the weights is spread over; 0: the fewest that hold it"
     )
-    validation_images: Count = Field(description="images that decide whether the weights replace the start")
-    validation_engine: ValidationEngine = Field(
-        default="auto", description="who answers for what decides; auto: vLLM where one process has a GPU for itself"
-    )
-    kept: Kept = Field(description="the last weights: if they prove better than the start, or whatever they do")
     validate_every: Count = Field(description="steps between validations for the log, which decide nothing")
 
     @model_validator(mode="after")

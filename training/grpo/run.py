@@ -12,43 +12,41 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
-from pipeline.checkpoint import Checkpoint
+from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
-from training.common import resampling
 from training.common.whole_file import write_whole
-from training.dataset.labeled_image import LabeledImage
-from training.evaluation import stored_predictions
+from training.dataset.labeled_image import LabeledImage, Split
 from training.evaluation.metrics import Prediction
-from training.grpo import served, sets, validation
 from training.grpo import trainer as grpo_trainer
-from training.grpo.decision import Decision, decide
-from training.grpo.greedy import GreedyGenerator
-from training.grpo.profiles import GrpoProfile
+from training.grpo.profiles import GrpoProfile, Stage
 from training.grpo.run_config import GrpoRun
 from training.grpo.sampler import SamplerPlan, plan_sampler
-from training.grpo.validation import ValidationResult
 from training.grpo.validator import Validator
 from training.runs import processes, publishing, resumable, resuming, run_log, weights
 from training.runs import prompts as run_prompts
 from training.runs.prompts import Prompt
 from training.runs.run_log import RunLog
 from training.runs.weights import SurvivingUpdate
+from training.synthetic import scene_files
+from training.validation import outcome as validated
+from training.validation import served, sets
+from training.validation.decision import Aim
+from training.validation.greedy import GreedyGenerator
+from training.validation.outcome import ValidatedOutcome
+from training.validation.predictions import scan_images
+from training.validation.result import ValidationResult
+
+AIMS: dict[Stage, Aim] = {1: "boxes", 2: "words"}
 
 
 @dataclass(frozen=True, slots=True)
 class GrpoOutcome:
-    """The metrics of the start, of the trained weights, and of these as they are published, with the decision on them.
+    """The outcome of a stage, and the metrics of the trained weights before they were cast and published."""
 
-    `replaces_start` tells which weights `OUT` holds: the published ones, or the start unchanged.
-    """
-
-    start: ValidationResult
     trained: ValidationResult
-    published: ValidationResult
-    decision: Decision
-    surviving: SurvivingUpdate
-    replaces_start: bool
+    validated: ValidatedOutcome
 
 
 def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
@@ -56,47 +54,40 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
 
     Raises: BadSettings when the data or the directory cannot be used; TrainingFailed; what decoding an image raises.
     """
-    _refuse_finished_directories(run)
+    validated.refuse_finished_directories(run.directory, run.out, run.refused)
     resumable.refuse_missing_reporter(run.profile.report_to)
     processes.refuse_unshared_gpus()
-    entries = sets.read_training_entries(run.data, run.profile)
-    validation_entries = sets.read_validation_entries(run, entries)
+    plan = run.validation_plan
+    entries = read_training_entries(run.data, run.profile)
+    validation_entries = sets.read_validation_entries(run.data, entries, run.validation, run.profile.validation_images)
     state = processes.join_processes()
     sampler = plan_sampler(run.profile, run.start, devices=state.num_processes, gpu_bytes=processes.measure_gpu_bytes())
-    engine = served.choose_engine(run)
+    served.choose_engine(plan)
     if state.is_main_process:
         _open_run_directory(run, entries, validation_entries)
         print(sampler.description, file=sys.stderr)
     state.wait_for_everyone()
     processes.set_threads(run.threads)
     resumable.silence_transformers()
-    start = _predict_start(run, engine, validation_entries)
+    start = served.predict_start(plan, run.start, validation_entries)
     validator = Validator(run, validation_entries, start)
     surviving = _train_stage(run, sampler, entries, validator)
     processes.free_memory()
-    if state.is_main_process:
-        publishing.complete_checkpoint(run.directory / publishing.MADE, run.start, publishing.digest_entries(entries))
-    state.wait_for_everyone()
-    published = served.predict_served(run, Checkpoint.read(run.directory / publishing.MADE), validation_entries)
-    if not surviving:
-        state.wait_for_everyone()
-        return None
-    path = run.locate_predictions(f"published-{engine}")
-    stored_predictions.store_predictions(path, {"own": published}, engine)
-    outcome = _decide_outcome(run, validator.results, surviving, start, published)
-    _finish_run(run, outcome)
+    published = served.predict_trained(plan, run.start, publishing.digest_entries(entries), validation_entries)
+    outcome = _finish_run(run, validator.results[-1], start, published, surviving) if surviving else None
     state.wait_for_everyone()
     return outcome
 
 
-def _refuse_finished_directories(run: GrpoRun) -> None:
-    """Raise when a directory that the run writes holds a finished checkpoint.
-
-    A run that goes on may have written `--refused` before it was killed. Raises: BadSettings.
-    """
-    publishing.refuse_finished(run.out, "--out")
-    if run.refused and not run.directory.exists():
-        publishing.refuse_finished(run.refused, "--refused")
+def read_training_entries(data: Path, profile: GrpoProfile) -> list[LabeledImage]:
+    """Read the images that are trained on. Raises: BadSettings for held-out scenes, and for fewer than a step takes."""
+    entries = sets.read_split(data, Split.TRAIN)
+    scene_files.refuse_held_out(data, entries)
+    if len(entries) < profile.prompts:
+        raise BadSettings(
+            f"{data} has {len(entries)} images to train on; a step takes {profile.prompts}: lower --prompts"
+        )
+    return entries
 
 
 def _open_run_directory(
@@ -125,19 +116,6 @@ def _describe_run(
         "validation": {"images": len(validation_entries), "digest": publishing.digest_entries(validation_entries)},
         "refused": run.refused is not None,
     }
-
-
-def _predict_start(run: GrpoRun, engine: str, entries: Sequence[LabeledImage]) -> list[Prediction]:
-    """Predict by the start as it is served; a run that goes on reads its predictions."""
-    path = run.locate_predictions(f"start-{engine}")
-    state, exists = processes.join_processes(), path.exists()
-    state.wait_for_everyone()  # every process has looked before the first one writes
-    if exists:
-        return stored_predictions.read_predictions(path)[0]["own"]
-    predictions = served.predict_served(run, run.start, entries)
-    if state.is_main_process:
-        stored_predictions.store_predictions(path, {"own": predictions}, engine)
-    return predictions
 
 
 def _train_stage(
@@ -192,7 +170,7 @@ def _find_own_boxes(
     exists = path.exists()
     state.wait_for_everyone()  # every process has looked before the first one writes
     if not exists:
-        _, boxes = validation.scan_images(generator, run.data, entries, "the model's own boxes")
+        _, boxes = scan_images(generator, run.data, entries, "the model's own boxes")
         if state.is_main_process:
             with write_whole(path) as unfinished:
                 unfinished.write_text(json.dumps([[box.corners for box in of_image] for of_image in boxes]))
@@ -200,46 +178,25 @@ def _find_own_boxes(
     return [tuple(BoundingBox(*corners) for corners in of_image) for of_image in json.loads(path.read_text())]
 
 
-def _decide_outcome(
+def _finish_run(
     run: GrpoRun,
-    results: Sequence[ValidationResult],
-    surviving: SurvivingUpdate,
+    trained: ValidationResult,
     start: Sequence[Prediction],
     published: Sequence[Prediction],
+    surviving: SurvivingUpdate,
 ) -> GrpoOutcome:
-    """Decide on the published weights; the first of `results` is the start's, the last that of the trained weights."""
-    decision = decide(run.stage, start, published)
-    result = validation.summarize_predictions(results[-1].step, published)
-    replaces_start = run.profile.kept == "last" or not decision.failed_checks
-    return GrpoOutcome(results[0], results[-1], result, decision, surviving, replaces_start)
-
-
-def _finish_run(run: GrpoRun, outcome: GrpoOutcome) -> None:
-    """Write the outcome and the log's plot, publish what it says, and delete unfinished work.
+    """Decide on the published weights, plot the log, and publish what was decided.
 
     Raises: TrainingFailed when a checkpoint cannot be written.
     """
+    outcome = ValidatedOutcome.decide(
+        AIMS[run.stage], run.profile.kept, start, published, step=trained.step, surviving=surviving
+    )
     if steps := open_grpo_log(run).read():
         run_log.plot_log(steps, f"GRPO stage {run.stage} of {run.start.name}").save(run.directory / "log.png")
-    publishing.write_outcome(run.directory, _convert_outcome_to_json(outcome))
-    unfinished = run.directory / publishing.MADE
-    with resuming.translate_write_errors(f"the checkpoint in {run.out}", f"{run.directory} stays"):
-        if run.refused and not outcome.replaces_start:
-            publishing.publish_checkpoint(unfinished, run.refused)
-        publishing.publish_checkpoint(unfinished if outcome.replaces_start else run.start.path, run.out)
-    publishing.delete_unfinished_work(run.directory)
-
-
-def _convert_outcome_to_json(outcome: GrpoOutcome) -> dict[str, object]:
-    return {
-        "replaces_start": outcome.replaces_start,
-        "failed_checks": list(outcome.decision.failed_checks),
-        "differences": resampling.convert_to_json(outcome.decision.differences),
-        "update": asdict(outcome.surviving),
-        "start": asdict(outcome.start),
-        "trained": asdict(outcome.trained),
-        "published": asdict(outcome.published),
-    }
+    publishing.write_outcome(run.directory, {**outcome.to_json(), "trained": asdict(trained)})
+    validated.publish_outcome(outcome, run.directory, run.start, out=run.out, refused=run.refused)
+    return GrpoOutcome(trained, outcome)
 
 
 def open_grpo_log(run: GrpoRun) -> RunLog:

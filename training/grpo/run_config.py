@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.checkpoint import Checkpoint
 from training.grpo.profiles import GrpoProfile, Stage
 from training.runs.profiles import ResolvedProfile
+from training.validation.plan import ValidationPlan
 
 DIRECTORY = "grpo"
 
@@ -42,6 +43,12 @@ class GrpoRun:
         """True when the model answers Query 2 alone, without crops."""
         return self.stage == 2 and self.profile.box_source == "none"
 
-    def locate_predictions(self, name: str) -> Path:
-        """Return the file for the predictions of one set of weights over the validation images."""
-        return self.directory / f"predictions-{name}.json"
+    @property
+    def validation_plan(self) -> ValidationPlan:
+        return ValidationPlan(
+            self.validation,
+            self.directory,
+            self.profile,
+            is_one_turn=self.is_one_turn,
+            has_colocated_engine=self.profile.generation == "vllm_colocate",
+        )

@@ -9,8 +9,8 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings
 from training.grpo import colocation
-from training.grpo.greedy import list_forbidden_tokens
 from training.grpo.profiles import GrpoProfile
+from training.validation.greedy import list_forbidden_tokens
 
 
 @dataclass(frozen=True, slots=True)

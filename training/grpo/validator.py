@@ -8,11 +8,11 @@ from dataclasses import asdict
 from training.dataset.labeled_image import LabeledImage
 from training.evaluation import stored_predictions
 from training.evaluation.metrics import Prediction
-from training.grpo import validation
-from training.grpo.greedy import GreedyGenerator
 from training.grpo.run_config import GrpoRun
-from training.grpo.validation import ValidationResult
 from training.runs import processes, resuming
+from training.validation.greedy import GreedyGenerator
+from training.validation.predictions import predict_images
+from training.validation.result import ValidationResult, is_reward_hacking, summarize_predictions
 
 NAME = "validations.jsonl"
 
@@ -32,19 +32,17 @@ class Validator:
         earlier = [ValidationResult(**json.loads(line)) for line in lines if line.endswith("}")]
         self.results = [result for result in earlier if result.step <= reached]
         if not self.results:
-            self._add_result(validation.summarize_predictions(0, start))
+            self._add_result(summarize_predictions(0, start))
 
     def validate(self, step: int, generator: GreedyGenerator) -> None:
         """Predict every image, unless this step has been validated."""
         if any(result.step == step for result in self.results):
             return
-        predictions = validation.predict_images(
-            generator, self._run.validation, self._entries, one_turn=self._run.is_one_turn
-        )
+        predictions = predict_images(generator, self._run.validation, self._entries, one_turn=self._run.is_one_turn)
         if self._writes:
-            path = self._run.locate_predictions(f"step-{step}")
+            path = self._run.validation_plan.locate_predictions(f"step-{step}")
             stored_predictions.store_predictions(path, {"own": predictions}, "transformers")
-        self._add_result(validation.summarize_predictions(step, predictions))
+        self._add_result(summarize_predictions(step, predictions))
 
     def _add_result(self, result: ValidationResult) -> None:
         self.results.append(result)
@@ -52,7 +50,7 @@ class Validator:
             return
         self._path.write_text("".join(json.dumps(asdict(result)) + "\n" for result in self.results))
         print(f"validation at step {result.step}: {result}", file=sys.stderr)
-        if validation.is_reward_hacking(result, self.results[0]):
+        if is_reward_hacking(result, self.results[0]):
             advice = (
                 "raise --answer-tokens: where answers are cut, R_format pays for fewer boxes"
                 if self._run.profile.iou_mode == "f1"

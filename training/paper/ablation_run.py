@@ -131,7 +131,7 @@ def _run_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase, out: Path)
 def _run_phase_here(plan: AblationPlan, reached: Checkpoint, phase: Phase, out: Path) -> None:
     if isinstance(phase, FineTuningPhase):
         resolved = ablations.resolve_fine_tuning(phase, plan.budget)
-        sft_run.run_sft(SftRun(reached, resolved, plan.data, out, plan.seed, plan.threads))
+        sft_run.run_sft(SftRun(reached, resolved, plan.data, out, plan.seed, plan.threads, validation=plan.validation))
         return
     grpo_run.run_grpo(
         GrpoRun(

@@ -7,6 +7,7 @@ Invariant: `OUT` holds a config.json only when the run has ended.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
 from pipeline.errors import BadSettings
-from training.dataset import faults, manifest
+from training.dataset import faults
 from training.dataset.labeled_image import LabeledImage, Split
+from training.evaluation.metrics import Prediction
 from training.qwen import patch_embedding
 from training.runs import processes, publishing, resumable, resuming, weights
 from training.runs.prompts import Prompt
@@ -28,6 +30,9 @@ from training.sft.journal import LOG_NAME
 from training.sft.rows import CropDraws
 from training.sft.run_config import SftRun
 from training.synthetic import scene_files
+from training.validation import outcome as validated
+from training.validation import served, sets
+from training.validation.outcome import ValidatedOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +47,44 @@ class ExplainedSet:
         return publishing.digest_entries(self.entries)
 
 
-def run_sft(run: SftRun) -> SurvivingUpdate | None:
-    """Fine-tune the start and publish its last weights, which nothing validates; None in a process that only helps.
+@dataclass(frozen=True, slots=True)
+class SftOutcome:
+    """The share of the update that is left in the published weights, and the decision on them where there was one."""
 
+    surviving: SurvivingUpdate
+    validated: ValidatedOutcome | None = None
+
+
+def run_sft(run: SftRun) -> SftOutcome | None:
+    """Fine-tune the start, and publish the last weights; the start where `kept` is better and no rise is seen.
+
+    Returns None in a process that only helps.
     Raises: BadSettings, TrainingFailed; what decoding an image of the data raises.
     """
-    publishing.refuse_finished(run.out, "--out")
+    validated.refuse_finished_directories(run.directory, run.out, run.refused)
     resumable.refuse_missing_reporter(run.profile.report_to)
     processes.refuse_unshared_gpus()
     explained = _read_explained_set(run)
+    validation_entries = _read_validation_entries(run, explained)
     state = processes.join_processes()
     if state.is_main_process:
-        _open_run_directory(run, explained)
+        _open_run_directory(run, explained, validation_entries)
     state.wait_for_everyone()
     processes.set_threads(run.threads)
+    if not run.is_validated:
+        surviving = _train(run, explained)
+        return _publish_last_weights(run, surviving, explained.digest) if surviving else None
+    start = served.predict_start(run.validation_plan, run.start, validation_entries)
+    surviving = _train(run, explained)
+    processes.free_memory()
+    trained = served.predict_trained(run.validation_plan, run.start, explained.digest, validation_entries)
+    outcome = _publish_better_weights(run, explained, start, trained, surviving) if surviving else None
+    state.wait_for_everyone()
+    return outcome
+
+
+def _train(run: SftRun, explained: ExplainedSet) -> SurvivingUpdate | None:
+    """Train, and write the last weights as they would be published; nothing of the trainer stays in memory."""
     trainer = sft_trainer.train_sft(
         _load_model(run.start.path, run.profile.dtype),
         AutoProcessor.from_pretrained(run.start.path),
@@ -69,10 +98,15 @@ def run_sft(run: SftRun) -> SurvivingUpdate | None:
     remaining = f"{resuming.find_last_checkpoint(run.directory)} stays"
     with resuming.translate_write_errors(f"the checkpoint in {run.out}", remaining):
         dtype = weights.choose_publish_dtype(run.profile, run.start)
-        surviving = weights.write_trained_weights(trainer, run.start, run.directory, dtype)
-        if surviving:
-            _publish_weights(run, surviving, explained.digest)
-    return surviving
+        return weights.write_trained_weights(trainer, run.start, run.directory, dtype)
+
+
+def _read_validation_entries(run: SftRun, explained: ExplainedSet) -> list[LabeledImage]:
+    """Read the images that decide; none where nothing is decided. Raises: BadSettings."""
+    if not run.is_validated:
+        return []
+    served.choose_engine(run.validation_plan)
+    return sets.read_validation_entries(run.data, explained.entries, run.validation, run.profile.validation_images)
 
 
 def _read_explained_set(run: SftRun) -> ExplainedSet:
@@ -81,7 +115,7 @@ def _read_explained_set(run: SftRun) -> ExplainedSet:
     Raises: BadSettings when the set has faults or held-out scenes, or too few of its images have an explanation.
     """
     data, profile = run.data, run.profile
-    entries = [entry for entry in manifest.read_manifest(data) if entry.split in (None, Split.TRAIN)]
+    entries = sets.read_split(data, Split.TRAIN)
     scene_files.refuse_held_out(data, entries)
     sizes = faults.refuse_unfit(data, entries)
     draws = CropDraws(run.seed, sizes) if profile.crops == "drawn" else None
@@ -97,26 +131,31 @@ def _read_explained_set(run: SftRun) -> ExplainedSet:
     return ExplainedSet(entries, drawn.prompts)
 
 
-def _open_run_directory(run: SftRun, explained: ExplainedSet) -> None:
+def _open_run_directory(run: SftRun, explained: ExplainedSet, validation_entries: Sequence[LabeledImage]) -> None:
     """Write the run config, and delete what a killed run had not finished: checkpoints and lines of the log.
 
     Raises: BadSettings when the directory belongs to another run.
     """
     run.directory.mkdir(parents=True, exist_ok=True)
-    publishing.write_run_config(run.directory, _describe_run(run, explained))
+    publishing.write_run_config(run.directory, _describe_run(run, explained, validation_entries))
     resuming.delete_unfinished(run.directory)
     last = resuming.find_last_checkpoint(run.directory)
     open_sft_log(run).truncate_after(resuming.parse_step(last) if last else 0)
 
 
-def _describe_run(run: SftRun, explained: ExplainedSet) -> dict[str, object]:
+def _describe_run(
+    run: SftRun, explained: ExplainedSet, validation_entries: Sequence[LabeledImage]
+) -> dict[str, object]:
     """Return everything that must be the same when a killed run goes on."""
     rows = len(explained.prompts)
+    decisive = {"images": len(validation_entries), "digest": publishing.digest_entries(validation_entries)}
     return run.resolved.to_json() | {
         "seed": run.seed,
         "steps": run.profile.count_steps(rows),
         "start": {"name": run.start.name, "revision": run.start.revision},
         "data": {"images": len(explained.entries), "rows": rows, "digest": explained.digest},
+        "validation": decisive if run.is_validated else None,
+        "refused": run.refused is not None,
     }
 
 
@@ -129,13 +168,33 @@ def _load_model(path: Path, dtype: str) -> Qwen2_5_VLForConditionalGeneration:
     return model
 
 
-def _publish_weights(run: SftRun, surviving: SurvivingUpdate, digest: str) -> None:
-    """Complete the checkpoint and publish it, and delete what only a run that has not ended needs."""
+def _publish_last_weights(run: SftRun, surviving: SurvivingUpdate, digest: str) -> SftOutcome:
+    """Complete the checkpoint and publish it, and delete what only a run that has not ended needs.
+
+    Raises: TrainingFailed when it cannot be written.
+    """
     unfinished = run.directory / publishing.MADE
-    publishing.complete_checkpoint(unfinished, run.start, digest)
-    publishing.write_outcome(run.directory, {"weights": "last, not validated", "update": asdict(surviving)})
-    publishing.publish_checkpoint(unfinished, run.out)
+    with resuming.translate_write_errors(f"the checkpoint in {run.out}", f"{run.directory} stays"):
+        publishing.complete_checkpoint(unfinished, run.start, digest)
+        publishing.write_outcome(run.directory, {"weights": "last, not validated", "update": asdict(surviving)})
+        publishing.publish_checkpoint(unfinished, run.out)
     publishing.delete_unfinished_work(run.directory)
+    return SftOutcome(surviving)
+
+
+def _publish_better_weights(
+    run: SftRun,
+    explained: ExplainedSet,
+    start: Sequence[Prediction],
+    trained: Sequence[Prediction],
+    surviving: SurvivingUpdate,
+) -> SftOutcome:
+    """Decide between the start and the trained weights, and publish what was decided."""
+    steps = run.profile.count_steps(len(explained.prompts))
+    outcome = ValidatedOutcome.decide("both", run.profile.kept, start, trained, step=steps, surviving=surviving)
+    publishing.write_outcome(run.directory, outcome.to_json())
+    validated.publish_outcome(outcome, run.directory, run.start, out=run.out, refused=run.refused)
+    return SftOutcome(surviving, outcome)
 
 
 def open_sft_log(run: SftRun) -> RunLog:

@@ -13,12 +13,12 @@ from pipeline.verdict import BoundingBox
 from training.common.progress import Progress
 from training.dataset import manifest
 from training.evaluation import metrics
-from training.grpo import validation
-from training.grpo.greedy import GreedyGenerator
 from training.grpo.profiles import PROFILES
 from training.runs import prompts as run_prompts
 from training.stages.arms import PROFILE
 from training.stages.window import STANDARD, Window, WindowCheck
+from training.validation.greedy import GreedyGenerator
+from training.validation.predictions import scan_images
 
 CHECK_EVERY_STEPS = 25
 FIRST_SCENE = 7_500_000
@@ -63,7 +63,7 @@ class WindowSearch:
         return bool(self.checks) and self._window.contains(self.checks[-1])
 
     def _check(self, step: int, generator: GreedyGenerator) -> WindowCheck:
-        _, boxes = validation.scan_images(generator, self._data, self._entries, "window, query 1")
+        _, boxes = scan_images(generator, self._data, self._entries, "window, query 1")
         overlaps = [
             metrics.iou_of_regions(of_image, entry.regions)
             for of_image, entry in zip(boxes, self._entries, strict=True)

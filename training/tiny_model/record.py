@@ -18,12 +18,12 @@ from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.grpo import run_config as grpo_run_config
 from training.grpo import validator as grpo_validator
-from training.grpo.validation import ValidationResult
 from training.reports import stages
 from training.reports.stages import SeedResult, Stage, ValidatedWeights
 from training.runs import publishing
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
+from training.validation.result import ValidationResult
 
 Passes = Mapping[str, Sequence[Prediction]]
 Predict = Callable[

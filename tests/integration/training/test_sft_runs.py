@@ -92,6 +92,21 @@ def test_adapters_are_part_of_the_weights_at_the_end(ground: TrainingGround, tmp
     assert not any("norm" in name or "embed" in name or "bias" in name for name in changed)
 
 
+def test_weights_that_prove_no_better_leave_the_start_and_can_be_measured(
+    ground: TrainingGround, split_scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, refused = tmp_path / "out", tmp_path / "refused"
+    decided = ["--kept", "better", "--validation-data", str(split_scenes), "--refused", str(refused)]
+    assert main(ground.build_arguments(out, "--epochs", "0.25", *decided)) == 0
+    start = Checkpoint.read(ground.model)
+    assert Checkpoint.read(out).revision == start.revision
+    assert Checkpoint.read(refused).revision != start.revision
+    assert "is the start unchanged: no rise of Acc, IoU f1 and BLEU-2 seen" in capsys.readouterr().out
+    outcome = json.loads((out / "sft" / "outcome.json").read_text())
+    assert (outcome["replaces_start"], outcome["published"]["step"]) == (False, 2)
+    assert json.loads((out / "sft" / "configuration.json").read_text())["validation"]["images"] == 2
+
+
 def test_a_killed_run_goes_on_with_the_same_rows_to_the_same_weights(
     warm_server: WarmServer, ground: TrainingGround, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

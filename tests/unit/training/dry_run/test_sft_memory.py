@@ -26,6 +26,12 @@ def test_published_sizes_take_what_the_guide_says(size: str, trained: str, launc
     assert plan.peak_bytes / GIB == pytest.approx(gib, abs=0.05)
 
 
+def test_where_validation_decides_each_gpu_also_holds_the_served_model() -> None:
+    profile = resolve_sft_profile("production", {"kept": "better"}).values
+    plan = sft_memory.estimate_sft_memory(ModelShape.read("7b"), profile, SHARDED)
+    assert plan.phases["served"]["weights"] == 8_292_166_656 * 2
+
+
 def test_larger_micro_batches_take_more_memory() -> None:
     shape = ModelShape.read("3b")
     one, four = (resolve_sft_profile("production", {"trained": "lora", "micro_batch": n}).values for n in (1, 4))

@@ -15,15 +15,16 @@ from pipeline.verdict import BoundingBox, Verdict
 from tests.support.paths import MODEL
 from tests.support.training_runs import write_split_scenes
 from training.dataset import manifest
-from training.dataset.labeled_image import Split
+from training.dataset.labeled_image import LabeledImage, Split
 from training.evaluation.metrics import Prediction
 from training.grpo import profiles as grpo_profiles
 from training.grpo import run as grpo_run
-from training.grpo import served, sets, validation
 from training.grpo.profiles import Stage
 from training.grpo.run_config import GrpoRun
 from training.runs import publishing
 from training.runs.weights import SurvivingUpdate
+from training.validation import served, sets
+from training.validation.result import summarize_predictions
 
 SMALL: dict[str, Any] = {
     "steps": 2,
@@ -70,10 +71,7 @@ def finish(run: GrpoRun, *, rises: bool) -> grpo_run.GrpoOutcome:
     box = BoundingBox(0, 0, 10, 10)
     start = [Prediction(Verdict.REAL, Verdict.REAL, Verdict.REAL, (), (box,))] * 4
     published = [replace(prediction, regions=(box,)) for prediction in start] if rises else start
-    results = [validation.summarize_predictions(step, start) for step in (0, 20)]
-    outcome = grpo_run._decide_outcome(run, results, SURVIVING, start, published)
-    grpo_run._finish_run(run, outcome)
-    return outcome
+    return grpo_run._finish_run(run, summarize_predictions(20, start), start, published, SURVIVING)
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -83,8 +81,8 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 def test_weights_that_rose_are_published_with_a_card_that_claims_nothing(directory: Path, tmp_path: Path) -> None:
     run = build_run(directory, tmp_path / "out", stage=1)
     outcome = finish(run, rises=True)
-    assert outcome.replaces_start
-    assert (outcome.trained.step, outcome.trained.iou_f1, outcome.published.iou_f1) == (20, 0.0, 1.0)
+    assert outcome.validated.replaces_start
+    assert (outcome.trained.step, outcome.trained.iou_f1, outcome.validated.published.iou_f1) == (20, 0.0, 1.0)
     published, before = Checkpoint.read(run.out), Checkpoint.read(MODEL)
     assert published.revision != before.revision
     assert (published.card.metrics, published.card.calibration, published.card.trained_on) == ({}, None, "sha256:0")
@@ -110,8 +108,8 @@ def test_the_outcome_names_the_metrics_before_and_after_the_cast(directory: Path
 def test_the_start_is_published_when_no_rise_was_seen(directory: Path, tmp_path: Path) -> None:
     run = build_run(directory, tmp_path / "out", stage=1)
     outcome = finish(run, rises=False)
-    assert not outcome.replaces_start
-    assert outcome.decision.failed_checks == ("no rise of IoU f1 seen (+0.0000 [+0.0000, +0.0000])",)
+    assert not outcome.validated.replaces_start
+    assert outcome.validated.decision.failed_checks == ("no rise of IoU f1 seen (+0.0000 [+0.0000, +0.0000])",)
     assert Checkpoint.read(run.out).revision == run.start.revision
     assert Checkpoint.read(run.out).card == run.start.card
 
@@ -121,8 +119,8 @@ def test_the_last_weights_are_published_whatever_they_do_where_the_profile_says_
 ) -> None:
     run = build_run(directory, tmp_path / "out", stage=1, kept="last")
     outcome = finish(run, rises=False)
-    assert outcome.replaces_start
-    assert outcome.decision.failed_checks != ()
+    assert outcome.validated.replaces_start
+    assert outcome.validated.decision.failed_checks != ()
     assert (weights(run.out)["model.embed_tokens.weight"] == 1).all()
 
 
@@ -160,6 +158,14 @@ def test_a_set_too_small_for_a_step_is_refused(directory: Path, tmp_path: Path) 
     with pytest.raises(BadSettings, match="has 4 images to train on; a step takes 8"):
         grpo_run.run_grpo(build_run(directory, tmp_path, stage=1, prompts=8))
     assert not list(tmp_path.iterdir())
+
+
+def test_held_out_scenes_are_not_trained_on(tmp_path: Path) -> None:
+    entries = [LabeledImage(file=f"scene-{seed}.png", label=Verdict.REAL) for seed in (1, 7_000_000)]
+    (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
+    run = build_run(tmp_path, tmp_path / "out", stage=1, prompts=1)
+    with pytest.raises(BadSettings, match=r"held-out scenes \(scene-7000000\.png\)"):
+        grpo_run.read_training_entries(tmp_path, run.profile)
 
 
 def test_a_set_of_one_class_is_refused_and_so_is_one_with_faults(directory: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from tests.unit.training.grpo.test_run import build_run
 
 def test_everything_of_a_run_lies_below_its_directory() -> None:
     run = build_run(Path("set"), Path("out"), stage=1)
-    assert (run.directory, run.locate_predictions("step-20")) == (
+    assert (run.directory, run.validation_plan.locate_predictions("step-20")) == (
         Path("out/grpo"),
         Path("out/grpo/predictions-step-20.json"),
     )

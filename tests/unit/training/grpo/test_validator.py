@@ -11,17 +11,17 @@ from tests.unit.training.grpo.test_run import build_run
 from training.dataset.labeled_image import LabeledImage
 from training.evaluation import stored_predictions
 from training.evaluation.metrics import Prediction
-from training.grpo import validation
 from training.grpo.run_config import GrpoRun
 from training.grpo.validator import Validator
 from training.runs import resuming
 from training.runs.completions import ParsedCompletion
 from training.runs.prompts import Prompt
+from training.validation.result import summarize_predictions
 
 BOX, OTHER = BoundingBox(0, 0, 10, 10), BoundingBox(40, 40, 50, 50)
 ENTRIES = [LabeledImage(file="a.png", label=Verdict.REAL, boxes=[BOX.corners, OTHER.corners])]
 START = [Prediction(Verdict.REAL, Verdict.REAL, Verdict.REAL, (BOX, OTHER), (BOX, OTHER))]
-RESULT = validation.summarize_predictions(0, START)
+RESULT = summarize_predictions(0, START)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def test_each_validation_is_a_line_with_its_predictions_beside_it(
     validator.validate(20, Generator((BOX, OTHER), run.start.card))
     assert read_steps(run) == [0, 20]
     assert [result.step for result in validator.results] == [0, 20]
-    predictions, engine = stored_predictions.read_predictions(run.locate_predictions("step-20"))
+    predictions, engine = stored_predictions.read_predictions(run.validation_plan.locate_predictions("step-20"))
     assert [prediction.regions for prediction in predictions["own"]] == [(BOX, OTHER)]
     assert engine == "transformers"
     output = capsys.readouterr().err

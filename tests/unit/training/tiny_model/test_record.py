@@ -11,7 +11,7 @@ from tests.unit.training.tiny_model.test_chain import checkpoint
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
-from training.grpo.validation import ValidationResult
+from training.validation.result import ValidationResult
 from training.tiny_model import chain, record
 from training.tiny_model.chain import Chain
 

@@ -1,6 +1,5 @@
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +7,10 @@ import pytest
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.training_runs import write_split_scenes
-from tests.unit.training.grpo.test_run import build_run
 from training.dataset import manifest
 from training.dataset.labeled_image import LabeledImage, Split
-from training.grpo import sets
 from training.synthetic import scene_files
+from training.validation import sets
 
 
 def write(directory: Path, entries: Sequence[LabeledImage]) -> Path:
@@ -26,10 +24,10 @@ def test_a_set_sorted_by_class_is_validated_on_both(tmp_path: Path) -> None:
     drawn = write_split_scenes(tmp_path / "validation", [Split.TRAIN] * 4 + [Split.VALIDATION] * 12)
     entries = [entry for entry in manifest.read_manifest(drawn) if entry.split is Split.VALIDATION]
     write(drawn, sorted(entries, key=lambda entry: entry.label))
-    run = replace(build_run(training, tmp_path / "out", stage=1, validation_images=4), validation=drawn)
-    chosen = sets.read_validation_entries(run, list(manifest.read_manifest(training)))
+    learned = list(manifest.read_manifest(training))
+    chosen = sets.read_validation_entries(training, learned, drawn, 4)
     assert Counter(entry.label for entry in chosen) == {Verdict.REAL: 2, Verdict.GENERATED: 2}
-    assert chosen == sets.read_validation_entries(run, list(manifest.read_manifest(training)))
+    assert chosen == sets.read_validation_entries(training, learned, drawn, 4)
 
 
 def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
@@ -37,23 +35,16 @@ def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
     write(tmp_path, entries)
     files = {split: [entry.file for entry in sets.read_split(tmp_path, split)] for split in ("train", "validation")}
     assert files == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
-    run = build_run(tmp_path, tmp_path / "out", stage=1)
     with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
-        sets.read_validation_entries(run, sets.read_training_entries(tmp_path, run.profile))
+        sets.read_validation_entries(tmp_path, sets.read_split(tmp_path, Split.TRAIN), tmp_path, 4)
 
 
-def test_held_out_scenes_may_decide_but_neither_train_nor_be_those_of_an_evaluation(tmp_path: Path) -> None:
-    def name(seed: int) -> LabeledImage:
-        return LabeledImage(file=f"scene-{seed}.png", label=list(Verdict)[seed % 2])
-
+def test_held_out_scenes_may_decide_but_not_those_of_an_evaluation(tmp_path: Path) -> None:
     training, decisive = (write(tmp_path / name, []) for name in ("training", "validation"))
-    run = replace(build_run(training, tmp_path / "out", stage=1, prompts=1), validation=decisive)
-    write(training, [name(1), name(7_000_000)])
-    with pytest.raises(BadSettings, match=r"held-out scenes \(scene-7000000\.png\)"):
-        sets.read_training_entries(training, run.profile)
-    write(decisive, [name(9_000_000)])
+    write(decisive, [LabeledImage(file="scene-9000000.png", label=Verdict.REAL)])
     with pytest.raises(BadSettings, match=r"validation holds held-out scenes \(scene-9000000\.png\).*below 9000000"):
-        sets.read_validation_entries(run, [name(1)])
+        sets.read_validation_entries(training, [LabeledImage(file="scene-1.png", label=Verdict.REAL)], decisive, 4)
     learned = list(manifest.read_manifest(write_split_scenes(training, [Split.TRAIN] * 2)))
     write(decisive, [scene_files.write_scene(decisive, 7_000_000)])
-    assert [entry.file for entry in sets.read_validation_entries(run, learned)] == ["scene-7000000.png"]
+    chosen = sets.read_validation_entries(training, learned, decisive, 4)
+    assert [entry.file for entry in chosen] == ["scene-7000000.png"]

@@ -4,12 +4,12 @@ from transformers import AutoProcessor, PreTrainedTokenizerFast, Qwen2_5_VLForCo
 
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from tests.support.paths import MODEL
-from training.grpo import greedy
-from training.grpo.greedy import GreedyGenerator
 from training.qwen import tensors, tokens
 from training.runs import prompts as run_prompts
 from training.runs.prompts import Prompt
 from training.synthetic import scene_files
+from training.validation import greedy
+from training.validation.greedy import GreedyGenerator
 
 
 @pytest.fixture(scope="module")
