@@ -49,10 +49,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "worker/sampling": name_rooms("worker", "common observe storage"),
     "worker/serving": name_rooms("worker", "common observe"),
     "worker": _WORKER,
+    "worker/collect": _WORKER | name_rooms("worker", "root"),
     "worker/local": name_rooms("worker", "common kafka"),
     "worker/cli": name_rooms("worker", "common observe kafka storage"),
     "worker/demo": name_rooms("worker", "common observe kafka storage local cli"),
-    "worker/commands": _WORKER | name_rooms("worker", "root local cli demo"),
+    "worker/commands": _WORKER | name_rooms("worker", "root collect local cli demo"),
     "training": frozenset(),
     "training/common": name_rooms("training", "root"),
     "training/qwen": name_rooms("training", "root common"),
@@ -163,6 +164,11 @@ TESTED_ELSEWHERE = {
     "worker/__main__.py": "tests/integration/worker/test_worker.py",
     "worker/app.py": "tests/integration/worker/test_worker.py",
     "worker/commands/run.py": "tests/integration/worker/test_worker.py",
+    "worker/service.py": "tests/integration/worker/test_worker.py",
+    "worker/collect/app.py": "tests/integration/worker/test_collect.py",
+    "worker/collect/label_store.py": "tests/integration/worker/test_collect.py",
+    "worker/collect/verdict_follower.py": "tests/integration/worker/test_verdict_follower.py",
+    "worker/commands/collect.py": "tests/integration/worker/test_collect.py",
 }
 
 

@@ -1,0 +1,1 @@
+"""Erasure of an image from the labeling bucket."""
