@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.times import parse_time
 from pipeline.wire.events import EVENT_ID_HEADER
 from worker.cli.dead_letters import DeadLetter, ReplayDecision, count_replays, decide_replays, identify
 from worker.cli.sending import RateLimiter, Sender, parse_rate
-from worker.cli.stream import parse_time, silence_kafka_logging
+from worker.cli.stream import silence_kafka_logging
 from worker.cli.terminal import build_console, escape_unprintable
 from worker.common.sections import KafkaSettings
 from worker.common.settings import Settings

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from pipeline.errors import ZoomInError
+from pipeline.times import parse_time
 from pipeline.verdict import Status, Verdict
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
 from worker.cli.evidence_cards import EvidenceCardWriter
-from worker.cli.stream import parse_time, silence_kafka_logging
+from worker.cli.stream import silence_kafka_logging
 from worker.cli.terminal import build_console, escape_unprintable, print_verdict
 from worker.common.settings import Settings
 from worker.kafka.topic_reader import BEGINNING, SILENCE_S, TopicReader

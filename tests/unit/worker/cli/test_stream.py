@@ -1,37 +1,9 @@
-import argparse
-from datetime import UTC, datetime, timedelta
+import logging
 
-import pytest
-
-from worker.cli.stream import parse_time
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+from worker.cli.stream import silence_kafka_logging
 
 
-@pytest.mark.parametrize(
-    ("text", "ago"),
-    [
-        ("90s", timedelta(seconds=90)),
-        ("10m", timedelta(minutes=10)),
-        ("2h", timedelta(hours=2)),
-        ("1.5d", timedelta(days=1.5)),
-        (" 2H ", timedelta(hours=2)),
-    ],
-)
-def test_durations_count_back_from_now(text, ago):
-    assert parse_time(text, now=NOW) == NOW - ago
-
-
-@pytest.mark.parametrize("text", ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00+01:00"])
-def test_times_are_read_with_their_zone(text):
-    assert parse_time(text) == datetime(2026, 1, 31, 12, tzinfo=UTC)
-
-
-def test_a_time_without_a_zone_is_local():
-    assert parse_time("2026-01-31T12:00") == datetime(2026, 1, 31, 12).astimezone(UTC)
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "10", "10 m", "-5m", "10y", "2026-13-01"])
-def test_anything_else_is_refused_with_examples(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="10m"):
-        parse_time(text)
+def test_what_the_client_logs_about_an_outage_does_not_reach_the_terminal():
+    logging.getLogger("kafka").setLevel(logging.NOTSET)
+    silence_kafka_logging()
+    assert not logging.getLogger("kafka.conn").isEnabledFor(logging.ERROR)
