@@ -1,6 +1,7 @@
 """Write a checkpoint of a published shape with random weights and Qwen's vocabulary: all but the knowledge is real."""
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from training.tiny_model.vocabulary import CHAT_TEMPLATE
 
 SHARD_BYTES = 4 * GIB
 DEVIATION = 0.02
+VOCABULARY_UNIT = 128
+"""rows of an embedding come in multiples of it, as in the published models"""
 MAX_PIXELS = 12_845_056
 """of the published models' image processor"""
 _TOKEN_FIELDS = {
@@ -33,15 +36,19 @@ _TOKEN_FIELDS = {
 INDEX_NAME = "model.safetensors.index.json"
 
 
-def write_dummy_checkpoint(directory: Path, config: Qwen2_5_VLConfig, card: CheckpointCard) -> None:
+def write_dummy_checkpoint(
+    directory: Path, config: Qwen2_5_VLConfig, card: CheckpointCard, *, words: int | None = None
+) -> None:
     """Write weights in bfloat16 that are drawn on the GPU where there is one; config.json comes last.
+
+    `words` are those of `build_config`.
 
     Raises: BadSettings when the disk has no room.
     """
     directory.mkdir(parents=True, exist_ok=True)
     shapes = {name: weight.shape for name, weight in sizes.build_on_meta(config).named_parameters()}
     _refuse_full_disk(directory, 2 * sum(shape.numel() for shape in shapes.values()))
-    tokenizer = build_qwen_tokenizer()
+    tokenizer = build_qwen_tokenizer(words)
     _write_weights(directory, shapes)
     tokenizer.save_pretrained(directory)
     (directory / "chat_template.jinja").write_text(CHAT_TEMPLATE)
@@ -52,15 +59,20 @@ def write_dummy_checkpoint(directory: Path, config: Qwen2_5_VLConfig, card: Chec
     config.save_pretrained(directory)
 
 
-def build_config(size: str, layers: int | None) -> Qwen2_5_VLConfig:
-    """Return the configuration of a published size; `layers` cuts the text model and the vision tower to so many."""
-    config, tokenizer = sizes.load_config(size), build_qwen_tokenizer()
+def build_config(size: str, layers: int | None, words: int | None = None) -> Qwen2_5_VLConfig:
+    """Return the configuration of a published size.
+
+    `layers` cuts the text model and the vision tower to so many, `words` the vocabulary to its most frequent ones.
+    """
+    config, tokenizer = sizes.load_config(size), build_qwen_tokenizer(words)
     for field, token in _TOKEN_FIELDS.items():
         setattr(config, field, tokenizer.convert_tokens_to_ids(token))
     text = config.text_config
     text.eos_token_id, text.pad_token_id = tokenizer.convert_tokens_to_ids([IM_END, END_OF_TEXT])
     text.bos_token_id = None  # the template opens a prompt, not the tokenizer
     config.architectures, config.dtype = ["Qwen2_5_VLForConditionalGeneration"], torch.bfloat16
+    if words is not None:
+        text.vocab_size = math.ceil(len(tokenizer) / VOCABULARY_UNIT) * VOCABULARY_UNIT
     if layers is not None:
         config.text_config.num_hidden_layers = layers
         config.text_config.layer_types = config.text_config.layer_types[:layers]

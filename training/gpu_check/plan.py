@@ -7,13 +7,14 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.checkpoint import CheckpointCard
 
 CPU_LAYERS = 2
+CPU_WORDS = 4_096
 CPU_SIDE_PX = 112
 
 
 class CheckPlan(BaseModel):
     """`in_flight` are the numbers of images that are asked at once, one after the other.
 
-    `layers` cuts the model; None takes all. `answer_tokens` bound one answer.
+    `layers` cuts the model and `words` the vocabulary; None takes all. `answer_tokens` bound one answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,6 +22,7 @@ class CheckPlan(BaseModel):
     work: Path
     on_cpu: bool = False
     layers: int | None = None
+    words: int | None = None
     tensor_parallel: int = 1
     in_flight: tuple[int, ...] = (1, 16, 256)
     answer_tokens: int = 200
@@ -47,6 +49,7 @@ def build_plan(
             work=work,
             on_cpu=True,
             layers=layers or CPU_LAYERS,
+            words=CPU_WORDS,  # a process loads all 151,643 several times, for ten seconds of CPU time each
             tensor_parallel=tensor_parallel,
             in_flight=(1, 2),
             answer_tokens=4,

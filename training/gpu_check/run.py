@@ -34,9 +34,9 @@ def run_check(plan: CheckPlan, here: Machine, report: Report) -> None:
         machine.refuse_missing_gpu(here)
         refuse_cpu_build(here, cpu_build=is_cpu_build())
     ends_s = time.monotonic() + plan.minutes * 60
-    config = dummy_checkpoint.build_config(plan.size, plan.layers)
+    config = dummy_checkpoint.build_config(plan.size, plan.layers, plan.words)
     began = time.monotonic()
-    dummy_checkpoint.write_dummy_checkpoint(plan.checkpoint, config, plan.build_card())
+    dummy_checkpoint.write_dummy_checkpoint(plan.checkpoint, config, plan.build_card(), words=plan.words)
     report(CheckRow(name="random weights", values={"seconds": round(time.monotonic() - began, 1)}))
     for name, run_part in PARTS.items():
         left_s = ends_s - time.monotonic()
@@ -106,7 +106,7 @@ def _refuse_large(
     """Return a skipped row where the planned memory of a step with adapters exceeds one GPU."""
     if plan.on_cpu:
         return None
-    config = dummy_checkpoint.build_config(plan.size, plan.layers)
+    config = dummy_checkpoint.build_config(plan.size, plan.layers, plan.words)
     try:
         needed_gib = estimate(ModelShape(config, sizes.build_on_meta(config), CheckpointCard())).peak_bytes / GIB
     except BadSettings as error:

@@ -1,6 +1,7 @@
 """Build Qwen's published vocabulary without a download: its vendor ships the merges in the package dashscope."""
 
 import importlib.util
+import itertools
 from functools import cache
 from pathlib import Path
 
@@ -20,13 +21,26 @@ SPECIALS = [
 """in the order of their ids, from 151643 on"""
 
 
+class _FirstWords(TikTokenConverter):  # type: ignore[misc]  # transformers has no types
+    """Reads the first `words` lines alone: bytes come first, and each merge comes after its two parts."""
+
+    def __init__(self, words: int | None) -> None:
+        super().__init__(vocab_file=str(find_merges()), pattern=WORDS, extra_special_tokens=SPECIALS)
+        self._words = words
+
+    def load_tiktoken_bpe(self, tiktoken_url: str) -> dict[bytes, int]:
+        return dict(itertools.islice(super().load_tiktoken_bpe(tiktoken_url).items(), self._words))
+
+
 @cache
-def build_qwen_tokenizer() -> PreTrainedTokenizerFast:
-    """Build the tokenizer of Qwen2.5-VL: 151,643 merges and bytes, and the special tokens after them.
+def build_qwen_tokenizer(words: int | None = None) -> PreTrainedTokenizerFast:
+    """Build the tokenizer of Qwen2.5-VL: 151,643 bytes and merges, and the special tokens after them.
+
+    `words` keeps so many of the bytes and merges, the most frequent ones; the ids of the special tokens move down.
 
     Raises: BadSettings when the package that holds the vocabulary is not installed.
     """
-    converter = TikTokenConverter(vocab_file=str(find_merges()), pattern=WORDS, extra_special_tokens=SPECIALS)
+    converter = _FirstWords(words)
     return PreTrainedTokenizerFast(
         tokenizer_object=converter.converted(),
         eos_token=IM_END,

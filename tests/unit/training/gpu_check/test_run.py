@@ -22,7 +22,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> None:
         report(CheckRow(name=f"served over {plan.tensor_parallel}"))
 
     monkeypatch.setattr(run, "is_cpu_build", lambda: False)
-    monkeypatch.setattr(dummy_checkpoint, "write_dummy_checkpoint", lambda *_: None)
+    monkeypatch.setattr(dummy_checkpoint, "write_dummy_checkpoint", lambda *_, **__: None)
     monkeypatch.setattr(serving, "check_serving", serve)
     for name in ("check_sft_step", "check_grpo_step"):
         row = CheckRow(name=name)
