@@ -6,6 +6,7 @@ Source: paper section 3.2.
 """
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ from pathlib import Path
 from pipeline.checkpoint import BoxFrame
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
-from training.annotation import framing
+from training.annotation import disk_room, framing
 from training.annotation.annotator import Annotation, Annotator
 from training.annotation.endpoint import Endpoint, Spent, VisionChat
 from training.annotation.purification import Fate
@@ -23,8 +24,8 @@ from training.common.journal import Journal
 from training.common.progress import Progress
 from training.dataset import duplicates, faults, manifest, old_sets, sources, splits
 from training.dataset.frame import FramedImage, FrameOptions, locate_frame
-from training.dataset.labeled_image import Explanations, LabeledImage, Split
-from training.dataset.left_out import LeftOut, count_reasons, write_left_out
+from training.dataset.labeled_image import Explanations, LabeledImage
+from training.dataset.left_out import LeftOut, write_left_out
 
 JOURNAL = "journal.jsonl"
 
@@ -64,13 +65,13 @@ def build(plan: BuildPlan) -> Built:
     """
     framed, left_out = frame_all(plan)
     write_left_out(plan.out, left_out)
-    refuse_unfit(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
+    faults.refuse_few(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
     with Journal(plan.out / JOURNAL) as answers:
         annotated, failed, spent = asyncio.run(annotate_all(plan, framed, answers))
     left_out += failed
     framed = [frame for frame in framed if frame.provenance.sha256 in annotated]
     write_left_out(plan.out, left_out)
-    refuse_unfit(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
+    faults.refuse_few(Counter(frame.image.label for frame in framed), plan.least_per_class, left_out)
     images = _build_images(framed, annotated, plan.seed)
     refuse_empty_split(images)
     manifest.write_manifest(plan.out, sorted(images, key=lambda image: image.file))
@@ -88,9 +89,18 @@ def frame_all(plan: BuildPlan) -> tuple[list[FramedImage], list[LeftOut]]:
     images = [image for image in listed if not isinstance(image, LeftOut)]
     left_out = [image for image in listed if isinstance(image, LeftOut)]
     refuse_source(plan, images)
+    _refuse_full_disk(plan, images)
     plan.out.mkdir(parents=True, exist_ok=True)
     framed, unusable = framing.frame_images(plan.source, plan.out, images, plan.framing, workers=plan.workers)
     return framed, left_out + unusable
+
+
+def _refuse_full_disk(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
+    """Print the estimated size of the set, and refuse one that its disk has no room for. Raises: BadSettings."""
+    size = disk_room.estimate_set_size(plan.source, images, plan.framing, workers=plan.workers)
+    if size:
+        print(f"{plan.out} will take {size}", file=sys.stderr)
+        disk_room.refuse_full_disk(size, plan.out, plan.framing)
 
 
 def refuse_source(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
@@ -100,7 +110,7 @@ def refuse_source(plan: BuildPlan, images: Sequence[LabeledImage]) -> None:
     """
     if not images:
         raise BadSettings(f"no labeled image in {plan.source}; put them into folders real and generated")
-    refuse_unfit(Counter(image.label for image in images), plan.least_per_class, [])
+    faults.refuse_few(Counter(image.label for image in images), plan.least_per_class)
     refuse_missing_endpoints(plan, images)
 
 
@@ -120,24 +130,16 @@ def refuse_missing_endpoints(plan: BuildPlan, images: Sequence[LabeledImage]) ->
             )
 
 
-def refuse_unfit(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOut]) -> None:
-    """Refuse a set that is too small or too one-sided to train on. Raises: BadSettings with the counts."""
-    by_label = ", ".join(f"{counts[label]} {label}" for label in Verdict)
-    by_reason = "; ".join(f"{n} {reason}" for reason, n in count_reasons(left_out).items())
-    note = f" (left out: {by_reason or 'none'})"
-    if min(counts[label] for label in Verdict) < least:
-        raise BadSettings(f"too few images to train on: {by_label}{note}; each class needs {least}, or set --least")
-    faults.refuse_one_sided(counts, note)
-
-
 def refuse_empty_split(images: Sequence[LabeledImage]) -> None:
     """Refuse a set with a split that lacks one of the classes, because near-duplicates stay together.
 
     Raises: BadSettings with the counts.
     """
     counts = Counter((image.split, image.label) for image in images)
-    if any(not counts[split, label] for split in Split for label in Verdict):
-        by_split = "; ".join(f"{split}: " + ", ".join(f"{counts[split, v]} {v}" for v in Verdict) for split in Split)
+    if any(not counts[split, label] for split in splits.SHARES for label in Verdict):
+        by_split = "; ".join(
+            f"{split}: " + ", ".join(f"{counts[split, v]} {v}" for v in Verdict) for split in splits.SHARES
+        )
         raise BadSettings(
             f"too few different images to split: {by_split}; near-duplicates and images of one origin stay in one split"
         )

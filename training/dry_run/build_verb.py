@@ -1,9 +1,10 @@
-"""`build` as a dry run sees it: images of its source, endpoints, and what is missing."""
+"""`build` as a dry run sees it: images of its source, endpoints, disk, and what is missing."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.errors import BadSettings
+from training.annotation import disk_room
 from training.annotation.build import BuildPlan, refuse_source
 from training.annotation.endpoint import Endpoint
 from training.dataset import sources
@@ -25,6 +26,10 @@ def plan_build(plan: BuildPlan, words: Sequence[str], *, bucket: str | None) -> 
         counts = ", ".join(f"{count} {label}" for label, count in sorted(classes.items())) or "no images"
         notes.append(f"the source has {counts}; {len(listed) - len(images)} files have no label")
         refusal = _find_refusal(plan, images)
+        size = disk_room.estimate_set_size(plan.source, images, plan.framing, workers=plan.workers)
+        if size:
+            notes.append(f"the set takes {size}")
+            refusal = refusal or disk_room.describe_shortage(size, plan.out, plan.framing)
     framing = plan.framing
     return DryStep(
         title="build",

@@ -1,8 +1,11 @@
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from tests.support.builders import build_noise, encode_image
+from training.annotation import disk_room
 from training.annotation.build import BuildPlan
 from training.annotation.endpoint import Endpoint
 from training.dataset.frame import FrameOptions
@@ -66,3 +69,17 @@ def test_a_source_that_the_build_would_refuse_is_refused(source: Path, tmp_path:
 def test_cases_of_a_bucket_are_not_fetched(tmp_path: Path) -> None:
     step = build_verb.plan_build(make_plan(tmp_path / "absent"), WORDS, bucket="s3://labels")
     assert step.reads == ["s3://labels"]
+
+
+def test_the_size_of_the_set_is_told_and_a_full_disk_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for label in ("real", "generated"):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        (tmp_path / "in" / label / "a.png").write_bytes(encode_image(build_noise(100, 80, seed=1), "PNG"))
+    planned = make_plan(tmp_path / "in", labels_only=True)
+    step = build_verb.plan_build(planned, WORDS, bucket=None)
+    assert "the set takes about 0.0 MB (2 images of 0.0 MB on average)" in step.notes
+    assert step.refusal is None
+    monkeypatch.setattr(disk_room.shutil, "disk_usage", lambda _: Namespace(free=1_000))
+    refusal = build_verb.plan_build(planned, WORDS, bucket=None).refusal
+    assert refusal is not None
+    assert "and the set takes about 0.0 MB" in refusal

@@ -45,6 +45,7 @@ def test_adapters_stand_on_weights_of_half_the_size() -> None:
         ({"epochs": 0.0}, "epochs is 0"),
         ({"warm_up_fraction": 1.5}, "warm_up_fraction is 1.5"),
         ({"dtype": "bfloat16"}, "use float32"),
+        ({"kept": "better", "variant": "one_turn_e"}, "kept is better, which asks both queries.*take kept last"),
     ],
 )
 def test_values_that_cannot_work_are_named(change: dict[str, Any], message: str) -> None:
