@@ -107,6 +107,10 @@ class MalformedEvent(PoisonError):
     """The record has none of the event shapes that we read."""
 
 
+class VerdictMissing(PoisonError):
+    """The verdict topic holds no verdict of this event, as far back as it is read: replay once it has one."""
+
+
 class BucketForbidden(PoisonError):
     """The event names a bucket that is not on the allow-list."""
 

@@ -10,7 +10,8 @@ from functools import cache
 from pipeline.errors import BadSettings, ZoomInError
 from worker.common import settings
 
-VERBS = ("run", "check", "demo", "up", "inspect", "decode", "events", "submit", "tail", "replay")
+VERBS = ("run", "collect", "check", "demo", "up", "inspect", "decode", "events", "submit", "tail", "replay")
+SERVICES = ("run", "collect")
 INTERRUPTED = 130
 
 
@@ -18,8 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     verb = ""
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
-        if arguments[:1] == ["run"]:
-            # A SIGTERM waits until the worker handles it: until then it would end us with 143, and PID 1 ignores it.
+        if arguments and arguments[0] in SERVICES:
+            # A SIGTERM waits until the service handles it: until then it would end us with 143, and PID 1 ignores it.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         settings.apply_process_environment()
         options = _build_parser(arguments).parse_args(arguments)

@@ -22,6 +22,8 @@ CURES: Mapping[str, str] = {
     "image_changed": "compare the etags of the events with those of their objects: their sender may write wrong ones",
     "image_missing": "compare the keys of the events with the bucket: their sender may announce uploads too early",
     "malformed_event": "try a letter with `zoomin events`: a sender may have changed the shape of its events",
+    "verdict_missing": "compare the event ids of the reviews with those of the verdicts, and their age with "
+    "ZOOMIN_COLLECT__LOOKBACK_DAYS",
 }
 
 

@@ -89,7 +89,7 @@ class EventHandler:
             try:
                 return parse_record(record, self.addressing)
             except Exception as error:  # noqa: BLE001 - our bug: one record pays
-                return [RefusedEntry(_build_fault(error))]
+                return [RefusedEntry(build_fault(error))]
 
     async def _answer_entry(self, entry: ImageEvent | RefusedEntry, record: RawRecord) -> str | None:
         """Return None for a published verdict, else the code of the dead letter."""
@@ -120,7 +120,7 @@ class EventHandler:
                 error.stage = error.stage or watch.stage
                 return await self._publish_dead_letter(record, error, event)
             except Exception as error:  # noqa: BLE001 - our bug: one event pays, the breaker stops us if it was not one
-                fault = _build_fault(error)
+                fault = build_fault(error)
                 fault.stage = watch.stage
                 return await self._publish_dead_letter(record, fault, event)
             if self.sampler is not None:
@@ -171,7 +171,7 @@ class EventHandler:
         return error.code
 
 
-def _build_fault(error: Exception) -> InternalFault:
+def build_fault(error: Exception) -> InternalFault:
     fault = InternalFault(f"{type(error).__name__}: {error}")
     fault.__cause__ = error
     return fault

@@ -25,10 +25,13 @@ def build_health_server(
 
 def check_liveness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
     """Return the reason why the process should be restarted; None when all is well."""
+    return check_turning(loop) or ("the engine is dead" if supervisor.dead else None)
+
+
+def check_turning(loop: WorkerLoop) -> str | None:
+    """Return for how long the loop has been stuck; None while it turns."""
     silent_s = time.monotonic() - loop.turned_at
-    if silent_s > LOOP_DEADLINE_S:
-        return f"the loop has not turned for {silent_s:.0f} s"
-    return "the engine is dead" if supervisor.dead else None
+    return f"the loop has not turned for {silent_s:.0f} s" if silent_s > LOOP_DEADLINE_S else None
 
 
 def check_readiness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
@@ -36,6 +39,8 @@ def check_readiness(loop: WorkerLoop, supervisor: Supervisor) -> str | None:
 
     A member without partitions is ready: replicas above the number of partitions must finish a rolling update.
     """
-    if not supervisor.ready:
-        return "the engine is not ready"
+    return check_membership(loop) if supervisor.ready else "the engine is not ready"
+
+
+def check_membership(loop: WorkerLoop) -> str | None:
     return None if loop.joined else "not a member of the consumer group"

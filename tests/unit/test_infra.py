@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,15 @@ import pytest
 import yaml
 
 from pipeline import errors
+from pipeline.wire.reviews import parse_deletion, parse_review
 from pipeline.wire.schemas import build_schemas
 from tests.support.builders import build_record
 from tests.support.paths import ROOT
 from tests.support.verdicts import build_verdict
 from tests.unit.test_docker import TARGETS, read_pins
+from worker.collect.topics import list_collect_topics
 from worker.common import sections, settings
+from worker.kafka.client import TopicUse, list_worker_topics
 from worker.kafka.outgoing import Headers, build_dead_letter_message, build_verdict_message
 from worker.local.jars import KAFKA_VERSION
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
@@ -62,11 +65,11 @@ class TestCompose:
         made = dict(re.findall(r"--topic (\S+) .*max\.message\.bytes=([0-9]+)", "".join(SERVICES["topics"]["command"])))
         environment = SERVICES["worker"]["environment"]
         kafka = sections.KafkaSettings()
-        assert {environment[f"ZOOMIN_KAFKA__{topic}_TOPIC"] for topic in ("INPUT", "VERDICT", "DEAD_LETTER")} == set(
-            made
-        )
-        assert int(made[kafka.input_topic]) == INPUT_MESSAGE_BYTES
-        assert int(made[kafka.dead_letter_topic]) == DEAD_LETTER_MESSAGE_BYTES
+        assert {value for name, value in environment.items() if name.endswith("_TOPIC")} == set(made)
+        for topic in (kafka.input_topic, kafka.review_topic, kafka.deletion_topic):
+            assert int(made[topic]) == INPUT_MESSAGE_BYTES
+        for topic in (kafka.dead_letter_topic, kafka.review_dead_letter_topic):
+            assert int(made[topic]) == DEAD_LETTER_MESSAGE_BYTES
 
     def test_its_buckets_are_made_and_its_credentials_open_them(self) -> None:
         environment = SERVICES["worker"]["environment"]
@@ -101,14 +104,35 @@ class TestAsyncApi:
     def test_channels_are_our_topics(self) -> None:
         kafka = sections.KafkaSettings()
         addresses = [channel["address"] for channel in ASYNCAPI["channels"].values()]
-        assert addresses == [kafka.input_topic, kafka.verdict_topic, kafka.dead_letter_topic]
+        worker = [kafka.input_topic, kafka.verdict_topic, kafka.dead_letter_topic]
+        collect = [kafka.review_topic, kafka.review_dead_letter_topic, kafka.deletion_topic]
+        assert addresses == [*worker, *collect]
         assert ASYNCAPI["asyncapi"] == "3.0.0"
 
     def test_every_operation_works_on_a_channel_and_every_channel_has_one(self) -> None:
         channels = {operation["channel"]["$ref"] for operation in ASYNCAPI["operations"].values()}
         assert channels == {f"#/channels/{name}" for name in ASYNCAPI["channels"]}
-        actions = {operation["channel"]["$ref"]: operation["action"] for operation in ASYNCAPI["operations"].values()}
-        assert {channel for channel, action in actions.items() if action == "receive"} == {"#/channels/images"}
+
+    @pytest.mark.parametrize(
+        ("program", "uses"),
+        [("worker", list_worker_topics), ("zoomin collect", list_collect_topics)],
+        ids=["worker", "collect"],
+    )
+    def test_operations_are_what_each_program_reads_and_writes(
+        self, program: str, uses: Callable[[sections.KafkaSettings], list[TopicUse]]
+    ) -> None:
+        described = {
+            (resolve(operation["channel"]["$ref"][2:])["address"], {"receive": "READ", "send": "WRITE"}[action])
+            for operation in ASYNCAPI["operations"].values()
+            for action in [operation["action"]]
+            if operation["tags"] == [{"name": program}]
+        }
+        assert described == {(use.topic, use.right) for use in uses(sections.KafkaSettings())}
+
+    @pytest.mark.parametrize(("message", "read"), [("reviewEvent", parse_review), ("deletionEvent", parse_deletion)])
+    def test_the_example_of_a_message_is_read(self, message: str, read: Callable[[bytes], object]) -> None:
+        for example in resolve(f"components/messages/{message}")["examples"]:
+            read(json.dumps(example["payload"]).encode())
 
     def test_every_reference_resolves(self) -> None:
         files, inner = set(), set()
@@ -121,7 +145,9 @@ class TestAsyncApi:
                 resolve(pointer)
         assert files == set(build_schemas())
         components = {f"components/{kind}/{name}" for kind, parts in ASYNCAPI["components"].items() for name in parts}
-        assert components - inner == {"components/schemas/labelCase"}, "described but on no channel"
+        assert components - inner == {"components/schemas/labelCase", "components/schemas/labelEvent"}, (
+            "described but on no channel"
+        )
 
     def test_what_we_send_has_the_headers_that_are_described(self) -> None:
         event = build_verdict()

@@ -65,7 +65,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/label_studio": _GROUND | name_rooms("training", "labeling"),
     "training/evaluation": _EVALUATION,
     "training/runs": _EVALUATION,
+    "training/snapshot": _GROUND | name_rooms("training", "labeling runs"),
     "training/reports": _EVALUATION | name_rooms("training", "evaluation"),
+    "training/estimates": _EVALUATION | name_rooms("training", "annotation labeling evaluation reports"),
     "training/validation": _EVALUATION | name_rooms("training", "evaluation runs"),
     "training/sft": _TRAINING,
     "training/grpo": _TRAINING,
@@ -80,7 +82,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/commands": _TRAINING
     | name_rooms(
         "training",
-        "labeling label_studio reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines",
+        "labeling label_studio estimates snapshot reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines",
     ),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")

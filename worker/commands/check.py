@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.checkpoint import Checkpoint
-from pipeline.errors import BadSettings, StoreUnavailable, ZoomInError
+from pipeline.errors import BadSettings, StoreUnavailable, TopicMissing, ZoomInError
 from pipeline.sandbox.decoder import Decoder
 from pipeline.sandbox.exchange import Confinement
 from worker.cli.stream import silence_kafka_logging
+from worker.collect.topics import LOOPS, list_collect_topics
 from worker.common.sections import KafkaSettings, StoreSettings
 from worker.common.settings import Settings, build_environment_name, list_stray_names, suggest_name
 from worker.kafka.client import check_group, check_headroom, check_topics
@@ -108,6 +109,7 @@ async def _check_connections(settings: Settings) -> list[Check]:
     tries = {
         "model": partial(_check_model, settings),
         "kafka": partial(_check_kafka, settings.kafka),
+        "collect": partial(_check_collect, settings),
         "buckets": partial(_check_names, settings.store),
         **{f"bucket {bucket}": partial(_check_bucket, store, bucket) for bucket in buckets},
     }
@@ -143,6 +145,19 @@ async def _check_kafka(settings: KafkaSettings) -> str:
         finally:
             await transactions.close()
     return f"{settings.bootstrap_servers}, three topics to read or write, group {settings.group_id} to join"
+
+
+async def _check_collect(settings: Settings) -> str:
+    """Check topics, groups and rights of `zoomin collect`, which a site without reviews does not need."""
+    topics = list_collect_topics(settings.kafka)
+    try:
+        await asyncio.to_thread(check_topics, settings.kafka, topics)
+    except TopicMissing as error:
+        return f"`zoomin collect` would not start: {error.detail}"
+    for build in LOOPS.values():
+        for check in (check_headroom, check_group):
+            await asyncio.to_thread(check, build(settings))
+    return f"{', '.join(use.topic for use in topics)} to read or write"
 
 
 async def _check_names(settings: StoreSettings) -> str:

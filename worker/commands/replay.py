@@ -31,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--since", type=parse_time, metavar="T", help="only letters from 90s, 10m, 2h, 1d ago or a time on"
     )
+    parser.add_argument(
+        "--collect", action="store_true", help="letters of `zoomin collect`, about reviews and deletions, instead"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="send at most N")
     parser.add_argument("--rate", type=parse_rate, metavar="N", help="at most N a second")
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
@@ -42,11 +45,12 @@ def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
     silence_kafka_logging()
     out, errors = build_console(), build_console(stderr=True)
-    letters, foreign = read_letters(settings.kafka, args.since)
+    topic = settings.kafka.review_dead_letter_topic if args.collect else settings.kafka.dead_letter_topic
+    letters, foreign = read_letters(settings.kafka, topic, args.since)
     if foreign:
         errors.print(f"Passed over {foreign} record(s) that are no dead letters of ours", style="yellow")
     if not letters:
-        errors.print(f"No dead letter on {settings.kafka.dead_letter_topic}.", style="dim")
+        errors.print(f"No dead letter on {topic}.", style="dim")
         return 0
     since = datetime.fromtimestamp(min(letter.record.timestamp_ms for letter in letters) / 1000, UTC) - MAX_CLOCK_SKEW
     errors.print(f"Looking what became of {len(letters)} letters since {since:%Y-%m-%d %H:%M} UTC", style="dim")
@@ -72,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_letters(settings: KafkaSettings, since: datetime | None) -> tuple[list[DeadLetter], int]:
+def read_letters(settings: KafkaSettings, topic: str, since: datetime | None) -> tuple[list[DeadLetter], int]:
     """Return the stored letters ordered by time, and the number of records that are no letters."""
-    with TopicReader(settings, settings.dead_letter_topic, since=since or BEGINNING) as reader:
+    with TopicReader(settings, topic, since=since or BEGINNING) as reader:
         found = [DeadLetter.from_record(record) for record in reader.read_stored()]
     letters = [letter for letter in found if letter is not None]
     return sorted(letters, key=lambda letter: letter.record.timestamp_ms), len(found) - len(letters)

@@ -23,6 +23,9 @@ _TOPICS = {
     "ZOOMIN_KAFKA__INPUT_TOPIC": "zoomin.images",
     "ZOOMIN_KAFKA__VERDICT_TOPIC": "zoomin.verdicts",
     "ZOOMIN_KAFKA__DEAD_LETTER_TOPIC": "zoomin.images.dlt",
+    "ZOOMIN_KAFKA__REVIEW_TOPIC": "zoomin.reviews",
+    "ZOOMIN_KAFKA__REVIEW_DEAD_LETTER_TOPIC": "zoomin.reviews.dlt",
+    "ZOOMIN_KAFKA__DELETION_TOPIC": "zoomin.deletions",
 }
 _IMAGE_BUCKET = "zoomin-images"
 _LABEL_BUCKET = "zoomin-labels"
@@ -92,9 +95,9 @@ def format_exports(environment: Mapping[str, str]) -> str:
 
 
 def _prepare(stack: LocalStack) -> dict[str, str]:
-    dead_letters = _TOPICS["ZOOMIN_KAFKA__DEAD_LETTER_TOPIC"]
-    stack.create_topics(set(_TOPICS.values()) - {dead_letters}, partitions=_PARTITIONS)
-    stack.create_topics([dead_letters], max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
+    dead_letters = {topic for name, topic in _TOPICS.items() if "DEAD_LETTER" in name}
+    stack.create_topics(set(_TOPICS.values()) - dead_letters, partitions=_PARTITIONS)
+    stack.create_topics(dead_letters, max_message_bytes=DEAD_LETTER_MESSAGE_BYTES)
     stack.create_buckets([_IMAGE_BUCKET, _LABEL_BUCKET])
     return stack.build_environment(label_bucket=_LABEL_BUCKET) | _TOPICS
 

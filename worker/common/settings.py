@@ -18,6 +18,7 @@ from pipeline.errors import BadSettings
 from pipeline.machine import count_cores
 from pipeline.vllm.runtime import build_process_environment
 from worker.common.sections import (
+    CollectSettings,
     EngineSettings,
     FlowSettings,
     KafkaSettings,
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     flow: FlowSettings = FlowSettings()
     retry: RetrySettings = RetrySettings()
     sampling: SamplingSettings = SamplingSettings()
+    collect: CollectSettings = CollectSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @model_validator(mode="after")

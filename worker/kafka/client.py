@@ -2,9 +2,9 @@
 
 import secrets
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
@@ -137,23 +137,35 @@ def _check_files(settings: KafkaSettings) -> None:
         ) from error
 
 
-def check_topics(settings: KafkaSettings) -> None:
-    """Check that a broker answers, that our three topics exist, and that we may read or write each of them.
+class TopicUse(NamedTuple):
+    """A topic, the field of the settings that names it, and the right that we need on it."""
+
+    topic: str
+    field: str
+    right: Literal["READ", "WRITE"]
+
+
+def list_worker_topics(settings: KafkaSettings) -> list[TopicUse]:
+    return [
+        TopicUse(settings.input_topic, "INPUT_TOPIC", "READ"),
+        TopicUse(settings.verdict_topic, "VERDICT_TOPIC", "WRITE"),
+        TopicUse(settings.dead_letter_topic, "DEAD_LETTER_TOPIC", "WRITE"),
+    ]
+
+
+def check_topics(settings: KafkaSettings, topics: Sequence[TopicUse] = ()) -> None:
+    """Check that a broker answers, and that these topics, or else the worker's three, exist for our use of them.
 
     Raises: BadSettings; FatalError if no broker answers or a right is missing; TopicMissing.
     """
-    uses = {
-        settings.input_topic: ("INPUT_TOPIC", "READ"),
-        settings.verdict_topic: ("VERDICT_TOPIC", "WRITE"),
-        settings.dead_letter_topic: ("DEAD_LETTER_TOPIC", "WRITE"),
-    }
+    uses = {use.topic: use for use in topics or list_worker_topics(settings)}
     try:
         with open_admin_client(settings) as admin:
             described = {topic["name"]: topic for topic in admin.describe_topics(list(uses))}
     except kafka_errors.KafkaError as error:
         raise build_connection_error(settings, error) from error
     error_codes = {name: topic["error_code"] for name, topic in described.items()}
-    for topic, (field, right) in uses.items():
+    for topic, field, right in uses.values():
         if error_codes[topic] == kafka_errors.TopicAuthorizationFailedError.errno:
             raise FatalError(f"topic {topic} may not be read by us: give this user the right to describe it")
         if error_codes[topic] == kafka_errors.UnknownTopicOrPartitionError.errno:

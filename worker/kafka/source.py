@@ -2,32 +2,38 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kafka import errors as kafka_errors
 
 from worker.common.confined import ConfinedThread
 from worker.common.sections import KafkaSettings
-from worker.kafka.client import build_connection_error, check_topics
+from worker.kafka.client import TopicUse, build_connection_error, check_topics
 from worker.kafka.consumer import ASK_TIMEOUT_S, Consumer
 from worker.kafka.poll_result import Partitions, PollResult
 
 
 class KafkaSource:
-    def __init__(self, settings: KafkaSettings) -> None:
+    """Reads the input topic of its settings as a member of their group.
+
+    `topics` names what has to exist before the start; without it, the three topics of the worker.
+    """
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[TopicUse] = ()) -> None:
         self._settings = settings
+        self._topics = topics
         self._thread = ConfinedThread("kafka-consumer")
         self._consumer: Consumer | None = None
         self._orphaned: Partitions = frozenset()
         self._assignment: Partitions = frozenset()
 
     async def check(self) -> None:
-        """Check that our three topics can be reached.
+        """Check that our topics can be reached.
 
         Raises: BadSettings; FatalError if no broker answers; TopicMissing.
         """
-        await self._thread.run(lambda: check_topics(self._settings))
+        await self._thread.run(lambda: check_topics(self._settings, self._topics))
 
     async def start(self) -> None:
         """Create the consumer; it joins the group with the first poll. Raises: what `check` raises."""

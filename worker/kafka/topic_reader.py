@@ -1,4 +1,4 @@
-"""Reader of topics without a consumer group: commits nothing and skips records of aborted transactions."""
+"""Readers of topics without a consumer group: commit nothing and skip records of aborted transactions."""
 
 import time
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from typing import Self
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
-from pipeline.errors import FatalError, TopicMissing
+from pipeline.errors import BrokerUnavailable, FatalError, TopicMissing
 from pipeline.wire.record import RawRecord
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import build_connection_error, connect, to_ms
 from worker.kafka.consumer import build_raw_record
-from worker.kafka.workarounds import accept_invalid_header_keys
+from worker.kafka.workarounds import accept_invalid_header_keys, release_parked_records
 
 POLL_S = 0.25
 SILENCE_S = 10.0
@@ -31,18 +31,10 @@ class TopicReader:
     """
 
     def __init__(self, settings: KafkaSettings, *topics: str, since: datetime | None) -> None:
-        accept_invalid_header_keys()
         self._settings = settings
         self._topics = topics
         try:
-            self._client: KafkaConsumer = connect(
-                KafkaConsumer,
-                settings,
-                allow_auto_create_topics=False,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-            )
+            self._client = _open_client(settings)
         except kafka_errors.KafkaError as error:
             raise build_connection_error(settings, error) from error
         try:
@@ -80,6 +72,15 @@ class TopicReader:
         while True:
             yield from self._poll(POLL_S)
             yield None
+
+    def find_cut_partitions(self, topic: str) -> list[int]:
+        """Return the partitions whose earliest records retention has deleted. Raises: FatalError."""
+        partitions = [tp for tp in self._partitions if tp.topic == topic]
+        try:
+            beginnings = self._client.beginning_offsets(partitions, timeout_ms=to_ms(ASK_TIMEOUT_S))
+        except kafka_errors.KafkaError as error:
+            raise build_connection_error(self._settings, error) from error
+        return [tp.partition for tp, offset in beginnings.items() if offset > 0]
 
     def is_reachable(self) -> bool:
         """Return whether the broker answers."""
@@ -150,3 +151,47 @@ class TopicReader:
             ) from error
         records = [build_raw_record(record) for batch in batches.values() for record in batch]
         return sorted(records, key=lambda record: record.timestamp_ms)
+
+
+class RecordReader:
+    """Reads single records of a topic by their place, one after the other; connects with the first one."""
+
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._client: KafkaConsumer | None = None
+
+    def read(self, partition: int, offset: int) -> RawRecord | None:
+        """Read a record; return None if retention has deleted it. Raises: BrokerUnavailable, BadSettings."""
+        place = TopicPartition(self._topic, partition)
+        try:
+            if self._client is None:
+                self._client = _open_client(self._settings)
+            self._client.assign([place])
+            self._client.seek(place, offset)
+            deadline = time.monotonic() + SILENCE_S
+            while time.monotonic() < deadline:
+                release_parked_records(self._client)
+                for record in self._client.poll(timeout_ms=to_ms(POLL_S), max_records=1).get(place, ()):
+                    return build_raw_record(record) if record.offset == offset else None
+        except kafka_errors.KafkaError as error:
+            self.close()
+            raise BrokerUnavailable(f"a record of {self._topic} cannot be read: {error}") from error
+        raise BrokerUnavailable(f"topic {self._topic} brings no record within {SILENCE_S:g} s")
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close(timeout_ms=to_ms(1))
+
+
+def _open_client(settings: KafkaSettings) -> KafkaConsumer:
+    accept_invalid_header_keys()
+    return connect(
+        KafkaConsumer,
+        settings,
+        allow_auto_create_topics=False,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # also of a place that retention has deleted meanwhile
+        isolation_level="read_committed",
+    )

@@ -100,6 +100,15 @@ class EventObserver:
         )
 
     @_contain_errors
+    def report_collected(self, record: RawRecord, event: str, outcome: str, **about: object) -> None:
+        """Count and log a record of the platform that was followed."""
+        self._metrics.events.labels(outcome).inc()
+        age_s = self._compute_age_s(record)
+        if age_s is not None:
+            self._metrics.event_seconds.observe(age_s)
+        telemetry.get_logger().info(event, partition=record.partition, offset=record.offset, outcome=outcome, **about)
+
+    @_contain_errors
     def count_dead_letter(self, error: ZoomInError) -> None:
         """Count a dead letter that Kafka has acknowledged."""
         self._metrics.events.labels("dead_letter").inc()

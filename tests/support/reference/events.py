@@ -125,12 +125,14 @@ def build_events_page() -> str:
 
 
 def describe_topics(asyncapi: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    actions = {
-        operation["channel"]["$ref"].rpartition("/")[2]: {"receive": "reads", "send": "writes"}[operation["action"]]
-        for operation in asyncapi["operations"].values()
-    }
+    uses: dict[str, list[str]] = {}
+    for operation in asyncapi["operations"].values():
+        name = operation["channel"]["$ref"].rpartition("/")[2]
+        action = {"receive": "reads", "send": "writes"}[operation["action"]]
+        program = {"worker": "the worker", "zoomin collect": "`zoomin collect`"}[operation["tags"][0]["name"]]
+        uses.setdefault(name, []).append(f"{program} {action} it")
     for name, channel in asyncapi["channels"].items():
-        yield f"`{channel['address']}`", f"the worker {actions[name]} it", channel["description"]
+        yield f"`{channel['address']}`", ", ".join(uses[name]), channel["description"]
 
 
 def describe_headers(schema: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ def test_every_error_says_by_its_kind_what_the_worker_must_do() -> None:
         ("inference_timeout", TransientError),
         *((code, OutageError) for code in ("store_unavailable", "broker_unavailable", "message_too_large")),
         *((code, PoisonError) for code in ("malformed_event", "bucket_forbidden", "image_denied", "image_changed")),
+        ("verdict_missing", PoisonError),
         *((code, PoisonError) for code in ("image_refused", "image_too_large", "image_undecodable", "engine_poison")),
         *(
             (code, PoisonError)

@@ -1,0 +1,1 @@
+"""Reviews and deletions from the platform into the labeling bucket."""
