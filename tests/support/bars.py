@@ -9,6 +9,7 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.support.paths import ROOT
@@ -68,8 +69,14 @@ def parse(root: Path) -> dict[Path, ast.Module]:
     return {path.relative_to(root): ast.parse(path.read_text()) for path in paths}
 
 
+@cache
+def list_nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Return all nodes of a module; several measures read them."""
+    return tuple(ast.walk(tree))
+
+
 def list_functions(tree: ast.Module) -> Iterator[Function]:
-    for node in ast.walk(tree):
+    for node in list_nodes(tree):
         if isinstance(node, Function):
             yield node
 
@@ -84,7 +91,7 @@ def begins_with_verb(function: Function) -> bool | None:
 
 
 def list_bound_names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in list_nodes(tree):
         if isinstance(node, ast.arg):
             yield node.arg
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
