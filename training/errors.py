@@ -1,6 +1,6 @@
 """Errors of training alone, in the tree of `pipeline.errors`."""
 
-from pipeline.errors import FatalError, OutageError, TransientError
+from pipeline.errors import FatalError, OutageError, PoisonError, TransientError
 
 
 class RateLimited(TransientError):
@@ -17,3 +17,15 @@ class EndpointDead(FatalError):
 
 class TrainingFailed(FatalError):
     """A training run cannot continue; its last good checkpoint stays."""
+
+
+class LabelStudioUnavailable(OutageError):
+    """Label Studio does not answer, or cannot serve now."""
+
+
+class LabelStudioRefusal(PoisonError):
+    """Label Studio refuses one request and serves others."""
+
+
+class LeaseHeld(OutageError):
+    """Another process does the same work on the same bucket now."""

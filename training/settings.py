@@ -61,6 +61,22 @@ class TrainSettings(BaseSettings):
     """S3 of the labeling bucket; empty for AWS (credentials come by boto3's own chain, AWS_*)"""
     s3_region: str = "us-east-1"
     """its region"""
+    labels_url: str = ""
+    """Label Studio's address (https://labels.example.org); `zoomin-train labels` sends cases there"""
+    labels_token: SecretStr = SecretStr("")
+    """a personal access token of Label Studio, or a legacy token of 40 hexadecimal digits"""
+    labels_project: Annotated[str, Field(min_length=3, max_length=50)] = "ZoomIn"
+    """title of the project there; it is created if there is none"""
+    labels_double_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """share of cases that two annotators label, for their agreement"""
+    labels_salt: SecretStr = SecretStr("zoomin")
+    """secret by which those cases are drawn"""
+    labels_s3_access_key: str = ""
+    """S3 key by which Label Studio reads the images; should read images/ alone (default: the AWS_* of the process)"""
+    labels_s3_secret_key: SecretStr = SecretStr("")
+    """its secret"""
+    labels_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """how long Label Studio may take for one answer"""
     endpoint_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
     """how long an endpoint may take for one answer"""
     endpoint_attempts: Annotated[int, Field(ge=1, le=20)] = 6

@@ -15,6 +15,7 @@ from training.label_studio.agreement import (
     estimate_kappa,
     estimate_share,
 )
+from training.label_studio.marks import PullMarks, Refusal
 from training.labeling.adjudication import LabelState
 from training.labeling.bucket import Unreadable
 from training.labeling.cases import AdjudicatedCase
@@ -90,6 +91,7 @@ class LabelStatus:
     blind: Anchoring = field(default_factory=Anchoring)
     shown: Anchoring = field(default_factory=Anchoring)
     boxes: BoxTally = field(default_factory=BoxTally)
+    refused: list[Refusal] = field(default_factory=list)
     deleted: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
 
@@ -138,9 +140,11 @@ class LabelStatus:
             self.boxes.drawn += len(label.boxes) - kept
 
 
-def count_status(cases: Iterable[AdjudicatedCase | Unreadable], deleted: frozenset[str]) -> LabelStatus:
+def count_status(
+    cases: Iterable[AdjudicatedCase | Unreadable], deleted: frozenset[str], marks: PullMarks
+) -> LabelStatus:
     """Count all cases; of images that are deleted only their number."""
-    status = LabelStatus()
+    status = LabelStatus(refused=[refusal for mark in marks.projects.values() for refusal in mark.refused])
     for found in cases:
         if isinstance(found, Unreadable):
             status.unreadable.append(found)

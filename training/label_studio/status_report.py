@@ -1,5 +1,6 @@
 """The state of labeling as tables for operators and as JSON."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -42,6 +43,8 @@ def convert_status(status: LabelStatus, *, now: datetime) -> dict[str, object]:
         },
         **convert_to_json(_list_metrics(status)),
         "boxes_drawn": status.boxes.drawn,
+        "refused": dict(Counter(str(refusal.reason) for refusal in status.refused)),
+        "refusals": [refusal.model_dump(mode="json") for refusal in status.refused],
     }
 
 
@@ -56,6 +59,8 @@ def print_status(status: LabelStatus, console: Console, *, now: datetime) -> Non
         for name, metric in _list_metrics(status).items():
             metrics.add_row(name.replace("_", " "), str(metric))
         console.print(metrics)
+    for refusal in status.refused:
+        console.print(f"refused ({refusal.reason}): {refusal.detail}: {refusal.url}", style="yellow", soft_wrap=True)
     for unreadable in status.unreadable:
         console.print(f"unreadable: {unreadable.key}: {unreadable.detail}", style="yellow")
 

@@ -5,6 +5,7 @@ import pytest
 from pipeline.wire.labels import LabelCase, LabelEvent, LabelVerdict
 from tests.support.labels import START, build_case, build_label
 from tests.support.verdicts import build_verdict
+from training.label_studio.marks import PullMarks
 from training.label_studio.status import LEAST_OF_ONE_CLASS, LabelStatus, count_status
 from training.labeling.adjudication import LabelState, adjudicate
 from training.labeling.bucket import Unreadable
@@ -32,6 +33,7 @@ def test_the_queue_counts_what_waits_by_reason_and_age() -> None:
             Unreadable("cases/odd.json", "schema_version: no"),
         ],
         frozenset(),
+        PullMarks(),
     )
     assert status.states == {LabelState.PENDING: 2, LabelState.DISPUTED: 1, LabelState.AGREED: 1}
     assert {reason: (row.pending, row.disputed, row.oldest) for reason, row in status.queue.items()} == {
@@ -45,7 +47,7 @@ def test_annotators_are_counted_and_one_of_one_class_is_flagged() -> None:
     case = build_case(build_verdict())
     labels = [find(case, build_label(case, annotator="all-real", verdict=REAL)) for _ in range(LEAST_OF_ONE_CLASS)]
     labels.append(find(case, build_label(case, annotator="new", verdict=REAL)))
-    status = count_status(labels, frozenset())
+    status = count_status(labels, frozenset(), PullMarks())
     one, new = status.annotators["all-real"], status.annotators["new"]
     assert (one.labels, one.median_seconds, one.is_of_one_class) == (LEAST_OF_ONE_CLASS, 12.5, True)
     assert not new.is_of_one_class
@@ -63,14 +65,14 @@ def test_agreement_with_the_model_is_apart_for_blind_and_shown(blind: bool, expe
 
 def test_boxes_that_annotators_left_are_told_from_those_that_they_drew() -> None:
     case = build_case(build_verdict(zoomed=BOXES))
-    status = count_status([find(case, build_label(case, boxes=[BOXES[0], (1, 2, 3, 4)]))], frozenset())
+    status = count_status([find(case, build_label(case, boxes=[BOXES[0], (1, 2, 3, 4)]))], frozenset(), PullMarks())
     assert (status.boxes.offered, status.boxes.kept, status.boxes.drawn) == (2, 1, 1)
     assert status.boxes_kept.value == 0.5
 
 
 def test_deleted_images_are_counted_alone() -> None:
     case = build_case(build_verdict())
-    status = count_status([find(case, build_label(case))], frozenset({case.image.sha256}))
+    status = count_status([find(case, build_label(case))], frozenset({case.image.sha256}), PullMarks())
     assert (status.deleted, status.states.total(), dict(status.annotators)) == (1, 0, {})
 
 
@@ -80,4 +82,4 @@ def test_kappa_is_of_the_first_two_labels_from_label_studio() -> None:
         find(case, build_label(case, verdict=one), build_label(case, verdict=two, annotator="2", minute=1))
         for one, two in [(REAL, REAL), (GENERATED, GENERATED), (REAL, GENERATED), (GENERATED, REAL)]
     ]
-    assert count_status(twice, frozenset()).kappa.value == 0
+    assert count_status(twice, frozenset(), PullMarks()).kappa.value == 0

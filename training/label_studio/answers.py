@@ -1,0 +1,82 @@
+"""The fields that we read of Label Studio's answers; everything else in them is ignored."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+
+class Answered(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Project(Answered):
+    id: int
+    title: str
+    label_config: str
+
+
+class ProjectPage(Answered):
+    results: list[Project]
+    next: str | None = None
+
+
+class Storage(Answered):
+    bucket: str | None = None
+    prefix: str | None = None
+
+
+class TaskData(Answered):
+    """The data that we sent; a task that somebody else made may lack it."""
+
+    case_id: str = ""
+    image: str = ""
+
+
+class StoredTask(Answered):
+    """A task without its annotations; `overlap` is the number of annotators that it is for."""
+
+    id: int
+    data: TaskData = TaskData()
+    overlap: int = 1
+    total_annotations: int = 0
+    cancelled_annotations: int = 0
+
+
+class Annotation(Answered):
+    """What one annotator submitted; `updated_by` is who changed it last."""
+
+    id: int
+    result: list[dict[str, JsonValue]] = []
+    completed_by: int | None = None
+    updated_by: int | None = None
+    was_cancelled: bool = False
+    lead_time: float | None = None
+    updated_at: datetime
+
+    @property
+    def author(self) -> int | None:
+        return self.updated_by or self.completed_by
+
+
+class AnnotatedTask(StoredTask):
+    annotations: list[Annotation] = []
+    updated_at: datetime
+
+
+class StoredTaskPage(Answered):
+    tasks: list[StoredTask]
+
+
+class AnnotatedTaskPage(Answered):
+    tasks: list[AnnotatedTask]
+
+
+class AccessToken(Answered):
+    access: str
+
+
+class Refused(Answered):
+    """The body of a refusal."""
+
+    detail: str = ""
+    validation_errors: JsonValue = None
