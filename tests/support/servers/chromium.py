@@ -1,4 +1,4 @@
-"""Chromium paints image files: the one of this machine if it is recent, or Debian's, unpacked into the cache."""
+"""Chromium paints image files and opens pages: the machine's own if it is recent, or Debian's, from the cache."""
 
 import base64
 import fcntl
@@ -8,14 +8,19 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from pipeline.errors import LocalStackFailed
 from tests.support.servers.preparation import run_to_end
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _LEAST_VERSION = 156
@@ -26,14 +31,13 @@ _UNPACK_WITHIN_S = 60
 _STATE_VERSION_WITHIN_S = 60
 _PAINT_WITHIN_S = 120  # two seconds on an idle machine
 
+_ACTION_WITHIN_S = 60  # a second on an idle machine
 _SWITCHES = (
-    "--headless",
-    "--no-sandbox",  # root and containers have none; it paints only files that our tests build
+    "--no-sandbox",  # root and containers have none; it shows only what our tests build
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--force-color-profile=srgb",
     "--force-device-scale-factor=1",
-    "--dump-dom",
 )
 _PAGE = """<!doctype html><meta charset="utf-8">%s<pre id="painted"></pre><script>
 function paint(image) {
@@ -82,12 +86,38 @@ class Chromium:
         with tempfile.TemporaryDirectory(prefix="zoomin-chromium-", ignore_cleanup_errors=True) as directory:
             page = Path(directory, "page.html")
             page.write_text(_PAGE % "".join(images))
-            argv: list[str | Path] = [self._program, *_SWITCHES, f"--user-data-dir={directory}/profile", page.as_uri()]
+            argv: list[str | Path] = [
+                self._program,
+                "--headless",
+                "--dump-dom",
+                *_SWITCHES,
+                f"--user-data-dir={directory}/profile",
+                page.as_uri(),
+            ]
             document = run_to_end(argv, within_s=_PAINT_WITHIN_S, env={"HOME": directory, **self._find_libraries()})
         painted = re.search(r'<pre id="painted">(.+?)</pre>', document, re.DOTALL)
         if painted is None:
             raise LocalStackFailed(f"{self._program} painted nothing: it printed {document[:200]!r}")
         return [picture and _read_picture(*picture) for picture in json.loads(html.unescape(painted[1]))]
+
+    @contextmanager
+    def open_page(self) -> "Iterator[Page]":
+        """Open an empty page that a test drives; each wait for something on it has a deadline."""
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=self._program,
+                args=_SWITCHES,
+                env={**os.environ, **self._find_libraries()},
+                timeout=_STATE_VERSION_WITHIN_S * 1000,
+            )
+            try:
+                page = browser.new_page(viewport={"width": 1400, "height": 900})
+                page.set_default_timeout(_ACTION_WITHIN_S * 1000)
+                yield page
+            finally:
+                browser.close()
 
     def _find_libraries(self) -> dict[str, str]:
         return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, self._libraries))} if self._libraries else {}
