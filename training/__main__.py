@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from pipeline.errors import BadSettings, ZoomInError
 from training import settings
@@ -12,6 +13,7 @@ VERBS = (
     "scenes",
     "build",
     "labels",
+    "snapshot",
     "tiny",
     "sft",
     "grpo",
@@ -25,6 +27,8 @@ VERBS = (
     "dry-run",
     "gpu-check",
 )
+LABEL_VERBS = frozenset({"snapshot"})
+"""verbs of `training/label_commands`; all others are in `training/commands`"""
 INTERRUPTED = 130
 
 
@@ -60,7 +64,7 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in typed or VERBS:
-        command = importlib.import_module(f"training.commands.{verb.replace('-', '_')}")
+        command = import_verb(verb)
         sub = verbs.add_parser(
             verb,
             help=command.HELP,
@@ -71,6 +75,12 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         command.configure(sub)
         sub.set_defaults(run=command.run)
     return parser
+
+
+def import_verb(verb: str) -> ModuleType:
+    """Import the module of a verb, with HELP, EXAMPLE, `configure` and `run`."""
+    room = "label_commands" if verb in LABEL_VERBS else "commands"
+    return importlib.import_module(f"training.{room}.{verb.replace('-', '_')}")
 
 
 if __name__ == "__main__":

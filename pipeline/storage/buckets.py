@@ -33,6 +33,14 @@ def list_objects(client: "S3Client", bucket: str, prefix: str, *, after: str = "
                 yield ListedObject(found["Key"], found.get("ETag", "").strip('"') or None)
 
 
+def list_folders(client: "S3Client", bucket: str, prefix: str) -> Iterator[str]:
+    """Yield the prefixes, with their slashes, that stand one level below `prefix`. Raises: as `list_objects`."""
+    with translate_errors(f"bucket {bucket}"), require_access():
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        for page in pages:
+            yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
+
+
 def find_bucket_problem(client: "S3Client", bucket: str) -> str | None:
     """Return one sentence for the operator if the bucket cannot be read; None when all is well.
 

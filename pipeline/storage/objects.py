@@ -1,9 +1,10 @@
 """Operations on single objects, conditional writes among them; every exception is one of ours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.errors import ImageChanged, ImageMissing, ImageTooLarge, StoreUnavailable
 from pipeline.storage.errors import translate_errors
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 JSON = "application/json"
+PART_BYTES = 1_000_000
 MOST_DELETED = 1000
 """keys that S3 deletes in one request"""
 
@@ -37,6 +39,23 @@ def read_object(client: "S3Client", bucket: str, key: str, *, max_bytes: int) ->
     return StoredObject(body, response["ETag"])
 
 
+def download_object(client: "S3Client", bucket: str, key: str, path: Path) -> None:
+    """Write an object to a file, a part at a time; after an error the file may be cut short.
+
+    Raises: ImageMissing, AccessDenied, StoreUnavailable; OSError from the file.
+    """
+    with path.open("wb") as file:
+        for part in _stream_object(client, bucket, key):
+            file.write(part)
+
+
+def _stream_object(client: "S3Client", bucket: str, key: str) -> Iterator[bytes]:
+    with translate_errors(f"object {key} of bucket {bucket}"):
+        response = client.get_object(Bucket=bucket, Key=key)
+        with closing(response["Body"]) as stream:
+            yield from stream.iter_chunks(PART_BYTES)
+
+
 def write_object(client: "S3Client", bucket: str, key: str, body: bytes, *, content_type: str = JSON) -> None:
     """Write an object over the one that is there.
 
@@ -46,7 +65,9 @@ def write_object(client: "S3Client", bucket: str, key: str, body: bytes, *, cont
         client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
 
-def create_object(client: "S3Client", bucket: str, key: str, body: bytes, *, content_type: str = JSON) -> bool:
+def create_object(
+    client: "S3Client", bucket: str, key: str, body: bytes | BinaryIO, *, content_type: str = JSON
+) -> bool:
     """Write an object unless there is one already, for which it returns False. Raises: as `write_object`."""
     try:
         with translate_errors(f"object {key} of bucket {bucket}"):

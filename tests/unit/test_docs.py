@@ -37,8 +37,8 @@ VARIABLES = {
     for field in getattr(info.annotation, "model_fields", {})
 } | {f"{training_settings.PREFIX}{field}".upper() for field in training_settings.TrainSettings.model_fields}
 PROGRAMS = {
-    "zoomin": ("worker.commands", worker_command.VERBS),
-    "zoomin-train": ("training.commands", training_command.VERBS),
+    "zoomin": (lambda verb: importlib.import_module(f"worker.commands.{verb}"), worker_command.VERBS),
+    "zoomin-train": (training_command.import_verb, training_command.VERBS),
 }
 NEVER_RAISED = {
     errors.ZoomInError,
@@ -121,10 +121,10 @@ def find_commands(document: Path) -> Iterator[tuple[str, list[str], set[str]]]:
 
 @cache
 def find_options(program: str, verb: str) -> frozenset[str]:
-    package, verbs = PROGRAMS[program]
+    import_verb, verbs = PROGRAMS[program]
     assert verb in verbs, f"{program} {verb}"
     parser = argparse.ArgumentParser()
-    importlib.import_module(f"{package}.{verb.replace('-', '_')}").configure(parser)
+    import_verb(verb).configure(parser)
     return frozenset(_list_options(parser))
 
 

@@ -82,8 +82,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/commands": _TRAINING
     | name_rooms(
         "training",
-        "labeling label_studio estimates snapshot reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines",
+        "labeling label_studio estimates reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors "
+        "baselines",
     ),
+    "training/label_commands": _GROUND | name_rooms("training", "labeling snapshot cli"),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")
 DOORS = {
@@ -152,6 +154,16 @@ TESTED_ELSEWHERE = {
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
     "training/labeling/cases.py": "tests/integration/training/test_bucket.py",
     "training/labeling/download.py": "tests/integration/training/test_bucket.py",
+    "training/snapshot/base.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/facts.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/fetch.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/files.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/holders.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/images.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/parent.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/place.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/snapshot.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/summary.py": "tests/integration/training/test_snapshot.py",
     "pipeline/storage/objects.py": "tests/integration/storage/test_objects.py",
     "training/engine/run.py": "tests/integration/training/test_ablation_rows.py",
     # A whole training.

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.verdict import Verdict
+from training.dataset import splits
 from training.dataset.labeled_image import LabeledImage, Split
 
 TOP_WORDS = 20
@@ -66,7 +67,7 @@ def compute_statistics(images: Sequence[LabeledImage]) -> SetStatistics:
             label: _compute_class_statistics([image for image in images if image.label is label], top)
             for label in Verdict
         },
-        by_split={split: {label: counts[split, label] for label in Verdict} for split in Split},
+        by_split={split: {label: counts[split, label] for label in Verdict} for split in splits.SHARES},
         groups=len(sizes),
         grouped=sum(size for size in sizes.values() if size > 1),
     )

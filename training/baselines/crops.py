@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from pipeline.verdict import Verdict
-from training.dataset import faults, manifest
+from training.dataset import faults, splits
 from training.dataset.labeled_image import LabeledImage, Split
 from training.evaluation import samples
 from training.synthetic import scene_files
@@ -35,7 +35,7 @@ class TrainingImages:
 
 def read_training_images(directory: Path) -> TrainingImages:
     """Read the training split of a set. Raises: BadSettings when a class is too small, or it holds held-out scenes."""
-    entries = [entry for entry in manifest.read_manifest(directory) if entry.split in (None, Split.TRAIN)]
+    entries = splits.read_split(directory, Split.TRAIN)
     scene_files.refuse_held_out(directory, entries)
     faults.refuse_one_sided(Counter(entry.label for entry in entries))
     files = {label: [directory / entry.file for entry in entries if entry.label is label] for label in Verdict}

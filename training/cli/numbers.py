@@ -34,6 +34,10 @@ def parse_fraction(text: str) -> float:
     return number
 
 
+def parse_share(text: str) -> float:
+    return 0.0 if text == "0" else parse_fraction(text)
+
+
 def _parse_int(text: str) -> int:
     try:
         return int(text)

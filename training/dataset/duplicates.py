@@ -60,15 +60,29 @@ def group_duplicates(fingerprints: Sequence[Fingerprint], origins: Sequence[str]
 
 
 class KnownPictures:
-    """The upright hashes of pictures, to look up whether another picture is a near-duplicate."""
+    """The upright hashes of pictures, numbered as they are added, to look up near-duplicates of another picture."""
 
-    def __init__(self, hashes: Sequence[str]) -> None:
-        self._upright = _pack(hashes)
+    def __init__(self, hashes: Sequence[str] = ()) -> None:
+        self._upright = _pack(hashes)  # its length doubles when it is full, so that adding stays cheap
+        self._count = len(hashes)
+
+    def add(self, perceptual_hash: str) -> None:
+        if self._count == len(self._upright):
+            self._upright = np.resize(self._upright, (max(64, 2 * self._count), self._upright.shape[1]))
+        self._upright[self._count] = _pack([perceptual_hash])[0]
+        self._count += 1
+
+    def find_near_duplicates(self, fingerprint: Fingerprint) -> list[int]:
+        """Return the numbers of the known pictures that are near-duplicates, mirrored or not."""
+        upright, mirrored = (
+            _count_differing_bits(self._upright[: self._count], side)
+            for side in _pack([fingerprint.upright, fingerprint.mirrored])
+        )
+        near: list[int] = np.flatnonzero(np.minimum(upright, mirrored) <= NEAR_BITS).tolist()
+        return near
 
     def has_near_duplicate(self, fingerprint: Fingerprint) -> bool:
-        """Return whether a near-duplicate is among the known pictures, mirrored or not."""
-        turned = _pack([fingerprint.upright, fingerprint.mirrored])
-        return any(bool((_count_differing_bits(self._upright, side) <= NEAR_BITS).any()) for side in turned)
+        return bool(self.find_near_duplicates(fingerprint))
 
 
 def count_differing_bits(a: str, b: str) -> int:
@@ -87,8 +101,11 @@ def _pack(hashes: Sequence[str]) -> Bits:
 
 
 def _hash_signs(low: npt.NDArray[np.float64]) -> str:
-    """Compare each coefficient with the median; the first one, the mean brightness, is left out."""
-    values = low.ravel()[1:]
+    """Compare each coefficient with the median; the first one, the mean brightness, is left out.
+
+    Rounded: what is zero but for the order of a sum must give the same bits on every machine.
+    """
+    values = np.round(low.ravel()[1:], 3)
     bits = np.append(values > np.median(values), False)
     return np.packbits(bits).tobytes().hex()
 

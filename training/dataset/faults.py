@@ -14,7 +14,7 @@ from pipeline.verdict import RgbImage, Verdict
 from training.common.progress import Progress
 from training.dataset import broken, manifest
 from training.dataset.labeled_image import LabeledImage
-from training.dataset.left_out import REPAIRED, LeftOut
+from training.dataset.left_out import REPAIRED, LeftOut, count_reasons
 
 MIXED_LABELS = "mixed_labels"
 INVERTED, BEYOND = "box_inverted_or_empty", "box_beyond_the_image"
@@ -110,11 +110,12 @@ def _open(file: Path, entry: LabeledImage, labeled: dict[str, LabeledImage]) -> 
     first = labeled.setdefault(hashlib.sha256(data).hexdigest(), entry)
     if first.label is not entry.label:
         return LeftOut(entry.file, MIXED_LABELS, f"{first.file} is the same file, and {first.label}")
-    reasons = [reason for corners in entry.boxes or () if (reason := _find_misplacement(corners, image.size_px))]
+    reasons = [reason for corners in entry.boxes or () if (reason := find_misplacement(corners, image.size_px))]
     return LeftOut(entry.file, reasons[0]) if reasons else image
 
 
-def _find_misplacement(corners: tuple[int, int, int, int], size: geometry.Size) -> str | None:
+def find_misplacement(corners: tuple[int, int, int, int], size: geometry.Size) -> str | None:
+    """Return the reason why a box does not lie in an image of this size, or None."""
     x1, y1, x2, y2 = corners
     if x1 >= x2 or y1 >= y2:
         return INVERTED
@@ -128,3 +129,13 @@ def refuse_one_sided(labels: Counter[Verdict], note: str = "") -> None:
         raise BadSettings(
             f"too one-sided to train on: {counts}{note}; the smaller class needs {LEAST_SHARE:.0%} of all"
         )
+
+
+def refuse_few(counts: Counter[Verdict], least: int, left_out: Sequence[LeftOut] = ()) -> None:
+    """Refuse a set that is too small or too one-sided to train on. Raises: BadSettings with the counts."""
+    by_label = ", ".join(f"{counts[label]} {label}" for label in Verdict)
+    by_reason = "; ".join(f"{n} {reason}" for reason, n in count_reasons(left_out).items())
+    note = f" (left out: {by_reason or 'none'})"
+    if min(counts[label] for label in Verdict) < least:
+        raise BadSettings(f"too few images to train on: {by_label}{note}; each class needs {least}, or set --least")
+    refuse_one_sided(counts, note)

@@ -12,9 +12,12 @@ from pipeline.wire.messages import Moment
 
 
 class Split(StrEnum):
+    """`golden`: test images of the control sample in a snapshot, which nothing is ever trained, chosen or built on."""
+
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
+    GOLDEN = "golden"
 
 
 class Explanations(BaseModel):
@@ -115,8 +118,12 @@ class LabeledImage(BaseModel):
 
     @property
     def weight(self) -> float:
-        """The weight of the image in figures about the traffic; 1 for an image that was not sampled from it."""
-        return self.case.weight if self.case else 1.0
+        """The weight of the image in figures about the traffic.
+
+        1 for an image that was not sampled from it, and for a golden one: they are a plain draw of the traffic, which
+        no other reason of sampling had a part in.
+        """
+        return self.case.weight if self.case and self.split is not Split.GOLDEN else 1.0
 
     def require_provenance(self) -> Provenance:
         """Return the provenance, which every image of a built set has."""

@@ -23,15 +23,16 @@ def read_manifest(directory: Path) -> Iterator[LabeledImage]:
             raise BadSettings(f"no {NAME} in {directory}; name a set that `zoomin-train build` or `scenes` has written")
         yield from old_sets.read_old_manifest(directory)
         return
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            yield LabeledImage.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise BadSettings(
-                f"{path}, line {number}: {place}{': ' if place else ''}{first['msg']}; mend it"
-            ) from error
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield LabeledImage.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"]))
+                raise BadSettings(
+                    f"{path}, line {number}: {place}{': ' if place else ''}{first['msg']}; mend it"
+                ) from error
 
 
 def write_manifest(directory: Path, images: Iterable[LabeledImage]) -> Path:

@@ -6,10 +6,10 @@ from pathlib import Path
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from training.dataset import manifest
-from training.dataset.labeled_image import LabeledImage
+from training.dataset.labeled_image import LabeledImage, Split
 from training.dataset.left_out import UNREADABLE, LeftOut, read_left_out
 
-NO_LABEL = "no_label"
+NO_LABEL, GOLDEN = "no_label", "golden_image"
 # Names of a folder of one class: ours, GenImage's and MMFR's.
 LABEL_FOLDERS = {
     **dict.fromkeys(("real", "nature", "0_real"), Verdict.REAL),
@@ -31,9 +31,13 @@ def list_images(source: Path) -> Iterator[LabeledImage | LeftOut]:
 
 
 def _list_manifest(source: Path) -> Iterator[LabeledImage | LeftOut]:
-    """List the images of a manifest, and those that were left out when the directory was filled."""
+    """List the images of a manifest, and those that were left out when the directory was filled.
+
+    Golden images are left out too: they would get another split.
+    """
     yield from read_left_out(source)
-    yield from sorted(manifest.read_manifest(source), key=lambda image: image.file)
+    for image in sorted(manifest.read_manifest(source), key=lambda image: image.file):
+        yield LeftOut(image.file, GOLDEN, "a test image for ever") if image.split is Split.GOLDEN else image
 
 
 def _list_folders(source: Path) -> Iterator[LabeledImage | LeftOut]:

@@ -1,13 +1,26 @@
-"""Assign images to splits: groups stay whole, both classes get their shares, and the result is reproducible."""
+"""Assign the images of a set to splits, and read one of them. A snapshot assigns its own in training/snapshot.
+
+In an assignment groups stay whole, both classes get their shares, and the result is reproducible.
+"""
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pipeline.verdict import Verdict
+from training.dataset import manifest
 from training.dataset.labeled_image import LabeledImage, Split
 
 SHARES: Mapping[Split, float] = {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.TEST: 0.1}
+
+
+def read_split(directory: Path, split: Split) -> list[LabeledImage]:
+    """Read the images of a set that are of this split, or of none; all training reads its images here.
+
+    Golden images are thus read only by who asks for them. Raises: BadSettings.
+    """
+    return [image for image in manifest.read_manifest(directory) if image.split in (None, split)]
 
 
 def assign_splits(

@@ -14,7 +14,7 @@ from pipeline.errors import BadSettings, ZoomInError
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
 from training.common.parallel import run_parallel
 from training.common.progress import Progress
-from training.dataset import broken, faults, frame, manifest, placement
+from training.dataset import broken, faults, frame, placement, splits
 from training.dataset.labeled_image import LabeledImage, Split
 from training.dataset.left_out import LeftOut
 from training.synthetic import photo_folder, scenes
@@ -30,7 +30,8 @@ HELD_OUT = f"held-out scenes (seeds from {scenes.HELD_OUT_SEED:,} on)"
 class Sample:
     """One image with its truth; `file` is its path within its set.
 
-    `reference` is compared with the explanation of Query 2, `reference_scan` with that of a one-turn model.
+    `reference` is compared with the explanation of Query 2, `reference_scan` with that of a one-turn model. `weight`
+    counts the images of the traffic that it stands for; `undrawn`: nobody was asked to draw boxes.
     """
 
     number: int
@@ -41,6 +42,8 @@ class Sample:
     source: str | None = None
     reference_scan: str | None = None
     file: str = ""
+    weight: float = 1.0
+    undrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,7 @@ def draw_balanced(entries: Sequence[LabeledImage], count: int) -> list[LabeledIm
 
 
 def _draw_entries(directory: Path, count: int, split: Split) -> list[LabeledImage]:
-    listed = [entry for entry in manifest.read_manifest(directory) if entry.split in (None, split)]
+    listed = splits.read_split(directory, split)
     if not listed:
         raise BadSettings(f"{directory} holds no image to judge; its manifest has to name some, in split {split}")
     drawn = np.random.default_rng(SEED).permutation(len(listed))[:count]
@@ -221,6 +224,8 @@ def _load_sample(directory: Path, number: int, entry: LabeledImage) -> Sample:
         truth.source,
         explanations.scan if explanations else None,
         truth.file,
+        entry.weight,
+        entry.boxes is None,
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
 from training.common.whole_file import write_whole
+from training.dataset import splits
 from training.dataset.labeled_image import LabeledImage, Split
 from training.evaluation.metrics import Prediction
 from training.grpo import trainer as grpo_trainer
@@ -81,7 +82,7 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
 
 def read_training_entries(data: Path, profile: GrpoProfile) -> list[LabeledImage]:
     """Read the images that are trained on. Raises: BadSettings for held-out scenes, and for fewer than a step takes."""
-    entries = sets.read_split(data, Split.TRAIN)
+    entries = splits.read_split(data, Split.TRAIN)
     scene_files.refuse_held_out(data, entries)
     if len(entries) < profile.prompts:
         raise BadSettings(

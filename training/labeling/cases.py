@@ -1,12 +1,11 @@
 """Cases of the labeling bucket with the adjudication of their labels, one at a time."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import PurePosixPath
 
 from pipeline.wire.labels import LABELS, LabelCase, LabelEvent, LabelOrigin, LabelVerdict
+from training.common.ahead import map_ahead
 from training.labeling.adjudication import Adjudication, adjudicate
 from training.labeling.bucket import CONNECTIONS, LabelingBucket, Unreadable
 
@@ -51,23 +50,15 @@ def read_cases(
     `labeled_only` leaves out cases without a label object, and with them the labels inside the cases of old buckets.
     """
     keys = ((case_id, key) for case_id, key in index.cases.items() if not labeled_only or case_id in index.labels)
-    with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="cases") as pool:
-        waiting: list[Future[AdjudicatedCase | Unreadable]] = []
-        submit = (pool.submit(_read_case, bucket, key, index.labels.get(case_id, [])) for case_id, key in keys)
-        try:
-            waiting.extend(islice(submit, 2 * CONNECTIONS))
-            while waiting:
-                yield waiting.pop(0).result()
-                waiting.extend(islice(submit, 1))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    yield from map_ahead(lambda item: read_case(bucket, index, *item), keys, threads=CONNECTIONS)
 
 
-def _read_case(bucket: LabelingBucket, key: str, label_keys: list[str]) -> AdjudicatedCase | Unreadable:
+def read_case(bucket: LabelingBucket, index: CaseIndex, case_id: str, key: str) -> AdjudicatedCase | Unreadable:
+    """Read one case with its labels."""
     case = bucket.read_case(key)
     if isinstance(case, Unreadable):
         return case
-    read = [bucket.read_label(label_key) for label_key in label_keys]
+    read = [bucket.read_label(label_key) for label_key in index.labels.get(case_id, [])]
     labels = [label for label in read if isinstance(label, LabelEvent)]
     unreadable = tuple(label for label in read if isinstance(label, Unreadable))
     return AdjudicatedCase(case, adjudicate([*_read_old_label(case), *labels]), unreadable)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,15 @@ _WRITTEN_ANEW = ("config.json", CARD_NAME)
 _NOT_COPIED = (".safetensors", ".safetensors.index.json", ".md", ".part")
 
 
-def digest_entries(entries: Sequence[LabeledImage]) -> str:
+def digest_entries(entries: Iterable[LabeledImage]) -> str:
     """Return the digest of the images that a checkpoint is trained on, in their order.
 
     Provenance is left out: files of a built set are named by their digests already.
     """
-    lines = "".join(_write_line(entry) + "\n" for entry in entries)
-    return f"sha256:{sha256(lines.encode()).hexdigest()}"
+    digest = sha256()
+    for entry in entries:
+        digest.update(f"{_write_line(entry)}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _write_line(entry: LabeledImage) -> str:

@@ -16,7 +16,7 @@ from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
 from pipeline.errors import BadSettings
-from training.dataset import faults
+from training.dataset import faults, splits
 from training.dataset.labeled_image import LabeledImage, Split
 from training.evaluation.metrics import Prediction
 from training.qwen import patch_embedding
@@ -115,7 +115,7 @@ def _read_explained_set(run: SftRun) -> ExplainedSet:
     Raises: BadSettings when the set has faults or held-out scenes, or too few of its images have an explanation.
     """
     data, profile = run.data, run.profile
-    entries = sets.read_split(data, Split.TRAIN)
+    entries = splits.read_split(data, Split.TRAIN)
     scene_files.refuse_held_out(data, entries)
     sizes = faults.refuse_unfit(data, entries)
     draws = CropDraws(run.seed, sizes) if profile.crops == "drawn" else None

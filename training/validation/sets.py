@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import BadSettings
-from training.dataset import faults, manifest
+from training.dataset import faults, splits
 from training.dataset.labeled_image import LabeledImage, Split
 from training.evaluation import samples
 from training.synthetic import scene_files, scenes
@@ -19,7 +19,7 @@ def read_validation_entries(
     Scenes may be those that no training sees, but not those that `zoomin-train evaluate` draws.
     Raises: BadSettings when there are none, when either set has faults, or when both hold the same image.
     """
-    listed = read_split(validation, Split.VALIDATION)
+    listed = splits.read_split(validation, Split.VALIDATION)
     validation_entries = samples.draw_balanced(listed, count)
     if not validation_entries:
         raise BadSettings(f"{validation} has no image to validate on; name another with --validation-data")
@@ -30,8 +30,3 @@ def read_validation_entries(
     faults.refuse_unusable(validation, validation_entries)
     faults.refuse_shared(data, entries, validation, validation_entries)
     return validation_entries
-
-
-def read_split(directory: Path, split: Split) -> list[LabeledImage]:
-    """Read the images of a set that are of this split, or of none."""
-    return [entry for entry in manifest.read_manifest(directory) if entry.split in (None, split)]

@@ -8,7 +8,10 @@ from tests.support.reference.markdown import NOTE, join, table, wrap
 from training import __main__ as training_command
 from worker import __main__ as worker_command
 
-PROGRAMS = (("zoomin", "worker", worker_command.VERBS), ("zoomin-train", "training", training_command.VERBS))
+PROGRAMS = (
+    ("zoomin", worker_command.VERBS, lambda verb: importlib.import_module(f"worker.commands.{verb}")),
+    ("zoomin-train", training_command.VERBS, training_command.import_verb),
+)
 
 
 def build_commands_page() -> str:
@@ -21,9 +24,9 @@ def build_commands_page() -> str:
         ),
         "The tasks of the repository are `make` targets; `make help` lists them.\n",
     ]
-    for program, package, verbs in PROGRAMS:
+    for program, verbs, import_verb in PROGRAMS:
         for verb in verbs:
-            module = importlib.import_module(f"{package}.commands.{verb.replace('-', '_')}")
+            module = import_verb(verb)
             parser = argparse.ArgumentParser(prog=f"{program} {verb}")
             module.configure(parser)
             example = getattr(module, "EXAMPLE", "")

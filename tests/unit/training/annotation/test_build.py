@@ -11,7 +11,7 @@ from pipeline.verdict import Verdict
 from tests.support.builders import build_noise, encode_image
 from training.annotation import build as magnifake
 from training.annotation.build import BuildPlan
-from training.dataset import left_out, manifest
+from training.dataset import faults, left_out, manifest
 from training.dataset.frame import FrameOptions
 from training.dataset.left_out import LeftOut
 
@@ -52,13 +52,13 @@ def write_images(directory: Path, *, real: int, generated: int) -> None:
 def test_a_set_unfit_for_training_is_refused_with_its_counts(real: int, generated: int, said: str) -> None:
     counts = Counter({Verdict.REAL: real, Verdict.GENERATED: generated})
     with pytest.raises(BadSettings) as refused:
-        magnifake.refuse_unfit(counts, 20, [LeftOut("x", "duplicate")] * 3)
+        faults.refuse_few(counts, 20, [LeftOut("x", "duplicate")] * 3)
     assert said in refused.value.detail
     assert "(left out: 3 duplicate)" in refused.value.detail
 
 
 def test_a_set_fit_for_training_passes() -> None:
-    magnifake.refuse_unfit(Counter({Verdict.REAL: 20, Verdict.GENERATED: 80}), 20, [])
+    faults.refuse_few(Counter({Verdict.REAL: 20, Verdict.GENERATED: 80}), 20)
 
 
 def test_a_build_that_nobody_can_annotate_is_refused_before_it_begins(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.verdict import BoundingBox, Verdict
 from tests.support.labeled_images import EXPLANATION, build_case_origin, build_image
-from training.dataset.labeled_image import Explanations, LabeledImage
+from training.dataset.labeled_image import Explanations, LabeledImage, Split
 
 
 def test_boxes_are_regions_and_the_explanation_is_that_of_query_2() -> None:
@@ -28,3 +28,5 @@ def test_boxes_that_nobody_was_asked_to_draw_differ_from_none_found() -> None:
 def test_an_image_stands_for_the_traffic_that_its_case_was_drawn_from(probability: float, weight: float) -> None:
     assert build_image(0, case=build_case_origin(inclusion_probability=probability)).weight == weight
     assert build_image(0).weight == 1.0, "an image that was not sampled"
+    golden = build_image(0, split=Split.GOLDEN, case=build_case_origin(inclusion_probability=probability))
+    assert golden.weight == 1.0, "golden images are drawn by the control sample alone"

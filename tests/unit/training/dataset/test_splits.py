@@ -35,8 +35,8 @@ def test_no_group_is_in_two_splits(drawn: list[tuple[Verdict, int]], seed: int) 
 def test_both_classes_have_their_shares_in_each_split() -> None:
     own = [build_member(n, Verdict.GENERATED if n % 5 == 0 else Verdict.REAL, n) for n in range(1000)]
     counts = Counter((image.split, image.label) for image in splits.assign_splits(own, seed=0))
-    assert [counts[split, Verdict.REAL] for split in Split] == [640, 80, 80]
-    assert [counts[split, Verdict.GENERATED] for split in Split] == [160, 20, 20]
+    assert [counts[split, Verdict.REAL] for split in splits.SHARES] == [640, 80, 80]
+    assert [counts[split, Verdict.GENERATED] for split in splits.SHARES] == [160, 20, 20]
 
 
 def test_the_smallest_set_that_is_allowed_fills_every_split() -> None:

@@ -14,7 +14,7 @@ from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox, Verdict
 from tests.support.paths import MODEL
 from tests.support.training_runs import write_split_scenes
-from training.dataset import manifest
+from training.dataset import manifest, splits
 from training.dataset.labeled_image import LabeledImage, Split
 from training.evaluation.metrics import Prediction
 from training.grpo import profiles as grpo_profiles
@@ -23,7 +23,7 @@ from training.grpo.profiles import Stage
 from training.grpo.run_config import GrpoRun
 from training.runs import publishing
 from training.runs.weights import SurvivingUpdate
-from training.validation import served, sets
+from training.validation import served
 from training.validation.result import summarize_predictions
 
 SMALL: dict[str, Any] = {
@@ -143,7 +143,7 @@ def test_a_finished_directory_and_another_run_s_are_refused(directory: Path, tmp
         grpo_run.run_grpo(build_run(directory, MODEL, stage=1))
     mine, other = (build_run(directory, tmp_path, stage=1, learning_rate=rate) for rate in (1e-4, 2e-4))
     mine.directory.mkdir()
-    entries = sets.read_split(directory, Split.TRAIN)
+    entries = splits.read_split(directory, Split.TRAIN)
     grpo_run._open_run_directory(mine, entries, [])
     grpo_run._open_run_directory(mine, entries, [])
     with pytest.raises(BadSettings, match="another run that has not ended"):

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import BadSettings
 from pipeline.verdict import Verdict
 from tests.support.training_runs import write_split_scenes
-from training.dataset import manifest
+from training.dataset import manifest, splits
 from training.dataset.labeled_image import LabeledImage, Split
 from training.synthetic import scene_files
 from training.validation import sets
@@ -33,10 +33,10 @@ def test_a_set_sorted_by_class_is_validated_on_both(tmp_path: Path) -> None:
 def test_nobody_trains_on_what_decides(tmp_path: Path) -> None:
     entries = [LabeledImage(file=f"{split}.png", label=Verdict.REAL, split=split) for split in (*Split, None)]
     write(tmp_path, entries)
-    files = {split: [entry.file for entry in sets.read_split(tmp_path, split)] for split in ("train", "validation")}
+    files = {split: [entry.file for entry in splits.read_split(tmp_path, split)] for split in ("train", "validation")}
     assert files == {"train": ["train.png", "None.png"], Split.VALIDATION: ["validation.png", "None.png"]}
     with pytest.raises(BadSettings, match="has no splits; name another set with --validation-data"):
-        sets.read_validation_entries(tmp_path, sets.read_split(tmp_path, Split.TRAIN), tmp_path, 4)
+        sets.read_validation_entries(tmp_path, splits.read_split(tmp_path, Split.TRAIN), tmp_path, 4)
 
 
 def test_held_out_scenes_may_decide_but_not_those_of_an_evaluation(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The verbs of `zoomin-train`, a file each."""

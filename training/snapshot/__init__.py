@@ -1,0 +1,1 @@
+"""Snapshots: immutable labeled sets of the labeling bucket, named by their digests."""
