@@ -26,7 +26,7 @@ from training.dataset.labeled_image import LabeledImage
 from training.errors import EndpointDead, EndpointUnavailable, RateLimited
 from training.synthetic import scenes
 
-COUNT = 24
+COUNT = 16
 PATIENCE_S = 10.0  # what is not held back is there long before, also on a busy machine
 QUESTION = Question("What is it?", Image.new("RGB", (56, 56), "gray"), 20)
 EXPLAIN_START, GROUND_START = "This image", "An expert explained"
@@ -75,7 +75,7 @@ def plan(source: Path, server: OpenAiServer, **fields: object) -> BuildPlan:
         "framing": FrameOptions(),
         "box_frame": "pixels",
         "seed": 0,
-        "least_per_class": 5,
+        "least_per_class": 4,
         "workers": 1,
         "concurrency": 4,
     }
@@ -218,7 +218,7 @@ def test_a_box_about_which_nobody_answers_stays_and_is_counted(
 
 
 def test_too_few_images_left_by_an_endpoint_are_refused_with_the_reasons(source: Path, oracle: SceneOracle) -> None:
-    with pytest.raises(BadSettings, match=r"too few .*10 explanation: answer_unreadable"):
+    with pytest.raises(BadSettings, match=r"too few .*6 explanation: answer_unreadable"):
         built_with(
             source,
             oracle,
@@ -245,11 +245,12 @@ def test_the_command_builds_by_its_settings_and_tells_no_key(
             monkeypatch.setenv(f"ZOOMIN_TRAIN_{role}_KEY", "sk-own")
         monkeypatch.setenv("ZOOMIN_TRAIN_EXPLAIN_USD_PER_MILLION", "1000,0")
         monkeypatch.setenv("ZOOMIN_TRAIN_ENDPOINT_ATTEMPTS", "2")
-        assert main(["build", str(source), "--out", str(out), "--least", "12"]) == 2
-        assert main(["build", str(source), "--out", str(out), "--json", "--least", "11"]) == 0
+        assert main(["build", str(source), "--out", str(out), "--least", str(COUNT // 2)]) == 2
+        assert main(["build", str(source), "--out", str(out), "--json", "--least", str(COUNT // 2 - 1)]) == 0
     assert {asked.key for asked in server.requests} == {"sk-own"}
     said = capsys.readouterr()
-    assert "11 generated (left out: 1 explanation: rate_limited); each class needs 12" in said.err
+    half = COUNT // 2
+    assert f"{half - 1} generated (left out: 1 explanation: rate_limited); each class needs {half}" in said.err
     figures = json.loads(said.out.splitlines()[-1])
     assert (figures["figures"]["whole"]["images"], figures["at_chance"]) == (COUNT - 1, True)
     assert figures["left_out"] == {"explanation: rate_limited": 1}
