@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 TOGETHER: Mapping[str, frozenset[str]] = {
+    "label_studio": frozenset(
+        {
+            "tests/contract/test_label_studio.py",
+            "tests/integration/local/test_label_studio.py",
+            "tests/integration/training/test_annotators_page.py",
+        }
+    ),
     "vllm_engine": frozenset(
         {
             "tests/contract/test_engine.py",
@@ -23,6 +30,7 @@ TOGETHER: Mapping[str, frozenset[str]] = {
     ),
     "warm_server": frozenset(
         {
+            "tests/integration/training/test_ablation_rows.py",
             "tests/integration/training/test_grpo_runs.py",
             "tests/integration/training/test_sft_runs.py",
             "tests/integration/training/test_sharded_training.py",
@@ -36,22 +44,36 @@ TOGETHER: Mapping[str, frozenset[str]] = {
 
 # As `make test` prints them at its end, for pieces of 20 s and more; the longest comes first, the others at last.
 SECONDS: Mapping[str, float] = {
-    "tests/chaos": 900,
-    "warm_server": 600,
-    "tests/integration/training/test_gpu_check.py": 300,
-    "vllm_engine": 250,
-    "tests/e2e/test_worker.py": 200,
-    "tests/e2e/test_demo.py": 200,
-    "tests/integration/worker/test_worker.py": 180,
-    "tests/integration/training/test_ablation_rows.py": 150,
-    "tests/integration/training/test_build_vllm.py": 150,
-    "tests/integration/vllm/test_engine_faults.py": 100,
-    "tests/hostile/test_round.py": 80,
-    "tests/integration/kafka/test_source_outages.py": 80,
+    "warm_server": 780,
+    "tests/chaos": 720,
+    "vllm_engine": 220,
+    "tests/integration/training/test_gpu_check.py": 210,
+    "tests/integration/worker/test_worker.py": 170,
+    "tests/e2e/test_demo.py": 120,
+    "tests/integration/training/test_build_vllm.py": 110,
+    "label_studio": 100,
+    "tests/integration/training/test_build.py": 80,
+    "tests/integration/vllm/test_engine_faults.py": 80,
+    "tests/e2e/test_worker.py": 80,
+    "tests/integration/local/test_local.py": 80,
+    "tests/integration/kafka/test_secured.py": 65,
     "tests/integration/kafka/test_publisher_outages.py": 60,
-    "tests/integration/kafka/test_transactions_outages.py": 60,
-    "tests/integration/commands/test_replay.py": 30,
-    "tests/integration/training/test_tiny_model.py": 20,
+    "tests/hostile/test_fuzz.py": 50,
+    "tests/integration/worker/test_secrets.py": 50,
+    "tests/integration/kafka/test_source_outages.py": 45,
+    "tests/integration/kafka/test_transactions_outages.py": 40,
+    "tests/contract/test_store.py": 40,
+    "tests/integration/commands/test_tail.py": 35,
+    "tests/integration/commands/test_submit.py": 35,
+    "tests/integration/kafka/test_denied.py": 30,
+    "tests/integration/kafka/test_workarounds.py": 30,
+    "tests/integration/commands/test_check.py": 30,
+    "tests/integration/commands/test_replay.py": 25,
+    "tests/unit/test_structure.py": 20,
+    "tests/integration/worker/test_start_and_stop.py": 20,
+    "tests/hostile/test_round.py": 20,
+    "tests/unit/pipeline/sandbox/test_decode_pool.py": 20,
+    "tests/integration/kafka/test_logins.py": 20,
 }
 
 

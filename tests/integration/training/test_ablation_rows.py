@@ -1,19 +1,19 @@
 """One row of table 1 from its trainings to the report, as it is typed."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from tests.support.paths import MODEL
+from tests.support.processes.warm_processes import WarmServer
 from training.dataset import manifest
 from training.dataset.labeled_image import Split
 from training.paper import ablation_results
 from training.synthetic import scene_files
+
+TIMEOUT_S = 840.0
 
 
 @pytest.fixture
@@ -30,14 +30,13 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(1200)
-def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) -> None:
+def test_a_row_is_trained_judged_recorded_and_shown(data: Path, warm_server: WarmServer, tmp_path: Path) -> None:
     model = copytree(MODEL, tmp_path / "models" / "zoomin-tiny")
     options = ["--train", "verdict_only", "--train-data", data, "--steps", "1", "--prompts", "2", "--generations", "4"]
     typed = ["paper-tables", "--model", model, "--out", tmp_path / "out", "--data", data, "--count", "5", *options]
-    place = {"ZOOMIN_TRAIN_THREADS": "1", "ZOOMIN_TRAIN_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-m", "training", *map(str, typed)]
-    ran = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, timeout=840, check=False)
-    assert ran.returncode == 0, ran.stderr
+    cache = str(tmp_path / "cache")
+    ran = warm_server.start("training", *map(str, typed), ZOOMIN_TRAIN_CACHE=cache)
+    assert ran.wait(TIMEOUT_S) == 0, ran.errors
     result = ablation_results.read_results(model.parent / ablation_results.NAME)["verdict_only"]
     assert result.phases == ["SFT in one turn, 1 epoch", "GRPO with verdict, 1 steps of 8 answers"]
     assert (result.figures["acc"].n, result.figures["unparsed"].value) == (4, 0.0)
@@ -47,7 +46,7 @@ def test_a_row_is_trained_judged_recorded_and_shown(data: Path, tmp_path: Path) 
     row = {row["variant"]: row for row in report["table1"]}["verdict_only"]
     assert (row["state"], row["acc"]["value"], row["i_acc"]) == ("recorded", result.figures["acc"].value, None)
     assert report["left_out"]["scenes"]["reasons"] == {"image_undecodable": 1}
-    assert "scenes: 1 images cannot be read and are left out (1 image_undecodable: " in ran.stdout
+    assert "scenes: 1 images cannot be read and are left out (1 image_undecodable: " in ran.output
     answers = [file.read_text().splitlines() for file in (tmp_path / "out" / "answers").iterdir()]
     assert sorted(len([line for line in lines if line]) >= 4 for lines in answers) == [True, True]  # row and model
     assert "GRPO with verdict" in (tmp_path / "out" / "report.html").read_text()
