@@ -1,0 +1,57 @@
+"""The project's commands, run as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import FatalError
+
+TIMEOUT_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    environment: Mapping[str, str]
+
+    def run(self, module: str, *arguments: str) -> str:
+        """Return the command's stdout. Raises: FatalError with the end of its stderr."""
+        finished = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=self._build_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        if finished.returncode:
+            raise FatalError(
+                f"{module} {' '.join(arguments)} ended with {finished.returncode}: {finished.stderr[-2000:]}"
+            )
+        return finished.stdout
+
+    @contextmanager
+    def follow(self, module: str, *arguments: str, into: Path) -> Iterator[None]:
+        """Run a command that does not end by itself, its stdout in a file; kill it after the `with` block."""
+        with into.open("wb") as stream:
+            command = [sys.executable, "-m", module, *arguments]
+            process = subprocess.Popen(command, env=self._build_environment(), stdout=stream)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+    def run_json(self, module: str, *arguments: str) -> dict[str, Any]:
+        """Return the object in the last line of the command's output."""
+        result: dict[str, Any] = json.loads(self.run(module, *arguments, "--json").splitlines()[-1])
+        return result
+
+    def _build_environment(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
