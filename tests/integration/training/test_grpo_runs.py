@@ -90,9 +90,9 @@ def test_one_turn_learns_from_query_2_alone_and_may_keep_what_got_worse(split_sc
     assert {"r_format", "r_verdict", "r_bleu"} < line.keys()
     assert "boxes" not in line, "Query 1 is never asked"
     assert not (run.directory / "own_boxes.json").exists()
-    assert (outcome.trained.step, outcome.replaces_start) == (1, True)
-    assert outcome.published.i_acc == outcome.published.acc, "there is one verdict"
-    assert outcome.surviving.dtype == "bfloat16"
+    assert (outcome.trained.step, outcome.validated.replaces_start) == (1, True)
+    assert outcome.validated.published.i_acc == outcome.validated.published.acc, "there is one verdict"
+    assert outcome.validated.surviving.dtype == "bfloat16"
     assert Checkpoint.read(run.out).revision != run.start.revision
 
 
