@@ -70,6 +70,10 @@ chaos: $(READY) ## inject faults into real processes and check the topics, into 
 hostile: $(READY) ## send hostile images, events and answers through a worker, into build/hostile.json (SEED=)
 	$(BIN)/python -m tests.hostile $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: label-demo
+label-demo: $(READY) ## go from traffic to labels, an estimate and a snapshot, on real servers (ARGS="--events 200")
+	$(BIN)/python -m tests.label_demo $(ARGS)
+
 .PHONY: decode-cases
 decode-cases: $(READY) ## compare zoomin decode with the pixels that are expected of the files in a folder (DIR=)
 	$(BIN)/python -m tests.support.decode_cases $(DIR)

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from pipeline.errors import FatalError
+from pipeline.wire.labels import LabelVerdict
 from tests.label_demo.oracle import Oracle, Truth
-from tests.label_demo.plan import LabelDemoPlan
+from tests.label_demo.plan import SCREENSHOT, LabelDemoPlan
+from tests.support.annotator import Annotator
+from tests.support.servers.chromium import Chromium
 from tests.support.servers.label_studio import LabelStudioForTests
 
 PROJECT = "ZoomIn"
@@ -28,6 +31,20 @@ class Annotators:
             raise FatalError(f"Label Studio has no project {PROJECT}: nothing was pushed")
         self._project = int(found[0]["id"])
 
+    def label_in_browser(self, chromium: Chromium) -> None:
+        """Label the first cases of the stream as a person does: look at the page, press a digit, submit."""
+        with chromium.open_page() as page:
+            annotator = Annotator(page, self._server.url)
+            annotator.log_in(self._server.invite("dora")[0], self._server.password)
+            annotator.open_stream(self._project)
+            for number in range(self._plan.browser):
+                truth = self._truths[self._find_case(annotator.task_id)]
+                annotator.choose(LabelVerdict(truth.choose_verdict("dora", self._plan.error_fraction)))
+                if number == 0:
+                    page.screenshot(path=self._plan.out / SCREENSHOT, type="jpeg", quality=80)
+                annotator.submit()
+        self._notify(f"dora labels {self._plan.browser} cases in a browser")
+
     def label_queue(self) -> None:
         """Label everything that waits, the tasks with two annotators by both."""
         for name in ("ana", "ben"):
@@ -36,6 +53,11 @@ class Annotators:
     def settle_disputes(self) -> None:
         """Label what the first two annotators disagree about."""
         self._label("cleo")
+
+    def _find_case(self, task: int) -> str:
+        with self._server.connect() as administrator:
+            found = administrator.get(f"/api/tasks/{task}/").raise_for_status().json()
+        return str(found["data"]["case_id"])
 
     def _label(self, name: str) -> None:
         with self._server.connect(self._server.create_user(name)) as client:

@@ -10,6 +10,7 @@ TOPICS = {
     "ZOOMIN_KAFKA__VERDICT_TOPIC": "zoomin.verdicts",
 }
 DEAD_LETTERS = {"ZOOMIN_KAFKA__DEAD_LETTER_TOPIC": "zoomin.images.dlt"}
+SCREENSHOT = "annotator.jpg"
 SAMPLING: Mapping[str, str] = {
     "ZOOMIN_SAMPLING__CONTROL_FRACTION": "0.5",
     "ZOOMIN_SAMPLING__CORRECTED_FRACTION": "0.5",

@@ -18,13 +18,14 @@ from tests.label_demo.commands import Commands
 from tests.label_demo.oracle import Truth
 from tests.label_demo.plan import DEAD_LETTERS, IMAGES, LABELS, SAMPLING, TOPICS, LabelDemoPlan
 from tests.support.processes.worker_process import WorkerProcess
+from tests.support.servers.chromium import find_chromium
 from tests.support.servers.label_studio import LabelStudioForTests
 from training.dataset import manifest
 from training.dataset.labeled_image import LabeledImage
 from training.labeling.bucket import LabelingBucket
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES
 from worker.local.s3 import REGION
-from worker.local.stack import LocalStack
+from worker.local.stack import CACHE, LocalStack
 
 ANSWER_TIMEOUT_S = 900.0
 POLL_S = 1.0
@@ -70,6 +71,8 @@ class Round:
         truths = self._read_truths(scenes)
         self._push()
         annotators = Annotators(self._plan, self._read_server(), truths, self._notify)
+        if self._plan.browser:
+            annotators.label_in_browser(find_chromium(CACHE, notify=self._notify))
         annotators.label_queue()
         self._pull()
         self._notify("What two annotators dispute goes to a third")
@@ -145,9 +148,16 @@ class Round:
         base = self._plan.out / "base"
         self._draw_scenes("base-scenes", count=self._plan.base, seed=0)
         self._commands.run(
-            "training", "build", str(self._plan.out / "base-scenes"), "--out", str(base), "--labels-only"
+            "training",
+            "build",
+            str(self._plan.out / "base-scenes"),
+            "--out",
+            str(base),
+            "--labels-only",
+            "--least",
+            "4",
         )
-        options = ("--base", str(base), "--out", str(self._plan.out / "snapshots"))
+        options = ("--base", str(base), "--out", str(self._plan.out / "snapshots"), "--least", "4")
         return str(self._commands.run_json("training", "snapshot", BUCKET, *options)["digest"])
 
 
