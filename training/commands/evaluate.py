@@ -7,6 +7,7 @@ from pathlib import Path
 
 from training.cli import answers, dry_runs
 from training.cli.numbers import parse_fraction, parse_positive
+from training.dataset.labeled_image import Split
 from training.settings import TrainSettings
 
 HELP = "measure a checkpoint on held-out images"
@@ -42,6 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="full",
         help="judge images as serving does, or brought into the paper's centre square first (default %(default)s)",
     )
+    parser.add_argument(
+        "--split",
+        choices=(Split.TEST, Split.GOLDEN),
+        default=Split.TEST,
+        help="of the set in --data: test (default), or golden, the images of a snapshot that nothing is ever trained, "
+        "chosen or calibrated on",
+    )
     answers.add_fresh(parser)
     dry_runs.add_planned_gpus(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
@@ -73,12 +81,14 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         workers=settings.workers,
         left_out=left_out,
         frame=args.frame,
+        split=Split(args.split),
     )
     predictions, version = jobs.predict_jobs(checkpoint, collected, setup)
     metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
     if args.write_card:
         options = args.model.name + (f" --data {args.data.name}" if args.data else "")  # no path of this machine
         options += f" --frame {args.frame}" if args.frame != "full" else ""
+        options += f" --split {args.split}" if args.split != Split.TEST else ""
         evaluation = model_card.Evaluation(
             metrics, len(predictions["own"]), _describe_images(args.data, args.frame), version, options
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
+from training.dataset.labeled_image import Split
 from training.dataset.left_out import LeftOut
 from training.dataset.placement import Frame
 from training.engine.run import EngineSetup, run_on_engine
@@ -27,6 +28,7 @@ def collect_jobs(
     workers: int,
     left_out: list[LeftOut],
     frame: Frame = "full",
+    split: Split = Split.TEST,
 ) -> list[Job]:
     """Return the own set first, in `data` or held-out scenes, then the sets that show how far its metrics carry.
 
@@ -36,7 +38,7 @@ def collect_jobs(
     passes = {**evaluate.PASSES, **(evaluate.PERTURBED if perturbed else {})}
     jobs: list[Job] = []
     if data:
-        jobs.append((samples.read_samples(data, count, left_out=left_out), passes))
+        jobs.append((samples.read_samples(data, count, split=split, left_out=left_out), passes))
     else:
         jobs.append((samples.draw_held_out(count, workers), passes))
         for name, style in unseen.UNSEEN.items() if perturbed else ():
