@@ -21,6 +21,7 @@ VERBS = (
     "evaluate",
     "paper-tables",
     "report",
+    "estimate",
     "baseline",
     "stages",
     "overlay",

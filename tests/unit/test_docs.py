@@ -18,6 +18,7 @@ from tests.support.reference.events import MEANINGS
 from tests.support.reference.pages import PAGES
 from training import __main__ as training_command
 from training import settings as training_settings
+from training.estimates.textfile import EstimateMetrics
 from worker import __main__ as worker_command
 from worker.breaker import OUR_FAULT
 from worker.common import settings
@@ -191,12 +192,13 @@ class TestRunbook:
     NAMES = frozenset(" ".join(name.split()) for name in re.findall(r"`([^`]+)`", RUNBOOK))
 
     def test_every_name_that_is_no_command_exists(self) -> None:
-        metrics = {name for family in telemetry.Metrics().registry.collect() for name in list_names(family)}
+        registries = (telemetry.Metrics().registry, EstimateMetrics().registry)
+        metrics = {name for registry in registries for family in registry.collect() for name in list_names(family)}
         log_events = {value for name, value in vars(telemetry).items() if name.isupper() and isinstance(value, str)}
         paths = {"/livez", "/readyz", "/metrics"}
         fields = set(VerdictEvent.model_fields)
         known = metrics | log_events | VARIABLES | paths | fields | find_error_codes(errors.ZoomInError)
-        assert {name for name in self.NAMES if not name.startswith(("zoomin ", "make "))} <= known
+        assert {name for name in self.NAMES if not name.startswith(("zoomin ", "zoomin-train ", "make "))} <= known
 
     def test_every_code_of_a_dead_letter_is_explained(self) -> None:
         rows = re.findall(r"^\| `([a-z_]+)` \|", RUNBOOK, re.MULTILINE)

@@ -12,6 +12,7 @@ from tests.support.paths import ROOT
 
 PACKAGES = ("pipeline", "worker", "training")
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+ENVIRONMENT = ("environ", "environb", "getenv")
 MOST_FILES = 16
 """of a room, without its `__init__.py`"""
 
@@ -67,6 +68,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/runs": _EVALUATION,
     "training/snapshot": _GROUND | name_rooms("training", "labeling runs"),
     "training/reports": _EVALUATION | name_rooms("training", "evaluation"),
+    "training/erasure": _GROUND | name_rooms("training", "labeling label_studio runs snapshot"),
     "training/estimates": _EVALUATION | name_rooms("training", "annotation labeling evaluation reports"),
     "training/validation": _EVALUATION | name_rooms("training", "evaluation runs"),
     "training/sft": _TRAINING,
@@ -74,16 +76,16 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/tiny_model": _TRAINING | name_rooms("training", "reports sft grpo"),
     "training/dry_run": _TRAINING | name_rooms("training", "sft grpo"),
     "training/gpu_check": _TRAINING | name_rooms("training", "sft grpo tiny_model dry_run"),
-    "training/cli": _TRAINING | name_rooms("training", "sft grpo dry_run"),
-    "training/paper": _TRAINING | name_rooms("training", "reports sft grpo tiny_model cli dry_run"),
+    "training/cli": _TRAINING | name_rooms("training", "sft grpo dry_run paper"),
+    "training/paper": _TRAINING | name_rooms("training", "reports sft grpo tiny_model dry_run"),
     "training/stages": _TRAINING | name_rooms("training", "reports grpo tiny_model paper"),
     "training/detectors": _EVALUATION | name_rooms("training", "evaluation paper"),
     "training/baselines": _EVALUATION | name_rooms("training", "evaluation runs detectors"),
     "training/commands": _TRAINING
     | name_rooms(
         "training",
-        "labeling label_studio estimates reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors "
-        "baselines",
+        "labeling label_studio erasure estimates reports sft grpo tiny_model dry_run gpu_check cli paper stages "
+        "detectors baselines",
     ),
     "training/label_commands": _GROUND | name_rooms("training", "labeling snapshot cli"),
 }
@@ -153,6 +155,7 @@ TESTED_ELSEWHERE = {
     "training/annotation/annotator.py": "tests/integration/training/test_build.py",
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
     "training/labeling/cases.py": "tests/integration/training/test_bucket.py",
+    "training/estimates/report.py": "tests/integration/training/test_estimate.py",
     "training/labeling/download.py": "tests/integration/training/test_bucket.py",
     "training/snapshot/base.py": "tests/integration/training/test_snapshot.py",
     "training/snapshot/facts.py": "tests/integration/training/test_snapshot.py",
@@ -199,7 +202,7 @@ def _find_imports(file: str) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{file}:{node.lineno} imports relatively; write the whole name"
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.environb", "os.getenv"):
+        elif isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT and ast.unparse(node.value) == "os":
             yield node.lineno, "os.environ"
 
 

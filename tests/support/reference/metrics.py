@@ -5,20 +5,11 @@ import re
 from prometheus_client.metrics import MetricWrapperBase
 
 from tests.support.reference.markdown import NOTE, join, table, wrap
+from training.estimates.textfile import EstimateMetrics
 from worker.observe import telemetry
 
 
 def build_metrics_page() -> str:
-    metrics = [metric for metric in vars(telemetry.Metrics()).values() if isinstance(metric, MetricWrapperBase)]
-    rows = (
-        (
-            f"`{metric._name}{'_total' if metric._type == 'counter' else ''}`",
-            metric._type,
-            ", ".join(f"`{label}`" for label in metric._labelnames),
-            metric._documentation,
-        )
-        for metric in metrics
-    )
     log_events = sorted(
         value
         for name, value in vars(telemetry).items()
@@ -32,9 +23,16 @@ def build_metrics_page() -> str:
                 "The worker serves them on `/metrics` in Prometheus's format, beside the families of vLLM (`vllm:*`). "
                 "[The runbook](../runbook.md) says which of them to look at for each symptom."
             ),
-            table(("metric", "type", "labels", "meaning"), rows),
+            _list_metrics(telemetry.Metrics()),
             f"Buckets of the histograms, in seconds: {', '.join(f'{bound:g}' for bound in telemetry.SECONDS)}.\n",
             f"Values of the label `stage`: {', '.join(f'`{stage}`' for stage in telemetry.STAGES)}.\n",
+            "## Estimates and drift\n",
+            wrap(
+                "`zoomin-train estimate --textfile FILE` writes these for node_exporter's textfile collector. `group` "
+                "is `all` or a group of `--by`, `source` is `all` or a source. A quantity about fewer than 30 cases "
+                "has no sample."
+            ),
+            _list_metrics(EstimateMetrics()),
             "## Log events\n",
             wrap(
                 "Logs are JSON, one object a line, with one of these names in the field `event`. Each image event "
@@ -44,3 +42,17 @@ def build_metrics_page() -> str:
             "\n".join(f"- `{name}`" for name in log_events) + "\n",
         ]
     )
+
+
+def _list_metrics(owner: object) -> str:
+    rows = (
+        (
+            f"`{metric._name}{'_total' if metric._type == 'counter' else ''}`",
+            metric._type,
+            ", ".join(f"`{label}`" for label in metric._labelnames),
+            metric._documentation,
+        )
+        for metric in vars(owner).values()
+        if isinstance(metric, MetricWrapperBase)
+    )
+    return table(("metric", "type", "labels", "meaning"), rows)

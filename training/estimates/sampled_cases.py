@@ -1,0 +1,147 @@
+"""Sampled cases as columns, and what of a labeling bucket enters no estimate, counted by its reason.
+
+A label that came as a review counts for training alone: appeals pick the wrong verdicts, so a case that was drawn by
+chance must not become decided by one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.verdict import Verdict
+from pipeline.wire.labels import LabelCase, LabelOrigin, SampleReason
+from training.common.resampling import Floats
+from training.estimates.intervals import Bools, Integers
+from training.labeling.adjudication import LabelState, adjudicate
+from training.labeling.bucket import Unreadable
+from training.labeling.cases import AdjudicatedCase
+
+UNREADABLE, UNREADABLE_LABEL, ORPHAN = "case_unreadable", "label_unreadable", "label_without_case"
+REVIEW, DELETED, EARLIER, NOT_DRAWN = "review", "image_deleted", "before_since", "inclusion_probability_0"
+MOST_EXAMPLES = 5
+NO_SOURCE = "none"
+Strings = npt.NDArray[np.str_]
+_TYPES = {
+    **dict.fromkeys(("inclusion", "p_generated", "truth"), np.float64),
+    **dict.fromkeys(("generated", "uncertain", "decided", "looked_at", "blind"), np.bool_),
+}
+"""of columns that hold no strings"""
+
+
+@dataclass(slots=True)
+class LeftOutCases:
+    """Numbers by reason, with the first keys of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, key: str) -> None:
+        self.counts[reason] += 1
+        examples = self.examples.setdefault(reason, [])
+        if len(examples) < MOST_EXAMPLES:
+            examples.append(key)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledCases:
+    """One row a case, those of one image together. `truth` is 1 for generated; it counts where `decided`."""
+
+    inclusion: Floats
+    p_generated: Floats
+    generated: Bools
+    uncertain: Bools
+    truth: Floats
+    decided: Bools
+    looked_at: Bools
+    blind: Bools
+    state: Strings
+    reason: Strings
+    source: Strings
+    week: Strings
+    revision: Strings
+    image: Strings
+
+    def __len__(self) -> int:
+        return len(self.inclusion)
+
+    def select(self, members: Bools) -> "SampledCases":
+        return SampledCases(**{column.name: getattr(self, column.name)[members] for column in fields(self)})
+
+    def find_image_starts(self) -> Integers:
+        """Return the places where another image begins."""
+        return np.flatnonzero(np.r_[True, self.image[1:] != self.image[:-1]])
+
+    def number_cells(self) -> list[Integers]:
+        """Return the cells of response: by reason and source, by reason, and all in one."""
+        pairs = np.char.add(np.char.add(self.reason, "\n"), self.source)
+        numbered = [np.unique(names, return_inverse=True)[1] for names in (pairs, self.reason)]
+        return [*numbered, np.zeros(len(self), np.intp)]
+
+
+def collect_cases(
+    found: Iterable[AdjudicatedCase | Unreadable],
+    left_out: LeftOutCases,
+    *,
+    deleted: frozenset[str] = frozenset(),
+    since: datetime | None = None,
+) -> SampledCases:
+    """Collect the cases that a stratum of the worker drew; count the others in `left_out`."""
+    rows: list[Mapping[str, object]] = []
+    for each in found:
+        if isinstance(each, Unreadable):
+            left_out.add(UNREADABLE, each.key)
+            continue
+        for label in each.unreadable:
+            left_out.add(UNREADABLE_LABEL, label.key)
+        case = each.case
+        if reason := _find_reason_to_leave_out(case, deleted, since):
+            left_out.add(reason, case.case_id)
+        else:
+            rows.append(_build_row(each))
+    return _build_columns(rows)
+
+
+def _find_reason_to_leave_out(case: LabelCase, deleted: frozenset[str], since: datetime | None) -> str | None:
+    if SampleReason.REVIEW in case.reasons:
+        return REVIEW
+    if not case.inclusion_probability:
+        return NOT_DRAWN
+    if case.image.sha256 in deleted:
+        return DELETED
+    return EARLIER if since and case.verdict_event.decided_at < since else None
+
+
+def _build_row(found: AdjudicatedCase) -> dict[str, object]:
+    case, event = found.case, found.case.verdict_event
+    adjudication = adjudicate(label for label in found.adjudication.labels if label.origin is not LabelOrigin.REVIEW)
+    week = event.decided_at.astimezone(UTC).isocalendar()
+    return {
+        "inclusion": case.inclusion_probability,
+        "p_generated": event.p_generated,
+        "generated": event.verdict is Verdict.GENERATED,
+        "uncertain": event.uncertain,
+        "truth": float(adjudication.verdict is Verdict.GENERATED),
+        "decided": adjudication.verdict is not None,
+        "looked_at": adjudication.state is not LabelState.PENDING,
+        "blind": case.blind,
+        "state": str(adjudication.state),
+        "reason": SampleReason.CONTROL if SampleReason.CONTROL in case.reasons else "+".join(sorted(case.reasons)),
+        "source": event.source or NO_SOURCE,
+        "week": f"{week.year}-W{week.week:02}",
+        "revision": event.model.revision,
+        "image": case.image.sha256,
+    }
+
+
+def _build_columns(rows: list[Mapping[str, object]]) -> SampledCases:
+    rows.sort(key=lambda row: str(row["image"]))
+    return SampledCases(
+        **{
+            column.name: np.array([row[column.name] for row in rows], dtype=_TYPES.get(column.name, np.str_))
+            for column in fields(SampledCases)
+        }
+    )
