@@ -40,7 +40,7 @@ _FEW = (
     *("--steps", "2", "--prompts", "2", "--generations", "4", "--micro-batch", "4", "--warm-up-steps", "1"),
     *("--validation-images", "4", "--save-every", "1"),
 )
-TRIAL = Sizes(scenes=8, calibrated_on=200, measured_on=40, values={GRPO_1: _FEW, GRPO_2: _FEW})
+TRIAL = Sizes(scenes=8, calibrated_on=200, measured_on=20, values={GRPO_1: _FEW, GRPO_2: _FEW})
 
 
 @dataclass(frozen=True, slots=True)
