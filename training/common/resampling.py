@@ -39,20 +39,37 @@ class Metric:
         return f"{self.value:.3f}  [{self.low:.3f}, {self.high:.3f}]  n={self.n}"
 
 
-def estimate_metric(statistic: Statistic, *, images: int, n: int | None = None) -> Metric:
-    """Return the statistic over `images` images with its percentile interval; `n` of them qualify, by default all."""
-    value = float(statistic(np.ones((1, images)))[0]) if images else float("nan")
+def estimate_metric(
+    statistic: Statistic, *, images: int, n: int | None = None, image_weights: Floats | None = None
+) -> Metric:
+    """Return the statistic over `images` images with its percentile interval; `n` of them qualify, by default all.
+
+    Resamples draw images with their own weights, so the interval is as wide as the effective sample size asks for.
+    """
+    own = np.ones(images) if image_weights is None else image_weights
+    value = float(statistic(own[None])[0]) if images else float("nan")
     if np.isnan(value):
         return Metric(None, None, None, 0)
-    drawn = np.concatenate([statistic(weights) for weights in _draw_blocks(images)])
+    blocks = _draw_blocks(images)
+    drawn = np.concatenate([statistic(block if image_weights is None else block * own) for block in blocks])
     low, high = np.quantile(drawn[~np.isnan(drawn)], [0.025, 0.975])
     return Metric(value, float(low), float(high), images if n is None else n)
 
 
-def estimate_mean(values: Floats, *, among: Floats | None = None) -> Metric:
+def estimate_mean(values: Floats, *, among: Floats | None = None, image_weights: Floats | None = None) -> Metric:
     """Return the mean of `values` where `among` is 1."""
     n = len(values) if among is None else int(among.sum())
-    return estimate_metric(build_mean(values, among=among), images=len(values), n=n)
+    statistic = build_mean(values, among=among)
+    return estimate_metric(statistic, images=len(values), n=n, image_weights=image_weights)
+
+
+def compute_effective_size(image_weights: Floats) -> float:
+    """Return how many images of equal weight would tell as much about a mean: (sum of weights)^2 / sum of squares.
+
+    Source: L. Kish, Survey sampling (1965).
+    """
+    squares = float(image_weights @ image_weights)
+    return float(image_weights.sum()) ** 2 / squares if squares else 0.0
 
 
 def build_mean(values: Floats, *, among: Floats | None = None) -> Statistic:

@@ -113,7 +113,17 @@ def _find_scores(answers: ScoreFile, asked: AskedImages, files: Sequence[str]) -
 
 def _build_prediction(truth: Prediction, score: Score | None) -> Prediction:
     """Build a prediction without Query 1 and words; a detector has one verdict."""
-    unanswered = Prediction(truth.label, None, None, (), truth.annotated, source=truth.source, file=truth.file)
+    unanswered = Prediction(
+        truth.label,
+        None,
+        None,
+        (),
+        truth.annotated,
+        source=truth.source,
+        file=truth.file,
+        weight=truth.weight,
+        undrawn=truth.undrawn,
+    )
     if score is None:
         return unanswered
     return replace(

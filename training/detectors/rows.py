@@ -146,4 +146,4 @@ def build_finding(answered: AnsweredSets, own: Sequence[Prediction], title: str)
 
 def _measure_auroc(own: Sequence[Prediction]) -> Metric:
     """Return the share of pairs in which the generated image has the higher probability: no threshold decides it."""
-    return resampling.estimate_metric(build_auroc(ScoredPredictions.build(own)), images=len(own))
+    return metrics.estimate_for(own, build_auroc(ScoredPredictions.build(own)))

@@ -20,7 +20,7 @@ from pipeline.verdict import Verdict
 from training.common import resampling
 from training.common.resampling import Floats, Metric
 from training.evaluation import calibration_metrics, metrics, samples, uncertain_range
-from training.evaluation.calibration_metrics import ScoredPredictions, compute_class_weights
+from training.evaluation.calibration_metrics import ScoredPredictions
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import LazySamples, Sample
 
@@ -133,11 +133,11 @@ def compare_calibrations(
     by_card = [[prediction.recalibrate(card) for prediction in predictions] for card in (old, new)]
     before, after = (
         calibration_metrics.compute_calibration_metrics(group, prevalence=prevalence)
-        | {"acc_published": resampling.estimate_mean(metrics.mark_published_right(group))}
+        | {"acc_published": metrics.estimate_published_accuracy(group)}
         for group in by_card
     )
     losses = [calibration_metrics.build_nll(ScoredPredictions.build(group, prevalence=prevalence)) for group in by_card]
-    drop = resampling.estimate_metric(resampling.subtract_paired(*losses), images=len(predictions))
+    drop = metrics.estimate_for(predictions, resampling.subtract_paired(*losses))
     return before, after | {"nll_drop": drop}
 
 
@@ -157,8 +157,8 @@ def fit_scaling(readable: Sequence[Prediction], *, prevalence: float | None) -> 
 
 def _try_fit(readable: Sequence[Prediction], *, prevalence: float | None) -> Scaling | None:
     log_odds = np.array([logit(prediction.p_generated_raw or 0.0) for prediction in readable])
-    generated = metrics.mark_generated(readable)
-    slope, bias = _fit_logistic(log_odds, generated, compute_class_weights(generated, prevalence))
+    scored = ScoredPredictions.build(readable, prevalence=prevalence)
+    slope, bias = _fit_logistic(log_odds, scored.generated, scored.shares * scored.image_weights)
     if slope * np.abs(log_odds).max() < MIN_RISE:
         return None
     return Scaling(temperature=float(f"{1 / slope:.6g}"), bias=float(f"{bias:.6g}"))

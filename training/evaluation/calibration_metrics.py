@@ -30,7 +30,8 @@ ROUNDING = 1e-9
 class ScoredPredictions:
     """Predictions as arrays over images: P(generated), truth, correctness and confidence of the published verdict.
 
-    `shares` weigh the images so that their mix is the one that the metrics are stated for.
+    `shares` weigh the images so that their mix is the one that the metrics are stated for; `image_weights` say what
+    each stands for in the traffic, 1 on average.
     """
 
     p: Floats
@@ -38,22 +39,24 @@ class ScoredPredictions:
     right: Floats
     confidence: Floats
     shares: Floats
+    image_weights: Floats
 
     @classmethod
     def build(cls, predictions: Sequence[Prediction], *, prevalence: float | None = None) -> "ScoredPredictions":
-        generated = metrics.mark_generated(predictions)
+        generated, image_weights = metrics.mark_generated(predictions), metrics.read_image_weights(predictions)
         return cls(
             p=np.array([_get_p_generated(prediction) for prediction in predictions], float),
             generated=generated,
             right=metrics.mark_published_right(predictions),
             confidence=np.array([_compute_confidence(prediction) for prediction in predictions], float),
-            shares=compute_class_weights(generated, prevalence),
+            shares=compute_class_weights(generated, prevalence, image_weights),
+            image_weights=np.ones_like(generated) if image_weights is None else image_weights,
         )
 
 
-def compute_class_weights(generated: Floats, prevalence: float | None) -> Floats:
-    """Return each image's weight, 1 on average, so that `prevalence` of all are generated; all 1 when it is None."""
-    share = generated.mean() if len(generated) else 0.0
+def compute_class_weights(generated: Floats, prevalence: float | None, image_weights: Floats | None = None) -> Floats:
+    """Return the factor of each image's weight with which `prevalence` of all are generated; all 1 when it is None."""
+    share = metrics.compute_share(generated, image_weights)
     if prevalence is None or not 0 < share < 1:
         return np.ones_like(generated)
     return np.where(generated == 1, prevalence / share, (1 - prevalence) / (1 - share))
@@ -74,10 +77,12 @@ def compute_calibration_metrics(
         **{name: build_coverage(scored, risk) for name, risk in RISKS.items()},
         "uncertain": build_average(scored, 1 - certain),
     }
-    images = len(predictions)
-    computed = {name: resampling.estimate_metric(statistic, images=images) for name, statistic in statistics.items()}
+    computed = {name: metrics.estimate_for(predictions, statistic) for name, statistic in statistics.items()}
     acc_certain = build_average(scored, scored.right, among=certain)
-    computed["acc_certain"] = resampling.estimate_metric(acc_certain, images=images, n=int(certain.sum()))
+    computed["acc_certain"] = metrics.estimate_for(predictions, acc_certain, n=int(certain.sum()))
+    if metrics.read_image_weights(predictions) is not None:
+        size = resampling.compute_effective_size(scored.image_weights)
+        computed["effective_images"] = Metric(size, None, None, len(predictions))
     return computed
 
 

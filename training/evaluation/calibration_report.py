@@ -31,6 +31,8 @@ def format_calibration(
     """
     lines = [f"{'on images that the fit did not see':36} {'before':34} after"]
     lines += [f"{MEANINGS[name]:36} {before[name]!s:34} {after[name]}" for name in REPORTED]
+    if "effective_images" in after:
+        lines.append(f"{MEANINGS['effective_images']:36} {before['effective_images']!s:34} {after['effective_images']}")
     lines.append(f"{'negative log-likelihood, less by':71} {after['nll_drop']}")
     lines += _describe_scalings(new.card)
     uncertain = new.card.uncertain_between

@@ -78,7 +78,7 @@ def compare_metrics(a: Sequence[Prediction], b: Sequence[Prediction]) -> list[Js
     for name, (title, build) in COMPARED_METRICS.items():
         of_a, of_b = build(a), build(b)
         statistics = {"a": of_a, "b": of_b, "difference": resampling.subtract_paired(of_b, of_a)}
-        compared = {key: resampling.estimate_metric(statistic, images=len(a)) for key, statistic in statistics.items()}
+        compared = {key: metrics.estimate_for(a, statistic) for key, statistic in statistics.items()}
         rows.append({"figure": name, "title": title, **resampling.convert_to_json(compared)})
     return rows
 

@@ -129,6 +129,8 @@ def _build_prediction(sample: Sample, inspection: Inspection | None, card: Check
         reference=sample.reference,
         source=sample.source,
         file=sample.file,
+        weight=sample.weight,
+        undrawn=sample.undrawn,
     )
     if inspection is None:
         return prediction

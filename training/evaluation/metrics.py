@@ -9,6 +9,7 @@ Source: paper section 4.1; equations 2 and 3.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -29,7 +30,8 @@ class Prediction:
     `p_generated` is that of the last readable answer, calibrated by the checkpoint card; the raw ones are not
     calibrated. `overruled`: the calibrated probability says otherwise than this answer. `explanation` is Query 2's;
     `reference` is the text it is compared with, None where the truth has none. `file` is the image's path within its
-    set, and `zoomed` are the regions that Query 2 saw enlarged.
+    set, and `zoomed` are the regions that Query 2 saw enlarged. `weight` counts the images of the traffic that it
+    stands for. `undrawn`: nobody was asked to draw, so no overlap is measured.
     """
 
     label: Verdict
@@ -47,6 +49,8 @@ class Prediction:
     overruled: bool = False
     file: str = ""
     zoomed: tuple[BoundingBox, ...] = ()
+    weight: float = 1.0
+    undrawn: bool = False
 
     @property
     def published_verdict(self) -> Verdict | None:
@@ -93,36 +97,64 @@ def compute_metrics(predictions: Sequence[Prediction], *, prevalence: float | No
     first = mark_right([prediction.scan_verdict for prediction in predictions], predictions)
     second = mark_right([prediction.check_verdict for prediction in predictions], predictions)
     changed, parsed, generated = mark_changed(predictions), mark_parsed(predictions), mark_generated(predictions)
+    image_weights = read_image_weights(predictions)
+    mean = partial(resampling.estimate_mean, image_weights=image_weights)
     # Images of one class cannot be reweighted, so that precision is then stated for their own share alone.
-    own_share = float(generated.mean())
+    own_share = compute_share(generated, image_weights)
     share = own_share if prevalence is None or own_share in (0, 1) else prevalence
     tpr, tnr = (resampling.build_mean(second, among=among) for among in (generated, 1 - generated))
     count = len(predictions)
     return {
-        "acc": resampling.estimate_mean(second),
-        "acc_published": resampling.estimate_mean(mark_published_right(predictions)),
-        "overruled": resampling.estimate_mean(np.array([p.overruled for p in predictions], float)),
-        "i_acc": resampling.estimate_mean(first),
-        "zoom_gain": resampling.estimate_mean(second - first),
-        "c_acc": resampling.estimate_mean(second, among=changed),
-        "c_cases": resampling.estimate_mean(changed, among=parsed),
+        "acc": mean(second),
+        "acc_published": mean(mark_published_right(predictions)),
+        "overruled": mean(np.array([p.overruled for p in predictions], float)),
+        "i_acc": mean(first),
+        "zoom_gain": mean(second - first),
+        "c_acc": mean(second, among=changed),
+        "c_cases": mean(changed, among=parsed),
         "identity_gap": measure_identity_gap(predictions),
         "iou": measure_overlap(iou_of_regions, predictions),
         "iou_recall": measure_overlap(iou_recall, predictions),
         "iou_f1": measure_overlap(iou_f1, predictions),
-        "tpr": resampling.estimate_mean(second, among=generated),
-        "tnr": resampling.estimate_mean(second, among=1 - generated),
-        "balanced_acc": resampling.estimate_metric(lambda weights: (tpr(weights) + tnr(weights)) / 2, images=count),
+        "tpr": mean(second, among=generated),
+        "tnr": mean(second, among=1 - generated),
+        "balanced_acc": estimate_for(predictions, lambda weights: (tpr(weights) + tnr(weights)) / 2),
         "precision": measure_precision(predictions, share),
         "prevalence": Metric(share, None, None, count),
-        "unparsed": resampling.estimate_mean(1 - parsed),
-        "boxes": resampling.estimate_mean(np.array([len(prediction.regions) for prediction in predictions], float)),
+        "unparsed": mean(1 - parsed),
+        "boxes": mean(np.array([len(prediction.regions) for prediction in predictions], float)),
     }
+
+
+def read_image_weights(predictions: Sequence[Prediction]) -> Floats | None:
+    """Return the weights of the images, 1 on average; None where all count the same."""
+    weights = np.array([prediction.weight for prediction in predictions], float)
+    if not len(weights) or ((weights == weights[0]).all() and weights[0] > 0):
+        return None
+    return weights / weights.mean() if weights.any() else weights
+
+
+def compute_share(marked: Floats, image_weights: Floats | None) -> float:
+    """Return the share of the images that are marked by 1; 0 where no image counts."""
+    if image_weights is None:
+        return float(marked.mean()) if len(marked) else 0.0
+    return float(resampling.divide(image_weights @ marked, image_weights.sum())) if image_weights.any() else 0.0
 
 
 def measure_accuracy(predictions: Sequence[Prediction]) -> Metric:
     """Return Acc: the share of images whose verdict after Query 2 the model wrote right."""
-    return resampling.estimate_metric(build_accuracy(predictions), images=len(predictions))
+    return estimate_for(predictions, build_accuracy(predictions))
+
+
+def estimate_published_accuracy(predictions: Sequence[Prediction]) -> Metric:
+    """Return Acc of the verdicts that serving publishes."""
+    return estimate_for(predictions, resampling.build_mean(mark_published_right(predictions)))
+
+
+def estimate_for(predictions: Sequence[Prediction], statistic: Statistic, *, n: int | None = None) -> Metric:
+    """Return the statistic with its interval, the images weighing what they stand for."""
+    image_weights = read_image_weights(predictions)
+    return resampling.estimate_metric(statistic, images=len(predictions), n=n, image_weights=image_weights)
 
 
 def build_accuracy(predictions: Sequence[Prediction]) -> Statistic:
@@ -133,7 +165,7 @@ def build_accuracy(predictions: Sequence[Prediction]) -> Statistic:
 def measure_advantage(predictions: Sequence[Prediction], others: Sequence[Prediction]) -> Metric:
     """Return Acc of one pass minus Acc of another over the same images, paired."""
     difference = resampling.subtract_paired(build_accuracy(predictions), build_accuracy(others))
-    return resampling.estimate_metric(difference, images=len(predictions))
+    return estimate_for(predictions, difference)
 
 
 def measure_precision(predictions: Sequence[Prediction], prevalence: float) -> Metric:
@@ -150,7 +182,7 @@ def measure_precision(predictions: Sequence[Prediction], prevalence: float) -> M
         found = prevalence * hits(weights)
         return resampling.divide(found, found + (1 - prevalence) * alarms(weights))
 
-    return resampling.estimate_metric(compute, images=len(predictions))
+    return estimate_for(predictions, compute)
 
 
 def measure_identity_gap(predictions: Sequence[Prediction]) -> Metric:
@@ -196,14 +228,14 @@ IOU_METRICS: Mapping[str, Overlap] = {"eq2": iou_of_regions, "recall": iou_recal
 
 
 def measure_overlap(compute: Overlap, predictions: Sequence[Prediction]) -> Metric:
-    """Return the mean of one variant of IoU over all images that have a box, named or annotated."""
-    n = sum(bool(prediction.regions or prediction.annotated) for prediction in predictions)
-    return resampling.estimate_metric(build_overlap(compute, predictions), images=len(predictions), n=n)
+    """Return the mean of one variant of IoU over all drawn images that have a box, named or annotated."""
+    n = sum(bool(p.regions or p.annotated) and not p.undrawn for p in predictions)
+    return estimate_for(predictions, build_overlap(compute, predictions), n=n)
 
 
 def build_overlap(compute: Overlap, predictions: Sequence[Prediction]) -> Statistic:
     """Build the statistic of `measure_overlap`, for the difference of two passes."""
-    overlaps = [compute(prediction.regions, prediction.annotated) for prediction in predictions]
+    overlaps = [None if p.undrawn else compute(p.regions, p.annotated) for p in predictions]
     boxed = np.array([overlap is not None for overlap in overlaps], float)
     return resampling.build_mean(np.array([overlap or 0.0 for overlap in overlaps]), among=boxed)
 

@@ -23,7 +23,15 @@ async def predict_one_turn(sample: Sample, engine: VisionEngine, variant: OneTur
     Raises: EngineDead.
     """
     unread = Prediction(
-        sample.label, None, None, (), sample.annotated, reference=sample.reference_scan, source=sample.source
+        sample.label,
+        None,
+        None,
+        (),
+        sample.annotated,
+        reference=sample.reference_scan,
+        source=sample.source,
+        weight=sample.weight,
+        undrawn=sample.undrawn,
     )
     view = await asyncio.to_thread(images.build_view, sample.image, engine.card.scan_max_pixels)
     try:

@@ -60,6 +60,7 @@ MEANINGS = {
     "rouge_l": "ROUGE-L",
     "auroc": "AUROC of P(generated)",
     "tpr_at_1_fpr": "TPR at 1 % FPR",
+    "effective_images": "images of equal weight that tell as much",
     "prevalence": "share of generated for what follows",
     "precision": "generated among published as such",
     "ece": "calibration error (15 equal bins)",
@@ -100,7 +101,7 @@ def summarize_passes(
 def measure_text(compute: TextMetric, predictions: Sequence[Prediction]) -> Metric:
     """Return the mean over all images with a reference; an answer that could not be read has an empty explanation."""
     scores, known = _score_texts(compute, predictions)
-    return resampling.estimate_mean(scores, among=known)
+    return metrics.estimate_for(predictions, resampling.build_mean(scores, among=known), n=int(known.sum()))
 
 
 def build_text(compute: TextMetric, predictions: Sequence[Prediction]) -> Statistic:
@@ -126,12 +127,12 @@ def measure_shift(
     acc, other_acc = (metrics.build_accuracy(predictions) for predictions in (own, others))
     iou, other_iou = (metrics.build_overlap(metrics.iou_of_regions, predictions) for predictions in (own, others))
     subtract = resampling.subtract_paired if paired else partial(resampling.subtract_unpaired, first=len(own))
-    images = len(own) if paired else len(own) + len(others)
+    judged = own if paired else [*own, *others]
     return {
         f"acc_{name}": metrics.measure_accuracy(others),
-        f"acc_drop_{name}": resampling.estimate_metric(subtract(acc, other_acc), images=images),
+        f"acc_drop_{name}": metrics.estimate_for(judged, subtract(acc, other_acc)),
         f"iou_{name}": metrics.measure_overlap(metrics.iou_of_regions, others),
-        f"iou_drop_{name}": resampling.estimate_metric(subtract(iou, other_iou), images=images),
+        f"iou_drop_{name}": metrics.estimate_for(judged, subtract(iou, other_iou)),
     }
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.stats import beta
 
 from pipeline.verdict import Verdict
-from training.common.resampling import Floats
+from training.common.resampling import Floats, divide
 from training.evaluation.calibration_metrics import ScoredPredictions
 
 CONFIDENCE = 0.9
@@ -54,7 +54,8 @@ class _Side:
     """The images on one side of `middle`, outermost first; P(generated) is negated for the side above the threshold.
 
     `following` holds the next inner value of each image, or `middle`; `wrong` and `right` count from the outermost
-    image on. `odds` is the weight of a wrong verdict's class over that of a right one's.
+    image on, and add up to the effective sample size where images differ in weight. `odds` is the weight of a wrong
+    verdict's class over that of a right one's.
     """
 
     middle: float
@@ -75,9 +76,13 @@ class _Side:
     def _build(cls, scored: ScoredPredictions, p: Floats, middle: float, odds: float) -> "_Side":
         order = np.argsort(p)
         order = order[p[order] < middle]
-        right = np.cumsum(scored.right[order])
+        weights = scored.image_weights[order]
+        # Kish's effective size is sum^2 / sum of squares, so each unit of weight counts sum / sum of squares images.
+        per_weight = divide(np.cumsum(weights), np.cumsum(weights**2))
+        right = np.cumsum(weights * scored.right[order]) * per_weight
+        wrong = np.cumsum(weights * (1 - scored.right[order])) * per_weight
         following = np.append(p[order][1:], middle)[: len(order)]
-        return cls(middle, p[order], following, np.arange(1, len(order) + 1) - right, right, odds)
+        return cls(middle, p[order], following, wrong, right, odds)
 
     def find_edge(self, risk: float) -> float | None:
         """Return the innermost value outside of which the promise holds; None if it holds nowhere."""

@@ -12,7 +12,6 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from pipeline.errors import BadSettings
 from pipeline.verdict import BoundingBox
@@ -59,7 +58,7 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
     resumable.refuse_missing_reporter(run.profile.report_to)
     processes.refuse_unshared_gpus()
     plan = run.validation_plan
-    entries = read_training_entries(run.data, run.profile)
+    entries = read_training_entries(run)
     validation_entries = sets.read_validation_entries(run.data, entries, run.validation, run.profile.validation_images)
     state = processes.join_processes()
     sampler = plan_sampler(run.profile, run.start, devices=state.num_processes, gpu_bytes=processes.measure_gpu_bytes())
@@ -80,15 +79,24 @@ def run_grpo(run: GrpoRun) -> GrpoOutcome | None:
     return outcome
 
 
-def read_training_entries(data: Path, profile: GrpoProfile) -> list[LabeledImage]:
-    """Read the images that are trained on. Raises: BadSettings for held-out scenes, and for fewer than a step takes."""
-    entries = splits.read_split(data, Split.TRAIN)
-    scene_files.refuse_held_out(data, entries)
-    if len(entries) < profile.prompts:
+def read_training_entries(run: GrpoRun) -> list[LabeledImage]:
+    """Read the images that are trained on; stage 1 takes those whose boxes somebody was asked to draw.
+
+    Raises: BadSettings for held-out scenes, and for fewer images than a step takes.
+    """
+    entries = splits.read_split(run.data, Split.TRAIN)
+    scene_files.refuse_held_out(run.data, entries)
+    usable = [entry for entry in entries if run.stage == 2 or entry.boxes is not None]
+    undrawn = len(entries) - len(usable)
+    note = f" ({undrawn} more have a verdict without boxes, which stage 2 takes)" if undrawn else ""
+    if len(usable) < run.profile.prompts:
         raise BadSettings(
-            f"{data} has {len(entries)} images to train on; a step takes {profile.prompts}: lower --prompts"
+            f"{run.data} has {len(usable)} images to train on{note}; a step takes {run.profile.prompts}: lower "
+            "--prompts"
         )
-    return entries
+    if undrawn and processes.join_processes().is_main_process:
+        print(f"stage 1 trains on {len(usable)} images{note}", file=sys.stderr)
+    return usable
 
 
 def _open_run_directory(

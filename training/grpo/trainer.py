@@ -28,7 +28,7 @@ from training.runs.budget import Budget, Clock
 from training.runs.completions import ParsedCompletion
 from training.runs.prompts import Prompt, RenderedPrompt
 from training.runs.resumable import ResumableTrainer
-from training.runs.run_log import RunLog
+from training.runs.run_log import UNSCALED_PREFIX, RunLog
 
 Reward = Callable[..., list[float | None]]
 Score = Callable[[ParsedCompletion, Prompt], float | None]
@@ -61,7 +61,7 @@ def train_grpo(
     trainer = StageTrainer(
         model=model,
         args=config,
-        reward_funcs=build_reward_functions(profile, processor.tokenizer.eos_token_id),
+        reward_funcs=build_reward_functions(profile, processor.tokenizer.eos_token_id, prompts),
         train_dataset=build_grpo_dataset(prompts, card, draw_order(len(prompts), profile, config.seed)),
         processing_class=processor,
         peft_config=adapters.build_lora_config(profile),
@@ -93,23 +93,39 @@ def _free_gpu(model: PreTrainedModel) -> None:
         torch.cuda.empty_cache()
 
 
-def build_reward_functions(profile: GrpoProfile, eos_token_id: int) -> list[Reward]:
-    """Build the profile's rewards in the order of their weights; the first one also counts boxes."""
+def build_reward_functions(profile: GrpoProfile, eos_token_id: int, prompts: Sequence[Prompt]) -> list[Reward]:
+    """Build the profile's rewards in the order of their weights; the first one also counts boxes.
+
+    Prompts that some rewards cannot judge, because people gave a verdict alone, earn as much at most as the others.
+    """
     scores: dict[str, Score] = {
         "format": lambda completion, _: rewards.reward_format(completion),
         "iou": lambda completion, prompt: (
-            rewards.reward_iou(completion, prompt.annotated, profile.iou_mode) if prompt.is_scan else None
+            rewards.reward_iou(completion, prompt.annotated, profile.iou_mode)
+            if prompt.is_scan and prompt.annotated is not None
+            else None
         ),
-        "verdict": lambda completion, prompt: rewards.reward_verdict(completion, prompt.label),
+        "verdict": lambda completion, prompt: (
+            rewards.reward_verdict(completion, prompt.label)
+            if prompt.is_scan or prompt.reference
+            else rewards.reward_unexplained_verdict(completion, prompt.label)
+        ),
         "bleu": lambda completion, prompt: rewards.reward_bleu(completion, prompt.reference),
     }
+
+    def scale(prompt: Prompt) -> float:
+        return rewards.compute_scale(prompt, profile.weights)
+
+    is_scaled = any(scale(prompt) != 1 for prompt in prompts)
     return [
-        _build_reward(name, scores[name], eos_token_id, counts_boxes=number == 0)
+        _build_reward(name, scores[name], eos_token_id, scale=scale if is_scaled else None, counts_boxes=number == 0)
         for number, name in enumerate(profile.weights)
     ]
 
 
-def _build_reward(name: str, score: Score, eos_token_id: int, *, counts_boxes: bool) -> Reward:
+def _build_reward(
+    name: str, score: Score, eos_token_id: int, *, scale: Callable[[Prompt], float] | None, counts_boxes: bool
+) -> Reward:
     def reward(
         *,
         completions: list[list[dict[str, str]]],
@@ -126,7 +142,14 @@ def _build_reward(name: str, score: Score, eos_token_id: int, *, counts_boxes: b
         boxes = [len(completion.regions) for completion, prompt in pairs if prompt.is_scan]
         if counts_boxes and boxes:
             log_metric("boxes", sum(boxes) / len(boxes))
-        return [score(completion, prompt) for completion, prompt in pairs]
+        values = [score(completion, prompt) for completion, prompt in pairs]
+        if scale is None:
+            return values
+        if judged := [value for value in values if value is not None]:
+            log_metric(f"{UNSCALED_PREFIX}{name}", sum(judged) / len(judged))
+        return [
+            None if value is None else value * scale(prompt) for value, (_, prompt) in zip(values, pairs, strict=True)
+        ]
 
     reward.__name__ = f"r_{name}"  # the trainer logs it by this name
     return reward

@@ -24,11 +24,15 @@ MAX_PIXELS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """An image file, its truth, and the crops that Query 2 sees; `crops` is None exactly for Query 1."""
+    """An image file, its truth, and the crops that Query 2 sees; `crops` is None exactly for Query 1.
+
+    Most labels are a verdict alone: `annotated` is None if nobody was asked to draw, and `reference` is empty if nobody
+    explained.
+    """
 
     file: Path
     label: Verdict
-    annotated: tuple[BoundingBox, ...]
+    annotated: tuple[BoundingBox, ...] | None
     crops: tuple[BoundingBox, ...] | None = None
     reference: str = ""
 
@@ -79,7 +83,7 @@ def build_scan_prompts(directory: Path, entries: Iterable[LabeledImage]) -> list
         Prompt(
             directory / entry.file,
             entry.label,
-            entry.regions,
+            _read_annotated(entry),
             reference=entry.explanations.scan if entry.explanations else "",
         )
         for entry in entries
@@ -103,7 +107,8 @@ def build_check_prompts(
 ) -> list[Prompt]:
     """Build the prompts of stage 2: Query 2 with crops at the model's own boxes or the annotated ones.
 
-    Of the annotated boxes those get a crop that serving would zoom into; `own` holds no others.
+    Of the annotated boxes those get a crop that serving would zoom into; `own` holds no others. Where nobody was asked
+    to draw, the crops are at the model's own boxes.
     Some are Query 1, so that it is not forgotten; verdict and boxes alone reward it, so it has no reference.
     """
     rng = np.random.default_rng([seed, 2])
@@ -111,11 +116,16 @@ def build_check_prompts(
     for entry, boxes in zip(entries, own, strict=True):
         scan, annotated = rng.random() < scan_fraction, rng.random() >= own_fraction
         # `geometry.choose_zoomable` without its clipping: annotated boxes lie inside the image.
-        chosen = geometry.drop_repeated_boxes(entry.regions)[:max_crops] if annotated else boxes
+        use_annotated = annotated and entry.boxes is not None
+        chosen = geometry.drop_repeated_boxes(entry.regions)[:max_crops] if use_annotated else boxes
         crops = None if scan else tuple(chosen)
         reference = "" if crops is None else build_check_reference(entry, crops)
-        built.append(Prompt(directory / entry.file, entry.label, entry.regions, crops, reference))
+        built.append(Prompt(directory / entry.file, entry.label, _read_annotated(entry), crops, reference))
     return built
+
+
+def _read_annotated(entry: LabeledImage) -> tuple[BoundingBox, ...] | None:
+    return None if entry.boxes is None else entry.regions
 
 
 def build_check_reference(entry: LabeledImage, crops: Sequence[BoundingBox]) -> str:

@@ -29,6 +29,8 @@ METRICS: Mapping[str, str] = {
     "detector/accuracy": "accuracy",
 }
 REWARD_PREFIX, REWARD_SUFFIX = "rewards/r_", "/mean"
+UNSCALED_PREFIX = "unscaled/r_"
+"""of a reward's mean before the scale of its prompts; the log holds it in place of the trainer's"""
 Line = dict[str, float]
 
 
@@ -46,7 +48,7 @@ class RunLog:
     def add(self, step: int, trainer_metrics: Mapping[str, float | None]) -> Line:
         """Write the line of a step, and return it."""
         line: Line = {"step": step}
-        for theirs, value in trainer_metrics.items():
+        for theirs, value in sorted(trainer_metrics.items(), key=lambda item: item[0].startswith(UNSCALED_PREFIX)):
             ours = METRICS.get(theirs) or _find_reward_name(theirs)
             if ours and value is not None:
                 line[ours] = round(float(value), 6)
@@ -80,6 +82,8 @@ def summarize_speed(lines: Sequence[Mapping[str, float]]) -> str:
 def _find_reward_name(theirs: str) -> str | None:
     if theirs.startswith(REWARD_PREFIX) and theirs.endswith(REWARD_SUFFIX):
         return theirs[len("rewards/") : -len(REWARD_SUFFIX)]
+    if theirs.startswith(UNSCALED_PREFIX):
+        return theirs[len("unscaled/") :]
     return None
 
 

@@ -1,6 +1,7 @@
 """Rows of fine-tuning from the entries of a set: serving's own queries with the true answers. Pure.
 
-As in serving, Query 2's row does not hold Query 1's answer. One explanation of a built set supervises both.
+As in serving, Query 2's row does not hold Query 1's answer. One explanation of a built set supervises both. Where an
+image has a verdict alone, its answers are learned as far as people gave them, and never an invented explanation.
 Source: paper section 3.3; its one-turn baselines E and E+G.
 """
 
@@ -26,7 +27,7 @@ from training.sft.profiles import Variant
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Prompts to learn from, and the files without an explanation, which give none."""
+    """Prompts to learn from, and the files without an explanation, whose rows teach verdict and boxes alone."""
 
     prompts: list[Prompt]
     unexplained: list[str]
@@ -57,38 +58,44 @@ class CropDraws:
 def build_prompts(
     directory: Path, entries: Iterable[LabeledImage], variant: Variant, max_crops: int, draws: CropDraws | None = None
 ) -> PromptSet:
-    """Build the prompts of each explained image: Query 1 and Query 2, or its one turn.
+    """Build the prompts of each image: Query 1 and Query 2, or its one turn.
 
     Query 2 has the crops of `draws`, or those at the annotated boxes. One turn with boxes is Query 1 alone, one without
-    is Query 2 without crops; evaluation asks the same.
+    is Query 2 without crops; evaluation asks the same. A reference is empty if no answer may hold the explanation.
     """
     built: list[Prompt] = []
     unexplained: list[str] = []
     for entry in entries:
-        try:
-            built += _build_entry_prompts(directory, entry, variant, max_crops, draws)
-        except AnswerUnreadable:
+        if not _read_explanation(entry.explanation):
             unexplained.append(entry.file)
+        built += _build_entry_prompts(directory, entry, variant, max_crops, draws)
     return PromptSet(built, unexplained)
 
 
 def _build_entry_prompts(
     directory: Path, entry: LabeledImage, variant: Variant, max_crops: int, draws: CropDraws | None
 ) -> list[Prompt]:
-    """Raise AnswerUnreadable when there is no explanation that an answer may hold."""
     (scan,) = run_prompts.build_scan_prompts(directory, [entry])
-    scan = replace(scan, reference=annotation.parse_explanation(scan.reference))
+    scan = replace(scan, reference=_read_explanation(scan.reference))
     if variant == "one_turn_e":
         return [replace(scan, crops=())]
     if variant == "one_turn_eg":
         return [scan]
     crops = tuple(geometry.drop_repeated_boxes(entry.regions)[:max_crops])
-    reference = annotation.parse_explanation(run_prompts.build_check_reference(entry, crops))
+    reference = _read_explanation(run_prompts.build_check_reference(entry, crops))
     if draws is not None:
         crops = draws.draw_boxes(entry, max_crops)
         # Descriptions of crops may be shorter than any explanation: "Crop 1: plain ground."
-        reference = annotation.reduce_prose(run_prompts.build_check_reference(entry, crops))
+        reference = reference and annotation.reduce_prose(run_prompts.build_check_reference(entry, crops))
     return [scan, replace(scan, crops=crops, reference=reference)]
+
+
+def _read_explanation(text: str) -> str:
+    """Return the prose that an answer may hold; empty if there is none."""
+    try:
+        return annotation.parse_explanation(text)
+    except AnswerUnreadable:
+        return ""
 
 
 def build_example(prompt: Prompt, card: CheckpointCard, box_grid: int) -> TrainingExample:
@@ -103,8 +110,21 @@ def render_answer(rendered: RenderedPrompt, box_grid: int) -> str:
     if not prompt.is_scan:
         return prompts.render_check(prompt.label, prompt.reference)
     frame = zoomin.THOUSAND if rendered.card.box_frame == "thousand" else rendered.query.images[0].size
-    boxes = (_to_grid(box, rendered.image_px, frame, box_grid) for box in prompt.annotated)
+    boxes = (_to_grid(box, rendered.image_px, frame, box_grid) for box in prompt.annotated or ())
     return prompts.render_scan(prompt.label, [box for box in boxes if box is not None], prompt.reference)
+
+
+def find_learned_end(prompt: Prompt, answer: str) -> int | None:
+    """Return the number of characters that are learned of an answer, from its start; None for all and its end.
+
+    They end behind the last part that people gave. The explanation of Query 1 follows its boxes, so it is learned only
+    if they are known too.
+    """
+    boxes_known = not prompt.is_scan or prompt.annotated is not None
+    if prompt.reference and boxes_known:
+        return None
+    last = "</boxes>" if prompt.is_scan and boxes_known else "</verdict>"
+    return answer.index(last) + len(last)
 
 
 def _to_grid(

@@ -36,7 +36,7 @@ from training.validation.outcome import ValidatedOutcome
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainedSet:
+class TrainingSet:
     """The entries that a run learns from, and their rows as prompts."""
 
     entries: list[LabeledImage]
@@ -64,31 +64,31 @@ def run_sft(run: SftRun) -> SftOutcome | None:
     validated.refuse_finished_directories(run.directory, run.out, run.refused)
     resumable.refuse_missing_reporter(run.profile.report_to)
     processes.refuse_unshared_gpus()
-    explained = _read_explained_set(run)
-    validation_entries = _read_validation_entries(run, explained)
+    training_set = _read_training_set(run)
+    validation_entries = _read_validation_entries(run, training_set)
     state = processes.join_processes()
     if state.is_main_process:
-        _open_run_directory(run, explained, validation_entries)
+        _open_run_directory(run, training_set, validation_entries)
     state.wait_for_everyone()
     processes.set_threads(run.threads)
     if not run.is_validated:
-        surviving = _train(run, explained)
-        return _publish_last_weights(run, surviving, explained.digest) if surviving else None
+        surviving = _train(run, training_set)
+        return _publish_last_weights(run, surviving, training_set.digest) if surviving else None
     start = served.predict_start(run.validation_plan, run.start, validation_entries)
-    surviving = _train(run, explained)
+    surviving = _train(run, training_set)
     processes.free_memory()
-    trained = served.predict_trained(run.validation_plan, run.start, explained.digest, validation_entries)
-    outcome = _publish_better_weights(run, explained, start, trained, surviving) if surviving else None
+    trained = served.predict_trained(run.validation_plan, run.start, training_set.digest, validation_entries)
+    outcome = _publish_better_weights(run, training_set, start, trained, surviving) if surviving else None
     state.wait_for_everyone()
     return outcome
 
 
-def _train(run: SftRun, explained: ExplainedSet) -> SurvivingUpdate | None:
+def _train(run: SftRun, training_set: TrainingSet) -> SurvivingUpdate | None:
     """Train, and write the last weights as they would be published; nothing of the trainer stays in memory."""
     trainer = sft_trainer.train_sft(
         _load_model(run.start.path, run.profile.dtype),
         AutoProcessor.from_pretrained(run.start.path),
-        explained.prompts,
+        training_set.prompts,
         run.start.card,
         profile=run.profile,
         seed=run.seed,
@@ -101,18 +101,18 @@ def _train(run: SftRun, explained: ExplainedSet) -> SurvivingUpdate | None:
         return weights.write_trained_weights(trainer, run.start, run.directory, dtype)
 
 
-def _read_validation_entries(run: SftRun, explained: ExplainedSet) -> list[LabeledImage]:
+def _read_validation_entries(run: SftRun, training_set: TrainingSet) -> list[LabeledImage]:
     """Read the images that decide; none where nothing is decided. Raises: BadSettings."""
     if not run.is_validated:
         return []
     served.choose_engine(run.validation_plan)
-    return sets.read_validation_entries(run.data, explained.entries, run.validation, run.profile.validation_images)
+    return sets.read_validation_entries(run.data, training_set.entries, run.validation, run.profile.validation_images)
 
 
-def _read_explained_set(run: SftRun) -> ExplainedSet:
+def _read_training_set(run: SftRun) -> TrainingSet:
     """Read the images that are trained on, and their rows.
 
-    Raises: BadSettings when the set has faults or held-out scenes, or too few of its images have an explanation.
+    Raises: BadSettings when the set has faults or held-out scenes, or gives fewer rows than a step takes.
     """
     data, profile = run.data, run.profile
     entries = splits.read_split(data, Split.TRAIN)
@@ -122,38 +122,42 @@ def _read_explained_set(run: SftRun) -> ExplainedSet:
     drawn = sft_rows.build_prompts(data, entries, profile.variant, run.start.card.max_crops, draws)
     if len(drawn.prompts) < profile.rows:
         raise BadSettings(
-            f"{data} gives {len(drawn.prompts)} rows to train on ({len(drawn.unexplained)} of {len(entries)} "
-            f"images have no explanation); a step takes {profile.rows}: explain more with `zoomin-train build`, "
-            "or lower --rows"
+            f"{data} gives {len(drawn.prompts)} rows to train on ({len(entries)} images); a step takes {profile.rows}: "
+            "label more images, or lower --rows"
         )
     if drawn.unexplained and processes.join_processes().is_main_process:
-        print(f"{len(drawn.unexplained)} images have no explanation and give no rows", file=sys.stderr)
-    return ExplainedSet(entries, drawn.prompts)
+        undrawn = sum(entry.boxes is None for entry in entries)
+        print(
+            f"{len(drawn.unexplained)} of {len(entries)} images have no explanation, {undrawn} no drawn boxes: their "
+            "rows teach the rest of their answers",
+            file=sys.stderr,
+        )
+    return TrainingSet(entries, drawn.prompts)
 
 
-def _open_run_directory(run: SftRun, explained: ExplainedSet, validation_entries: Sequence[LabeledImage]) -> None:
+def _open_run_directory(run: SftRun, training_set: TrainingSet, validation_entries: Sequence[LabeledImage]) -> None:
     """Write the run config, and delete what a killed run had not finished: checkpoints and lines of the log.
 
     Raises: BadSettings when the directory belongs to another run.
     """
     run.directory.mkdir(parents=True, exist_ok=True)
-    publishing.write_run_config(run.directory, _describe_run(run, explained, validation_entries))
+    publishing.write_run_config(run.directory, _describe_run(run, training_set, validation_entries))
     resuming.delete_unfinished(run.directory)
     last = resuming.find_last_checkpoint(run.directory)
     open_sft_log(run).truncate_after(resuming.parse_step(last) if last else 0)
 
 
 def _describe_run(
-    run: SftRun, explained: ExplainedSet, validation_entries: Sequence[LabeledImage]
+    run: SftRun, training_set: TrainingSet, validation_entries: Sequence[LabeledImage]
 ) -> dict[str, object]:
     """Return everything that must be the same when a killed run goes on."""
-    rows = len(explained.prompts)
+    rows = len(training_set.prompts)
     decisive = {"images": len(validation_entries), "digest": publishing.digest_entries(validation_entries)}
     return run.resolved.to_json() | {
         "seed": run.seed,
         "steps": run.profile.count_steps(rows),
         "start": {"name": run.start.name, "revision": run.start.revision},
-        "data": {"images": len(explained.entries), "rows": rows, "digest": explained.digest},
+        "data": {"images": len(training_set.entries), "rows": rows, "digest": training_set.digest},
         "validation": decisive if run.is_validated else None,
         "refused": run.refused is not None,
     }
@@ -184,13 +188,13 @@ def _publish_last_weights(run: SftRun, surviving: SurvivingUpdate, digest: str) 
 
 def _publish_better_weights(
     run: SftRun,
-    explained: ExplainedSet,
+    training_set: TrainingSet,
     start: Sequence[Prediction],
     trained: Sequence[Prediction],
     surviving: SurvivingUpdate,
 ) -> SftOutcome:
     """Decide between the start and the trained weights, and publish what was decided."""
-    steps = run.profile.count_steps(len(explained.prompts))
+    steps = run.profile.count_steps(len(training_set.prompts))
     outcome = ValidatedOutcome.decide("both", run.profile.kept, start, trained, step=steps, surviving=surviving)
     publishing.write_outcome(run.directory, outcome.to_json())
     validated.publish_outcome(outcome, run.directory, run.start, out=run.out, refused=run.refused)

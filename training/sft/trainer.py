@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import ProcessorMixin, Qwen2_5_VLForConditionalGeneration
+from transformers import PreTrainedTokenizerFast, ProcessorMixin, Qwen2_5_VLForConditionalGeneration
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
@@ -23,6 +23,7 @@ from training.sft.journal import SftJournal
 from training.sft.profiles import SftProfile
 
 ROWS = "rows"  # of a batch: the numbers of its rows
+LEARNED = "learned"  # of a row: the characters of its answer that are learned, None for all
 REMEDY = "start anew with a lower --learning-rate and another --out"  # a changed value is another run
 
 
@@ -72,20 +73,45 @@ def build_sft_dataset(prompts: Sequence[Prompt], card: CheckpointCard, box_grid:
             ],
             "images": [[image.pixels for image in example.query.images] for example in examples],
             "number": batch["number"],
+            LEARNED: [
+                sft_rows.find_learned_end(prompts[number], example.answer)
+                for number, example in zip(batch["number"], examples, strict=True)
+            ],
         }
 
     return Dataset.from_dict({"number": range(len(prompts))}).with_transform(build_rows)
 
 
 def build_collator(processor: ProcessorMixin) -> Callable[[list[dict[str, Any]]], tensors.Batch]:
-    """Add the rows' numbers to each batch of TRL's own collator, in which every crop follows its caption."""
+    """Add the rows' numbers to each batch of TRL's own collator, in which every crop follows its caption.
+
+    Loss falls on the answer, and of a partly known answer on its known start.
+    """
     collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
 
     def collate_numbered(examples: list[dict[str, Any]]) -> tensors.Batch:
         numbers = torch.tensor([example.pop("number") for example in examples])
-        return {**collate(examples), ROWS: numbers}
+        answers = [example["completion"][0]["content"][0]["text"] for example in examples]
+        ends = [example.pop(LEARNED) for example in examples]
+        batch = collate(examples)
+        for labels, answer, end in zip(batch["labels"], answers, ends, strict=True):
+            if end is not None:
+                _ignore_after(labels, _count_tokens(processor.tokenizer, answer, end))
+        return {**batch, ROWS: numbers}
 
     return collate_numbered
+
+
+def _count_tokens(tokenizer: PreTrainedTokenizerFast, answer: str, end: int) -> int:
+    """Count the tokens of an answer that lie before character `end`; one that reaches beyond it is not counted."""
+    offsets = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return sum(stop <= end for _, stop in offsets)
+
+
+def _ignore_after(labels: torch.Tensor, count: int) -> None:
+    """Ignore all labels of a row but the first `count`."""
+    (places,) = torch.nonzero(labels != tensors.IGNORED, as_tuple=True)
+    labels[places[count:]] = tensors.IGNORED
 
 
 def build_sft_config(profile: SftProfile, steps: int, directory: Path, seed: int) -> SFTConfig:

@@ -51,6 +51,7 @@ def predict_two_turns(generator: GreedyGenerator, directory: Path, entries: Sequ
             entry.regions,
             explanation=check.explanation,
             reference=entry.explanations.check if entry.explanations else None,
+            undrawn=entry.boxes is None,
         )
         for entry, scan, check in zip(entries, scans, checks, strict=True)
     ]
@@ -69,6 +70,7 @@ def predict_uncropped(generator: GreedyGenerator, directory: Path, entries: Sequ
             entry.regions,
             explanation=completion.explanation,
             reference=prompt.reference or None,
+            undrawn=entry.boxes is None,
         )
         for entry, prompt, completion in zip(entries, prompts, completions, strict=True)
     ]

@@ -72,3 +72,25 @@ def test_a_difference_over_images_of_their_own_has_the_spread_of_both() -> None:
     assert figure.high is not None
     expected = 2 * 1.96 * math.sqrt(one.var() / 300 + other.var() / 200)
     assert figure.high - figure.low == pytest.approx(expected, rel=0.1)
+
+
+def test_weights_that_are_all_one_change_no_digit() -> None:
+    values = np.random.default_rng(3).normal(size=60)
+    assert resampling.estimate_mean(values, image_weights=np.ones(60)) == resampling.estimate_mean(values)
+
+
+def test_the_interval_of_a_weighted_share_is_that_of_the_effective_size() -> None:
+    rng = np.random.default_rng(4)
+    weights = np.where(rng.random(2000) < 0.1, 20.0, 1.0)
+    metric = resampling.estimate_mean((rng.random(2000) < 0.5).astype(float), image_weights=weights)
+    size = resampling.compute_effective_size(weights)
+    assert 300 < size < 600
+    assert metric.low is not None
+    assert metric.high is not None
+    assert metric.high - metric.low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / size), rel=0.1)
+
+
+def test_the_effective_size_of_equal_weights_is_their_number() -> None:
+    assert resampling.compute_effective_size(np.full(50, 3.0)) == pytest.approx(50)
+    assert resampling.compute_effective_size(np.array([1.0, 0.0, 0.0])) == 1
+    assert resampling.compute_effective_size(np.zeros(3)) == 0

@@ -222,3 +222,17 @@ def test_both_halves_hold_each_label_and_source_alike() -> None:
         for source in (None, "web"):
             sizes = [sum((s.label, s.source) == (label, source) for s in half) for half in (fitted, checked)]
             assert sizes[0] == sizes[1] > 0
+
+
+def test_a_fit_weighs_images_by_what_they_stand_for() -> None:
+    traffic = overconfident(7, 8_000, by=2.0, shift=0.5)
+    fractions = np.array([0.1 if prediction.label is REAL else 0.9 for prediction in traffic])
+    is_drawn = np.random.default_rng(7).random(8_000) < fractions
+    drawn = [replace(traffic[number], weight=1 / fractions[number]) for number in np.flatnonzero(is_drawn)]
+    whole, weighted, unweighted = (
+        calibrate.fit_scaling(group, prevalence=None)
+        for group in (traffic, drawn, [replace(prediction, weight=1.0) for prediction in drawn])
+    )
+    assert weighted.bias == pytest.approx(whole.bias, abs=0.2)
+    assert weighted.temperature == pytest.approx(whole.temperature, rel=0.15)
+    assert unweighted.bias > whole.bias + 1.5

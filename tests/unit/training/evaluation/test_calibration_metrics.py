@@ -214,3 +214,21 @@ def test_one_class_alone_has_no_ranking() -> None:
 def test_certainty_that_was_wrong_costs_much_and_not_without_end() -> None:
     scored = ScoredPredictions.build([make_prediction(REAL, 1.0)])
     assert value(calibration_metrics.build_nll(scored), count=1) == pytest.approx(-math.log(1e-9))
+
+
+def test_an_image_of_weight_three_counts_as_three_images() -> None:
+    weights = (3, 1, 2, 1, 3, 2)
+    weighted = [replace(prediction, weight=float(weight)) for prediction, weight in zip(SIX, weights, strict=True)]
+    copied = [prediction for prediction, weight in zip(SIX, weights, strict=True) for _ in range(weight)]
+    for prevalence in (None, 0.1):
+        values, expected = (
+            {
+                name: metric.value
+                for name, metric in calibration_metrics.compute_calibration_metrics(
+                    group, prevalence=prevalence
+                ).items()
+                if name != "effective_images"
+            }
+            for group in (weighted, copied)
+        )
+        assert values == pytest.approx(expected)

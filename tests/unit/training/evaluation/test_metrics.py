@@ -173,3 +173,40 @@ def test_balanced_accuracy_is_the_mean_of_both_classes() -> None:
 def test_the_bound_of_the_view() -> None:
     assert metrics.view_bound(0) == 0.5
     assert metrics.view_bound(1.6) == pytest.approx(0.7881, abs=1e-4)
+
+
+def test_equal_weights_give_what_a_set_without_weights_gives() -> None:
+    equal = [replace(prediction, weight=7.0) for prediction in FIVE]
+    assert metrics.compute_metrics(equal) == metrics.compute_metrics(FIVE)
+
+
+def test_weights_bring_a_sample_of_hard_images_back_to_the_traffic() -> None:
+    """Of 1,000 easy images one in ten is in the sample, of 100 hard ones, all generated, each."""
+    easy = [Prediction(REAL, REAL, REAL, (), (), weight=10.0)] * 100
+    hard = [Prediction(GENERATED, REAL, verdict, (), ()) for verdict in (REAL, GENERATED)] * 50
+    computed = metrics.compute_metrics(easy + hard)
+    assert computed["acc"].value == pytest.approx(1050 / 1100)
+    assert computed["acc_published"].value == pytest.approx(1050 / 1100)
+    assert computed["prevalence"].value == pytest.approx(100 / 1100)
+    assert computed["c_cases"].value == pytest.approx(50 / 1100)
+    assert computed["tpr"].value == pytest.approx(0.5)
+    assert computed["precision"].value == 1.0
+    unweighted = metrics.compute_metrics([replace(each, weight=1.0) for each in easy + hard])
+    assert unweighted["acc"].value == pytest.approx(0.75)
+
+
+def test_an_image_that_people_chose_enters_no_figure() -> None:
+    chosen = replace(FIVE[2], weight=0.0)
+    counted = [replace(prediction, weight=2.0) for prediction in FIVE if prediction is not FIVE[2]]
+    with_it, without = metrics.compute_metrics([*counted, chosen]), metrics.compute_metrics(counted)
+    assert {name: metric.value for name, metric in with_it.items() if name != "identity_gap"} == pytest.approx(
+        {name: metric.value for name, metric in without.items() if name != "identity_gap"}
+    )
+    assert metrics.compute_metrics([chosen, chosen])["acc"] == Metric(None, None, None, 0)
+
+
+def test_where_nobody_drew_no_overlap_is_measured() -> None:
+    undrawn = Prediction(GENERATED, GENERATED, GENERATED, (SQUARE,), (), undrawn=True)
+    for name in ("iou", "iou_recall", "iou_f1"):
+        assert metrics.compute_metrics([*FIVE, undrawn])[name].n == 4
+        assert metrics.compute_metrics([*FIVE, undrawn])[name].value == metrics.compute_metrics(FIVE)[name].value

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,11 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import BadSettings, ImageUndecodable
 from pipeline.verdict import BoundingBox, RgbImage, Verdict
+from pipeline.wire.labels import LabelOrigin
 from tests.support.live_images import LiveImages, write_set
 from tests.support.photographs import load_photograph
 from training.dataset import manifest
-from training.dataset.labeled_image import Split
+from training.dataset.labeled_image import CaseOrigin, LabeledImage, Split
 from training.dataset.left_out import LeftOut
 from training.evaluation import samples
 from training.evaluation.samples import Sample
@@ -54,6 +56,21 @@ def test_a_directory_gives_what_its_manifest_says(tmp_path: Path) -> None:
     assert (first.number, first.image.size_px, first.label, first.reference) == (0, (40, 30), Verdict.GENERATED, "c")
     assert [box.corners for box in first.annotated] == [(1, 2, 3, 4)]
     assert (second.annotated, second.reference, second.source) == ((), None, "web")
+    assert [(sample.weight, sample.undrawn) for sample in (first, second)] == [(1.0, False), (1.0, True)]
+
+
+def test_an_image_of_the_traffic_has_the_weight_of_its_case(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
+    case = CaseOrigin(
+        case_id="c",
+        reasons=["control"],
+        inclusion_probability=0.02,
+        recorded_at=datetime(2026, 1, 1, tzinfo=UTC),
+        label_origin=LabelOrigin.LABEL_STUDIO,
+        blind=True,
+    )
+    manifest.write_manifest(tmp_path, [LabeledImage(file="a.png", label=Verdict.REAL, case=case)])
+    assert samples.read_samples(tmp_path, 1)[0].weight == pytest.approx(50)
 
 
 def test_what_stays_on_disk_is_the_same_and_decoded_when_it_is_taken(tmp_path: Path) -> None:

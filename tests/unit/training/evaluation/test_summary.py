@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pipeline.verdict import BoundingBox, Verdict
@@ -32,6 +34,7 @@ def test_explanations_are_scored_where_there_is_a_reference() -> None:
 
 def test_every_metric_has_a_meaning_and_the_table_shows_each() -> None:
     everywhere = dict.fromkeys((*PASSES, *PERTURBED, *UNSEEN, summary.PHOTOGRAPHS), OWN)
+    everywhere["own"] = [replace(OWN[0], weight=2.0), *OWN[1:]]
     metrics = summary.summarize_passes(everywhere, prevalence=0.1)
     assert set(metrics) == set(summary.MEANINGS)
     text = summary.format_metrics(metrics)
@@ -74,3 +77,12 @@ def test_precision_and_calibration_are_stated_for_one_prevalence() -> None:
     assert stated["precision"].value == pytest.approx(0.1)
     assert stated["brier"].value == pytest.approx(0.1 * 0.01 + 0.9 * 0.81)
     assert stated["acc"] == own["acc"]
+
+
+def test_the_effective_number_of_images_is_said_where_they_weigh_differently() -> None:
+    assert "effective_images" not in summary.summarize_passes({"own": OWN})
+    uneven = [replace(prediction, weight=weight) for prediction, weight in zip(OWN, (8.0, 1.0, 1.0), strict=True)]
+    summarized = summary.summarize_passes({"own": uneven, "random": uneven, "jpeg_30": uneven})
+    assert summarized["effective_images"].value == pytest.approx(100 / 66)
+    assert f"{summary.MEANINGS['effective_images']:36} 1.515" in summary.format_metrics(summarized)
+    assert summarized["acc_random_boxes"] == summarized["acc_jpeg_30"] == summarized["acc"]

@@ -14,7 +14,12 @@ NEEDED_WITHOUT_ERRORS = 114
 
 
 def build_scored(
-    p: Floats, generated: Floats, *, threshold: float = 0.5, prevalence: float | None = None
+    p: Floats,
+    generated: Floats,
+    *,
+    threshold: float = 0.5,
+    prevalence: float | None = None,
+    image_weights: Floats | None = None,
 ) -> ScoredPredictions:
     called = p >= threshold
     return ScoredPredictions(
@@ -23,6 +28,7 @@ def build_scored(
         right=(called == generated).astype(float),
         confidence=np.where(called, p, 1 - p),
         shares=calibration_metrics.compute_class_weights(generated, prevalence),
+        image_weights=np.ones_like(generated) if image_weights is None else image_weights,
     )
 
 
@@ -113,3 +119,21 @@ def test_what_is_missing_is_counted_in_images_like_these() -> None:
 def test_where_the_surest_are_wrong_more_images_do_not_help() -> None:
     hopeless = score((0.01, False), *[(0.02, True), (0.03, False)] * 20, *spread(0.9, 200))
     assert uncertain_range.count_images_needed(hopeless, threshold=0.5, risk=RISK) == {Verdict.REAL: None}
+
+
+def test_images_of_unequal_weight_count_as_their_effective_number() -> None:
+    p, labels = np.linspace(0.9, 0.99, 400), np.ones(400)
+    equal = build_scored(p, labels, image_weights=np.full(400, 2.0))
+    assert find(equal) == find(build_scored(p, labels)) is not None
+    uneven = build_scored(p, labels, image_weights=np.where(np.arange(400) % 8, 0.1, 7.3))
+    assert find(uneven) == (0.0, 1.0), "they tell as much as 54 images, and 114 without an error are needed"
+
+
+def test_an_error_counts_by_what_its_image_stands_for() -> None:
+    p, labels = np.linspace(0.9, 0.99, 2000), np.ones(2000)
+    labels[-40:] = 0  # 2 % of the images, outermost
+    light = build_scored(p, labels, image_weights=np.where(labels == 1, 1.0, 0.01))
+    edge = find(light)
+    assert find(build_scored(p, labels)) == (0.0, 1.0)
+    assert edge is not None
+    assert edge[1] < 0.95

@@ -160,12 +160,26 @@ def test_a_set_too_small_for_a_step_is_refused(directory: Path, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+def test_stage_1_trains_where_somebody_drew_and_stage_2_on_verdicts_alone(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = list(manifest.read_manifest(directory))
+    bare = [entry.model_copy(update={"boxes": None, "explanations": None, "shown": []}) for entry in entries[:2]]
+    manifest.write_manifest(tmp_path, [*bare, *entries[2:]])
+    one, two = (build_run(tmp_path, tmp_path / "out", stage=stage) for stage in (1, 2))
+    assert grpo_run.read_training_entries(one) == entries[2:4]
+    assert "stage 1 trains on 2 images (2 more have a verdict without boxes" in capsys.readouterr().err
+    assert grpo_run.read_training_entries(two) == [*bare, *entries[2:4]]
+    with pytest.raises(BadSettings, match=r"has 2 images to train on \(2 more have a verdict without boxes"):
+        grpo_run.read_training_entries(build_run(tmp_path, tmp_path / "out", stage=1, prompts=4))
+
+
 def test_held_out_scenes_are_not_trained_on(tmp_path: Path) -> None:
     entries = [LabeledImage(file=f"scene-{seed}.png", label=Verdict.REAL) for seed in (1, 7_000_000)]
     (tmp_path / manifest.NAME).write_text("".join(entry.model_dump_json() + "\n" for entry in entries))
     run = build_run(tmp_path, tmp_path / "out", stage=1, prompts=1)
     with pytest.raises(BadSettings, match=r"held-out scenes \(scene-7000000\.png\)"):
-        grpo_run.read_training_entries(tmp_path, run.profile)
+        grpo_run.read_training_entries(run)
 
 
 def test_a_set_of_one_class_is_refused_and_so_is_one_with_faults(directory: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -79,7 +80,7 @@ def test_prompts_reach_the_model_token_for_token_as_in_serving(
 
 def test_rewards_are_those_of_the_equations(rendered: list[RenderedPrompt]) -> None:
     scan, check = rendered[1], rendered[3]
-    boxes = [vocabulary.round_to_grid(box) for box in scan.prompt.annotated]
+    boxes = [vocabulary.round_to_grid(box) for box in scan.prompt.annotated or ()]
     texts = [
         prompts.render_scan(Verdict.GENERATED, boxes, "x"),
         prompts.render_scan(Verdict.REAL, [(0, 0, 20, 20)], "x"),
@@ -87,7 +88,7 @@ def test_rewards_are_those_of_the_equations(rendered: list[RenderedPrompt]) -> N
         "no answer",
     ]
     rewards = grpo_trainer.build_reward_functions(
-        profile(stage_rewards=(("format", 1.0), ("iou", 1.0), ("verdict", 1.0), ("bleu", 1.0))), EOS
+        profile(stage_rewards=(("format", 1.0), ("iou", 1.0), ("verdict", 1.0), ("bleu", 1.0))), EOS, [scan.prompt]
     )
     logged = score_completions(rewards, [scan, scan, check, check], texts, [[WORD, EOS]] * 4)
     assert logged["r_format"] == [1.0, 1.0, 1.0, 0.0]
@@ -98,8 +99,38 @@ def test_rewards_are_those_of_the_equations(rendered: list[RenderedPrompt]) -> N
     assert logged["boxes"] == (len(boxes) + 1) / 2
 
 
+def test_a_verdict_alone_is_worth_as_much_as_a_whole_annotation(rendered: list[RenderedPrompt]) -> None:
+    scan, check = rendered[1], rendered[3]
+    bare = [replace(one, prompt=replace(one.prompt, annotated=None, reference="")) for one in (scan, check)]
+    boxes = [vocabulary.round_to_grid(box) for box in scan.prompt.annotated or ()]
+    right = [
+        prompts.render_scan(Verdict.GENERATED, boxes, "x"),
+        prompts.render_check(Verdict.GENERATED, "The weave repeats exactly."),
+    ]
+    whole = [right[0], prompts.render_check(Verdict.GENERATED, check.prompt.reference)]
+    weights = (("verdict", 1.0), ("bleu", 1.0), ("iou", 0.5))
+    rows = [scan, check, *bare]
+    rewards = grpo_trainer.build_reward_functions(profile(stage_rewards=weights), EOS, [row.prompt for row in rows])
+    logged = score_completions(rewards, [*rows, bare[1]], [*whole, *right, "nothing"], [[WORD, EOS]] * 5)
+    assert logged["r_verdict"] == [1.0, 1.0, 1.5, 2.0, 0.0]
+    assert logged["r_bleu"][1:] == [pytest.approx(1.0), None, None, None]
+    assert logged["r_iou"][1:] == [None] * 4
+    assert logged["unscaled/r_verdict"] == 0.8
+
+
+def test_an_answer_that_leaves_the_explanation_out_earns_nothing_where_no_reference_judges_it(
+    rendered: list[RenderedPrompt],
+) -> None:
+    bare = replace(rendered[3], prompt=replace(rendered[3].prompt, annotated=None, reference=""))
+    rewards = grpo_trainer.build_reward_functions(profile(stage_rewards=(("verdict", 1.0),)), EOS, [bare.prompt])
+    texts = [prompts.render_check(Verdict.GENERATED, text) for text in ("", " ", "x", "The weave repeats exactly.")]
+    texts.append("<verdict>generated</verdict>")
+    scored = score_completions(rewards, [bare] * 5, texts, [[WORD, EOS]] * 5)
+    assert scored["r_verdict"] == [0.0, 0.0, 0.0, 1.0, 0.0]
+
+
 def test_an_answer_that_ran_out_of_tokens_is_read_as_far_as_it_goes(rendered: list[RenderedPrompt]) -> None:
-    rewards = grpo_trainer.build_reward_functions(profile(stage_rewards=(("format", 1.0),)), EOS)
+    rewards = grpo_trainer.build_reward_functions(profile(stage_rewards=(("format", 1.0),)), EOS, [])
     cut = "<verdict>real</verdict><boxes>[0,0,500,500]</boxes><explanation>The to"
     logged = score_completions(rewards, [rendered[0]] * 2, [cut, cut], [[WORD, WORD], [WORD, EOS]])
     assert logged["r_format"] == [1.0, 0.0]
@@ -118,7 +149,8 @@ def test_every_question_comes_as_often_as_the_others() -> None:
 def test_weights_go_with_their_rewards() -> None:
     values = profile(stage_rewards=(("verdict", 0.25), ("iou", 1.0), ("format", 0.0)))
     config = grpo_trainer.build_grpo_config(values, {}, Path("unused"), 0)
-    assert [reward.__name__ for reward in grpo_trainer.build_reward_functions(values, EOS)] == ["r_verdict", "r_iou"]
+    rewards = grpo_trainer.build_reward_functions(values, EOS, [])
+    assert [reward.__name__ for reward in rewards] == ["r_verdict", "r_iou"]
     assert config.reward_weights == [0.25, 1.0]
     assert config.gradient_accumulation_steps * config.per_device_train_batch_size == values.answers
 

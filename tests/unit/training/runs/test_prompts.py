@@ -84,6 +84,18 @@ def test_annotated_crops_are_as_many_and_as_distinct_as_serving_s(directory: Pat
     assert len(built.annotated) == 7, "rewards compare with every annotated box"
 
 
+def test_where_nobody_drew_the_crops_are_at_the_model_s_boxes(directory: Path, entries: list[LabeledImage]) -> None:
+    undrawn = [entry.model_copy(update={"boxes": None, "shown": []}) for entry in entries]
+    looked = [entry.model_copy(update={"boxes": [], "shown": []}) for entry in entries]
+    bare, found_none = (
+        build_checks(directory, images, [(AWAY,)] * 3, own_fraction=0.0, scan_fraction=0.0)
+        for images in (undrawn, looked)
+    )
+    assert [(prompt.crops, prompt.annotated) for prompt in bare] == [((AWAY,), None)] * 3
+    assert [(prompt.crops, prompt.annotated) for prompt in found_none] == [((), ())] * 3
+    assert [prompt.annotated for prompt in run_prompts.build_scan_prompts(directory, undrawn)] == [None] * 3
+
+
 def test_query_1_is_only_remembered_in_stage_2(directory: Path, entries: list[LabeledImage]) -> None:
     built = build_checks(directory, entries, [()] * 3, own_fraction=1.0, scan_fraction=1.0)
     assert {prompt.reference for prompt in built} == {""}

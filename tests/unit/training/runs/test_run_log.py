@@ -14,6 +14,11 @@ def test_a_step_is_one_line_of_what_tells_how_it_goes(tmp_path: Path) -> None:
     assert log.read() == [line]
 
 
+def test_a_reward_that_was_scaled_is_logged_without_its_scale(tmp_path: Path) -> None:
+    line = RunLog(tmp_path / "log.jsonl").add(1, {"unscaled/r_iou": 0.25, "rewards/r_iou/mean": 0.5})
+    assert line == {"step": 1, "r_iou": 0.25}
+
+
 def test_a_run_that_goes_on_forgets_what_came_after_its_checkpoint(tmp_path: Path) -> None:
     log = RunLog(tmp_path / "log.jsonl")
     for step in (1, 2, 3):

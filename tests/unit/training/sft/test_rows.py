@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from transformers import AutoProcessor, AutoTokenizer
 
-from pipeline import geometry, parse, zoomin
+from pipeline import geometry, parse, prompts, zoomin
 from pipeline.checkpoint import CARD_NAME, Checkpoint, CheckpointCard
 from pipeline.decoding.decode import decode
 from pipeline.engine import Query
@@ -65,10 +66,53 @@ def test_crops_are_as_many_as_serving_makes(tmp_path: Path) -> None:
     assert [box.corners for box in check.crops or ()] == BOXES
 
 
-def test_an_image_that_nobody_explained_is_named(tmp_path: Path) -> None:
-    rows = sft_rows.build_prompts(tmp_path, [entry("a.png", ""), entry("b.png")], "two_turn", 8)
-    assert rows.unexplained == ["a.png"]
-    assert {prompt.file.name for prompt in rows.prompts} == {"b.png"}
+def test_an_image_that_nobody_explained_is_named_and_has_rows(tmp_path: Path) -> None:
+    declined = entry("c.png", "I cannot help with that.")
+    rows = sft_rows.build_prompts(tmp_path, [entry("a.png", ""), entry("b.png"), declined], "two_turn", 8)
+    assert rows.unexplained == ["a.png", "c.png"]
+    assert [(prompt.file.name, bool(prompt.reference)) for prompt in rows.prompts] == [
+        *[("a.png", False)] * 2,
+        *[("b.png", True)] * 2,
+        *[("c.png", False)] * 2,
+    ]
+
+
+@pytest.mark.parametrize("variant", get_args(Variant))
+def test_a_verdict_alone_gives_the_rows_of_every_variant(tmp_path: Path, variant: Variant) -> None:
+    bare = LabeledImage(file="a.png", label=Verdict.REAL)
+    draws = CropDraws(0, {"a.png": (500, 400)})
+    for chosen in (None, draws):
+        rows = sft_rows.build_prompts(tmp_path, [bare], variant, 8, chosen).prompts
+        whole = sft_rows.build_prompts(tmp_path, [entry()], variant, 8).prompts
+        assert [prompt.is_scan for prompt in rows] == [prompt.is_scan for prompt in whole]
+        assert {(prompt.annotated, prompt.reference) for prompt in rows} == {(None, "")}
+
+
+@pytest.mark.parametrize(
+    ("boxes", "reference", "scan_learned", "check_learned"),
+    [
+        (None, "", "<verdict>real</verdict>", "<verdict>real</verdict>"),
+        (((1, 2, 3, 4),), "", "<verdict>real</verdict><boxes>[1,2,3,4]</boxes>", "<verdict>real</verdict>"),
+        ((), "", "<verdict>real</verdict><boxes></boxes>", "<verdict>real</verdict>"),
+        (None, "The light falls twice.", "<verdict>real</verdict>", None),
+        ((), "The light falls twice.", None, None),
+    ],
+)
+def test_what_people_gave_is_learned_and_nothing_else(
+    boxes: tuple[tuple[int, int, int, int], ...] | None,
+    reference: str,
+    scan_learned: str | None,
+    check_learned: str | None,
+) -> None:
+    annotated = None if boxes is None else tuple(BoundingBox(*box) for box in boxes)
+    scan = Prompt(Path("a.png"), Verdict.REAL, annotated, None, reference)
+    answers = {
+        scan: prompts.render_scan(Verdict.REAL, boxes or (), reference),
+        replace(scan, crops=()): prompts.render_check(Verdict.REAL, reference),
+    }
+    ends = [sft_rows.find_learned_end(prompt, answer) for prompt, answer in answers.items()]
+    learned = [None if end is None else answer[:end] for answer, end in zip(answers.values(), ends, strict=True)]
+    assert learned == [scan_learned, check_learned]
 
 
 def test_what_no_answer_may_hold_falls_out_of_an_explanation(tmp_path: Path) -> None:
@@ -86,13 +130,13 @@ def test_answers_are_read_back_as_the_truth(scenes: Path, card: CheckpointCard, 
         row = sft_rows.build_example(prompt, card, grid)
         if not prompt.is_scan:
             assert parse.parse_local_check(row.answer) == (prompt.label, prompt.reference)
-            assert len(row.query.images) == 1 + len(prompt.annotated)
+            assert len(row.query.images) == 1 + len(prompt.annotated or ())
             continue
         verdict, numbers, explanation = parse.parse_global_scan(row.answer)
         assert (verdict, explanation) == (prompt.label, prompt.reference)
         view = row.query.images[0].size
         placed = zoomin.place_boxes(numbers, frame=card.box_frame, view=view, image=rendered.image_px)
-        assert all(iou(a, b) > 0.75 for a, b in zip(placed, prompt.annotated, strict=True))
+        assert all(iou(a, b) > 0.75 for a, b in zip(placed, prompt.annotated or (), strict=True))
         assert all(number % grid == 0 for box in numbers for number in box)
 
 

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import AutoProcessor, PreTrainedTokenizerFast
 
 from pipeline import prompts
@@ -50,6 +51,39 @@ def test_each_crop_follows_its_caption_and_loss_falls_on_the_answer(
     assert folded.index(prompts.INSTRUCTIONS[:40]) < folded.index("@Crop 1:@Crop 2:@")
     assert text.count("<|vision_start|>") == len(row.query.images)
     assert batch["image_grid_thw"].shape[0] == len(row.query.images) + 1
+
+
+@pytest.mark.parametrize("vocabulary", ["ours", "Qwen's"])
+def test_loss_falls_on_what_people_gave_and_on_no_explanation_that_nobody_wrote(
+    own: Path, scenes: Path, tmp_path: Path, vocabulary: str
+) -> None:
+    model = own if vocabulary == "ours" else qwen.copy_with_qwen_vocabulary(own, tmp_path)
+    processor, card = AutoProcessor.from_pretrained(model), CheckpointCard(**tiny.CARD)
+    whole = next(entry for entry in manifest.read_manifest(scenes) if entry.boxes)
+    drawn = whole.model_copy(update={"explanations": None})
+    bare = drawn.model_copy(update={"boxes": None, "shown": []})
+    built = sft_rows.build_prompts(scenes, [bare, drawn, whole], "two_turn", card.max_crops).prompts
+    rows = sft_trainer.build_sft_dataset(built, card, 20)
+    batch = sft_trainer.build_collator(processor)([rows[number] for number in range(6)])
+    learned = [read_learned(processor.tokenizer, batch, number) for number in range(6)]
+    answers = [sft_rows.build_example(prompt, card, 20).answer for prompt in built]
+    verdict, boxes = f"<verdict>{whole.label}</verdict>", answers[2].split("<explanation>")[0]
+    assert boxes.count("[") >= 1
+    if vocabulary == "Qwen's":  # its token "><" reaches into what nobody gave
+        verdict, boxes = verdict.removesuffix(">"), boxes.removesuffix(">")
+    assert learned[:2] == [verdict] * 2
+    assert learned[2:4] == [boxes, verdict]
+    assert learned[4:] == [f"{answer}<|im_end|>\n" for answer in answers[4:]]
+    assert not any("<explanation>" in text for text in learned[:4])
+
+
+def read_learned(tokenizer: PreTrainedTokenizerFast, batch: tensors.Batch, number: int) -> str:
+    """Read the tokens of a row that carry loss; they follow each other, and each is predicted from those before it."""
+    labels, ids = batch["labels"][number], batch["input_ids"][number]
+    (places,) = torch.nonzero(labels != tensors.IGNORED, as_tuple=True)
+    assert places.tolist() == list(range(int(places[0]), int(places[-1]) + 1))
+    assert labels[places].tolist() == ids[places].tolist()
+    return str(tokenizer.decode(labels[places]))
 
 
 def test_a_step_has_the_profile_s_rows(tmp_path: Path) -> None:
