@@ -33,8 +33,8 @@ class Provenance(BaseModel):
 
     `sha256` is the digest of the framed file, which has `width_px` x `height_px`. Images of one `group` are
     near-duplicates or share an origin. `repaired`: the file was broken, and its image is the one that viewers show.
-    `annotated_by` names the models of explanation and boxes, or is `the source`. The `source_` fields describe the file
-    before framing.
+    `annotated_by` names the models of explanation and boxes, or is `the source` or `annotators`. The `source_` fields
+    describe the file before framing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

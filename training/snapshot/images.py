@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from pipeline.errors import BadSettings
+from pipeline.errors import BadSettings, ImageMissing
 from training.common.ahead import map_ahead
 from training.common.progress import Progress
 from training.dataset import manifest
@@ -45,6 +45,12 @@ def build_reader(bucket: LabelingBucket, base_files: Mapping[str, Path]) -> Call
     def read(row: LabeledImage) -> bytes:
         provenance = row.require_provenance()
         path = base_files.get(provenance.sha256)
-        return path.read_bytes() if path else bucket.read_image(provenance.source_file)
+        try:
+            return path.read_bytes() if path else bucket.read_image(provenance.source_file)
+        except ImageMissing as error:
+            raise BadSettings(
+                f"{provenance.source_file} is gone from the labeling bucket before it was stored; put it back, or run "
+                f"`zoomin-train labels forget --sha256 {provenance.source_sha256}`"
+            ) from error
 
     return read

@@ -3,9 +3,12 @@
 What was read is kept in a file of the cache until the snapshot is complete, so a killed run goes on where it was.
 """
 
+import fcntl
 import hashlib
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +80,24 @@ def make_snapshot(bucket: LabelingBucket, place: SnapshotPlace, plan: SnapshotPl
     """
     work = locate_work(cache, bucket, place)
     work.mkdir(parents=True, exist_ok=True)
+    with hold_alone(work):
+        result = _make_snapshot(bucket, place, plan, work)
+        shutil.rmtree(work)
+    return result
+
+
+@contextmanager
+def hold_alone(work: Path) -> Iterator[None]:
+    """Let no other process of this machine work in the folder. Raises: BadSettings if one does."""
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadSettings("another process makes a snapshot of this bucket in this place; wait for it") from error
+        yield
+
+
+def _make_snapshot(bucket: LabelingBucket, place: SnapshotPlace, plan: SnapshotPlan, work: Path) -> SnapshotResult:
     inputs = _read_inputs(bucket, place, plan, work)
     with Journal(work / JOURNAL) as journal:
         known = len(journal)
@@ -87,7 +108,6 @@ def make_snapshot(bucket: LabelingBucket, place: SnapshotPlace, plan: SnapshotPl
     is_new = not place.is_complete(summary.digest)
     stored = _store(bucket, place, work, summary, inputs.base) if is_new else 0
     place.write_newest(summary.digest)
-    shutil.rmtree(work)
     return SnapshotResult(summary, cases_read, stored, was_there=not is_new)
 
 
