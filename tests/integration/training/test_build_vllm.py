@@ -22,7 +22,7 @@ from training.evaluation import metrics
 from training.synthetic import scenes
 
 pytestmark = pytest.mark.timeout(1200)
-COUNT = 24
+COUNT = 16
 VIEW = Image.new("RGB", (504, 504), "gray")
 
 
@@ -66,7 +66,7 @@ def test_a_set_is_built_from_what_a_real_model_says(vllm_server: VllmServer, tmp
         framing=FrameOptions(),
         box_frame="thousand",
         seed=0,
-        least_per_class=5,
+        least_per_class=3,
         workers=1,
         concurrency=4,
     )
