@@ -18,6 +18,8 @@ TOGETHER: Mapping[str, frozenset[str]] = {
             "tests/contract/test_label_studio.py",
             "tests/integration/local/test_label_studio.py",
             "tests/integration/training/test_annotators_page.py",
+            "tests/integration/training/test_forget.py",
+            "tests/integration/training/test_labels.py",
         }
     ),
     "vllm_engine": frozenset(

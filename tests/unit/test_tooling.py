@@ -56,7 +56,8 @@ def test_tools_are_pinned_and_no_wheel_asks_for_them(tool: str) -> None:
 @pytest.mark.parametrize("fixture", scheduling.TOGETHER)
 def test_every_file_that_asks_for_what_starts_slowly_is_in_its_piece(fixture: str) -> None:
     files = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
-    asking = {path.relative_to(ROOT).as_posix() for path in files if re.search(rf"\b{fixture}\b", path.read_text())}
+    asks = re.compile(rf"""\b{fixture}: |"{fixture}\"""")
+    asking = {path.relative_to(ROOT).as_posix() for path in files if asks.search(path.read_text())}
     assert asking == scheduling.TOGETHER[fixture]
     assert {scheduling.find_group(f"{file}::test") for file in asking} == {fixture}
 

@@ -102,7 +102,7 @@ class LocalStack:
         self._buckets += names
 
     def build_environment(self, *, label_bucket: str = "") -> dict[str, str]:
-        """Build the variables by which a worker and `zoomin-train labels` find this stack.
+        """Build the variables by which a worker and `zoomin-train` find this stack.
 
         All created buckets except the labeling bucket hold images.
         """
@@ -115,6 +115,8 @@ class LocalStack:
             "AWS_ACCESS_KEY_ID": self.seaweedfs.access_key,
             "AWS_SECRET_ACCESS_KEY": self.seaweedfs.secret_key,
             "AWS_REGION": REGION,
+            "ZOOMIN_TRAIN_S3_ENDPOINT_URL": self.seaweedfs.endpoint_url,
+            "ZOOMIN_TRAIN_S3_REGION": REGION,
         }
         if self.label_studio is not None:
             environment |= self.label_studio.environment | self.seaweedfs.reader_environment

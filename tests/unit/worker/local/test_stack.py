@@ -8,6 +8,7 @@ def test_a_stack_tells_where_it_will_be_found(tmp_path: Path) -> None:
     environment = stack.build_environment(label_bucket="labels")
     assert environment["ZOOMIN_KAFKA__BOOTSTRAP_SERVERS"] == "127.0.0.1:9"
     assert environment["ZOOMIN_STORE__ENDPOINT_URL"] == "http://127.0.0.1:7"
+    assert environment["ZOOMIN_TRAIN_S3_ENDPOINT_URL"] == environment["ZOOMIN_STORE__ENDPOINT_URL"]
     assert environment["ZOOMIN_SAMPLING__BUCKET"] == "labels"
     assert all(name.startswith(("ZOOMIN_", "AWS_")) for name in environment)
 
