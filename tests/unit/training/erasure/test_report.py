@@ -1,0 +1,32 @@
+from pathlib import Path
+
+from training.erasure.checkpoints import TrainedCheckpoint
+from training.erasure.forget import ForgetResult
+from training.erasure.report import convert_result, describe_result
+
+RESULT = ForgetResult(
+    images={"a" * 64: ["cases/2026/01/01/case-1.json"]},
+    tasks=1,
+    copies=[Path("set/case-1.png")],
+    snapshots=["s3://sets/night/abc"],
+    checkpoints=[TrainedCheckpoint(Path("build/model"), "sha256:1")],
+    objects=3,
+)
+
+
+def test_each_place_has_its_line_and_a_dry_run_says_so() -> None:
+    lines = "\n".join(describe_result(RESULT, dry_run=False))
+    for part in ("1 images with 1 cases deleted", "a" * 64, "1 tasks", "set/case-1.png", "s3://sets/night/abc"):
+        assert part in lines
+    assert "build/model was trained on it (revision sha256:1)" in lines
+    assert "would be deleted" in next(describe_result(RESULT, dry_run=True))
+
+
+def test_nothing_found_names_what_can_be_done() -> None:
+    (line,) = describe_result(ForgetResult(), dry_run=False)
+    assert "--sha256" in line
+
+
+def test_programs_get_the_same() -> None:
+    found = convert_result(RESULT, "away")
+    assert (found["objects"], found["tasks"], found["copies"], found["error"]) == (3, 1, ["set/case-1.png"], "away")

@@ -1,0 +1,1 @@
+"""Forgetting an image everywhere: labeling bucket, Label Studio, sets on disk."""
