@@ -1,4 +1,4 @@
-"""Parts of the experiment on the stages of GRPO: a plan, a record, predictions of arms, and a stand-in for engines."""
+"""Parts of the experiment on the stages of GRPO: a plan, a result, predictions of arms, and a stand-in for engines."""
 
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -15,7 +15,7 @@ from training.evaluation.metrics import Prediction
 from training.paper.ablations import AblationBudget
 from training.stages.differences import ANNOTATED, OWN
 from training.stages.plan import StagesPlan
-from training.stages.record import ArmRecord, Effort, StagesRecord
+from training.stages.results_file import ArmResult, Effort, StagesResult
 
 T = TypeVar("T")
 BOX, HALF = BoundingBox(0, 0, 40, 40), BoundingBox(0, 0, 40, 20)
@@ -32,7 +32,7 @@ PLAN = StagesPlan(
     train_scenes=100,
     scenes=20,
 )
-RECORD = StagesRecord(
+RESULT = StagesResult(
     commit="abc",
     date="2026-01-01",
     engine="vllm 1",
@@ -41,10 +41,10 @@ RECORD = StagesRecord(
     plan={"steps": 2},
     seeds=[0],
     arms={
-        "start": ArmRecord(
+        "start": ArmResult(
             title="the start",
             seeds=[0],
-            figures={"acc": Metric(0.5, 0.4, 0.6, 10)},
+            metrics={"acc": Metric(0.5, 0.4, 0.6, 10)},
             added_to_start={},
             added_to_control=None,
             efforts={0: Effort(answers=0, minutes=1.5)},

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.cli import values
+from training.cli.image_sets import add_set_options, build_set_options
 from training.cli.numbers import parse_positive, parse_training_seed
-from training.commands.paper_tables import add_set_options
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -109,7 +109,6 @@ def _resolve(args: argparse.Namespace) -> "BaselineRun":
 
 
 def _write_images(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from training.commands.paper_tables import build_set_options
     from training.detectors import images
     from training.paper import report_sets, tables
 

@@ -30,6 +30,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the finished set; run again to go on")
     parser.add_argument("--labels-only", action="store_true", help="ask no endpoint: labels and what SOURCE gives")
+    _add_frame(parser)
+    parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="seed of the splits (default 0)")
+    parser.add_argument(
+        "--least", type=parse_positive, default=20, metavar="N", help="images that each class needs (default 20)"
+    )
+    dry_runs.add_dry_run(parser)
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    parser.add_argument_group(
+        "endpoints",
+        "Who explains images and who finds boxes: ZOOMIN_TRAIN_EXPLAIN_URL, _KEY, _MODEL, _USD_PER_MILLION, and the "
+        "same with GROUND; ZOOMIN_TRAIN_GROUND_BOX_FRAME, _ENDPOINT_TIMEOUT_S, _ENDPOINT_ATTEMPTS, _CONCURRENCY. The "
+        "labeling bucket's S3: ZOOMIN_TRAIN_S3_ENDPOINT_URL, _S3_REGION.",
+    )
+
+
+def _add_frame(parser: argparse.ArgumentParser) -> None:
+    """Add what decides on the pixels of the set and on the files that it leaves out."""
     parser.add_argument(
         "--frame",
         choices=get_args(Frame),
@@ -53,18 +70,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-repaired", action="store_true", help="take broken files too, as viewers show them")
     parser.add_argument(
         "--accept-leak", action="store_true", help="with --sizes own: use a set whose sizes tell its classes apart"
-    )
-    parser.add_argument("--seed", type=parse_natural, default=0, metavar="S", help="seed of the splits (default 0)")
-    parser.add_argument(
-        "--least", type=parse_positive, default=20, metavar="N", help="images that each class needs (default 20)"
-    )
-    dry_runs.add_dry_run(parser)
-    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
-    parser.add_argument_group(
-        "endpoints",
-        "Who explains images and who finds boxes: ZOOMIN_TRAIN_EXPLAIN_URL, _KEY, _MODEL, _USD_PER_MILLION, and the "
-        "same with GROUND; ZOOMIN_TRAIN_GROUND_BOX_FRAME, _ENDPOINT_TIMEOUT_S, _ENDPOINT_ATTEMPTS, _CONCURRENCY. The "
-        "labeling bucket's S3: ZOOMIN_TRAIN_S3_ENDPOINT_URL, _S3_REGION.",
     )
 
 

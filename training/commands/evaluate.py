@@ -4,11 +4,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.cli import answers, dry_runs
 from training.cli.numbers import parse_fraction, parse_positive
 from training.dataset.labeled_image import Split
 from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from pipeline.checkpoint import Checkpoint
+    from training.common.resampling import Metric
 
 HELP = "measure a checkpoint on held-out images"
 EXAMPLE = "zoomin-train evaluate models/zoomin-tiny --count 200 --json"
@@ -68,7 +73,6 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from training.dataset.left_out import LeftOut
     from training.engine.run import prepare_engine
     from training.evaluation import jobs, summary
-    from training.reports import model_card
 
     checkpoint = Checkpoint.read(args.model)
     setup = prepare_engine(checkpoint, settings, fresh=args.fresh)
@@ -86,14 +90,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     predictions, version = jobs.predict_jobs(checkpoint, collected, setup)
     metrics = summary.summarize_passes(predictions, prevalence=args.prevalence)
     if args.write_card:
-        options = args.model.name + (f" --data {args.data.name}" if args.data else "")  # no path of this machine
-        options += f" --frame {args.frame}" if args.frame != "full" else ""
-        options += f" --split {args.split}" if args.split != Split.TEST else ""
-        evaluation = model_card.Evaluation(
-            metrics, len(predictions["own"]), _describe_images(args.data, args.frame), version, options
-        )
-        if not model_card.write_model_card(checkpoint, evaluation):
-            print(f"{args.model / 'README.md'} stays as it is: zoomin-train did not write it", file=sys.stderr)
+        _write_card(args, checkpoint, metrics, images=len(predictions["own"]), engine=version)
     print(summary.format_metrics(metrics))
     if left_out:
         print(broken.describe(left_out, str(args.data)))
@@ -101,6 +98,21 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         images = {"frame": args.frame, "left_out": broken.convert_to_json(left_out)}
         print(json.dumps({**resampling.convert_to_json(metrics), **images}))
     return 0
+
+
+def _write_card(
+    args: argparse.Namespace, checkpoint: "Checkpoint", metrics: "dict[str, Metric]", *, images: int, engine: str
+) -> None:
+    """Write the metrics and the model card; a README.md that somebody else has written stays."""
+    from training.reports import model_card
+
+    options = args.model.name + (f" --data {args.data.name}" if args.data else "")  # no path of this machine
+    options += f" --frame {args.frame}" if args.frame != "full" else ""
+    options += f" --split {args.split}" if args.split != Split.TEST else ""
+    described = _describe_images(args.data, args.frame)
+    evaluation = model_card.Evaluation(metrics, images, described, engine, options)
+    if not model_card.write_model_card(checkpoint, evaluation):
+        print(f"{args.model / 'README.md'} stays as it is: zoomin-train did not write it", file=sys.stderr)
 
 
 def _describe_images(data: Path | None, frame: str) -> str:

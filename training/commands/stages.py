@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from training.stages.plan import StagesPlan
 
 HELP = "show what each stage of GRPO adds: arms of equal budget from one start, and claims tested by sign"
-EXAMPLE = (
-    "zoomin-train stages --start models/zoomin-tiny --start-noise 0.4 --arms control stage_1 --record build/stages.json"
-)
+EXAMPLE = "zoomin-train stages --start models/zoomin-tiny --start-noise 0.4 --arms stage_1 --results build/stages.json"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("build/stages"), metavar="DIR", help="work and page (default %(default)s)"
     )
     parser.add_argument(
-        "--record",
+        "--results",
         type=Path,
         default=Path("models/stages.json"),
         metavar="FILE",
@@ -35,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("models/seeds.json"),
         metavar="FILE",
-        help="record of the shipped model's stages, for the page (default %(default)s)",
+        help="results of the shipped model's stages, for the page (default %(default)s)",
     )
     parser.add_argument(
         "--arms", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM", help=f"of {', '.join(ARMS)} (all)"
@@ -89,15 +87,15 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     if args.dry_run:
         print(plan.describe())
         return 0
-    from training.reports import stages
-    from training.stages import experiment, judging, record, stages_report
+    from training.reports import seed_gains
+    from training.stages import experiment, judging, results_file, stages_report
 
-    seeds = stages.read_seeds(args.saturated)
+    seeds = seed_gains.read_seeds(args.saturated)
     finished = {(arm.seed, arm.name) for arm in judging.read_judged(args.out)}
-    record.refuse_fuller(args.record, len(finished | {plan.list_jobs()[0]}))  # before anything starts
+    results_file.refuse_fuller(args.results, len(finished | {plan.list_jobs()[0]}))  # before anything starts
 
-    def publish(result: record.StagesRecord, logs: experiment.Logs) -> None:
-        record.write_record(args.record, result)
+    def publish(result: results_file.StagesResult, logs: experiment.Logs) -> None:
+        results_file.write_result(args.results, result)
         page = stages_report.write_stages_report(args.out, result, logs, seeds)
         print(f"{stages_report.format_claims(result)}\n{page}", flush=True)
 

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--trial", action="store_true", help="few scenes and steps after --start: shows in minutes that all of it runs"
     )
     end.add_argument(
-        "--record",
+        "--results",
         type=Path,
         default=Path("models/seeds.json"),
         metavar="FILE",
@@ -96,23 +96,24 @@ def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSett
     from training.engine.run import build_setup
     from training.evaluation import jobs, samples, summary
     from training.evaluation.samples import HELD_OUT
-    from training.reports import model_card, stages
+    from training.reports import model_card, seed_gains
     from training.runs import publishing
-    from training.tiny_model import chain, record, tiny_card
+    from training.tiny_model import chain, seed_result, tiny_card
 
-    predictions, engine = record.predict_stages(
+    predictions, engine = seed_result.predict_stages(
         stage_chain,
         lambda: samples.draw_held_out(stage_chain.sizes.measured_on, settings.workers),
         lambda checkpoint, planned: jobs.predict_jobs(checkpoint, planned, build_setup(settings)),
     )
-    seed_result = record.build_record(stage_chain, predictions, commit=provenance.read_commit(provenance.CHECKOUT))
+    commit = provenance.read_commit(provenance.CHECKOUT)
+    result = seed_result.build_seed_result(stage_chain, predictions, commit=commit)
     if not args.trial:
-        seed_result = stages.store_seed(args.record, seed_result)
+        result = seed_gains.store_seed(args.results, result)
     publishing.publish_checkpoint(stage_chain.locate_stage(chain.CALIBRATED), args.out)
     passes = predictions[chain.CALIBRATED]
     metrics = summary.summarize_passes(passes)
     evaluation = model_card.Evaluation(metrics, len(passes["own"]), HELD_OUT, engine, args.out.name)
-    tiny_card.write_tiny_card(Checkpoint.read(args.out), evaluation, seed_result)
+    tiny_card.write_tiny_card(Checkpoint.read(args.out), evaluation, result)
     print(summary.format_metrics(metrics))
     print(f"{args.out / 'README.md'} says what each stage added")
     return 0

@@ -16,15 +16,26 @@ from training.common.progress import format_duration
 from training.engine.run import EngineSetup, OnEngine, run_on_engine
 from training.evaluation.samples import Sample
 from training.grpo import profiles as grpo_profiles
-from training.paper import ablation_records, ablation_results, ablation_run, ablations
-from training.paper.ablation_options import AblationOptions
+from training.paper import ablation_results, ablation_run, ablations, outside_rows
 from training.paper.ablation_results import AblationResult
-from training.paper.ablations import ABLATIONS, UNTRAINED
+from training.paper.ablations import ABLATIONS, UNTRAINED, AblationBudget
 from training.settings import TrainSettings
 from training.synthetic import scene_files
 from training.tiny_model import untrained
 
 VALIDATION_SCENES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AblationOptions:
+    """The rows to train (none named: all that are not recorded), their start and data, and their budget."""
+
+    rows: tuple[str, ...]
+    start: Path
+    base: Path | None
+    data: Path | None
+    budget: AblationBudget
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +107,7 @@ def _list_missing(job: AblationJob) -> list[str]:
 
 
 def _is_of_job(job: AblationJob, name: str, result: AblationResult) -> bool:
-    same_start = name == UNTRAINED or result.start == ablation_records.describe_weights(job.plan.start)
+    same_start = name == UNTRAINED or result.start == outside_rows.describe_weights(job.plan.start)
     phases = ablations.describe_phases(ABLATIONS[name], job.plan.budget)
     return same_start and (result.phases, result.seed) == (phases, job.plan.seed)
 
@@ -108,11 +119,11 @@ def _measure_row(
     start = _prepare_untrained(job, settings) if name == UNTRAINED else job.plan.start
     checkpoint = start if name == UNTRAINED else ablation_run.train_ablation(job.plan, ablation)
     return AblationResult(
-        ablation_records.measure_row(name, checkpoint, job.samples, job.setup, on_engine),
+        outside_rows.measure_row(name, checkpoint, job.samples, job.setup, on_engine),
         commit,
         job.plan.seed,
         f"{datetime.now(UTC):%Y-%m-%d}",
-        ablation_records.describe_weights(start),
+        outside_rows.describe_weights(start),
         ablations.describe_phases(ablation, job.plan.budget),
     )
 

@@ -25,7 +25,7 @@ from training.dry_run.sft_memory import estimate_sft_memory
 from training.dry_run.shape import ModelShape
 from training.grpo import run as grpo_run
 from training.grpo.run_config import GrpoRun
-from training.paper import ablation_records, ablations
+from training.paper import ablations, outside_rows
 from training.paper.ablations import Ablation, AblationBudget, FineTuningPhase, Phase
 from training.runs import publishing
 from training.sft import run as sft_run
@@ -110,7 +110,7 @@ def _estimate_phase(shape: ModelShape, phase: Phase, budget: AblationBudget, gpu
 def locate_phase(plan: AblationPlan, reached: Checkpoint, phase: Phase) -> Path:
     """Return the directory of the phase that starts from `reached`."""
     inputs = {
-        "start": ablation_records.digest_weights(reached),
+        "start": outside_rows.digest_weights(reached),
         "seed": plan.seed,
         "data": publishing.digest_entries(list(manifest.read_manifest(plan.data))),
         **ablations.convert_phase_to_json(phase, plan.budget),

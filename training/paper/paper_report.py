@@ -58,12 +58,7 @@ def build_report(
     gaps = [gap for row in rows if row["identity_gap"] and (gap := row["identity_gap"]["value"]) is not None]
     kinds = Counter(examples.classify_example(p.label, p.scan_verdict, p.check_verdict) for p in own)
     report: Json = {
-        "model": {
-            "name": checkpoint.name,
-            "revision": checkpoint.revision,
-            "prompt_version": PROMPT_VERSION,
-            "engine": measured.engine,
-        },
+        "model": _describe_model(checkpoint, measured.engine),
         "set": page.describe_set(sets.title, [prediction.label for prediction in own]),
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "machine": machine,
@@ -86,6 +81,15 @@ def build_report(
         "gallery_counts": {name: kinds[name] for name in examples.KINDS},
     }
     return detectors.add_to(report)
+
+
+def _describe_model(checkpoint: Checkpoint, engine: str) -> Json:
+    return {
+        "name": checkpoint.name,
+        "revision": checkpoint.revision,
+        "prompt_version": PROMPT_VERSION,
+        "engine": engine,
+    }
 
 
 def write_paper_report(

@@ -1,7 +1,7 @@
 """The experiment, top to bottom: for each seed a start, then the arms, each judged from its published directory.
 
 Invariant: each step leaves its result in `OUT` whole or not at all, so a killed run repeats at most the step it was in,
-and a training goes on from its last checkpoint. The record is published again after each judged arm, with all arms
+and a training goes on from its last checkpoint. The result is published again after each judged arm, with all arms
 that earlier runs have judged in `OUT`, also those that this run does not name.
 """
 
@@ -27,20 +27,20 @@ from training.stages import judging, results, start, training
 from training.stages.arms import CONTROL, START, order_arms
 from training.stages.judging import Judge, JudgedArm
 from training.stages.plan import StagesPlan
-from training.stages.record import Effort, StagesRecord
 from training.stages.results import Trained
+from training.stages.results_file import Effort, StagesResult
 from training.stages.training import TrainedArm
 
 LOCK_NAME = "lock"
 Logs = Mapping[str, list[Line]]
 """logged steps by the title of their plot"""
-Publish = Callable[[StagesRecord, Logs], None]
+Publish = Callable[[StagesResult, Logs], None]
 
 
 def run_experiment(
     plan: StagesPlan, settings: TrainSettings, publish: Publish, on_engine: OnEngine = run_on_engine
-) -> StagesRecord:
-    """Train and judge what is missing; `publish` gets the record after each judged arm.
+) -> StagesResult:
+    """Train and judge what is missing; `publish` gets the result after each judged arm.
 
     Raises: BadSettings when the directory belongs to another run; TrainingFailed, EngineDead.
     """
@@ -80,7 +80,7 @@ class _Experiment:
         self._logs: dict[str, list[Line]] = {}
         self._engine = ""
 
-    def run(self, publish: Publish) -> StagesRecord:
+    def run(self, publish: Publish) -> StagesResult:
         """Run every job of the plan in order."""
         self._collect_judged()
         jobs, took_s = self._plan.list_jobs(), list[tuple[str, float]]()
@@ -91,8 +91,8 @@ class _Experiment:
             began = time.monotonic()
             self._judge_arm(seed, arm)
             took_s.append((arm, time.monotonic() - began))
-            publish(self._build_record(), self._logs)
-        return self._build_record()
+            publish(self._build_result(), self._logs)
+        return self._build_result()
 
     def _collect_judged(self) -> None:
         for arm in judging.read_judged(self._plan.out):
@@ -132,13 +132,13 @@ class _Experiment:
             self._plan, self._settings, seed, name, start=self._starts[seed], grpo_minutes=grpo_minutes
         )
 
-    def _build_record(self) -> StagesRecord:
+    def _build_result(self) -> StagesResult:
         trained = {
             arm: Trained(self._predictions[arm], self._efforts.get(arm, {}))
             for arm in (START, *order_arms(self._predictions))
         }
         arms = results.summarize_arms(trained)
-        return StagesRecord(
+        return StagesResult(
             commit=provenance.read_commit(provenance.CHECKOUT),
             date=f"{datetime.now(UTC):%Y-%m-%d}",
             engine=self._engine,

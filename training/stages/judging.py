@@ -16,7 +16,7 @@ from training.evaluation.samples import Sample
 from training.runs.run_log import Line
 from training.settings import TrainSettings
 from training.stages.differences import ANNOTATED, OWN
-from training.stages.record import Effort
+from training.stages.results_file import Effort
 from training.synthetic import scene_files, scenes
 
 JUDGED = "judged"

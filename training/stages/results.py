@@ -12,7 +12,7 @@ from training.stages import claims, differences, window
 from training.stages.arms import ARMS, CONTROL, START
 from training.stages.claims import Claim
 from training.stages.differences import ArmStatistics, JoinedPasses, Passes
-from training.stages.record import ArmRecord, ClaimRecord, Effort, RewardSummary
+from training.stages.results_file import ArmResult, ClaimResult, Effort, RewardSummary
 
 BySeed = Mapping[int, Passes]
 SHARE_OF_STEPS = 0.2
@@ -53,26 +53,26 @@ def _average(values: Sequence[float]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
 
 
-def summarize_arms(trained: Mapping[str, Trained]) -> dict[str, ArmRecord]:
+def summarize_arms(trained: Mapping[str, Trained]) -> dict[str, ArmResult]:
     """Compute metrics of every arm, and its differences to start and control over the seeds that both have."""
     return {name: _summarize_arm(name, trained) for name in trained}
 
 
-def _summarize_arm(name: str, trained: Mapping[str, Trained]) -> ArmRecord:
+def _summarize_arm(name: str, trained: Mapping[str, Trained]) -> ArmResult:
     arm = trained[name]
-    return ArmRecord(
+    return ArmResult(
         title="the start" if name == START else ARMS[name].title,
         seeds=sorted(arm.predictions),
-        figures=resampling.round_metrics(_build(arm.predictions, sorted(arm.predictions)).estimate()),
+        metrics=resampling.round_metrics(_build(arm.predictions, sorted(arm.predictions)).estimate()),
         added_to_start=_subtract(arm, trained[START]) if name != START else {},
         added_to_control=_subtract(arm, trained[CONTROL]) if CONTROL in trained and name != CONTROL else None,
         efforts=dict(arm.efforts),
     )
 
 
-def describe_start(start: ArmRecord) -> str:
+def describe_start(start: ArmResult) -> str:
     """Say whether the start has room, by its judged metrics over all seeds."""
-    iou, acc, acc_annotated = (start.figures[name].value or 0.0 for name in ("iou", "acc", "acc_annotated"))
+    iou, acc, acc_annotated = (start.metrics[name].value or 0.0 for name in ("iou", "acc", "acc_annotated"))
     return window.STANDARD.describe_start(iou, acc, acc_annotated)
 
 
@@ -89,19 +89,19 @@ def _build(predictions: BySeed, seeds: Sequence[int]) -> ArmStatistics:
     return ArmStatistics.build(differences.join_seeds([predictions[seed] for seed in seeds]))
 
 
-def decide_claims(trained: Mapping[str, Trained]) -> list[ClaimRecord]:
-    """Decide every claim whose arms are trained; the others are recorded as not tested."""
+def decide_claims(trained: Mapping[str, Trained]) -> list[ClaimResult]:
+    """Decide every claim whose arms are trained; the others are not tested."""
     return [_decide(claim, trained) for claim in claims.CLAIMS]
 
 
-def _decide(claim: Claim, trained: Mapping[str, Trained]) -> ClaimRecord:
-    record = ClaimRecord(**asdict(claim), outcome="not tested")
+def _decide(claim: Claim, trained: Mapping[str, Trained]) -> ClaimResult:
+    result = ClaimResult(**asdict(claim), outcome="not tested")
     if claim.arm not in trained or claim.against not in trained:
-        return record
+        return result
     arm, other = trained[claim.arm].predictions, trained[claim.against].predictions
     seeds = sorted(arm.keys() & other.keys())
     if not seeds:
-        return record
+        return result
     pair = _join(arm, other, seeds)
     pairs = {seed: _join(arm, other, [seed]) for seed in seeds}
     difference = _compare(claim, *pair)
@@ -120,7 +120,7 @@ def _decide(claim: Claim, trained: Mapping[str, Trained]) -> ClaimRecord:
         "readable_scenes": len(readable_pair[0].scenes),
         "over_control": _compare_with_control(claim, trained),
     }
-    return record.model_copy(update=update)
+    return result.model_copy(update=update)
 
 
 def _compare_with_control(claim: Claim, trained: Mapping[str, Trained]) -> Metric | None:

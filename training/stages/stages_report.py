@@ -5,13 +5,13 @@ from pathlib import Path
 
 from training.common import resampling
 from training.evaluation.summary import Json
-from training.reports import page, stages
+from training.reports import page, seed_gains
 from training.reports.page import format_interval, format_signed
-from training.reports.stages import SeedResult
+from training.reports.seed_gains import SeedResult
 from training.runs import run_log
 from training.runs.run_log import Line
 from training.stages.differences import METRICS
-from training.stages.record import StagesRecord
+from training.stages.results_file import StagesResult
 
 HEADS: Mapping[str, str] = {
     "acc": "Acc",
@@ -30,11 +30,11 @@ SATURATED = ("acc", "iou_recall", "iou_f1", "bleu2")
 
 
 def write_stages_report(
-    out: Path, record: StagesRecord, logs: Mapping[str, list[Line]], seeds: Mapping[int, SeedResult]
+    out: Path, result: StagesResult, logs: Mapping[str, list[Line]], seeds: Mapping[int, SeedResult]
 ) -> Path:
     """Write report.html and report.json into `out`, and return the page's path; `seeds` is the saturated start."""
     plots = [(title, run_log.plot_log(lines, title)) for title, lines in logs.items()]
-    numbers: Json = record.model_dump(mode="json") | {"saturated": _list_saturated(seeds)}
+    numbers: Json = result.model_dump(mode="json") | {"saturated": _list_saturated(seeds)}
     page.write_report(out, numbers, "stages.html.jinja", heads=HEADS, plots=plots, metrics=METRICS)
     return out / page.HTML_NAME
 
@@ -44,7 +44,7 @@ def _list_saturated(seeds: Mapping[int, SeedResult]) -> list[Json]:
     return [
         {
             "seed": seed,
-            "stage": stages.TITLES[stage.name],
+            "stage": seed_gains.TITLES[stage.name],
             "kept": stage.kept,
             "added": resampling.convert_to_json({name: stage.added[name] for name in SATURATED}),
         }
@@ -54,15 +54,15 @@ def _list_saturated(seeds: Mapping[int, SeedResult]) -> list[Json]:
     ]
 
 
-def format_claims(record: StagesRecord) -> str:
+def format_claims(result: StagesResult) -> str:
     """Return where the start lies, and each claim that was tested with its outcome and difference, as text."""
-    tested = [claim for claim in record.claims if claim.difference is not None]
+    tested = [claim for claim in result.claims if claim.difference is not None]
     if not tested:
-        return f"{record.start_note}\nno claim is tested yet: its arms are not trained"
+        return f"{result.start_note}\nno claim is tested yet: its arms are not trained"
     differences = resampling.convert_to_json({claim.name: claim.difference for claim in tested if claim.difference})
     lines = [
         f"{claim.outcome:21}  {claim.text} ({claim.arm} against {claim.against}): "
         f"{format_signed(differences[claim.name])} [{format_interval(differences[claim.name])}]"
         for claim in tested
     ]
-    return "\n".join([record.start_note, *lines])
+    return "\n".join([result.start_note, *lines])

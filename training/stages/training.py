@@ -17,7 +17,7 @@ from training.stages import control, results
 from training.stages.arms import ARMS, CONTROL, VALIDATION_SCENES
 from training.stages.control import ControlRun
 from training.stages.plan import StagesPlan
-from training.stages.record import Effort
+from training.stages.results_file import Effort
 from training.synthetic import album, scene_files
 
 

@@ -2,9 +2,9 @@
 
 from pipeline.checkpoint import Checkpoint
 from training.evaluation import metrics
-from training.reports import model_card, stages
+from training.reports import model_card, seed_gains
 from training.reports.model_card import Evaluation
-from training.reports.stages import SeedResult
+from training.reports.seed_gains import SeedResult
 from training.synthetic import scenes
 
 TEXT = """\
@@ -48,7 +48,7 @@ def write_tiny_card(checkpoint: Checkpoint, evaluation: Evaluation, seed_result:
     """Write README.md, and metrics and stages into zoomin.json."""
     model_card.write_model_card(checkpoint, evaluation)
     described = Checkpoint.read(checkpoint.path)
-    model_card.write_metrics(described, {**described.card.metrics, stages.NAME: seed_result.model_dump()})
+    model_card.write_metrics(described, {**described.card.metrics, seed_gains.NAME: seed_result.model_dump()})
     (checkpoint.path / "README.md").write_text(
         TEXT.format(
             name=checkpoint.name,
@@ -56,6 +56,6 @@ def write_tiny_card(checkpoint: Checkpoint, evaluation: Evaluation, seed_result:
             cue=scenes.TONE_CUE,
             bound=metrics.view_bound(scenes.TONE_CUE),
             section=model_card.render_section(evaluation),
-            stages=stages.render_stages(seed_result),
+            stages=seed_gains.render_stages(seed_result),
         )
     )

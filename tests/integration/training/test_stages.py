@@ -18,7 +18,7 @@ from training.runs.run_log import Line
 from training.settings import TrainSettings
 from training.stages import experiment, stages_report, start, window_search
 from training.stages.plan import StagesPlan
-from training.stages.record import StagesRecord
+from training.stages.results_file import StagesResult
 from training.stages.window import Window
 from training.tiny_model.run_config import Mix, TinyRun
 
@@ -47,14 +47,14 @@ def test_a_killed_experiment_goes_on_where_it_was_and_tells_what_each_arm_added(
     warm_server: WarmServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOOMIN_TRAIN_CACHE", str(tmp_path / "cache"))
-    out, record = tmp_path / "out", tmp_path / "stages.json"
+    out, result = tmp_path / "out", tmp_path / "stages.json"
     sizes = {"steps": STEPS, "prompts": 2, "generations": 4, "scenes": SCENES, "train-scenes": TRAIN_SCENES}
     typed = ["--start", str(MODEL), "--start-noise", "0.4", "--arms", "control", "stage_1", "--seeds", "0"]
     typed += [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
-    process = warm_server.start("training", "stages", *typed, "--out", str(out), "--record", str(record))
+    process = warm_server.start("training", "stages", *typed, "--out", str(out), "--results", str(result))
     process.wait_until(lambda: bool(list(out.glob("work/variants/*/grpo/checkpoint-*/clock.json"))), TIMEOUT_S)
     process.kill()
-    assert list(json.loads(record.read_text())["arms"]) == ["start"], "judged in vLLM before the first arm"
+    assert list(json.loads(result.read_text())["arms"]) == ["start"], "judged in vLLM before the first arm"
 
     plan = StagesPlan(
         out=out,
@@ -69,7 +69,7 @@ def test_a_killed_experiment_goes_on_where_it_was_and_tells_what_each_arm_added(
         scenes=SCENES,
     )
 
-    def publish(result: StagesRecord, logs: Mapping[str, list[Line]]) -> None:
+    def publish(result: StagesResult, logs: Mapping[str, list[Line]]) -> None:
         stages_report.write_stages_report(out, result, logs, {})
 
     stand_in = StandIn()

@@ -3,29 +3,29 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import MODEL
-from tests.support.stages import RECORD
+from tests.support.stages import RESULT
 from training.__main__ import main
-from training.stages.record import write_record
+from training.stages.results_file import write_result
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     typed = ["--start", str(MODEL), "--start-noise", "0.4", "--arms", "control", "stage_1", "--seeds", "0", "1"]
-    assert main(["stages", *typed, "--out", str(out), "--record", str(out / "stages.json"), "--dry-run"]) == 0
+    assert main(["stages", *typed, "--out", str(out), "--results", str(out / "stages.json"), "--dry-run"]) == 0
     printed = capsys.readouterr().out
     assert "60 steps of 128 answers" in printed
     assert "seed 1, stage_1: GRPO stage 1, about" in printed
     assert not out.exists()
 
 
-def test_a_record_of_another_run_is_refused_before_anything_starts(
+def test_a_result_of_another_run_is_refused_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, out = tmp_path / "stages.json", tmp_path / "out"
-    start = RECORD.arms["start"].model_copy(update={"seeds": [0, 1, 2]})
-    write_record(file, RECORD.model_copy(update={"arms": {"start": start}}))
+    start = RESULT.arms["start"].model_copy(update={"seeds": [0, 1, 2]})
+    write_result(file, RESULT.model_copy(update={"arms": {"start": start}}))
     before = file.read_bytes()
-    assert main(["stages", "--start", str(MODEL), "--out", str(out), "--record", str(file)]) == 2
+    assert main(["stages", "--start", str(MODEL), "--out", str(out), "--results", str(file)]) == 2
     assert "has 3 finished arms of all seeds, and this run would replace them by 1; name" in capsys.readouterr().err
     assert file.read_bytes() == before
     assert not out.exists()

@@ -9,10 +9,10 @@ from pipeline.errors import BadSettings
 from tests.support.paths import MODEL
 from tests.support.stored_engines import run_on_stand_in
 from training.__main__ import main
+from training.cli.ablation_options import add_ablation_options, build_ablation_options
 from training.engine.run import build_setup
 from training.evaluation import samples
 from training.paper import ablation_results, ablation_rows
-from training.paper.ablation_options import AblationOptions, add_ablation_options
 from training.settings import TrainSettings
 from training.synthetic import scene_files, scenes
 
@@ -31,7 +31,7 @@ def train(data: Path, file: Path, *typed: str) -> None:
     args = parser.parse_args([*typed, "--start", str(MODEL), "--base", str(MODEL), "--train-data", str(data)])
     settings = TrainSettings(cache=data.parent)
     ablation_rows.run_ablations(
-        AblationOptions.build(args), settings, DRAWN, build_setup(settings), file, run_on_stand_in
+        build_ablation_options(args), settings, DRAWN, build_setup(settings), file, run_on_stand_in
     )
 
 

@@ -20,9 +20,9 @@ def subtract_acc(arm: list[str], other: list[str]) -> Metric:
 
 
 def test_metrics_of_an_arm() -> None:
-    figures = build(build_passes("1110", "1111", HALF)).estimate()
-    assert figures.keys() == METRICS.keys()
-    values = {name: figures[name].value for name in figures}
+    metrics = build(build_passes("1110", "1111", HALF)).estimate()
+    assert metrics.keys() == METRICS.keys()
+    values = {name: metrics[name].value for name in metrics}
     assert values["acc"] == 0.75
     assert values["acc_annotated"] == 1.0
     assert values["box_gain"] == pytest.approx(-0.25)

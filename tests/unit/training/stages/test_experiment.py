@@ -15,7 +15,7 @@ from training.runs.run_log import Line
 from training.settings import TrainSettings
 from training.stages import experiment
 from training.stages.plan import StagesPlan
-from training.stages.record import StagesRecord
+from training.stages.results_file import StagesResult
 
 
 @pytest.fixture
@@ -30,39 +30,39 @@ def plan(tmp_path: Path) -> StagesPlan:
     return replace(PLAN, out=tmp_path / "out", arms=("control",), seeds=(0,), scenes=2, minutes=1.0)
 
 
-def publish_nothing(_record: StagesRecord, _logs: Mapping[str, list[Line]]) -> None:
+def publish_nothing(_result: StagesResult, _logs: Mapping[str, list[Line]]) -> None:
     pass
 
 
-def test_the_record_grows_with_each_judged_arm_and_a_second_run_asks_nobody(
+def test_the_result_grows_with_each_judged_arm_and_a_second_run_asks_nobody(
     plan: StagesPlan, settings: TrainSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    published: list[StagesRecord] = []
+    published: list[StagesResult] = []
     stand_in = StandIn()
-    result = experiment.run_experiment(plan, settings, lambda record, _: published.append(record), stand_in)
-    assert [list(record.arms) for record in published] == [["start"], ["start", "control"]]
+    result = experiment.run_experiment(plan, settings, lambda result, _: published.append(result), stand_in)
+    assert [list(result.arms) for result in published] == [["start"], ["start", "control"]]
     assert published[-1].arms == result.arms
-    assert result.arms["control"].figures["acc"].n == 2
+    assert result.arms["control"].metrics["acc"].n == 2
     assert result.arms["control"].efforts[0].minutes == 1.0
     assert result.plan == plan.to_json()
     assert len(stand_in.served) == 2
     jobs = [line for line in capsys.readouterr().err.splitlines() if " of 2, seed " in line]
     assert [line.partition(": about ")[0] for line in jobs] == ["1 of 2, seed 0, start", "2 of 2, seed 0, control"]
     again, published = StandIn(), []
-    assert experiment.run_experiment(plan, settings, lambda record, _: published.append(record), again).arms == (
+    assert experiment.run_experiment(plan, settings, lambda result, _: published.append(result), again).arms == (
         result.arms
     )
     assert again.served == []
-    assert [list(record.arms) for record in published] == [["start", "control"]] * 2, "never less than is finished"
+    assert [list(result.arms) for result in published] == [["start", "control"]] * 2, "never less than is finished"
 
 
 def test_a_run_with_another_seed_or_arm_adds_to_what_is_finished(plan: StagesPlan, settings: TrainSettings) -> None:
     experiment.run_experiment(plan, settings, publish_nothing, StandIn())
-    published: list[StagesRecord] = []
+    published: list[StagesResult] = []
     copytree(MODEL, plan.out / "seed-3" / "control-60s")
     other = replace(plan, seeds=(3,))
-    experiment.run_experiment(other, settings, lambda record, _: published.append(record), StandIn())
-    seeds = [{name: arm.seeds for name, arm in record.arms.items()} for record in published]
+    experiment.run_experiment(other, settings, lambda result, _: published.append(result), StandIn())
+    seeds = [{name: arm.seeds for name, arm in result.arms.items()} for result in published]
     assert seeds == [{"start": [0, 3], "control": [0]}, {"start": [0, 3], "control": [0, 3]}]
     assert published[-1].seeds == [0, 3]
     assert published[-1].arms["control"].efforts[0].minutes == 1.0
@@ -72,10 +72,10 @@ def test_an_arm_whose_predictions_are_gone_is_not_finished(plan: StagesPlan, set
     experiment.run_experiment(plan, settings, publish_nothing, StandIn())
     for file in (plan.out / "predictions").iterdir():
         file.unlink()
-    published: list[StagesRecord] = []
+    published: list[StagesResult] = []
     again = StandIn()
-    experiment.run_experiment(plan, settings, lambda record, _: published.append(record), again)
-    assert [list(record.arms) for record in published] == [["start"], ["start", "control"]]
+    experiment.run_experiment(plan, settings, lambda result, _: published.append(result), again)
+    assert [list(result.arms) for result in published] == [["start"], ["start", "control"]]
     assert len(again.served) == 2
 
 

@@ -3,14 +3,14 @@ import pytest
 from tests.support.stages import HALF, build_passes
 from training.stages import results
 from training.stages.arms import CONTROL, STAGE_1, START
-from training.stages.record import ClaimRecord, Effort
 from training.stages.results import Trained
+from training.stages.results_file import ClaimResult, Effort
 
 EFFORT = Effort(answers=64, minutes=1.0)
 START_PASSES = {seed: build_passes("1100-0" * 10, "1111-1" * 10, HALF) for seed in (0, 1)}
 
 
-def decide(arm: dict[int, dict[str, list[object]]], **others: Trained) -> dict[str, ClaimRecord]:
+def decide(arm: dict[int, dict[str, list[object]]], **others: Trained) -> dict[str, ClaimResult]:
     trained = {START: Trained(START_PASSES, {}), STAGE_1: Trained(arm, {0: EFFORT}), **others}  # type: ignore[arg-type]
     return {claim.name: claim for claim in results.decide_claims(trained)}
 

@@ -35,19 +35,19 @@ class Effort(BaseModel):
     rewards: dict[str, RewardSummary] = {}
 
 
-class ArmRecord(BaseModel):
+class ArmResult(BaseModel):
     """One arm over all seeds, with differences to the start and to the control where that was trained."""
 
     model_config = _STRICT
     title: str
     seeds: list[int]
-    figures: dict[str, Metric]
+    metrics: dict[str, Metric]
     added_to_start: dict[str, Metric]
     added_to_control: dict[str, Metric] | None
     efforts: dict[int, Effort]
 
 
-class ClaimRecord(BaseModel):
+class ClaimResult(BaseModel):
     """One claim: the difference over all scenes, by seed, and over the scenes that both arms answer readably."""
 
     model_config = _STRICT
@@ -66,7 +66,7 @@ class ClaimRecord(BaseModel):
     over_control: Metric | None = None
 
 
-class StagesRecord(BaseModel):
+class StagesResult(BaseModel):
     """The whole experiment; `plan` is everything that decides it."""
 
     model_config = _STRICT
@@ -77,41 +77,41 @@ class StagesRecord(BaseModel):
     start_note: str
     plan: dict[str, Any]
     seeds: list[int]
-    arms: dict[str, ArmRecord]
-    claims: list[ClaimRecord]
+    arms: dict[str, ArmResult]
+    claims: list[ClaimResult]
 
     def count_finished(self) -> int:
         """Count the arms that are judged, over all seeds; a start counts too."""
         return sum(len(arm.seeds) for arm in self.arms.values())
 
 
-def read_record(file: Path) -> StagesRecord | None:
-    """Return the record; None when there is no such file. Raises: BadSettings when it cannot be read."""
+def read_result(file: Path) -> StagesResult | None:
+    """Return the result; None when there is no such file. Raises: BadSettings when it cannot be read."""
     if not file.is_file():
         return None
     try:
-        return StagesRecord.model_validate_json(file.read_bytes())
+        return StagesResult.model_validate_json(file.read_bytes())
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise BadSettings(f"{file}: {place}: {error.errors()[0]['msg']}; correct it or remove the file") from error
 
 
-def write_record(file: Path, record: StagesRecord) -> None:
+def write_result(file: Path, result: StagesResult) -> None:
     """Replace the file, which readers see before or after the change, never between.
 
-    Raises: BadSettings when the file has more finished arms than the record.
+    Raises: BadSettings when the file has more finished arms than the result.
     """
-    refuse_fuller(file, record.count_finished())
+    refuse_fuller(file, result.count_finished())
     file.parent.mkdir(parents=True, exist_ok=True)
     with write_whole(file) as unfinished:
-        unfinished.write_text(record.model_dump_json(indent=1) + "\n")
+        unfinished.write_text(result.model_dump_json(indent=1) + "\n")
 
 
 def refuse_fuller(file: Path, finished: int) -> None:
-    """Refuse to replace a record that has more finished arms than a run. Raises: BadSettings."""
-    earlier = read_record(file)
+    """Refuse to replace a result that has more finished arms than a run. Raises: BadSettings."""
+    earlier = read_result(file)
     if earlier is not None and earlier.count_finished() > finished:
         raise BadSettings(
             f"{file} has {earlier.count_finished()} finished arms of all seeds, and this run would replace them by "
-            f"{finished}; name another file with --record, or with --out the directory that the record came from"
+            f"{finished}; name another file with --results, or with --out the directory that the result came from"
         )

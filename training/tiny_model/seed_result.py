@@ -18,8 +18,8 @@ from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
 from training.grpo import run_config as grpo_run_config
 from training.grpo import validator as grpo_validator
-from training.reports import stages
-from training.reports.stages import SeedResult, Stage, ValidatedWeights
+from training.reports import seed_gains
+from training.reports.seed_gains import SeedResult, Stage, ValidatedWeights
 from training.runs import publishing
 from training.tiny_model import chain
 from training.tiny_model.chain import Chain
@@ -67,10 +67,10 @@ def find_checkpoints(chain_run: Chain) -> dict[str, Checkpoint]:
     return checkpoints | {path.name: Checkpoint.read(path) for path in refused if chain.is_finished(path)}
 
 
-def build_record(chain_run: Chain, predictions: Mapping[str, Passes], *, commit: str) -> SeedResult:
+def build_seed_result(chain_run: Chain, predictions: Mapping[str, Passes], *, commit: str) -> SeedResult:
     """Compute the metrics of each stage and its difference to the one before; `commit` is the code's."""
     own = {name: passes["own"] for name, passes in predictions.items()}
-    stage_results = [Stage(name=chain.SFT, kept=True, figures=_compute_figures(own[chain.SFT]), added={})]
+    stage_results = [Stage(name=chain.SFT, kept=True, figures=_compute_metrics(own[chain.SFT]), added={})]
     for before, name in ((chain.SFT, chain.GRPO_1), (chain.GRPO_1, chain.GRPO_2)):
         is_new = chain_run.read_checkpoint(name).revision != chain_run.read_checkpoint(before).revision
         trained = own.get(name if is_new else chain_run.locate_refused(name).name)
@@ -78,7 +78,7 @@ def build_record(chain_run: Chain, predictions: Mapping[str, Passes], *, commit:
             Stage(
                 name=name,
                 kept=is_new,
-                figures=_compute_figures(own[name]),
+                figures=_compute_metrics(own[name]),
                 added=_compare(own[before], trained, "difference") if trained else {},
                 looked=read_validations(chain_run.locate_stage(name) / grpo_run_config.DIRECTORY),
             )
@@ -93,14 +93,14 @@ def build_record(chain_run: Chain, predictions: Mapping[str, Passes], *, commit:
     )
 
 
-def _compute_figures(predictions: Sequence[Prediction]) -> dict[str, Metric]:
+def _compute_metrics(predictions: Sequence[Prediction]) -> dict[str, Metric]:
     calibration = calibration_metrics.compute_calibration_metrics(predictions)
-    return _compare(predictions, predictions, "a") | _round_metrics(calibration, stages.PROBABILITIES)
+    return _compare(predictions, predictions, "a") | _round_metrics(calibration, seed_gains.PROBABILITIES)
 
 
 def _compare(a: Sequence[Prediction], b: Sequence[Prediction], key: str) -> dict[str, Metric]:
     rows = {row["figure"]: Metric(**row[key]) for row in comparison.compare_metrics(a, b)}
-    return {name: rows[name] for name in stages.ANSWERS}
+    return {name: rows[name] for name in seed_gains.ANSWERS}
 
 
 def _round_metrics(computed: Mapping[str, Metric], names: Sequence[str]) -> dict[str, Metric]:
@@ -109,8 +109,8 @@ def _round_metrics(computed: Mapping[str, Metric], names: Sequence[str]) -> dict
 
 def _build_calibrated(predictions: Sequence[Prediction], card: CheckpointCard) -> Stage:
     _, after = calibrate.compare_calibrations(predictions, card.remove_calibration(), card, prevalence=None)
-    figures = _round_metrics(after, stages.PROBABILITIES)
-    return Stage(name=chain.CALIBRATED, kept=True, figures=figures, added=_round_metrics(after, [stages.FALLS]))
+    figures = _round_metrics(after, seed_gains.PROBABILITIES)
+    return Stage(name=chain.CALIBRATED, kept=True, figures=figures, added=_round_metrics(after, [seed_gains.FALLS]))
 
 
 def read_validations(run_directory: Path) -> list[ValidatedWeights]:

@@ -30,22 +30,20 @@ ELSEWHERE = "trained elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedRow:
+class OutsideRow:
     """A row of table 1 with the checkpoint that was trained for it."""
 
     name: str
     checkpoint: Checkpoint
 
 
-def read_recorded_rows(
-    given: Sequence[tuple[str, Path]], model: Checkpoint, options: EngineOptions
-) -> list[RecordedRow]:
+def read_outside_rows(given: Sequence[tuple[str, Path]], model: Checkpoint, options: EngineOptions) -> list[OutsideRow]:
     """Read the checkpoints that are given for rows of the table about `model`.
 
     Raises: BadSettings for a row that is not trained, for a directory without a checkpoint of this prompt version and
         vocabulary, and for one that does not fit the machine.
     """
-    rows = [RecordedRow(_check_row(name), Checkpoint.read(directory)) for name, directory in given]
+    rows = [OutsideRow(_check_row(name), Checkpoint.read(directory)) for name, directory in given]
     vocabulary = _read_vocabulary(model) if rows else {}
     for row in rows:
         own = _read_vocabulary(row.checkpoint)
@@ -58,8 +56,8 @@ def read_recorded_rows(
     return rows
 
 
-def record_rows(
-    rows: Sequence[RecordedRow],
+def judge_outside_rows(
+    rows: Sequence[OutsideRow],
     samples: Sequence[Sample],
     setup: EngineSetup,
     file: Path,

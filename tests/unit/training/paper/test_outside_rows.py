@@ -14,7 +14,7 @@ from tests.support.stored_engines import run_on_stand_in
 from training.__main__ import main
 from training.engine.run import build_setup
 from training.evaluation import samples
-from training.paper import ablation_records, ablation_results, tables
+from training.paper import ablation_results, outside_rows, tables
 from training.paper.ablations import ABLATIONS
 from training.settings import TrainSettings
 from training.synthetic import scenes
@@ -22,15 +22,15 @@ from training.synthetic import scenes
 DRAWN = samples.convert_scenes([scenes.draw_scene(scenes.HELD_OUT_SEED + number) for number in range(3)])
 
 
-def read(name: str, directory: Path) -> list[ablation_records.RecordedRow]:
-    return ablation_records.read_recorded_rows([(name, directory)], Checkpoint.read(MODEL), EngineOptions())
+def read(name: str, directory: Path) -> list[outside_rows.OutsideRow]:
+    return outside_rows.read_outside_rows([(name, directory)], Checkpoint.read(MODEL), EngineOptions())
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_each_row_that_is_trained_can_be_recorded(name: str, tmp_path: Path) -> None:
     settings = TrainSettings(cache=tmp_path)
     file = tmp_path / ablation_results.NAME
-    ablation_records.record_rows(read(name, MODEL), DRAWN, build_setup(settings), file, run_on_stand_in)
+    outside_rows.judge_outside_rows(read(name, MODEL), DRAWN, build_setup(settings), file, run_on_stand_in)
     result = ablation_results.read_results(file)[name]
     assert (result.seed, result.figures["acc"].n) == (None, 3)
     assert result.start.startswith("zoomin-tiny, weights sha256:")
@@ -41,7 +41,7 @@ def test_each_row_that_is_trained_can_be_recorded(name: str, tmp_path: Path) -> 
 def test_a_recorded_row_stands_in_the_table_and_training_leaves_it(tmp_path: Path) -> None:
     file = tmp_path / ablation_results.NAME
     rows = [*read("sft", MODEL), *read("two_turn", MODEL)]
-    ablation_records.record_rows(rows, DRAWN, build_setup(TrainSettings(cache=tmp_path)), file, run_on_stand_in)
+    outside_rows.judge_outside_rows(rows, DRAWN, build_setup(TrainSettings(cache=tmp_path)), file, run_on_stand_in)
     results = ablation_results.read_results(file)
     by_name = {row["variant"]: row for row in tables.build_table_1({}, results)}
     assert (by_name["sft"]["state"], by_name["sft"]["seed"]) == ("recorded", None)
@@ -94,4 +94,4 @@ def test_a_checkpoint_of_another_vocabulary_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_that_cannot_fit_is_refused() -> None:
     model, options = Checkpoint.read(MODEL), EngineOptions(tensor_parallel_size=64)
     with pytest.raises(BadSettings, match="TENSOR_PARALLEL_SIZE is 64, and there are"):
-        ablation_records.read_recorded_rows([("sft", MODEL)], model, options)
+        outside_rows.read_outside_rows([("sft", MODEL)], model, options)

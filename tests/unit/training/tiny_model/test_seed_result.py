@@ -11,9 +11,9 @@ from tests.unit.training.tiny_model.test_chain import checkpoint
 from training.evaluation.evaluate import Pass
 from training.evaluation.metrics import Prediction
 from training.evaluation.samples import Sample
-from training.validation.result import ValidationResult
-from training.tiny_model import chain, record
+from training.tiny_model import chain, seed_result
 from training.tiny_model.chain import Chain
+from training.validation.result import ValidationResult
 
 START = ValidationResult(0, acc=0.9, i_acc=0.7, iou=0.6, iou_recall=0.6, iou_f1=0.6, boxes=2, unparsed=0, bleu2=0.5)
 UNCERTAIN = CheckpointCard(calibration=Calibration(temperature=2.0), uncertain_between=(0.4, 0.6))
@@ -72,28 +72,30 @@ class Predictor:
 
 def test_each_weights_are_judged_once_and_not_again(stage_chain: Chain) -> None:
     predictor = Predictor()
-    predictions, engine = record.predict_stages(stage_chain, list, predictor)
+    predictions, engine = seed_result.predict_stages(stage_chain, list, predictor)
     assert predictor.calls == [(b"one", {"own"}), (b"two", {"own", "random", "annotated"})]
     assert engine == "engine 0"
     assert predictions["grpo_1"] == predictions["grpo_2"]
     assert predictions["grpo_2"].keys() == {"own", "random", "annotated"}
     assert predictions["sft"].keys() == {"own"}
     assert [one.uncertain for one in predictions["calibrated"]["own"]][-2:] == [True, True], "under its own card"
-    assert record.predict_stages(stage_chain, list, predictor) == (predictions, engine)
+    assert seed_result.predict_stages(stage_chain, list, predictor) == (predictions, engine)
     assert len(predictor.calls) == 2
 
 
 def test_what_was_refused_is_measured_too_and_stays_out_of_the_model(stage_chain: Chain) -> None:
     checkpoint(stage_chain.locate_refused("grpo_2"), b"one")
-    predictions, _ = record.predict_stages(stage_chain, list, Predictor())
+    predictions, _ = seed_result.predict_stages(stage_chain, list, Predictor())
     assert predictions["grpo_2-refused"].keys() == {"own"}
-    _, first, second, _ = record.build_record(stage_chain, predictions, commit="abc").stages
+    _, first, second, _ = seed_result.build_seed_result(stage_chain, predictions, commit="abc").stages
     assert (second.kept, second.added["acc"].value) == (False, -0.1)
     assert second.figures == first.figures
 
 
-def test_a_record_says_what_each_stage_added_and_why_not(stage_chain: Chain) -> None:
-    built = record.build_record(stage_chain, record.predict_stages(stage_chain, list, Predictor())[0], commit="abc")
+def test_a_result_says_what_each_stage_added_and_why_not(stage_chain: Chain) -> None:
+    built = seed_result.build_seed_result(
+        stage_chain, seed_result.predict_stages(stage_chain, list, Predictor())[0], commit="abc"
+    )
     assert (built.seed, built.commit, built.images) == (2, "abc", 20)
     sft, first, second, calibrated = built.stages
     assert (sft.kept, first.kept, second.kept) == (True, True, False)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.paper.ablation_options import AblationOptions, add_ablation_options, read_records
+from training.cli.ablation_options import add_ablation_options, build_ablation_options, read_outside
+from training.paper.ablation_rows import AblationOptions
 from training.paper.ablations import AblationBudget
 
 ON_GPU = torch.cuda.is_available()
@@ -14,7 +15,7 @@ def parse(*typed: str) -> AblationOptions:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, default=Path("model"))
     add_ablation_options(parser)
-    return AblationOptions.build(parser.parse_args([*typed]))
+    return build_ablation_options(parser.parse_args([*typed]))
 
 
 def test_without_options_all_missing_rows_start_from_the_model_with_the_profile_s_budget() -> None:
@@ -37,9 +38,9 @@ def test_a_row_that_is_recorded_twice_has_its_last_directory() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path)
     add_ablation_options(parser)
-    assert read_records(parser.parse_args([])) == []
+    assert read_outside(parser.parse_args([])) == []
     typed = ["--record", "sft", "a", "--record", "base", "b", "--record", "sft", "c"]
-    assert read_records(parser.parse_args(typed)) == [("sft", Path("c")), ("base", Path("b"))]
+    assert read_outside(parser.parse_args(typed)) == [("sft", Path("c")), ("base", Path("b"))]
 
 
 def test_adapters_are_asked_for_by_one_word() -> None:
