@@ -33,8 +33,9 @@ up: $(READY) ## start the local Kafka and S3 alone, in the foreground
 	$(BIN)/zoomin up $(ARGS)
 
 .PHONY: label-studio
-label-studio: $(READY) ## start the local Kafka, S3 and a real Label Studio, to label cases by hand
-	$(BIN)/zoomin up --label-studio $(ARGS)
+label-studio: $(READY) ## start the local Kafka, S3 and a real Label Studio, to label by hand (variables: build/local.env)
+	mkdir -p build
+	$(BIN)/zoomin up --label-studio --dir build/label-studio $(ARGS) > build/local.env
 
 WORKERS ?= 2
 .PHONY: unit

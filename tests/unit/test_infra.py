@@ -27,6 +27,7 @@ from worker.kafka.client import TopicUse, list_worker_topics
 from worker.kafka.outgoing import Headers, build_dead_letter_message, build_verdict_message
 from worker.local.jars import KAFKA_VERSION
 from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES
+from worker.local.label_studio_packages import build_clean_environment
 from worker.local.s3 import build_identity, render_identities
 
 COMPOSE = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
@@ -98,6 +99,39 @@ class TestCompose:
     def test_stopping_leaves_time_to_drain(self) -> None:
         grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
         assert grace_s >= sections.FlowSettings().drain_timeout_s + 30
+
+
+class TestLabelStudio:
+    COMPOSE = yaml.safe_load((ROOT / "infra" / "label-studio" / "compose.yaml").read_text())
+    SERVICES = COMPOSE["services"]
+
+    def test_its_version_is_the_one_that_is_tested(self) -> None:
+        tested = re.search(
+            r"^label-studio==(\S+)", (ROOT / "requirements" / "label-studio.txt").read_text(), re.MULTILINE
+        )
+        assert tested
+        for service in ("app", "nginx"):
+            assert self.SERVICES[service]["image"] == f"heartexlabs/label-studio:{tested[1]}"
+
+    def test_only_the_proxy_is_reached_and_only_egress_reaches_out(self) -> None:
+        assert [name for name, service in self.SERVICES.items() if "ports" in service] == ["proxy"]
+        outside = {name for name, service in self.SERVICES.items() if "outside" in service["networks"]}
+        assert outside == {"proxy", "egress"}
+        assert self.COMPOSE["networks"]["inside"] == {"internal": True}
+
+    def test_it_reports_nothing_home_and_nobody_signs_up_as_on_the_local_server(self) -> None:
+        environment = self.SERVICES["app"]["environment"]
+        local = build_clean_environment(Path("/data"))
+        for name in ("COLLECT_ANALYTICS", "LATEST_VERSION_CHECK", "SENTRY_DSN", "FRONTEND_SENTRY_DSN"):
+            assert environment[name] == local[name].lower()
+        assert environment["LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK"] == "true"
+
+    def test_its_page_names_each_variable(self) -> None:
+        compose = (ROOT / "infra" / "label-studio" / "compose.yaml").read_text()
+        page = (ROOT / "infra" / "label-studio" / "README.md").read_text()
+        assert set(re.findall(r"\$\{(\w+)", compose)) == set(re.findall(r"`([A-Z][A-Z_0-9]+)`", page)) - {
+            "ZOOMIN_TRAIN_LABELS_URL"
+        }
 
 
 class TestAsyncApi:
