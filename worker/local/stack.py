@@ -58,7 +58,7 @@ class LocalStack:
             self._servers.append(self.label_studio)
 
     def __enter__(self) -> Self:
-        names = " and ".join(server.server.name for server in self._servers)
+        names = ", ".join(server.server.name for server in self._servers)
         self._notify(f"Starting {names} (a few seconds; logs below {self.directory})")
         try:
             for server in self._servers:
