@@ -48,3 +48,19 @@ def test_distance_counts_bits() -> None:
     own = of(scenes.draw_scene(1).image.pixels)
     assert duplicates.count_differing_bits(own.upright, own.upright) == 0
     assert len(own.upright) == 64
+
+
+def test_known_pictures_grow_and_are_found_by_number_mirrored_or_not() -> None:
+    pictures = [scenes.draw_scene(seed).image.pixels for seed in range(3)]
+    known = duplicates.KnownPictures([of(pictures[0]).upright])
+    for number in range(200):
+        known.add(f"{number:02x}" * 32)
+    known.add(of(pictures[1]).upright)
+    assert known.find_near_duplicates(of(ImageOps.mirror(pictures[1]))) == [201]
+    assert known.has_near_duplicate(of(reencoded(pictures[0])))
+    assert not known.has_near_duplicate(of(pictures[2]))
+
+
+def test_a_flat_picture_has_the_same_bits_everywhere() -> None:
+    """Its frequencies are zero but for the order of a sum, which differs between machines."""
+    assert int(of(Image.new("RGB", (90, 60), (200, 10, 10))).upright, 16) == 0
