@@ -12,7 +12,11 @@ from training.evaluation.summary import Json
 
 STYLES = {"alarm": "bold red", "watch": "yellow", "steady": "green", "unknown": "dim"}
 MOST_MOVED = 12
-NUMBERS = "right"
+MOVED = "moved most"
+LEGEND = (
+    "range: if all undecided images were real, generated, right or wrong; labels: how many more halve the interval, "
+    "or are short of an estimate"
+)
 
 
 def print_report(report: Json, console: Console) -> None:
@@ -20,11 +24,6 @@ def print_report(report: Json, console: Console) -> None:
         _print_estimates(report["estimates"], report["by"], console)
     if report["drift"]:
         _print_drift(report["drift"], console)
-
-
-def format_bounds(quantity: Mapping[str, float | None]) -> str:
-    """Format the 95 % interval; empty without a number."""
-    return "" if quantity["value"] is None else f"{quantity['low']:.3f} to {quantity['high']:.3f}"
 
 
 def format_need(quantity: Mapping[str, int | None]) -> str:
@@ -43,13 +42,18 @@ def _print_estimates(estimates: Json, by: str | None, console: Console) -> None:
         f"{cases['disputed']} disputed, {cases['pending']} pending"
         + (f"; annotators looked at {rate:.0%}" if rate is not None else "")
     )
-    table = _build_table("on live traffic", "estimate", "95 % interval", "cases", "effective", "range", "labels")
+    table = _build_table("on live traffic", "value", "95 %", "cases", "effective", "range", "labels")
     for name, quantity in estimates["quantities"].items():
         table.add_row(TITLES[name][0], *_format_quantity(quantity))
     console.print(table)
+    console.print(LEGEND, style="dim")
     for name, part in (estimates["groups"][by] if by else {}).items():
         accuracy = part["quantities"]["accuracy"]
-        value = "-" if accuracy["value"] is None else f"{accuracy['value']:.3f}  {format_bounds(accuracy)}"
+        value = (
+            "-"
+            if accuracy["value"] is None
+            else f"{accuracy['value']:.3f} ({accuracy['low']:.3f}-{accuracy['high']:.3f})"
+        )
         console.print(Text(f"{by} {name}: accuracy {value}, {accuracy['n']} cases, {format_need(accuracy)}"))
     for reason, count in estimates["left_out"].items():
         examples = ", ".join(estimates["left_out_examples"][reason])
@@ -58,11 +62,13 @@ def _print_estimates(estimates: Json, by: str | None, console: Console) -> None:
 
 def _format_quantity(quantity: Json) -> list[str]:
     if quantity["value"] is None:
-        return ["-", "", str(quantity["n"]), "", "", format_need(quantity)]
+        missing = quantity["labels_to_estimate"]
+        return ["-", "", str(quantity["n"]), "", "", f"{missing} short" if missing else "none"]
     effective = "exact" if quantity["effective"] is None else f"{quantity['effective']:.0f}"
-    spread = "to".join(f" {bound:.3f} " for bound in quantity["range"]).strip() if quantity["range"] else ""
-    value = f"{quantity['value']:.3f}"
-    return [value, format_bounds(quantity), str(quantity["n"]), effective, spread, format_need(quantity)]
+    low, high = quantity["range"] or (0, 0)
+    spread = f"{low:.3f}-{high:.3f}" if high > low else ""
+    bounds, more = f"{quantity['low']:.3f}-{quantity['high']:.3f}", f"+{quantity['labels_to_halve']}"
+    return [f"{quantity['value']:.3f}", bounds, str(quantity["n"]), effective, spread, more]
 
 
 def _print_drift(drift: Json, console: Console) -> None:
@@ -73,7 +79,7 @@ def _print_drift(drift: Json, console: Console) -> None:
             f"{before['verdicts']} ({before['first_day']} to {before['last_day']})"
         )
     )
-    table = _build_table("all traffic", "PSI", "noise", "JS", "level", "moved most")
+    table = _build_table("all traffic", "PSI", "noise", "JS", "level", MOVED)
     for name, numbers in drift["scopes"][0]["features"].items():
         table.add_row(FEATURE_TITLES[name], *_format_divergence(numbers))
     console.print(table)
@@ -99,5 +105,5 @@ def _format_divergence(numbers: Json) -> list[Text]:
 def _build_table(*titles: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in titles:
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title != MOVED)
     return table

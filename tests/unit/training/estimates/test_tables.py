@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from tests.support.estimate_reports import build_report
-from training.estimates.tables import format_bounds, format_need, print_report
+from training.estimates.tables import format_need, print_report
 from training.evaluation.summary import Json
 
 
@@ -16,6 +16,8 @@ def render(report: Json) -> str:
 
 def test_estimates_groups_drift_and_what_was_left_out_are_printed() -> None:
     text = render(build_report())
+    assert "Accuracy           0.900  0.8" in text
+    assert "30 short" in text
     assert "120 sampled cases: 120 decided" in text
     assert "Accuracy, certain" in text
     assert "source app: accuracy 0.8" in text
@@ -34,4 +36,3 @@ def test_a_quantity_says_what_it_needs() -> None:
     assert format_need(missing) == "about 12 more labels for an estimate"
     assert "none of the labeled cases" in format_need({**missing, "labels_to_estimate": None})
     assert format_need({"value": 1, "labels_to_estimate": 0, "labels_to_halve": 300}).startswith("300 more labels")
-    assert format_bounds({"value": None, "low": None, "high": None}) == ""
