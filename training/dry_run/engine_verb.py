@@ -21,7 +21,7 @@ CHANNELS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class EnginePlan:
+class PlannedEngine:
     """An engine of this shape and these options, spread over the fewest GPUs that hold it, else over the most."""
 
     shape: ModelShape
@@ -31,7 +31,7 @@ class EnginePlan:
     """of each GPU"""
 
     @classmethod
-    def choose(cls, shape: ModelShape, options: EngineOptions, gpus: Gpus) -> "EnginePlan":
+    def choose(cls, shape: ModelShape, options: EngineOptions, gpus: Gpus) -> "PlannedEngine":
         """Choose the number of GPUs; it is at least the one in the options."""
         size = EngineSize("", shape.config)
         spreads = [n for n in range(options.tensor_parallel_size, gpus.count + 1) if size.heads % n == 0]
@@ -114,7 +114,7 @@ def plan_engine_verb(
 
     `setting` is the variable that spreads the model. Where the engine does not fit, the step is refused.
     """
-    plan = EnginePlan.choose(shape, options, gpus)
+    plan = PlannedEngine.choose(shape, options, gpus)
     memory = plan.estimate_memory(gpus.host_bytes)
     return DryStep(
         title=title,
@@ -130,7 +130,7 @@ def plan_engine_verb(
     )
 
 
-def _find_refusal(plan: EnginePlan, memory: RunMemory, gpus: Gpus) -> str | None:
+def _find_refusal(plan: PlannedEngine, memory: RunMemory, gpus: Gpus) -> str | None:
     if not plan.fits:
         place = "one GPU" if plan.spread == 1 else f"each of {plan.spread} GPUs"
         return (

@@ -10,7 +10,8 @@ GPUS = ["--gpus", "8", "--gpu-memory-gib", "80"]
 def test_the_whole_way_of_a_7b_is_printed_and_fits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dry-run", "--model-size", "7b", *GPUS]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("planned for 8 GPUs of 80.0 GiB; nothing is started")
+    assert text.startswith("planned for 8 GPUs of 80.0 GiB in a machine of 1024 GiB; nothing is started")
+    assert text.endswith("all 7 steps can run, one after the other\n")
     assert "$ accelerate launch --config_file infra/accelerate/eight_gpus_fsdp2.yaml -m training grpo" in text
 
 
@@ -22,7 +23,7 @@ def test_what_cannot_fit_is_bad_settings(capsys: pytest.CaptureFixture[str]) -> 
 def test_json_holds_every_step_in_bytes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dry-run", "--model-size", "3b", *GPUS, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert (report["gpus"], report["gpu_memory_bytes"]) == (8, 80 * 2**30)
+    assert (report["gpus"], report["gpu_memory_bytes"], report["host_memory_bytes"]) == (8, 80 * 2**30, 1024 * 2**30)
     for step in report["steps"][1:]:
         assert step["peak_bytes"] == max(sum(parts.values()) for parts in step["memory_bytes"].values())
 

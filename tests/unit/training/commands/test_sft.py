@@ -48,6 +48,8 @@ def test_a_wrong_run_file_is_one_sentence_and_exit_2(tmp_path: Path, capsys: pyt
 def test_a_dry_run_needs_no_files_and_refuses_what_cannot_fit(capsys: pytest.CaptureFixture[str]) -> None:
     typed = ["sft", "7b", "--data", "set", "--out", "out", "--dry-run", "--gpu-memory-gib", "80"]
     assert main([*typed, "--gpus", "1"]) == 2
-    assert "this fits with 20.2 GiB: zoomin-train sft 7b --data set --out out --lora" in capsys.readouterr().out
+    refusal = capsys.readouterr().out
+    assert "this fits with 20.2 GiB on each GPU and 65.8 GiB of the machine: zoomin-train sft 7b --data set " in refusal
+    assert refusal.endswith("--out out --lora\n")
     assert main([*typed, "--gpus", "8", "--lora"]) == 0
     assert "eight_gpus.yaml -m training sft 7b --data set --out out --lora\n" in capsys.readouterr().out
