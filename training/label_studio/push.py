@@ -57,15 +57,16 @@ def push_cases(
     """
     with hold_lease(bucket, LEASE, notify=notify) as lease:
         project = prepare_project(client, settings.labels_project)
-        warning = prepare_storage(client, project, bucket, settings)
-        if warning:
-            notify(warning)
         push = _Push(bucket, client, project, lease, result, bucket.list_tombstones(), index_cases(bucket))
         tasks = push.clean_tasks()
         result.known = len(tasks)
         waiting = push.find_waiting(tasks, policy)
         chosen = choose_cases(waiting, push.count_open(tasks, policy), policy)
         result.waiting = len(waiting) - len(chosen)
+        if chosen:  # Label Studio refuses a storage without images
+            warning = prepare_storage(client, project, bucket, settings)
+            if warning:
+                notify(warning)
         push.send(chosen)
         push.raise_overlaps(settings)
 

@@ -13,8 +13,7 @@ def test_what_the_server_adds_or_leaves_out_does_no_harm() -> None:
     task = StoredTask.model_validate({"id": 1, "data": {"cat": 1}, "overlap": 1, "new_field": []})
     assert (task.data.case_id, task.total_annotations) == ("", 0)
     moment = "2026-11-26T15:08:43.852484Z"
-    whole = AnnotatedTask.model_validate(
-        {"id": 1, "updated_at": moment, "annotations": [{"id": 2, "updated_at": moment}]}
-    )
+    annotation = {"id": 2, "updated_at": moment}
+    whole = AnnotatedTask.model_validate({"id": 1, "updated_at": moment, "annotations": [annotation]})
     assert whole.annotations == [Annotation.model_validate(annotation)]
     assert whole.annotations[0].updated_at.microsecond == 852484
