@@ -164,7 +164,7 @@ TESTED_ELSEWHERE = {
     "training/snapshot/holders.py": "tests/integration/training/test_snapshot.py",
     "training/snapshot/images.py": "tests/integration/training/test_snapshot.py",
     "training/snapshot/parent.py": "tests/integration/training/test_snapshot.py",
-    "training/snapshot/place.py": "tests/integration/training/test_snapshot.py",
+    "training/snapshot/place.py": "tests/contract/test_snapshot_place.py",
     "training/snapshot/snapshot.py": "tests/integration/training/test_snapshot.py",
     "training/snapshot/summary.py": "tests/integration/training/test_snapshot.py",
     "pipeline/storage/objects.py": "tests/integration/storage/test_objects.py",
