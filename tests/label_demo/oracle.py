@@ -43,10 +43,10 @@ class Oracle:
         self._truths = truths
         self._error_fraction = error_fraction
 
-    def label_stream(self, project: int) -> int:
-        """Label until no task is left for this annotator; return how many were labeled."""
+    def label_stream(self, project: int, *, most: int) -> int:
+        """Label at most so many tasks, or until none is left for this annotator; return how many were labeled."""
         labeled = 0
-        while (task := self._take_next(project)) is not None:
+        while labeled < most and (task := self._take_next(project)) is not None:
             result = self._answer(self._truths[task["data"]["case_id"]])
             body = {"result": result, "lead_time": 5.0 + labeled % 7}
             self._client.post(f"/api/tasks/{task['id']}/annotations/", json=body).raise_for_status()

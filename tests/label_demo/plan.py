@@ -1,6 +1,5 @@
 """The sizes of a round, and the names of its topics and buckets."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +10,6 @@ TOPICS = {
 }
 DEAD_LETTERS = {"ZOOMIN_KAFKA__DEAD_LETTER_TOPIC": "zoomin.images.dlt"}
 SCREENSHOT = "annotator.jpg"
-SAMPLING: Mapping[str, str] = {
-    "ZOOMIN_SAMPLING__CONTROL_FRACTION": "0.5",
-    "ZOOMIN_SAMPLING__CORRECTED_FRACTION": "0.5",
-    "ZOOMIN_SAMPLING__LOW_CONFIDENCE_FRACTION": "0.5",
-}
-"""so many of a few hundred images are cases that an estimate has an interval of use"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +23,12 @@ class LabelDemoPlan:
     base: int = 60
     """scenes of the set that labels are mixed with"""
     seed: int = 9_800_000
+    sampled_fraction: float = 0.5
+    """of all verdicts, and of the corrected and uncertain ones: cases enough for an interval of use"""
     worker: tuple[str, ...] = ("worker", "run")
     """the module of the worker, and its arguments"""
+
+    def build_sampling(self) -> dict[str, str]:
+        """Build the worker's settings that decide which events become cases."""
+        strata = ("CONTROL", "CORRECTED", "LOW_CONFIDENCE")
+        return {f"ZOOMIN_SAMPLING__{stratum}_FRACTION": str(self.sampled_fraction) for stratum in strata}

@@ -52,6 +52,11 @@ class Annotator:
         """The number of the task that is shown."""
         return int(self.page.locator(_TASK_ID).evaluate("element => element.firstChild.textContent"))
 
+    @property
+    def is_done(self) -> bool:
+        """True if no task is left for this annotator."""
+        return self.page.get_by_text(_STREAM_END).is_visible()
+
     def choose(self, verdict: LabelVerdict) -> None:
         self.page.keyboard.press(VERDICT_KEYS[verdict])
         self.page.wait_for_function(_IS_CHOSEN, arg=verdict.value)
