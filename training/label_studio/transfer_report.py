@@ -1,4 +1,4 @@
-"""What a push or a pull did, as one line for operators and as JSON, also of one that did not end."""
+"""Reports of a push or a pull, also of one that did not end: one line for operators, and JSON."""
 
 from collections import Counter
 from collections.abc import Iterator
