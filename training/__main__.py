@@ -28,7 +28,7 @@ VERBS = (
     "dry-run",
     "gpu-check",
 )
-LABEL_VERBS = frozenset({"snapshot"})
+LABEL_VERBS = frozenset({"labels", "snapshot", "estimate"})
 """verbs of `training/label_commands`; all others are in `training/commands`"""
 INTERRUPTED = 130
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from pipeline.geometry import Size
 from pipeline.wire.messages import Box
-from training.label_studio.answers import Annotation
+from training.label_studio.answers import StoredAnnotation
 from training.label_studio.tasks import convert_to_percent
 
 SUBMITTED = datetime(2026, 1, 2, tzinfo=UTC)
@@ -43,8 +43,8 @@ def build_box(
 
 def build_annotation(
     result: list[Result] | None = None, *, user: int = 3, updated_at: datetime = SUBMITTED, cancelled: bool = False
-) -> Annotation:
-    return Annotation(
+) -> StoredAnnotation:
+    return StoredAnnotation(
         id=1,
         result=build_result() if result is None else result,
         completed_by=user,

@@ -43,7 +43,7 @@ def build_image(number: int, **fields: Any) -> LabeledImage:
 
 def build_case_origin(**fields: Any) -> CaseOrigin:
     """Build the origin of a control case that an annotator labeled."""
-    origin = {
+    origin: dict[str, Any] = {
         "case_id": "case-1",
         "reasons": [SampleReason.CONTROL],
         "inclusion_probability": 0.05,

@@ -20,7 +20,7 @@ from worker.__main__ import VERBS
 from worker.common.settings import Settings, build_environment_name
 from worker.observe.health import HealthServer
 
-COMES_WITH_VLLM = {"openai", "psutil", "pyyaml"}  # dependencies of vLLM and of training
+COMES_WITH_VLLM = {"httpx", "openai", "psutil", "pyyaml"}  # dependencies of vLLM and of training
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TARGETS = ("cpu", "gpu")
 TOOLS_FOR_BUILDING = {"build-essential", "g++", "make", "cmake", "git", "python3-dev", "uv"}

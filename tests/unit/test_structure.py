@@ -84,10 +84,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/commands": _TRAINING
     | name_rooms(
         "training",
-        "labeling label_studio erasure estimates reports sft grpo tiny_model dry_run gpu_check cli paper stages "
-        "detectors baselines",
+        "labeling reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines",
     ),
-    "training/label_commands": _GROUND | name_rooms("training", "labeling snapshot cli"),
+    "training/label_commands": _GROUND | name_rooms("training", "labeling label_studio erasure snapshot estimates cli"),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")
 DOORS = {

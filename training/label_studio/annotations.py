@@ -14,7 +14,7 @@ from pipeline.geometry import Size, clip
 from pipeline.wire.labels import LabelCase, LabelEvent, LabelOrigin, LabelVerdict, build_label_id
 from pipeline.wire.messages import Box
 from pipeline.wire.reviews import MAX_BOXES
-from training.label_studio.answers import Annotation
+from training.label_studio.answers import StoredAnnotation
 from training.label_studio.config import (
     BOX_LABELS,
     EXPLANATION,
@@ -110,19 +110,19 @@ class _Content:
     explanation: str | None = None
 
 
-def build_annotator(annotation: Annotation) -> str:
+def build_annotator(annotation: StoredAnnotation) -> str:
     """Name who changed it last, so that nobody takes a user for a reviewer of the platform. Raises: Refused."""
     if annotation.author is None:
         raise Refused(RefusalReason.NO_ANNOTATOR, "it has no author")
     return f"{LabelOrigin.LABEL_STUDIO}:{annotation.author}"
 
 
-def name_label(case_id: str, annotation: Annotation) -> str:
+def name_label(case_id: str, annotation: StoredAnnotation) -> str:
     """Name the label that an annotation is now; each change of it gets another. Raises: Refused."""
     return build_label_id(case_id, build_annotator(annotation), annotation.updated_at.isoformat())
 
 
-def read_annotation(annotation: Annotation, case: LabelCase, former: Mapping[str, str]) -> LabelEvent:
+def read_annotation(annotation: StoredAnnotation, case: LabelCase, former: Mapping[str, str]) -> LabelEvent:
     """Read an annotation that was not cancelled; `former` has the id of each annotator's former label of the case.
 
     Raises: Refused.

@@ -25,7 +25,7 @@ class Storage(Answered):
     prefix: str | None = None
 
 
-class TaskData(Answered):
+class StoredTaskData(Answered):
     """The data that we sent; a task that somebody else made may lack it."""
 
     case_id: str = ""
@@ -36,13 +36,13 @@ class StoredTask(Answered):
     """A task without its annotations; `overlap` is the number of annotators that it is for."""
 
     id: int
-    data: TaskData = TaskData()
+    data: StoredTaskData = StoredTaskData()
     overlap: int = 1
     total_annotations: int = 0
     cancelled_annotations: int = 0
 
 
-class Annotation(Answered):
+class StoredAnnotation(Answered):
     """What one annotator submitted; `updated_by` is who changed it last."""
 
     id: int
@@ -59,7 +59,7 @@ class Annotation(Answered):
 
 
 class AnnotatedTask(StoredTask):
-    annotations: list[Annotation] = []
+    annotations: list[StoredAnnotation] = []
     updated_at: datetime
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.wire.labels import LabelCase, LabelEvent, build_image_key, build_label_key
 from training.label_studio.annotations import RefusalReason, Refused, name_label, read_annotation
-from training.label_studio.answers import AnnotatedTask, Annotation, Project
+from training.label_studio.answers import AnnotatedTask, Project, StoredAnnotation
 from training.label_studio.client import LabelStudio
 from training.label_studio.marks import PullMark, Refusal, merge_refused, read_marks, write_mark
 from training.label_studio.project import PROJECT_SETTING, find_project
@@ -138,7 +138,7 @@ class _Pull:
         return result
 
     def _write_new(
-        self, task: AnnotatedTask, new: list[Annotation], case_key: str, known: list[str], result: PullResult
+        self, task: AnnotatedTask, new: list[StoredAnnotation], case_key: str, known: list[str], result: PullResult
     ) -> None:
         """Write the labels of annotations that the bucket has not yet, the earliest first."""
         case = self.bucket.read_case(case_key)
@@ -167,7 +167,7 @@ class _Pull:
             (label for label in read if isinstance(label, LabelEvent)), key=lambda label: label.created_at
         )
 
-    def _refuse(self, refused: Refused, task: AnnotatedTask, annotation: Annotation) -> Refusal:
+    def _refuse(self, refused: Refused, task: AnnotatedTask, annotation: StoredAnnotation) -> Refusal:
         return Refusal(
             reason=refused.reason,
             case_id=task.data.case_id,
@@ -177,7 +177,7 @@ class _Pull:
         )
 
 
-def _is_known(case_id: str, annotation: Annotation, known: set[str]) -> bool:
+def _is_known(case_id: str, annotation: StoredAnnotation, known: set[str]) -> bool:
     try:
         return build_label_key(case_id, name_label(case_id, annotation)) in known
     except Refused:

@@ -25,7 +25,7 @@ class TaskData(TypedDict):
     evidence: str
 
 
-class Prediction(TypedDict):
+class PreAnnotation(TypedDict):
     """Boxes alone: a verdict here would become the annotator's own with one key."""
 
     model_version: str
@@ -35,7 +35,7 @@ class Prediction(TypedDict):
 
 class Task(TypedDict):
     data: TaskData
-    predictions: list[Prediction]
+    predictions: list[PreAnnotation]
 
 
 def build_task(case: LabelCase, bucket: str) -> Task:
@@ -45,7 +45,7 @@ def build_task(case: LabelCase, bucket: str) -> Task:
         return Task(data=TaskData(case_id=case.case_id, image=url, evidence=""), predictions=[])
     event = case.verdict_event
     size = case.image.width_px, case.image.height_px
-    prediction = Prediction(
+    prediction = PreAnnotation(
         model_version=event.model.revision,
         score=event.confidence,
         result=[

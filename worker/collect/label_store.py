@@ -23,8 +23,10 @@ Result = TypeVar("Result")
 
 
 class LabelStore:
-    """All methods but `check` raise ImageMissing (no such bucket), and PersistentRefusal or ImageDenied for a request
-    that the bucket refuses while it takes others.
+    """Writes to the labeling bucket, and waits while it is out.
+
+    All methods but `check` raise ImageMissing (no such bucket), and PersistentRefusal or ImageDenied for a request that
+    the bucket refuses while it takes others.
     """
 
     def __init__(self, client: "S3Client", bucket: str, retrier: Retrier) -> None:

@@ -31,8 +31,9 @@ class Reader(Protocol):
 
 
 class VerdictFinder:
-    """A review may overtake its verdict, and Kafka may be away: an event is unknown only if the verdicts that Kafka
-    had `patience_s` after the first look do not hold it either.
+    """Finds the verdict of a review, which may overtake it.
+
+    An event is unknown only if the verdicts that Kafka had `patience_s` after the first look do not hold it either.
     """
 
     def __init__(

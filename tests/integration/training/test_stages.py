@@ -47,14 +47,14 @@ def test_a_killed_experiment_goes_on_where_it_was_and_tells_what_each_arm_added(
     warm_server: WarmServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOOMIN_TRAIN_CACHE", str(tmp_path / "cache"))
-    out, result = tmp_path / "out", tmp_path / "stages.json"
+    out, result_file = tmp_path / "out", tmp_path / "stages.json"
     sizes = {"steps": STEPS, "prompts": 2, "generations": 4, "scenes": SCENES, "train-scenes": TRAIN_SCENES}
     typed = ["--start", str(MODEL), "--start-noise", "0.4", "--arms", "control", "stage_1", "--seeds", "0"]
     typed += [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
-    process = warm_server.start("training", "stages", *typed, "--out", str(out), "--results", str(result))
+    process = warm_server.start("training", "stages", *typed, "--out", str(out), "--results", str(result_file))
     process.wait_until(lambda: bool(list(out.glob("work/variants/*/grpo/checkpoint-*/clock.json"))), TIMEOUT_S)
     process.kill()
-    assert list(json.loads(result.read_text())["arms"]) == ["start"], "judged in vLLM before the first arm"
+    assert list(json.loads(result_file.read_text())["arms"]) == ["start"], "judged in vLLM before the first arm"
 
     plan = StagesPlan(
         out=out,

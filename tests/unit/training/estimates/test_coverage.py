@@ -1,4 +1,4 @@
-"""Simulated traffic whose truth is known, sampled by the rules of the worker: do 400 runs cover it?"""
+"""Intervals of 400 runs on simulated traffic cover its known truth; it is sampled by the rules of the worker."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

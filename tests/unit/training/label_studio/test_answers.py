@@ -1,5 +1,5 @@
 from tests.support.annotations import build_annotation
-from training.label_studio.answers import AnnotatedTask, Annotation, StoredTask
+from training.label_studio.answers import AnnotatedTask, StoredAnnotation, StoredTask
 
 
 def test_who_changed_an_annotation_last_is_its_author() -> None:
@@ -15,5 +15,5 @@ def test_what_the_server_adds_or_leaves_out_does_no_harm() -> None:
     moment = "2026-11-26T15:08:43.852484Z"
     annotation = {"id": 2, "updated_at": moment}
     whole = AnnotatedTask.model_validate({"id": 1, "updated_at": moment, "annotations": [annotation]})
-    assert whole.annotations == [Annotation.model_validate(annotation)]
+    assert whole.annotations == [StoredAnnotation.model_validate(annotation)]
     assert whole.annotations[0].updated_at.microsecond == 852484

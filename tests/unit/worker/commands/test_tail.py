@@ -6,9 +6,9 @@ from rich.console import Console
 
 from pipeline.verdict import Status, Verdict
 from tests.support.verdicts import build_verdict
-from worker.kafka.topic_reader import SILENCE_S
 from worker.commands import tail
 from worker.commands.tail import VerdictFilter, follow_live
+from worker.kafka.topic_reader import SILENCE_S
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pipeline.times import parse_time
 from training.settings import TrainSettings
 
 HELP = "estimate accuracy on live traffic from labeled cases, and drift from verdicts alone"
-EXAMPLE = "zoomin tail --since 7d --once --json | zoomin-train estimate s3://labels --verdicts - --reference-until 1d"
+EXAMPLE = "zoomin-train estimate s3://zoomin-labels --by week --out build/estimate"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
