@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 
 from pydantic import ValidationError
 
@@ -19,7 +18,6 @@ from worker.common.sections import KafkaSettings
 from worker.kafka.topic_reader import TopicReader
 from worker.observe import telemetry
 
-BATCH = 500
 TURN_S = 1.0
 """pause between two looks at the end of the topic"""
 CLOSE_TIMEOUT_S = 5.0
@@ -90,8 +88,7 @@ class VerdictFollower:
 
     def _read_to_end(self, reader: TopicReader) -> None:
         asked_at = time.monotonic()
-        records = reader.read_stored()
-        while batch := list(islice(records, BATCH)):
+        for batch in reader.read_stored_batches():
             self._index.add(_read_verdicts(batch))
             if self._stopping.is_set():
                 return

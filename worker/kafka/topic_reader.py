@@ -1,7 +1,7 @@
 """Readers of topics without a consumer group: commit nothing and skip records of aborted transactions."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -24,17 +24,36 @@ ASK_TIMEOUT_S = 5.0
 BEGINNING = datetime.fromtimestamp(0, UTC)
 
 
+def open_reading_client(settings: KafkaSettings) -> KafkaConsumer:
+    """Connect a consumer without a group. Raises: kafka.errors.KafkaError."""
+    accept_invalid_header_keys()
+    return connect(
+        KafkaConsumer,
+        settings,
+        allow_auto_create_topics=False,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # also of a place that retention has deleted meanwhile
+        isolation_level="read_committed",
+    )
+
+
 class TopicReader:
     """Reads all partitions of some topics from a time on; `since` None is now, BEGINNING is everything stored.
 
     Raises: FatalError if no broker answers; TopicMissing.
     """
 
-    def __init__(self, settings: KafkaSettings, *topics: str, since: datetime | None) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *topics: str,
+        since: datetime | None,
+        open_client: Callable[[KafkaSettings], KafkaConsumer] = open_reading_client,
+    ) -> None:
         self._settings = settings
         self._topics = topics
         try:
-            self._client = _open_client(settings)
+            self._client = open_client(settings)
         except kafka_errors.KafkaError as error:
             raise build_connection_error(settings, error) from error
         try:
@@ -56,6 +75,14 @@ class TopicReader:
 
         Raises: FatalError if the broker goes away meanwhile.
         """
+        for batch in self.read_stored_batches():
+            yield from batch
+
+    def read_stored_batches(self) -> Iterator[list[RawRecord]]:
+        """Yield the same records, those of one poll together; the next call goes on right behind them.
+
+        Raises: FatalError if the broker goes away meanwhile; every record before it was yielded.
+        """
         ends = self._read_ends()
         last_record_at = time.monotonic()
         while any(self._read_position(tp) < ends[tp] for tp in self._partitions):
@@ -65,7 +92,11 @@ class TopicReader:
             elif time.monotonic() - last_record_at > SILENCE_S:
                 ends = self._read_ends()
                 last_record_at = time.monotonic()
-            yield from (r for r in records if r.offset < ends[TopicPartition(r.topic, r.partition)])
+            stored = [record for record in records if record.offset < ends[_find_partition(record)]]
+            for tp in {_find_partition(record) for record in records if record.offset >= ends[_find_partition(record)]}:
+                self._client.seek(tp, ends[tp])  # a poll also brings what was written since
+            if stored:
+                yield stored
 
     def read_live(self) -> Iterator[RawRecord | None]:
         """Yield records as they arrive, without end; yield None every `POLL_S` so that the caller can do other work."""
@@ -166,7 +197,7 @@ class RecordReader:
         place = TopicPartition(self._topic, partition)
         try:
             if self._client is None:
-                self._client = _open_client(self._settings)
+                self._client = open_reading_client(self._settings)
             self._client.assign([place])
             self._client.seek(place, offset)
             deadline = time.monotonic() + SILENCE_S
@@ -185,13 +216,5 @@ class RecordReader:
             client.close(timeout_ms=to_ms(1))
 
 
-def _open_client(settings: KafkaSettings) -> KafkaConsumer:
-    accept_invalid_header_keys()
-    return connect(
-        KafkaConsumer,
-        settings,
-        allow_auto_create_topics=False,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",  # also of a place that retention has deleted meanwhile
-        isolation_level="read_committed",
-    )
+def _find_partition(record: RawRecord) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)
