@@ -148,7 +148,8 @@ async def open_store(
     Raises: BadSettings without buckets; StoreDenied for refused credentials.
     """
     require_buckets(settings)
-    store = ImageStore(settings, threads=plan.fetch_threads)
+    threads = plan.limit_fetch_threads(settings.max_image_bytes)
+    store = ImageStore(settings, threads=threads, leave_slot=waiting_room.leave_slot)
     stack.callback(store.close)
     for bucket in sorted(settings.buckets):
         problem = await store.check(bucket)

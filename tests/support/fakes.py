@@ -1,7 +1,7 @@
 """Fakes of S3 and of the stores on it, checked by the same contract tests as the real ones."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 from pipeline.errors import (
@@ -14,6 +14,7 @@ from pipeline.errors import (
     ZoomInError,
 )
 from pipeline.wire.events import ImageRef
+from worker.storage.blocking_calls import prepare_nothing
 from worker.storage.image_store import FetchedImage
 
 
@@ -77,7 +78,10 @@ class FakeStore:
         self.fetched: list[ImageRef] = []
         self._max_image_bytes = max_image_bytes
 
-    async def fetch(self, image: ImageRef) -> FetchedImage:
+    async def fetch(
+        self, image: ImageRef, *, prepare: Callable[[], Awaitable[object]] = prepare_nothing
+    ) -> FetchedImage:
+        await prepare()
         self.fetched.append(image)
         results = list(self._try_keys(image))
         found = [result for result in results if isinstance(result, FetchedImage)]

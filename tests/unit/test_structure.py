@@ -134,7 +134,6 @@ TESTED_ELSEWHERE = {
     "worker/storage/buckets.py": "tests/contract/test_store.py",
     "worker/storage/image_store.py": "tests/contract/test_store.py",
     "worker/storage/label_bucket.py": "tests/contract/test_store.py",
-    "worker/storage/blocking_calls.py": "tests/contract/test_store.py",
     "worker/kafka/source.py": "tests/contract/test_source.py",
     "worker/kafka/consumer.py": "tests/contract/test_source.py",
     "worker/kafka/poll_result.py": "tests/contract/test_source.py",

@@ -1,10 +1,12 @@
 """Waiting room for events whose bucket is out: they hold no slot, so that events of other buckets go on."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class WaitingRoom:
-    """Counts the events that wait between two tries; the first `places` of them leave their slots to others."""
+    """Counts events that wait between two tries, or for a thread; the first `places` leave their slots to others."""
 
     def __init__(self, places: int) -> None:
         self._places = places
@@ -14,9 +16,14 @@ class WaitingRoom:
     def occupied(self) -> int:
         return min(self._waiting, self._places)
 
-    async def sleep(self, seconds: float) -> None:
+    @contextmanager
+    def leave_slot(self) -> Iterator[None]:
         self._waiting += 1
         try:
-            await asyncio.sleep(seconds)
+            yield
         finally:
             self._waiting -= 1
+
+    async def sleep(self, seconds: float) -> None:
+        with self.leave_slot():
+            await asyncio.sleep(seconds)

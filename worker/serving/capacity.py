@@ -20,6 +20,13 @@ class CapacityPlan:
     max_bytes_in_flight: int
     max_pixels_in_flight: int
 
+    def limit_fetch_threads(self, max_image_bytes: int) -> int:
+        """Return the number of threads for which there is room, each with one of the largest files.
+
+        With more, the fetches of a bucket that hangs could hold all the room.
+        """
+        return max(1, min(self.fetch_threads, self.max_bytes_in_flight // max_image_bytes))
+
 
 def plan_capacity(settings: FlowSettings) -> CapacityPlan:
     """Take what the settings say; where they are silent, what the cores and the memory of its container allow."""

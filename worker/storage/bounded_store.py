@@ -1,5 +1,7 @@
 """Images from a store within a budget: none is fetched before there is room for the largest file that is read."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from pipeline.wire.entries import ImageRef
@@ -8,7 +10,7 @@ from worker.storage.image_store import FetchedImage
 
 
 class Store(Protocol):
-    async def fetch(self, image: ImageRef) -> FetchedImage: ...
+    async def fetch(self, image: ImageRef, *, prepare: Callable[[], Awaitable[object]]) -> FetchedImage: ...
 
 
 class BoundedStore:
@@ -18,9 +20,10 @@ class BoundedStore:
 
     async def fetch(self, image: ImageRef, share: FileShare) -> FetchedImage:
         """Fetch an image and leave its bytes reserved in the event's share. Raises: what the store raises."""
-        await share.reserve(self._max_image_bytes)  # the size that an event names is not to be relied on
+        # The size that an event names is not to be relied on. Who waits for a thread of its bucket holds no room.
+        reserve = partial(share.reserve, self._max_image_bytes)
         try:
-            fetched = await self._store.fetch(image)
+            fetched = await self._store.fetch(image, prepare=reserve)
         except BaseException:
             share.settle(0)  # an event that waits for its bucket holds no room
             raise

@@ -2,8 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -23,9 +23,10 @@ from pipeline.storage.errors import translate_errors
 from pipeline.wire.events import ImageRef
 from pipeline.wire.urls import redact_text
 from worker.common.sections import StoreSettings
-from worker.storage.blocking_calls import BlockingCalls
+from worker.storage.blocking_calls import BlockingCalls, prepare_nothing
 from worker.storage.client import open_store_client
 from worker.storage.content_encoding import undo_content_encoding
+from worker.storage.thread_shares import ThreadShares
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
@@ -53,28 +54,46 @@ class FetchedImage:
 
 
 class ImageStore:
-    """Takes any bucket: the event parser has compared the event's bucket with the allow-list already."""
+    """Takes any bucket: the event parser has compared the event's bucket with the allow-list already.
 
-    def __init__(self, settings: StoreSettings, *, threads: int = 4) -> None:
+    A bucket that hangs leaves threads to the others; its fetches wait in the context of `leave_slot`.
+    """
+
+    def __init__(
+        self,
+        settings: StoreSettings,
+        *,
+        threads: int = 4,
+        leave_slot: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self._settings = settings
         self._client = open_store_client(settings, threads)
         self._served: dict[str, str] = {}  # the key that each bucket served last
-        self._calls = BlockingCalls("fetch", threads, settings.total_timeout_s)
+        shares = ThreadShares(
+            threads,
+            silence_s=settings.total_timeout_s,
+            has_one_group=len(settings.buckets) <= 1,
+            leave_slot=leave_slot,
+        )
+        self._calls = BlockingCalls("fetch", threads, settings.total_timeout_s, shares=shares)
 
-    async def fetch(self, image: ImageRef) -> FetchedImage:
+    async def fetch(
+        self, image: ImageRef, *, prepare: Callable[[], Awaitable[object]] = prepare_nothing
+    ) -> FetchedImage:
         """Fetch the image, under the event's second key if the first one does not hold it.
 
+        `prepare` is awaited once a thread is free.
         Raises: ImageMissing, ImageChanged, ImageArchived, ImageEncrypted, ImageTooLarge, AccessDenied,
             StoreUnavailable; ImageRefused and ImageUndecodable for a Content-Encoding.
         """
-        return await self._calls.run(partial(self._fetch, image))
+        return await self._calls.run(partial(self._fetch, image), group=_name_group(image.bucket), prepare=prepare)
 
     async def probe(self, bucket: str) -> None:
         """Read the object that this bucket served last, else one that it lists, to learn if it serves anyone.
 
         Raises: AccessDenied, ImageMissing (no such bucket), StoreUnavailable.
         """
-        await self._calls.run(partial(self._probe, bucket))
+        await self._calls.run(partial(self._probe, bucket), group=_name_group(bucket))
 
     async def probe_any(self, buckets: Iterable[str]) -> None:
         """Probe these buckets one after the other until one serves. Raises: StoreUnavailable if none does."""
@@ -90,7 +109,7 @@ class ImageStore:
 
         Raises: StoreDenied when S3 does not know our credentials, or we do not know its certificate.
         """
-        return await self._calls.run(partial(find_bucket_problem, self._client, bucket))
+        return await self._calls.run(partial(find_bucket_problem, self._client, bucket), group=_name_group(bucket))
 
     def close(self) -> None:
         self._calls.close()
@@ -161,6 +180,10 @@ class ImageStore:
         with translate_errors(f"bucket {bucket}"):
             listed = self._client.list_objects_v2(Bucket=bucket, MaxKeys=LISTED).get("Contents", [])
         yield from (found["Key"] for found in listed if found.get("Size"))
+
+
+def _name_group(bucket: str) -> str:
+    return f"bucket {bucket}"
 
 
 def _build_request(image: ImageRef, key: str) -> "GetObjectRequestTypeDef":

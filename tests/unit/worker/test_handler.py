@@ -155,10 +155,10 @@ async def test_an_outage_of_the_store_costs_no_event(store: FakeStore, broker: F
     refusals = iter([StoreUnavailable("away")] * 20)
 
     class Away(FakeStore):
-        async def fetch(self, image):  # type: ignore[no-untyped-def]
+        async def fetch(self, image, **options):  # type: ignore[no-untyped-def]
             if refusal := next(refusals, None):
                 raise refusal
-            return await super().fetch(image)
+            return await super().fetch(image, **options)
 
     assert await build(Away(store.s3), broker).handle(build_record(URL)) == Outcome((None,))
 

@@ -19,6 +19,13 @@ async def test_those_who_wait_have_places_as_long_as_there_are_any() -> None:
         assert room.occupied == left
 
 
+async def test_whoever_waits_for_a_thread_has_a_place_too() -> None:
+    room = WaitingRoom(places=1)
+    with room.leave_slot():
+        assert room.occupied == 1
+    assert room.occupied == 0
+
+
 async def test_a_place_is_free_when_the_wait_is_over() -> None:
     room = WaitingRoom(places=1)
     await room.sleep(0)

@@ -12,6 +12,13 @@ def test_settings_are_taken_as_they_are() -> None:
     )
 
 
+def test_fetches_at_once_have_room_for_the_largest_files() -> None:
+    plan = plan_capacity(FlowSettings(max_in_flight=20, max_bytes_in_flight=5_000_000))
+    assert plan.limit_fetch_threads(1_000_000) == 5
+    assert plan.limit_fetch_threads(10_000) == 20
+    assert plan.limit_fetch_threads(50_000_000) == 1
+
+
 def test_the_machine_decides_what_the_settings_leave_open() -> None:
     plan = plan_capacity(FlowSettings(max_in_flight=384))
     assert 1 <= plan.decoders <= count_cores()

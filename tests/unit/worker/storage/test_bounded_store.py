@@ -1,10 +1,12 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from pipeline.errors import ImageMissing
 from pipeline.wire.entries import ImageRef
 from tests.support.fakes import FakeS3, FakeStore
+from worker.storage.blocking_calls import prepare_nothing
 from worker.storage.bounded_store import BoundedStore
 from worker.storage.file_budget import FileBudget
 from worker.storage.image_store import FetchedImage
@@ -21,7 +23,10 @@ class CountingStore(FakeStore):
         self.s3.put("photos", "a.png", bytes(length))
         self.fetching = 0
 
-    async def fetch(self, image: ImageRef) -> FetchedImage:
+    async def fetch(
+        self, image: ImageRef, *, prepare: Callable[[], Awaitable[object]] = prepare_nothing
+    ) -> FetchedImage:
+        await prepare()
         self.fetching += 1
         await asyncio.sleep(0)
         self.fetching -= 1

@@ -1,5 +1,6 @@
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -7,6 +8,7 @@ from pipeline.errors import ImageMissing, StoreUnavailable, ZoomInError
 from pipeline.wire.events import ImageRef
 from tests.support.fakes import FakeS3, FakeStore
 from worker.common.retry import Retrier, RetryPolicy
+from worker.storage.blocking_calls import prepare_nothing
 from worker.storage.bounded_store import BoundedStore
 from worker.storage.file_budget import FileBudget, FileShare
 from worker.storage.image_store import FetchedImage
@@ -22,10 +24,12 @@ class FailingStore(FakeStore):
         super().__init__(s3)
         self.errors: list[ZoomInError] = []
 
-    async def fetch(self, image: ImageRef) -> FetchedImage:
+    async def fetch(
+        self, image: ImageRef, *, prepare: Callable[[], Awaitable[object]] = prepare_nothing
+    ) -> FetchedImage:
         if self.errors:
             raise self.errors.pop(0)
-        return await super().fetch(image)
+        return await super().fetch(image, prepare=prepare)
 
 
 @pytest.fixture
