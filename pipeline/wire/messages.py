@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from pipeline.checkpoint import PROMPT_VERSION, Checkpoint
 from pipeline.verdict import BoundingBox, Inspection, Status, Verdict, list_remarks
@@ -19,7 +19,7 @@ NAMESPACE = uuid.UUID("6a1f0a52-6f0e-4f7c-9d0b-6d1f1c2a9b10")
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Moment = Annotated[
-    datetime,
+    AwareDatetime,
     PlainSerializer(
         lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         return_type=str,

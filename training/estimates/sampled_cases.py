@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.verdict import Verdict
-from pipeline.wire.labels import LabelCase, LabelOrigin, SampleReason
+from pipeline.wire.labels import LabelCase, SampleReason
 from training.common.resampling import Floats
 from training.estimates.intervals import Bools, Integers
-from training.labeling.adjudication import LabelState, adjudicate
+from training.labeling.adjudication import LabelState
 from training.labeling.bucket import Unreadable
 from training.labeling.cases import AdjudicatedCase
 
@@ -117,7 +117,7 @@ def _find_reason_to_leave_out(case: LabelCase, deleted: frozenset[str], since: d
 
 def _build_row(found: AdjudicatedCase) -> dict[str, object]:
     case, event = found.case, found.case.verdict_event
-    adjudication = adjudicate(label for label in found.adjudication.labels if label.origin is not LabelOrigin.REVIEW)
+    adjudication = found.of_annotators
     week = event.decided_at.astimezone(UTC).isocalendar()
     return {
         "inclusion": case.inclusion_probability,

@@ -103,17 +103,13 @@ class _Push:
         return tasks
 
     def find_waiting(self, tasks: dict[str, StoredTask], policy: PushPolicy) -> list[WaitingCase]:
-        """Find the cases without a task that have no label, or labels that differ."""
-        names = [
-            case_id
-            for case_id in self.index.cases
-            if case_id not in tasks and len(self.index.labels.get(case_id, ())) != 1
-        ]
+        """Find the cases without a task that annotators have to look at."""
+        names = [case_id for case_id in self.index.cases if case_id not in tasks]
         waiting = []
         for found in self._read(names):
             case = found.case
             reason = choose_reason(case, policy)
-            if found.adjudication.state in WAITING and reason is not None:
+            if _waits(found) and reason is not None:
                 waiting.append(WaitingCase(case.case_id, reason, case.created_at))
         return waiting
 
@@ -196,6 +192,12 @@ def draw_double(case_id: str, fraction: float, salt: bytes) -> bool:
     """Decide if two annotators label a case; the same for every push."""
     digest = hashlib.blake2b(f"double{case_id}".encode(), key=salt[:64], digest_size=8).digest()
     return int.from_bytes(digest) < fraction * 2**64
+
+
+def _waits(found: AdjudicatedCase) -> bool:
+    """Return whether annotators have to look at a case: it is undecided, or drawn by chance and decided by reviews."""
+    is_for_estimates = found.case.inclusion_probability > 0
+    return found.adjudication.state in WAITING or (is_for_estimates and found.of_annotators.state is LabelState.PENDING)
 
 
 def _is_untouched(task: StoredTask) -> bool:

@@ -20,10 +20,21 @@ class AdjudicatedCase:
     adjudication: Adjudication
     unreadable: tuple[Unreadable, ...] = ()
 
+    @property
+    def of_annotators(self) -> Adjudication:
+        """The adjudication without reviews.
+
+        Appeals pick the wrong verdicts: a case that chance drew would be decided the sooner the wronger it is.
+        """
+        return adjudicate(label for label in self.adjudication.labels if label.origin is not LabelOrigin.REVIEW)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseIndex:
-    """The keys of cases and labels by case id; labels without a case are in `orphans`."""
+    """The keys of cases and labels by case id; labels without a case are in `orphans`.
+
+    An event that comes again on another day has the same case id there: the first key stands for both.
+    """
 
     cases: dict[str, str]
     labels: dict[str, list[str]]
@@ -35,7 +46,9 @@ class CaseIndex:
 
 def index_cases(bucket: LabelingBucket) -> CaseIndex:
     """List the keys of the bucket; about 200 bytes of memory a case, one request for each 1,000 keys."""
-    cases = {PurePosixPath(key).stem: key for key in bucket.list_case_keys()}
+    cases: dict[str, str] = {}
+    for key in bucket.list_case_keys():
+        cases.setdefault(PurePosixPath(key).stem, key)
     labels: dict[str, list[str]] = {}
     for key in bucket.list_label_keys():
         labels.setdefault(key.removeprefix(LABELS).partition("/")[0], []).append(key)
@@ -54,14 +67,27 @@ def read_cases(
 
 
 def read_case(bucket: LabelingBucket, index: CaseIndex, case_id: str, key: str) -> AdjudicatedCase | Unreadable:
-    """Read one case with its labels."""
+    """Read one case with its labels; one that is none of its key's is unreadable, and so is a label of another case."""
     case = bucket.read_case(key)
     if isinstance(case, Unreadable):
         return case
-    read = [bucket.read_label(label_key) for label_key in index.labels.get(case_id, [])]
+    if case.case_id != case_id:
+        return Unreadable(key, f"case_id: it is {case.case_id}, and its key names another")
+    read = [_read_label(bucket, label_key, case) for label_key in index.labels.get(case_id, [])]
     labels = [label for label in read if isinstance(label, LabelEvent)]
     unreadable = tuple(label for label in read if isinstance(label, Unreadable))
     return AdjudicatedCase(case, adjudicate([*_read_old_label(case), *labels]), unreadable)
+
+
+def _read_label(bucket: LabelingBucket, key: str, case: LabelCase) -> LabelEvent | Unreadable:
+    label = bucket.read_label(key)
+    if isinstance(label, Unreadable):
+        return label
+    if label.case_id != case.case_id:
+        return Unreadable(key, f"case_id: it is {label.case_id}, and its key names {case.case_id}")
+    if label.image_sha256 != case.image.sha256:
+        return Unreadable(key, f"image_sha256: the image of the case has another, {case.image.sha256}")
+    return label
 
 
 def _read_old_label(case: LabelCase) -> list[LabelEvent]:

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import AccessDenied, BadSettings
-from pipeline.wire.labels import LabelVerdict, Tombstone, build_image_key
+from pipeline.wire.labels import LabelOrigin, LabelVerdict, Tombstone, build_image_key
 from tests.support.labeling_place import SETTINGS, LabelingPlace
 from tests.support.labels import START, build_label
 from tests.unit.training.label_studio.conftest import AddCases
@@ -80,6 +80,20 @@ def test_tasks_of_deleted_images_are_deleted_and_not_sent_again(place: LabelingP
     result = place.push()
     assert (result.deleted_tasks, result.sent) == (1, {})
     assert place.list_sent() == [kept.case_id]
+
+
+def test_a_drawn_case_that_a_review_decided_still_goes_to_an_annotator(
+    place: LabelingPlace, add_cases: AddCases
+) -> None:
+    """Estimates take no review, and an appealed case is mostly a wrong verdict: unseen, it would flatter the model."""
+    drawn, other = add_cases("drawn", "labeled")
+    reviewed = add_cases("reviewed", reasons=("review",))[0]
+    place.put_case(reviewed.model_copy(update={"inclusion_probability": 0.0}))
+    for case in (drawn, reviewed):
+        place.put_label(build_label(case, annotator="moderator", origin=LabelOrigin.REVIEW))
+    place.put_label(build_label(other))
+    assert place.push().sent == {"control": 1}
+    assert place.list_sent() == [drawn.case_id]
 
 
 def test_a_disputed_case_gets_a_third_annotator(place: LabelingPlace, add_cases: AddCases) -> None:
