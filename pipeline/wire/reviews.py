@@ -12,7 +12,7 @@ from pipeline.wire.messages import Box
 from pipeline.wire.strict_json import read_object
 
 MAX_BOXES = 100
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class ReviewReason(StrEnum):
@@ -33,8 +33,8 @@ class PlatformEvent(BaseModel):
     @field_validator("time")
     @classmethod
     def _check_time(cls, value: datetime) -> datetime:
-        if value < EARLIEST:
-            raise ValueError("must lie after the year 2000")
+        if not EARLIEST <= value < LATEST:
+            raise ValueError("must lie between the years 2000 and 2200")
         return value.astimezone(UTC)
 
 
@@ -65,6 +65,11 @@ class DeletionEvent(PlatformEvent):
     event_id: Id | None = Field(default=None, description="of the event that brought the image")
     url: Annotated[str, Field(min_length=1, max_length=8192, description="s3://bucket/key")] | None = None
     sha256: Sha256 | None = Field(default=None, description="of the object's bytes")
+
+    @field_validator("sha256")
+    @classmethod
+    def _lower_digits(cls, value: str | None) -> str | None:
+        return value.lower() if value else value  # the bucket's keys hold small digits
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

@@ -53,18 +53,18 @@ class ReviewCollector:
             verdict = await self.verdicts.find_latest(review.event_id)
         label = build_review_label(review, verdict)
         image, case_key = verdict.image.sha256, name_case(verdict)
-        is_deleted = await self.labels.is_deleted(image)
-        if not is_deleted:
+        if not await self.labels.is_deleted(image):
             if not await self.labels.has_case(case_key):
                 png = await self._encode_image(verdict, watch)
                 with watch.time_stage("label"):
                     await self.labels.put_case(case_key, build_case(verdict, REVIEWED), png)
             with watch.time_stage("label"):
                 await self.labels.put_label(label)
-                # An erasure that ran meanwhile may not have seen what we wrote, but then we see its tombstone.
-                is_deleted = await self.labels.is_deleted(image)
-                if is_deleted:
-                    await self.labels.erase(image, {case_key})
+        # An erasure that ran meanwhile may not have seen what we, or a killed delivery of this review, wrote.
+        is_deleted = await self.labels.is_deleted(image)
+        if is_deleted:
+            with watch.time_stage("label"):
+                await self.labels.erase(image, {case_key})
         self.observer.report_collected(
             record,
             telemetry.REVIEW_COLLECTED,

@@ -62,7 +62,7 @@ class VerdictFinder:
         async def read_latest() -> VerdictEvent | None:
             for place in self._index.find_places(event_id):
                 verdict = await self._read(place)
-                if verdict is not None:
+                if verdict is not None and verdict.event_id == event_id:  # a topic made anew has others there
                     return verdict
             return None
 

@@ -40,7 +40,8 @@ def test_a_review_is_read_with_and_without_what_is_optional() -> None:
         ({"boxes": [[0, 0, 1, 1]] * 101}, "boxes"),
         ({"event_id": ""}, "event_id"),
         ({"time": "2026-01-01T00:00:00"}, "time"),
-        ({"time": "1970-01-01T00:00:00Z"}, "year 2000"),
+        ({"time": "1970-01-01T00:00:00Z"}, "years 2000"),
+        ({"time": "9999-12-31T23:59:59-12:00"}, "years 2000"),
         ({"schema_version": 2}, "schema_version"),
         ({"schema_version": True}, "schema_version"),
         ({"colour": "red"}, "colour"),
@@ -63,6 +64,11 @@ def test_what_is_no_object_is_refused(value: bytes | None) -> None:
 def test_a_deletion_names_an_image_in_one_of_three_ways(name: dict[str, str]) -> None:
     event = parse_deletion(json.dumps({**name, "time": "2026-01-01T00:00:00Z"}).encode())
     assert event.model_dump(include=set(name)) == name
+
+
+def test_a_digest_in_capitals_is_the_same_digest() -> None:
+    event = parse_deletion(json.dumps({"sha256": DIGEST.upper(), "time": "2026-01-01T00:00:00Z"}).encode())
+    assert event.sha256 == DIGEST
 
 
 def test_a_deletion_of_nothing_and_one_of_no_digest_are_refused() -> None:

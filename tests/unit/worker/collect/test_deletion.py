@@ -48,6 +48,7 @@ async def collect(desk: Desk, **names: object) -> None:
         {"url": "s3://uploads/b.png"},
         {"url": "s3://uploads/old.png"},
         {"sha256": "ab" * 32},
+        {"sha256": "AB" * 32},
         {"event_id": "never", "sha256": "ab" * 32},
     ],
 )

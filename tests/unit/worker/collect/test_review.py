@@ -116,6 +116,13 @@ async def test_a_deleted_image_is_not_brought_back(desk: Desk) -> None:
     assert desk.read_outcomes() == {"withheld": 1.0}
 
 
+async def test_what_a_killed_delivery_wrote_beside_an_erasure_goes_with_the_next_one(desk: Desk) -> None:
+    await collect(desk)
+    desk.bucket.objects[f"deleted/{DIGEST}.json"] = b"{}"
+    await collect(desk)
+    assert desk.bucket.objects.keys() == {f"deleted/{DIGEST}.json"}
+
+
 async def test_an_erasure_at_the_same_time_is_finished_by_the_review(desk: Desk) -> None:
     class Racing(type(desk.bucket)):  # type: ignore[misc]  # a class of the fixture's own bucket
         def put_object(self, **fields: Any) -> dict[str, object]:

@@ -25,6 +25,12 @@ async def test_a_verdict_that_retention_took_is_passed_over(desk: Desk) -> None:
     assert (await desk.finder.find_latest("event-1")).scan.verdict == "real"
 
 
+async def test_a_topic_that_was_made_anew_lends_no_verdict_of_another_event(desk: Desk) -> None:
+    desk.publish(build_verdict(scan="real"), build_verdict(scan="generated"))
+    desk.topic.verdicts[1] = build_verdict(event_id="event-2")
+    assert (await desk.finder.find_latest("event-1")).scan.verdict == "real"
+
+
 async def test_a_verdict_that_comes_within_the_patience_is_found(desk: Desk) -> None:
     async def publish_late(seconds: float) -> None:
         await Desk.sleep(desk, seconds)
