@@ -152,7 +152,6 @@ TESTED_ELSEWHERE = {
     "training/annotation/endpoint.py": "tests/integration/training/test_build.py",
     "training/annotation/annotator.py": "tests/integration/training/test_build.py",
     "training/labeling/bucket.py": "tests/integration/training/test_bucket.py",
-    "training/labeling/cases.py": "tests/integration/training/test_bucket.py",
     "training/estimates/report.py": "tests/integration/training/test_estimate.py",
     "training/labeling/download.py": "tests/integration/training/test_bucket.py",
     "training/snapshot/base.py": "tests/integration/training/test_snapshot.py",

@@ -3,10 +3,9 @@
 The model's own boxes and explanation count as those of a person only if they were shown and left unchanged.
 """
 
-from datetime import UTC, datetime
-
 from pipeline.wire.labels import LabelCase, LabelEvent, LabelOrigin
 from pipeline.wire.messages import VerdictEvent
+from pipeline.wire.record_time import find_record_time
 from training.dataset.labeled_image import CaseOrigin, Explanations, LabeledImage
 from training.labeling.adjudication import Adjudication
 
@@ -47,9 +46,3 @@ def is_model_answer(label: LabelEvent, event: VerdictEvent) -> bool:
         and sorted(label.boxes) == sorted(region.box for region in event.scan.regions)
         and label.explanation in (None, "", answer.explanation)
     )
-
-
-def find_record_time(event: VerdictEvent) -> datetime:
-    """Return when the record was written, or when it was judged if its timestamp is missing or later."""
-    written_ms, decided_ms = event.record.timestamp_ms, int(event.decided_at.timestamp() * 1000)
-    return datetime.fromtimestamp((written_ms if 0 < written_ms <= decided_ms else decided_ms) / 1000, UTC)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pipeline.verdict import Status, Verdict
 from pipeline.wire.messages import CheckEvidence, ScanEvidence, VerdictEvent
-from worker.common.record_time import read_record_time
+from pipeline.wire.record_time import read_record_time
 
 COLOR = {Verdict.REAL: "green", Verdict.GENERATED: "dark_orange"}
 INDENT = " " * 10

@@ -13,7 +13,7 @@ from pipeline.errors import InternalFault, ZoomInError
 from pipeline.wire.entries import IgnoredEntry
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
-from worker.common.record_time import read_record_time
+from pipeline.wire.record_time import read_record_time
 from worker.observe import telemetry
 from worker.observe.stopwatch import Stopwatch
 from worker.observe.telemetry import Metrics, Tracing

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 from pipeline.wire.labels import LabelCase, LabelImage, build_case_key, build_image_key
 from pipeline.wire.messages import VerdictEvent
-from worker.common.record_time import read_record_time
+from pipeline.wire.record_time import find_record_time
 from worker.sampling.decision import Sample
 
 
@@ -14,9 +14,7 @@ def name_case(verdict: VerdictEvent) -> str:
 
 def find_case_day(verdict: VerdictEvent) -> date:
     """Return the day of the verdict's record, or that of the verdict if the record's timestamp cannot be right."""
-    decided_s = verdict.decided_at.timestamp()
-    written_s = read_record_time(verdict.record.timestamp_ms, now_s=decided_s)
-    return datetime.fromtimestamp(decided_s if written_s is None else written_s, UTC).date()
+    return find_record_time(verdict).date()
 
 
 def build_case(verdict: VerdictEvent, sample: Sample) -> LabelCase:

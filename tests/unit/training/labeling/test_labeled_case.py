@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from tests.support.labels import build_case, build_label
 from tests.support.verdicts import build_verdict
 from training.dataset.labeled_image import LabeledImage
 from training.labeling.adjudication import adjudicate
-from training.labeling.labeled_case import build_labeled_image, find_record_time
+from training.labeling.labeled_case import build_labeled_image
 
 BOX, OTHER = (10, 20, 110, 120), (200, 200, 300, 300)
 
@@ -58,9 +57,3 @@ def test_an_answer_that_was_changed_or_not_shown_is_not_the_models(changed: dict
     assert image.case is not None
     assert not image.case.model_answer_kept
     assert (image.boxes, image.explanation) == (fields["boxes"], fields["explanation"] or "")
-
-
-@pytest.mark.parametrize(("timestamp_ms", "hour"), [(1_767_229_200_000, 1), (-1, 2), (10**15, 2)])
-def test_a_record_without_a_possible_time_has_that_of_its_verdict(timestamp_ms: int, hour: int) -> None:
-    event = build_verdict(timestamp_ms=timestamp_ms, decided_at=datetime(2026, 1, 1, 2, tzinfo=UTC))
-    assert find_record_time(event) == datetime(2026, 1, 1, hour, tzinfo=UTC)
