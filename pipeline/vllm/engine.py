@@ -7,8 +7,6 @@ Invariant: every image reaches the engine in a size that its processor does not 
 import asyncio
 import ctypes
 import importlib.metadata
-import multiprocessing
-import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +18,7 @@ from pipeline import geometry, images, prompts
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.errors import BadSettings, EngineDead, InferenceTimeout
-from pipeline.vllm.abandonable import run_in_abandonable_thread
+from pipeline.vllm.abandonable import run_in_abandonable_thread, start_or_abandon
 from pipeline.vllm.core_client import CoreClient, take_first_line
 from pipeline.vllm.fronts import Fronts
 from pipeline.vllm.options import EngineOptions, build_arguments
@@ -69,20 +67,18 @@ class VllmEngine:
     async def start(cls, checkpoint: Checkpoint, options: EngineOptions) -> Self:
         """Load the model, compile the grammars and ask both queries once: one to two minutes on a CPU.
 
-        Raises: BadSettings if checkpoint and options cannot work together; EngineDead if the engine does not start.
+        Raises: BadSettings if checkpoint and options cannot work together; EngineDead if the engine does not start
+            within `start_timeout_s`.
         """
-        client: Client | None = None
-        try:
-            client = await run_in_abandonable_thread(lambda: _start_client(checkpoint, options))
+
+        async def finish(client: Client) -> Self:
             engine = cls(checkpoint, options, client)
             await engine._finish_start()
-        except asyncio.CancelledError:
-            for process in multiprocessing.active_children():
-                process.kill()
-            if client is not None:
-                threading.Thread(target=client.shutdown, name="shutdown", daemon=True).start()
-            raise
-        return engine
+            return engine
+
+        return await start_or_abandon(
+            lambda: _start_client(checkpoint, options), finish, timeout_s=options.start_timeout_s
+        )
 
     @property
     def card(self) -> CheckpointCard:

@@ -41,6 +41,7 @@ class EngineOptions:
     fronts: int = 1  # processes that feed the core
     tensor_parallel_size: int = 1
     gpu_memory_utilization: float = 0.9
+    start_timeout_s: float = 1800.0  # of a start to its end: weights, compilation, first queries
     query_timeout_s: float = 120.0
     sleep_mode: bool = False  # lets the engine give the GPU's memory to another for a while
     reuse: bool = True

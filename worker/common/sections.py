@@ -172,6 +172,8 @@ class EngineSettings(Section):
     """GPUs that one model is spread over"""
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     """share of the memory of each GPU that the engine takes"""
+    start_timeout_s: Seconds = 1800.0
+    """deadline of each start and restart of the engine; the weights of a large model load for minutes"""
     query_timeout_s: Seconds = 120.0
     """deadline of one query"""
     restarts: Annotated[int, Field(ge=0, le=100)] = 3

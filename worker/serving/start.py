@@ -34,6 +34,7 @@ def build_engine_options(settings: EngineSettings, *, max_in_flight: int) -> Eng
         fronts=min(fronts, max_in_flight),
         tensor_parallel_size=settings.tensor_parallel_size,
         gpu_memory_utilization=settings.gpu_memory_utilization,
+        start_timeout_s=settings.start_timeout_s,
         query_timeout_s=settings.query_timeout_s,
     )
 

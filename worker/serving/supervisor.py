@@ -21,8 +21,6 @@ from worker.observe.telemetry import Metrics
 from worker.serving.isolation import Admission, Isolation, Ticket
 
 BUDGET_WINDOW_S = 3600.0
-START_DEADLINE_S = 1800.0
-"""the largest checkpoints take minutes; vLLM itself has no deadline for a core that hangs"""
 GRACE_S = 5.0
 """between the death that uses up the budget and the end: time to send dead letters and commit answered events"""
 WATCH_S = 1.0
@@ -51,7 +49,6 @@ class Supervisor:
         restarts: int,
         retrier: Retrier,
         metrics: Metrics,
-        start_deadline_s: float = START_DEADLINE_S,
         grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,7 +56,6 @@ class Supervisor:
         self._restarts = restarts
         self._retrier = retrier
         self._metrics = metrics
-        self._start_deadline_s = start_deadline_s
         self._grace_s = grace_s
         self._clock = clock
         self._engine: Engine | None = None
@@ -72,7 +68,7 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start the first engine. Raises: EngineDead, BadSettings."""
-        self._engine = await self._start_within_deadline()
+        self._engine = await self._start()
         self._watch = asyncio.create_task(self._watch_engine())
         telemetry.get_logger().info(telemetry.ENGINE_STARTED, engine=self._engine.version)
 
@@ -191,16 +187,9 @@ class Supervisor:
     async def _try_until_started(self) -> Engine:
         while True:
             try:
-                return await self._start_within_deadline()
+                return await self._start()
             except EngineDead as error:
                 await self._spend_one_restart(error.detail)
-
-    async def _start_within_deadline(self) -> Engine:
-        try:
-            async with asyncio.timeout(self._start_deadline_s):
-                return await self._start()
-        except TimeoutError as error:
-            raise EngineDead(f"the engine did not start within {self._start_deadline_s:g} s") from error
 
     async def _spend_one_restart(self, death: str) -> None:
         now = self._clock()

@@ -16,10 +16,12 @@ def test_a_verdict_names_the_checkpoint_the_prompts_and_the_engine() -> None:
 
 
 def test_the_engine_gets_what_the_settings_say() -> None:
-    settings = EngineSettings(fronts=3, processor_cache_mib=700, max_num_seqs=256, query_timeout_s=9)
+    settings = EngineSettings(
+        fronts=3, processor_cache_mib=700, max_num_seqs=256, query_timeout_s=9, start_timeout_s=90
+    )
     options = build_engine_options(settings, max_in_flight=384)
     assert (options.fronts, options.processor_cache_mib, options.max_in_flight) == (3, 700, 384)
-    assert (options.max_num_seqs, options.query_timeout_s) == (256, 9)
+    assert (options.max_num_seqs, options.query_timeout_s, options.start_timeout_s) == (256, 9, 90)
 
 
 def test_fronts_follow_the_machine_where_none_are_set_and_never_exceed_the_events_in_flight() -> None:
