@@ -71,6 +71,7 @@ def test_a_project_is_found_by_its_exact_title_with_its_config(place: Place) -> 
     assert [found.id for found in place.client.find_projects(place.project.title)] == [place.project.id]
     assert [found.id for found in place.client.find_projects(longer.title)] == [longer.id]
     assert place.client.find_projects("none of that title") == []
+    assert {place.project.id, longer.id} <= {found.id for found in place.client.list_projects()}
     assert place.project.label_config == CONFIG
 
 
@@ -120,7 +121,7 @@ def test_deleted_tasks_are_gone_and_deleting_them_again_is_no_error(place: Place
     place.client.delete_tasks(place.project.id, [first])
     place.client.delete_tasks(place.project.id, [first])
     assert [task.id for task in place.client.list_tasks(place.project.id)] == [second]
-    with pytest.raises(LabelStudioRefusal, match="404"):
+    with pytest.raises(LabelStudioUnavailable, match="404"):
         place.client.set_overlap(first, 2)
 
 

@@ -46,7 +46,7 @@ def build_annotation(
 ) -> StoredAnnotation:
     return StoredAnnotation(
         id=1,
-        result=build_result() if result is None else result,
+        result=list[JsonValue](build_result() if result is None else result),
         completed_by=user,
         updated_by=user,
         was_cancelled=cancelled,

@@ -103,7 +103,7 @@ class FakeLabelStudio:
         return None
 
     def _list_projects(self, _body: JsonValue, query: dict[str, str], _request: httpx.Request) -> httpx.Response:
-        found: list[JsonValue] = [one for one in self.projects if query["title"] in str(one["title"])]
+        found: list[JsonValue] = [one for one in self.projects if query.get("title", "") in str(one["title"])]
         return httpx.Response(200, json={"count": len(found), "next": None, "results": found})
 
     def _create_project(self, body: JsonValue, _query: dict[str, str], _request: httpx.Request) -> httpx.Response:

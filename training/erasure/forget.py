@@ -68,7 +68,7 @@ def forget_images(
     case_ids = frozenset(_list_case_ids(bucket, found.by_image))
     sha256s = frozenset(found.by_image)
     if client is not None:
-        result.tasks = _delete_tasks(bucket, client, settings.labels_project, sha256s, case_ids, dry_run=dry_run)
+        result.tasks = _delete_tasks(bucket, client, sha256s, case_ids, dry_run=dry_run)
     if places.label_studio_data is not None:
         names = case_ids | {build_image_key(sha256) for sha256 in sha256s}
         result.exports = list(find_exports(places.label_studio_data, names))
@@ -98,16 +98,18 @@ def _list_case_ids(bucket: LabelingBucket, images: dict[str, list[str]]) -> Iter
 def _delete_tasks(
     bucket: LabelingBucket,
     client: LabelStudio,
-    title: str,
     sha256s: frozenset[str],
     case_ids: frozenset[str],
     *,
     dry_run: bool,
 ) -> int:
-    """Delete the tasks of the cases and of the images, with all annotations of them; return how many there were."""
+    """Delete the tasks of the cases and of the images, with all annotations of them; return how many there were.
+
+    Every project is searched: an update of the page leaves one with an old title behind.
+    """
     urls = {build_image_url(bucket.name, build_image_key(sha256)) for sha256 in sha256s}
     count = 0
-    for project in client.find_projects(title):
+    for project in client.list_projects():
         tasks = [
             task.id
             for task in client.list_tasks(project.id)

@@ -7,8 +7,9 @@ this is guessed at; the refusal names the task, where the annotator can correct 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, ValidationError
 
 from pipeline.geometry import Size, clip
 from pipeline.wire.labels import LabelCase, LabelEvent, LabelOrigin, LabelVerdict, build_label_id
@@ -28,6 +29,8 @@ from training.label_studio.config import (
 from training.label_studio.tasks import convert_to_pixels
 
 MAX_EXPLANATION = 4096
+MAX_DETAIL = 300
+"""a detail quotes what anybody may have written, and goes to terminals and into the mark"""
 OUTSIDE_PX = 0.5
 """a box may lie this far outside by rounding; the page itself keeps boxes inside"""
 
@@ -60,17 +63,20 @@ class Refused(Exception):
     """An annotation is no label."""
 
     def __init__(self, reason: RefusalReason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = "".join(letter if letter.isprintable() else "?" for letter in detail[:MAX_DETAIL])
+        super().__init__(f"{reason}: {self.detail}")
+
+
+Percent = Annotated[FiniteFloat, Field(ge=-1000, le=1000)]
 
 
 class _Percent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    x: FiniteFloat
-    y: FiniteFloat
-    width: FiniteFloat
-    height: FiniteFloat
+    x: Percent
+    y: Percent
+    width: Percent
+    height: Percent
     rotation: float = 0.0
     rectanglelabels: list[str] = []
 
@@ -152,7 +158,9 @@ def read_annotation(annotation: StoredAnnotation, case: LabelCase, former: Mappi
     )
 
 
-def _read_result(result: Mapping[str, JsonValue], size: Size, content: _Content) -> None:
+def _read_result(result: JsonValue, size: Size, content: _Content) -> None:
+    if not isinstance(result, dict):
+        raise Refused(RefusalReason.OTHER_CONFIG, f"a result is no object: {result!r}")
     name, kind = result.get("from_name"), result.get("type")
     try:
         if name == VERDICT and kind == VERDICT_TYPE:

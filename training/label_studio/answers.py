@@ -1,8 +1,12 @@
 """The fields that we read of Label Studio's answers; everything else in them is ignored."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
+
+Text = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else "")]
+"""text that any user may have set to something else; that is none of ours, and must not hide what stands beside it"""
 
 
 class Answered(BaseModel):
@@ -12,7 +16,7 @@ class Answered(BaseModel):
 class Project(Answered):
     id: int
     title: str
-    label_config: str
+    label_config: Text
 
 
 class ProjectPage(Answered):
@@ -28,8 +32,8 @@ class Storage(Answered):
 class StoredTaskData(Answered):
     """The data that we sent; a task that somebody else made may lack it."""
 
-    case_id: str = ""
-    image: str = ""
+    case_id: Text = ""
+    image: Text = ""
 
 
 class StoredTask(Answered):
@@ -43,10 +47,10 @@ class StoredTask(Answered):
 
 
 class StoredAnnotation(Answered):
-    """What one annotator submitted; `updated_by` is who changed it last."""
+    """What one annotator submitted; `updated_by` is who changed it last. The server takes anything as a result."""
 
     id: int
-    result: list[dict[str, JsonValue]] = []
+    result: list[JsonValue] = []
     completed_by: int | None = None
     updated_by: int | None = None
     was_cancelled: bool = False

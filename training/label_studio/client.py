@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Self, TypeVar
 
 import httpx
@@ -36,6 +37,7 @@ TASKS_A_PAGE = 1000
 ANNOTATED_A_PAGE = 100
 PROJECTS_A_PAGE = 100
 DETAIL_CHARACTERS = 300
+BUSY = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
 REFRESH = "/api/token/refresh/"
 URL_SETTING, TOKEN_SETTING = "ZOOMIN_TRAIN_LABELS_URL", "ZOOMIN_TRAIN_LABELS_TOKEN"
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -47,8 +49,8 @@ class LabelStudio:
 
     def __init__(self, url: str, token: str, *, timeout_s: float, transport: httpx.BaseTransport | None = None) -> None:
         """Open no connection yet. Raises: BadSettings for a URL or token that cannot be one."""
-        if not re.match(r"https?://[^/]", url):
-            raise BadSettings(f"{URL_SETTING} must be the address of Label Studio: https://host")
+        if not _is_address(url):
+            raise BadSettings(f"{URL_SETTING} must be the address of Label Studio without a login: https://host")
         if not token or not token.isascii() or not token.isprintable():
             raise BadSettings(f"{TOKEN_SETTING} must be a token of Label Studio; its account page makes one")
         self.url = url.rstrip("/")
@@ -76,14 +78,15 @@ class LabelStudio:
 
     def find_projects(self, title: str) -> list[Project]:
         """List the projects of exactly this title."""
-        found: list[Project] = []
+        return [project for project in self.list_projects(title) if project.title == title]
+
+    def list_projects(self, part_of_title: str = "") -> Iterator[Project]:
         for page in range(1, 1000):
-            parameters = {"title": title, "page": str(page), "page_size": str(PROJECTS_A_PAGE)}
-            answer = self._read(ProjectPage, "/api/projects/", parameters)
-            found += [project for project in answer.results if project.title == title]
+            parameters = {"title": part_of_title, "page": str(page), "page_size": str(PROJECTS_A_PAGE)}
+            answer = self._read(ProjectPage, "/api/projects/", {key: text for key, text in parameters.items() if text})
+            yield from answer.results
             if not answer.next:
                 break
-        return found
 
     def create_project(self, title: str, config: str) -> Project:
         """Create a project: one annotator a task, no empty answers, a skipped task goes to somebody else."""
@@ -130,8 +133,8 @@ class LabelStudio:
         }
         after = 0
         while page := self._read(StoredTaskPage, *_page(project, after, parameters)).tasks:
+            after = _find_last(page, after)
             yield from page
-            after = page[-1].id
 
     def list_annotated(self, project: int, since: datetime | None) -> Iterator[list[AnnotatedTask]]:
         """Yield pages of tasks with their whole annotations that changed after `since`, in the order of their ids.
@@ -141,8 +144,8 @@ class LabelStudio:
         parameters = {"fields": "all", "page_size": str(ANNOTATED_A_PAGE)}
         after = 0
         while page := self._read(AnnotatedTaskPage, *_page(project, after, parameters, since)).tasks:
+            after = _find_last(page, after)
             yield page
-            after = page[-1].id
 
     def import_tasks(self, project: int, tasks: Sequence[Task]) -> None:
         """Add tasks; all of them or none. Raises: LabelStudioRefusal also if one of them is not accepted."""
@@ -224,6 +227,23 @@ def _page(
     }
 
 
+def _find_last(page: Sequence[StoredTask], after: int) -> int:
+    """Return the id behind which the next page begins. Raises: LabelStudioUnavailable if there would be no end."""
+    ids = [after, *(task.id for task in page)]
+    if any(later <= earlier for earlier, later in pairwise(ids)):
+        raise LabelStudioUnavailable("Label Studio does not page tasks by id, as 1.23 does: check its version")
+    return ids[-1]
+
+
+def _is_address(url: str) -> bool:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    has_more = address.userinfo or address.query or address.fragment
+    return address.scheme in ("http", "https") and bool(address.host) and not has_more
+
+
 def _filter(column: str, kind: str, value: JsonValue) -> JsonValue:
     return {"filter": f"filter:tasks:{column}", "operator": "greater", "type": kind, "value": value}
 
@@ -255,7 +275,9 @@ def _translate(url: str, path: str, response: httpx.Response) -> Exception:
     if response.is_redirect:
         return BadSettings(f"{url} redirects requests ({status}); check {URL_SETTING}, and let its proxy pass the API")
     detail = _read_detail(response)
-    if response.is_server_error:
+    if status == httpx.codes.NOT_FOUND:
+        return LabelStudioUnavailable(f"Label Studio has no {path} (404): it is deleted, or {URL_SETTING} is wrong")
+    if response.is_server_error or status in BUSY:
         return LabelStudioUnavailable(f"Label Studio at {url} cannot serve now ({status} for {path}: {detail})")
     return LabelStudioRefusal(f"Label Studio refuses {path} ({status}): {detail}")
 

@@ -22,6 +22,8 @@ from training.labeling.bucket import CONNECTIONS, LabelingBucket, Unreadable
 from training.labeling.cases import index_cases
 
 MARGIN = timedelta(minutes=5)
+MAX_CASE_ID = 100
+"""of a refusal in the mark: anybody may have made the task"""
 
 
 @dataclass(slots=True)
@@ -170,7 +172,7 @@ class _Pull:
     def _refuse(self, refused: Refused, task: AnnotatedTask, annotation: StoredAnnotation) -> Refusal:
         return Refusal(
             reason=refused.reason,
-            case_id=task.data.case_id,
+            case_id=task.data.case_id[:MAX_CASE_ID],
             annotation=annotation.id,
             url=self.client.build_task_url(self.project.id, task.id),
             detail=refused.detail,

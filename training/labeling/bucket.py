@@ -87,11 +87,11 @@ class LabelingBucket:
         return read_object(self.client, self.name, object_key, max_bytes=MAX_IMAGE_BYTES).body
 
     def read_mark(self, name: str) -> dict[str, object]:
-        """Return where a command stood when it last ended; empty if it never ran."""
+        """Return where a command stood when it last ended; empty if it never ran, or if the object is broken."""
         try:
             stored = read_object(self.client, self.name, build_mark_key(name), max_bytes=MAX_JSON_BYTES)
             mark = json.loads(stored.body)
-        except (ImageMissing, ValueError):
+        except (ImageMissing, ImageTooLarge, ValueError):
             return {}
         return mark if isinstance(mark, dict) else {}
 

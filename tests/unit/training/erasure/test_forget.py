@@ -101,6 +101,12 @@ def test_tasks_of_an_image_that_the_topic_deleted_go_by_its_tombstone(place: Lab
     assert "verdict-of-secret" not in place.list_sent()
 
 
+def test_tasks_in_a_project_of_an_earlier_title_go_too(place: LabelingPlace) -> None:
+    place.server.projects[0]["title"] = "before the page was changed"
+    assert forget(place).tasks == 2
+    assert place.list_sent() == ["verdict-of-other"]
+
+
 def test_export_files_that_name_it_go_and_others_stay(place: LabelingPlace, tmp_path: Path) -> None:
     (tmp_path / "export").mkdir()
     (tmp_path / "media" / "export").mkdir(parents=True)

@@ -3,12 +3,14 @@ from datetime import timedelta
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from pipeline.wire.labels import LabelOrigin, LabelVerdict
 from tests.support.annotations import SUBMITTED, Result, build_annotation, build_box, build_result
 from tests.support.labels import build_case
 from tests.support.verdicts import build_verdict
 from training.label_studio.annotations import (
+    MAX_DETAIL,
     MAX_EXPLANATION,
     RefusalReason,
     Refused,
@@ -81,6 +83,9 @@ LONG = build_result(verdict=None, text="x" * (MAX_EXPLANATION + 1))
         ([build_box(BOX, value={"height": 0})], RefusalReason.BOX_EMPTY),
         ([build_box(BOX, value={"height": -1})], RefusalReason.BOX_EMPTY),
         ([build_box(BOX, value={"x": "left"})], RefusalReason.OTHER_CONFIG),
+        ([build_box(BOX, value={"x": 1e308, "width": -1e308})], RefusalReason.OTHER_CONFIG),
+        ([1], RefusalReason.OTHER_CONFIG),
+        (["\x1b[2J"], RefusalReason.OTHER_CONFIG),
         ([build_box(BOX)] * 101, RefusalReason.TOO_MANY_BOXES),
         ([BANANA], RefusalReason.OTHER_CONFIG),
         ([BROKEN_BOX], RefusalReason.OTHER_CONFIG),
@@ -88,10 +93,19 @@ LONG = build_result(verdict=None, text="x" * (MAX_EXPLANATION + 1))
         (LONG, RefusalReason.TEXT_TOO_LONG),
     ],
 )
-def test_what_the_server_let_pass_is_refused_with_its_reason(added: list[Result], reason: RefusalReason) -> None:
+def test_what_the_server_let_pass_is_refused_with_its_reason(added: list[JsonValue], reason: RefusalReason) -> None:
+    annotation = build_annotation().model_copy(update={"result": [*build_result(), *added]})
     with pytest.raises(Refused) as refused:
-        read_annotation(build_annotation([*build_result(), *added]), CASE, {})
+        read_annotation(annotation, CASE, {})
     assert refused.value.reason is reason
+
+
+def test_a_detail_is_short_and_holds_nothing_that_steers_a_terminal() -> None:
+    annotation = build_annotation([{"from_name": "\x1b[2J" + "x" * 5_000_000, "type": "choices"}])
+    with pytest.raises(Refused) as refused:
+        read_annotation(annotation, CASE, {})
+    assert len(refused.value.detail) <= MAX_DETAIL
+    assert refused.value.detail.isprintable()
 
 
 @pytest.mark.parametrize(

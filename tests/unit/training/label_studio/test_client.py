@@ -72,6 +72,34 @@ def test_odd_answers_are_one_sentence(response: httpx.Response, error: type[Zoom
 
 
 @pytest.mark.parametrize(
+    "url", ["", "label-studio", "ftp://host", "https://", "https://user:secret@host", "http://host:port", "http://[::1"]
+)
+def test_what_is_no_address_is_refused_before_a_request_and_quotes_no_login(url: str) -> None:
+    with pytest.raises(BadSettings, match="ZOOMIN_TRAIN_LABELS_URL") as raised:
+        LabelStudio(url, fake_label_studio.TOKEN, timeout_s=5)
+    assert "secret" not in raised.value.detail
+
+
+@pytest.mark.parametrize("status", [404, 408, 429])
+def test_what_says_nothing_against_the_request_is_tried_again_later(status: int) -> None:
+    with (
+        open_client(httpx.MockTransport(lambda _: httpx.Response(status))) as client,
+        pytest.raises(LabelStudioUnavailable, match=str(status)),
+    ):
+        client.import_tasks(1, [])
+
+
+@pytest.mark.parametrize("ids", [[1, 2], [3, 2]])
+def test_a_server_that_does_not_page_by_id_is_not_asked_without_end(ids: list[int]) -> None:
+    pages = httpx.Response(200, json={"tasks": [{"id": number} for number in ids]})
+    with (
+        open_client(httpx.MockTransport(lambda _: pages)) as client,
+        pytest.raises(LabelStudioUnavailable, match="check its version"),
+    ):
+        list(client.list_tasks(1))
+
+
+@pytest.mark.parametrize(
     ("failure", "text"),
     [
         (httpx.ReadTimeout("slow"), "gave no answer in time (/api/projects/)"),

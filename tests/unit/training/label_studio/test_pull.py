@@ -1,10 +1,12 @@
+import dataclasses
 from collections import Counter
+from typing import cast
 
 import pytest
 
 from pipeline.errors import AccessDenied, BadSettings
 from pipeline.wire.labels import LabelVerdict, Tombstone
-from tests.support.annotations import build_box, build_result
+from tests.support.annotations import Result, build_box, build_result
 from tests.support.labeling_place import LabelingPlace
 from tests.support.labels import START
 from tests.unit.training.label_studio.conftest import AddCases
@@ -63,6 +65,26 @@ def test_only_what_changed_is_read_unless_all_is(place: LabelingPlace, add_cases
     assert count(place.pull()) == (2, 0, 0, 0)
     assert count(place.pull()) == (0, 1, 0, 0)
     assert count(place.pull(everything=True)) == (0, 2, 0, 0)
+
+
+def test_one_task_and_one_annotation_of_another_kind_hide_no_others(place: LabelingPlace, add_cases: AddCases) -> None:
+    good, bad = add_cases("a", "b")
+    place.push()
+    place.annotate(good)
+    place.annotate(bad, cast("list[Result]", ["banana"]))
+    task = next(iter(place.server.tasks.values()))
+    place.server.tasks[99] = dataclasses.replace(task, id=99, data={"case_id": 5, "image": None}, annotations=[])
+    result = place.pull()
+    assert (result.labels, [refusal.case_id for refusal in result.refused]) == (1, [bad.case_id])
+    assert place.push().known == 2
+
+
+def test_a_mark_that_grew_too_large_is_begun_anew(place: LabelingPlace, add_cases: AddCases) -> None:
+    (case,) = add_cases("a")
+    place.push()
+    place.annotate(case)
+    place.s3.objects["marks/pull.json"] = b" " * 5_000_000
+    assert count(place.pull()) == (1, 0, 0, 0)
 
 
 def test_refused_annotations_are_named_until_they_are_corrected(place: LabelingPlace, add_cases: AddCases) -> None:
