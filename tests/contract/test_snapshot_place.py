@@ -67,3 +67,11 @@ def test_the_newest_snapshot_is_known(place: SnapshotPlace, tmp_path: Path) -> N
 def test_a_bucket_alone_is_no_place() -> None:
     with pytest.raises(BadSettings, match="it is written s3://bucket/name"), open_place("s3://sets", TrainSettings()):
         raise AssertionError("it is refused")
+
+
+def test_what_a_killed_fetch_leaves_is_no_snapshot(tmp_path: Path) -> None:
+    with open_place(str(tmp_path), TrainSettings()) as place:
+        for name in (DIGESTS[0], f".{DIGESTS[1]}.part"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / SUMMARY).write_text("{}")
+        assert place.list_snapshots() == [DIGESTS[0]]

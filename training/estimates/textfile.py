@@ -59,7 +59,8 @@ def _set_estimates(metrics: EstimateMetrics, report: Json) -> None:
     for reason, count in estimates["left_out"].items():
         metrics.left_out.labels(reason).set(count)
     groups = estimates["groups"][report["by"]] if report["by"] else {}
-    for group, part in {ALL: estimates, **groups}.items():
+    parts = {ALL: estimates} | {_name_group(name): part for name, part in groups.items()}
+    for group, part in parts.items():
         for name, quantity in part["quantities"].items():
             metrics.labeled.labels(name, group).set(quantity["n"])
             gauges = {"value": metrics.value, "low": metrics.low, "high": metrics.high, "effective": metrics.effective}
@@ -75,8 +76,13 @@ def _set_drift(metrics: EstimateMetrics, drift: Json) -> None:
     for scope in drift["scopes"]:
         if scope["day"] is None:
             for feature, numbers in scope["features"].items():
-                labels = feature, scope["source"] or ALL
+                labels = feature, _name_group(scope["source"]) if scope["source"] else ALL
                 metrics.psi.labels(*labels).set(numbers["psi"])
                 metrics.noise.labels(*labels).set(numbers["noise"])
                 metrics.js.labels(*labels).set(numbers["js"])
                 metrics.level.labels(*labels).set(DriftLevel[numbers["level"].upper()])
+
+
+def _name_group(name: str) -> str:
+    """Name a group, but not like the total: senders choose the names of sources."""
+    return f"{ALL} (source)" if name == ALL else name

@@ -52,6 +52,11 @@ class SplitAssigner:
         for assignment in earlier:
             self._add(assignment)
 
+    def find_split(self, picture: Picture) -> Split | None:
+        """Return the split that the picture has already."""
+        known = self._by_digest.get(picture.sha256)
+        return known.split if known else None
+
     def assign(self, picture: Picture) -> Assignment | str:
         """Return the assignment of a picture, or the reason why it is left out."""
         known = self._by_digest.get(picture.sha256)

@@ -70,7 +70,8 @@ class DirectoryPlace:
         return (path.stem for path in (self._directory / IMAGES).glob("??/*.png"))
 
     def list_snapshots(self) -> list[str]:
-        return sorted(path.parent.name for path in self._directory.glob(f"*/{SUMMARY}"))
+        """List the folders but for hidden ones, which a killed fetch leaves."""
+        return sorted(path.parent.name for path in self._directory.glob(f"[!.]*/{SUMMARY}"))
 
     def is_complete(self, digest: str) -> bool:
         return (self._directory / digest / SUMMARY).is_file()

@@ -35,6 +35,18 @@ class SelectedCase:
     assignment: Assignment
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The cases of a snapshot in the order of their records, and why the others are left out.
+
+    `displaced` are the numbers of the base's pictures that are near-duplicates of golden ones.
+    """
+
+    cases: list[SelectedCase]
+    left_out: list[LeftOut]
+    displaced: set[int]
+
+
 def build_candidate(key: str, image: LabeledImage, mirrored: str) -> Candidate:
     provenance, case = image.require_provenance(), image.case
     assert case is not None, f"{image.file} comes from no case"
@@ -46,25 +58,29 @@ def build_candidate(key: str, image: LabeledImage, mirrored: str) -> Candidate:
 
 def select_cases(
     candidates: Iterable[Candidate], *, deleted: Collection[str], base: KnownPictures, assigner: SplitAssigner
-) -> tuple[list[SelectedCase], list[LeftOut]]:
-    """Return the cases of the snapshot in the order of their records, and why the others are left out."""
-    left_out: list[LeftOut] = []
+) -> Selection:
+    """Select the cases of the snapshot.
+
+    A picture that the base has is left out. If it is golden since an earlier snapshot, the base's is left out instead.
+    """
+    selection = Selection([], [], set())
     of_picture: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         if candidate.picture.source_sha256 in deleted:
-            left_out.append(LeftOut(candidate.case_id, DELETED))
+            selection.left_out.append(LeftOut(candidate.case_id, DELETED))
         else:
             of_picture[candidate.picture.sha256].append(candidate)
-    chosen = [one for same in of_picture.values() for one in _choose_case(same, left_out)]
-    selected: list[SelectedCase] = []
+    chosen = [one for same in of_picture.values() for one in _choose_case(same, selection.left_out)]
     for candidate in sorted(chosen, key=lambda candidate: (candidate.recorded_at, candidate.case_id)):
-        in_base = base.has_near_duplicate(candidate.picture.fingerprint)
-        assignment = IN_BASE if in_base else assigner.assign(candidate.picture)
+        in_base = base.find_near_duplicates(candidate.picture.fingerprint)
+        is_in_base = in_base and assigner.find_split(candidate.picture) is not Split.GOLDEN
+        assignment = IN_BASE if is_in_base else assigner.assign(candidate.picture)
         if isinstance(assignment, str):
-            left_out.append(LeftOut(candidate.case_id, assignment))
+            selection.left_out.append(LeftOut(candidate.case_id, assignment))
         else:
-            selected.append(SelectedCase(candidate.key, candidate.label, assignment))
-    return selected, left_out
+            selection.cases.append(SelectedCase(candidate.key, candidate.label, assignment))
+            selection.displaced.update(in_base)
+    return selection
 
 
 def _choose_case(same: Sequence[Candidate], left_out: list[LeftOut]) -> list[Candidate]:

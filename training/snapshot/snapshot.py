@@ -22,7 +22,7 @@ from training.labeling.bucket import LabelingBucket
 from training.labeling.cases import CaseIndex, index_cases
 from training.runs.publishing import digest_entries
 from training.snapshot import files
-from training.snapshot.assignment import SplitAssigner
+from training.snapshot.assignment import NEAR_GOLDEN, SplitAssigner
 from training.snapshot.base import Base, read_base
 from training.snapshot.facts import CaseFacts, build_fact_key, read_facts
 from training.snapshot.images import build_reader, copy_images
@@ -137,15 +137,18 @@ def _write_files(
         golden_fraction=inputs.golden_fraction,
     )
     candidates = _list_candidates(inputs.index, journal, left_out)
-    selected, others = select_cases(candidates, deleted=inputs.deleted, base=inputs.base.pictures, assigner=assigner)
-    left_out += others
-    counts = Counter(case.assignment.split for case in selected)
-    base = choose_base(inputs.base.images, counts, plan.base_share)
-    refuse_unfit(selected, base, plan.least_per_class, left_out)
+    selected = select_cases(candidates, deleted=inputs.deleted, base=inputs.base.pictures, assigner=assigner)
+    left_out += selected.left_out
+    counts = Counter(case.assignment.split for case in selected.cases)
+    displaced = [inputs.base.images[number] for number in sorted(selected.displaced)]
+    left_out += (LeftOut(image.file, NEAR_GOLDEN, "in the base") for image in displaced)
+    offered = [image for number, image in enumerate(inputs.base.images) if number not in selected.displaced]
+    base = choose_base(offered, counts, plan.base_share)
+    refuse_unfit(selected.cases, base, plan.least_per_class, left_out)
     keys = (build_fact_key(inputs.index, case_id) for case_id in inputs.index.cases)
     return files.write_files(
         work,
-        files.build_rows(selected, base, journal, inputs.golden_fraction),
+        files.build_rows(selected.cases, base, journal, inputs.golden_fraction),
         assignments=assigner.assignments,
         left_out=left_out,
         facts=files.list_facts(journal, keys, inputs.deleted),

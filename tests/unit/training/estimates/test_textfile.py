@@ -33,3 +33,18 @@ def test_a_quantity_without_a_number_has_no_sample(tmp_path: Path) -> None:
     assert ("zoomin_estimate_value", "all", "accuracy") not in samples
     assert samples["zoomin_estimate_labeled_cases", "all", "accuracy"] == 10
     assert not [name for name, *_ in samples if name.startswith("zoomin_drift_psi")]
+
+
+def test_a_source_of_the_name_all_replaces_no_total(tmp_path: Path) -> None:
+    """Senders name sources."""
+    report = build_report()
+    for scope in report["drift"]["scopes"]:
+        scope["source"] = "all" if scope["source"] == "web" else scope["source"]
+    sources = report["estimates"]["groups"]["source"]
+    sources["all"] = sources.pop("web")
+    samples = read_samples(report, tmp_path / "zoomin.prom")
+    accuracy, total = report["estimates"]["quantities"]["accuracy"], report["drift"]["scopes"][0]
+    assert samples["zoomin_estimate_labeled_cases", "all", "accuracy"] == accuracy["n"]
+    assert samples["zoomin_drift_psi", "p_generated", "all"] == total["features"]["p_generated"]["psi"]
+    named = sources["all"]["quantities"]["accuracy"]["n"]
+    assert samples["zoomin_estimate_labeled_cases", "all (source)", "accuracy"] == named < accuracy["n"]

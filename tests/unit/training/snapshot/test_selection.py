@@ -13,9 +13,10 @@ from training.dataset.faults import MIXED_LABELS
 from training.dataset.labeled_image import Split
 from training.labeling.download import DELETED
 from training.snapshot import selection
-from training.snapshot.assignment import Picture, SplitAssigner
+from training.snapshot.assignment import Picture, SplitAssigner, draw_split
 from training.snapshot.selection import IN_BASE, REPEATED, Candidate
 
+GOLDEN = Split.GOLDEN
 HASHES = [f"{'00' * n}{'ff' * (32 - n)}" for n in (0, 10, 20)]
 
 
@@ -39,10 +40,10 @@ def select(
     candidates: list[Candidate], *, deleted: tuple[str, ...] = (), base: tuple[str, ...] = ()
 ) -> tuple[list[str], dict[str, str]]:
     """Return the keys of the cases that are selected, and the reasons of the others."""
-    selected, left_out = selection.select_cases(
+    selected = selection.select_cases(
         candidates, deleted=deleted, base=KnownPictures(base), assigner=SplitAssigner((), golden_fraction=0.2)
     )
-    return [case.key for case in selected], {one.name: one.reason for one in left_out}
+    return [case.key for case in selected.cases], {one.name: one.reason for one in selected.left_out}
 
 
 def test_one_case_of_a_picture_is_taken_a_control_case_first() -> None:
@@ -82,3 +83,19 @@ def test_a_candidate_is_read_from_the_image_of_a_case() -> None:
     candidate = selection.build_candidate("k", image, "0f" * 32)
     assert (candidate.case_id, candidate.picture.is_control) == ("c", False)
     assert candidate.picture.fingerprint == Fingerprint("22" * 32, "0f" * 32)
+
+
+def test_a_picture_stays_golden_when_a_later_base_has_it_and_the_base_gives_way() -> None:
+    """Otherwise the base would train on a picture by which every checkpoint of the place is measured."""
+    golden = next(
+        candidate
+        for candidate in (build_candidate(number, control=True) for number in range(50))
+        if draw_split(candidate.picture.sha256, 0.2) is GOLDEN
+    )
+    earlier = SplitAssigner((), golden_fraction=0.2)
+    selection.select_cases([golden], deleted=(), base=KnownPictures(), assigner=earlier)
+    base = KnownPictures([HASHES[1], HASHES[0]])
+    later = SplitAssigner(earlier.assignments, golden_fraction=0.2)
+    selected = selection.select_cases([golden], deleted=(), base=base, assigner=later)
+    assert [case.assignment.split for case in selected.cases] == [GOLDEN]
+    assert (selected.left_out, selected.displaced) == ([], {1})
