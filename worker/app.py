@@ -31,7 +31,7 @@ from worker.observe.telemetry import Metrics, Tracing
 from worker.probes import build_health_server
 from worker.sampling.decision import SamplingPolicy
 from worker.sampling.label_sampler import LabelSampler
-from worker.serving.capacity import CapacityPlan, plan_capacity
+from worker.serving.capacity import CapacityPlan, plan_capacity, plan_kept_pixels
 from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine, Supervisor
 from worker.stopping import finish_before, stop_on_signals
@@ -82,7 +82,7 @@ async def start_worker(
     retriers = Retriers(settings.retry, metrics)
 
     plan = plan_capacity(settings.flow)
-    decoder = await start_decoder(settings, plan, stack)
+    decoder = await start_decoder(settings, plan, checkpoint, stack)
     waiting_room = WaitingRoom(WAITING_PLACES)
     store = await open_store(settings.store, plan, retriers, waiting_room, stack)
     supervisor = Supervisor(
@@ -129,11 +129,15 @@ def warn_of_stray_names() -> None:
         telemetry.get_logger().warning(telemetry.SETTING_IGNORED, name=name, did_you_mean=suggest_name(name))
 
 
-async def start_decoder(settings: Settings, plan: CapacityPlan, stack: AsyncExitStack) -> DecodePool:
-    """Start the decoder processes, and log which layers confine them. Raises: InternalFault if they do not start."""
-    pool = DecodePool(
-        max_pixels=settings.store.max_image_pixels, workers=plan.decoders, keep_pixels=plan.max_pixels_in_flight
-    )
+async def start_decoder(
+    settings: Settings, plan: CapacityPlan, checkpoint: Checkpoint, stack: AsyncExitStack
+) -> DecodePool:
+    """Start the decoder processes, and log which layers confine them.
+
+    Raises: BadSettings if there is no room for views; InternalFault if the processes do not start.
+    """
+    keep_pixels = plan_kept_pixels(settings.flow, checkpoint.card)
+    pool = DecodePool(max_pixels=settings.store.max_image_pixels, workers=plan.decoders, keep_pixels=keep_pixels)
     stack.callback(pool.close)
     confinement = await pool.read_confinement()
     telemetry.get_logger().info(telemetry.DECODER_CONFINED, holding=confinement.holding, refused=confinement.refused)

@@ -22,6 +22,7 @@ from worker.common.sections import KafkaSettings, StoreSettings
 from worker.common.settings import Settings, build_environment_name, list_stray_names, suggest_name
 from worker.kafka.client import check_group, check_headroom, check_topics
 from worker.kafka.transactions import KafkaTransactions
+from worker.serving.capacity import plan_kept_pixels
 from worker.storage.buckets import require_buckets
 from worker.storage.image_store import ImageStore
 
@@ -131,6 +132,7 @@ async def _run_check(name: str, connect: Callable[[], Awaitable[str]]) -> Check:
 async def _check_model(settings: Settings) -> str:
     checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
     card = checkpoint.card
+    plan_kept_pixels(settings.flow, card)
     return f"{checkpoint.name} {checkpoint.revision[:19]}, prompt {card.prompt_version}, boxes in {card.box_frame}"
 
 

@@ -187,7 +187,8 @@ class FlowSettings(Section):
     max_bytes_in_flight: Annotated[int, Field(ge=1 << 20)] | None = None
     """fetched files held at once, each until its event is answered; unset: an eighth of the memory"""
     max_pixels_in_flight: Annotated[int, Field(ge=1_000_000)] | None = None
-    """decoded pixels kept at once for crops, 4 bytes each; the rest is decoded again; unset: an eighth of the memory"""
+    """pixels of views, crops, and images that are kept until they are cropped, 4 bytes each; other images are decoded
+    again; unset: an eighth of the memory, or what views and crops need"""
     decoders: Annotated[int, Field(ge=1, le=256)] | None = None
     """processes that decode images; unset: one for each core that the worker may use, at most 16"""
     max_span: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
