@@ -1,5 +1,7 @@
 """A labeling bucket in memory beside a Label Studio in memory."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.wire.labels import LabelCase, LabelEvent, build_case_key, build_label_key
@@ -44,10 +46,12 @@ class LabelingPlace:
             push_cases(self.bucket, client, settings, policy or PushPolicy(), result, self.said.append)
         return result
 
-    def pull(self, *, everything: bool = False, result: PullResult | None = None) -> PullResult:
+    def pull(
+        self, *, everything: bool = False, result: PullResult | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> PullResult:
         result = PullResult() if result is None else result
         with self._open() as client:
-            pull_labels(self.bucket, client, SETTINGS.labels_project, result, everything=everything)
+            pull_labels(self.bucket, client, SETTINGS.labels_project, result, everything=everything, clock=clock)
         return result
 
     def annotate(

@@ -2,13 +2,14 @@
 
 Safe every minute, at once from two machines, and after a kill: a label's name follows from annotation and version, it
 is written only where there is none, and the mark that says how far we came is written last. A pull begins some
-minutes before the mark, as a change may become visible later than its time says.
+minutes before the mark, as a change may become visible later than its time says. Label Studio's clock alone counts.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.wire.labels import LabelCase, LabelEvent, build_image_key, build_label_key
@@ -45,7 +46,13 @@ class PullResult:
 
 
 def pull_labels(
-    bucket: LabelingBucket, client: LabelStudio, title: str, result: PullResult, *, everything: bool = False
+    bucket: LabelingBucket,
+    client: LabelStudio,
+    title: str,
+    result: PullResult,
+    *,
+    everything: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Write the labels of what changed since the last pull, or of everything, and count into `result` as it goes.
 
@@ -61,21 +68,26 @@ def pull_labels(
     deleted = bucket.list_tombstones()
     urls = frozenset(build_image_url(bucket.name, build_image_key(sha256)) for sha256 in deleted)
     pull = _Pull(bucket, client, project, deleted, urls)
-    latest, seen = mark.since, set[int]()
+    newest, seen, started = None, set[int](), clock()
     try:
         for tasks in client.list_annotated(project.id, since):
             pull.write_page(tasks, result)
             seen.update(annotation.id for task in tasks for annotation in task.annotations)
             changed = max(task.updated_at for task in tasks)
-            latest = changed if latest is None else max(latest, changed)
+            newest = changed if newest is None else max(newest, changed)
     finally:
         pull.forget_deleted()
-    before = [] if everything else mark.refused
-    write_mark(
-        bucket,
-        page_url,
-        PullMark(since=latest, refused=merge_refused(before, frozenset(seen), result.refused)),
-    )
+    refused = merge_refused([] if everything else mark.refused, frozenset(seen), result.refused)
+    latest = _choose_since(None if everything else mark.since, newest, timedelta(seconds=clock() - started))
+    write_mark(bucket, page_url, PullMark(since=latest, refused=refused))
+
+
+def _choose_since(before: datetime | None, newest: datetime | None, took: timedelta) -> datetime | None:
+    """Choose the new mark: the newest change that was read, less the time that the pull took.
+
+    A task that was read first may have changed right after, long before the change that was read last.
+    """
+    return max((moment for moment in (before, newest and newest - took) if moment is not None), default=None)
 
 
 @dataclass(slots=True)

@@ -2,16 +2,20 @@ import dataclasses
 from collections import Counter
 from typing import cast
 
+import httpx
 import pytest
+from pydantic import JsonValue
 
 from pipeline.errors import AccessDenied, BadSettings
 from pipeline.wire.labels import LabelVerdict, Tombstone
 from tests.support.annotations import Result, build_box, build_result
+from tests.support.fake_label_studio import FakeLabelStudio
 from tests.support.labeling_place import LabelingPlace
 from tests.support.labels import START
 from tests.unit.training.label_studio.conftest import AddCases
 from training.errors import LabelStudioUnavailable
 from training.label_studio.annotations import RefusalReason
+from training.label_studio.client import ANNOTATED_A_PAGE
 from training.label_studio.marks import read_marks
 from training.label_studio.pull import PullResult
 
@@ -65,6 +69,28 @@ def test_only_what_changed_is_read_unless_all_is(place: LabelingPlace, add_cases
     assert count(place.pull()) == (2, 0, 0, 0)
     assert count(place.pull()) == (0, 1, 0, 0)
     assert count(place.pull(everything=True)) == (0, 2, 0, 0)
+
+
+def test_a_change_behind_a_long_pull_is_read_by_the_next(place: LabelingPlace, add_cases: AddCases) -> None:
+    class BusyLabelStudio(FakeLabelStudio):
+        """While the second page is asked for, a task of the first changes; the last one does so 400 s later."""
+
+        def _list_tasks(self, body: JsonValue, query: dict[str, str], request: httpx.Request) -> httpx.Response:
+            if query["fields"] == "all" and self.requests.count("GET /api/tasks") == pages_before + 2:
+                place.change(annotation, build_result(verdict="real"))
+                for _ in range(400):
+                    self._tick()
+                place.annotate(last)
+            return super()._list_tasks(body, query, request)
+
+    place.server = BusyLabelStudio()
+    first, *_, last = add_cases(*(f"{number:03}" for number in range(ANNOTATED_A_PAGE + 1)))
+    place.push()
+    annotation = place.annotate(first)
+    pages_before = place.server.requests.count("GET /api/tasks")
+    assert place.pull(clock=lambda: (place.server._now - START).total_seconds()).labels == 2
+    assert place.pull().labels == 1
+    assert {label.verdict for label in place.read_labels() if label.case_id == first.case_id} == {"generated", "real"}
 
 
 def test_one_task_and_one_annotation_of_another_kind_hide_no_others(place: LabelingPlace, add_cases: AddCases) -> None:
