@@ -15,6 +15,8 @@ from training.labeling.download import DELETED
 from training.snapshot.assignment import Assignment, Picture, SplitAssigner, draw_fraction
 
 REPEATED, IN_BASE = "repeated_image", "near_duplicate_of_base"
+DISPLACED = "near_duplicate_of_case"
+"""an image of the base that a case has, whose split was drawn before the base had it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class SelectedCase:
 class Selection:
     """The cases of a snapshot in the order of their records, and why the others are left out.
 
-    `displaced` are the numbers of the base's pictures that are near-duplicates of golden ones.
+    `displaced` are the numbers of the base's pictures that give way to a case.
     """
 
     cases: list[SelectedCase]
@@ -61,7 +63,7 @@ def select_cases(
 ) -> Selection:
     """Select the cases of the snapshot.
 
-    A picture that the base has is left out. If it is golden since an earlier snapshot, the base's is left out instead.
+    A picture that the base has is left out, unless it has a split since an earlier snapshot: then the base's gives way.
     """
     selection = Selection([], [], set())
     of_picture: dict[str, list[Candidate]] = defaultdict(list)
@@ -73,13 +75,14 @@ def select_cases(
     chosen = [one for same in of_picture.values() for one in _choose_case(same, selection.left_out)]
     for candidate in sorted(chosen, key=lambda candidate: (candidate.recorded_at, candidate.case_id)):
         in_base = base.find_near_duplicates(candidate.picture.fingerprint)
-        is_in_base = in_base and assigner.find_split(candidate.picture) is not Split.GOLDEN
-        assignment = IN_BASE if is_in_base else assigner.assign(candidate.picture)
+        is_new = assigner.find_split(candidate.picture) is None
+        assignment = IN_BASE if in_base and is_new else assigner.assign(candidate.picture)
+        if not is_new:
+            selection.displaced.update(in_base)
         if isinstance(assignment, str):
             selection.left_out.append(LeftOut(candidate.case_id, assignment))
         else:
             selection.cases.append(SelectedCase(candidate.key, candidate.label, assignment))
-            selection.displaced.update(in_base)
     return selection
 
 

@@ -22,13 +22,20 @@ from training.labeling.bucket import LabelingBucket
 from training.labeling.cases import CaseIndex, index_cases
 from training.runs.publishing import digest_entries
 from training.snapshot import files
-from training.snapshot.assignment import NEAR_GOLDEN, SplitAssigner
+from training.snapshot.assignment import SplitAssigner
 from training.snapshot.base import Base, read_base
 from training.snapshot.facts import CaseFacts, build_fact_key, read_facts
 from training.snapshot.images import build_reader, copy_images
 from training.snapshot.parent import Parent, find_parent
 from training.snapshot.place import SUMMARY, SnapshotPlace
-from training.snapshot.selection import Candidate, SelectedCase, build_candidate, choose_base, select_cases
+from training.snapshot.selection import (
+    DISPLACED,
+    Candidate,
+    SelectedCase,
+    build_candidate,
+    choose_base,
+    select_cases,
+)
 from training.snapshot.summary import FILES, SnapshotSummary, name_snapshot
 
 UNFINISHED = "snapshots"
@@ -141,7 +148,7 @@ def _write_files(
     left_out += selected.left_out
     counts = Counter(case.assignment.split for case in selected.cases)
     displaced = [inputs.base.images[number] for number in sorted(selected.displaced)]
-    left_out += (LeftOut(image.file, NEAR_GOLDEN, "in the base") for image in displaced)
+    left_out += (LeftOut(image.file, DISPLACED) for image in displaced)
     offered = [image for number, image in enumerate(inputs.base.images) if number not in selected.displaced]
     base = choose_base(offered, counts, plan.base_share)
     refuse_unfit(selected.cases, base, plan.least_per_class, left_out)

@@ -16,7 +16,6 @@ from training.snapshot import selection
 from training.snapshot.assignment import Picture, SplitAssigner, draw_split
 from training.snapshot.selection import IN_BASE, REPEATED, Candidate
 
-GOLDEN = Split.GOLDEN
 HASHES = [f"{'00' * n}{'ff' * (32 - n)}" for n in (0, 10, 20)]
 
 
@@ -85,17 +84,18 @@ def test_a_candidate_is_read_from_the_image_of_a_case() -> None:
     assert candidate.picture.fingerprint == Fingerprint("22" * 32, "0f" * 32)
 
 
-def test_a_picture_stays_golden_when_a_later_base_has_it_and_the_base_gives_way() -> None:
-    """Otherwise the base would train on a picture by which every checkpoint of the place is measured."""
-    golden = next(
+@pytest.mark.parametrize("split", [Split.GOLDEN, Split.TRAIN])
+def test_a_picture_keeps_its_split_when_a_later_base_has_it_and_the_base_gives_way(split: Split) -> None:
+    """Otherwise the base might train on a picture by which every checkpoint of the place is measured."""
+    candidate = next(
         candidate
         for candidate in (build_candidate(number, control=True) for number in range(50))
-        if draw_split(candidate.picture.sha256, 0.2) is GOLDEN
+        if draw_split(candidate.picture.sha256, 0.2) is split
     )
     earlier = SplitAssigner((), golden_fraction=0.2)
-    selection.select_cases([golden], deleted=(), base=KnownPictures(), assigner=earlier)
+    selection.select_cases([candidate], deleted=(), base=KnownPictures(), assigner=earlier)
     base = KnownPictures([HASHES[1], HASHES[0]])
     later = SplitAssigner(earlier.assignments, golden_fraction=0.2)
-    selected = selection.select_cases([golden], deleted=(), base=base, assigner=later)
-    assert [case.assignment.split for case in selected.cases] == [GOLDEN]
+    selected = selection.select_cases([candidate], deleted=(), base=base, assigner=later)
+    assert [case.assignment.split for case in selected.cases] == [split]
     assert (selected.left_out, selected.displaced) == ([], {1})
