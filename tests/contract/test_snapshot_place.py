@@ -57,11 +57,21 @@ def test_a_snapshot_is_complete_with_its_summary_and_no_file_is_written_over(
 def test_the_newest_snapshot_is_known(place: SnapshotPlace, tmp_path: Path) -> None:
     assert place.read_newest() is None
     (tmp_path / "source").write_text("{}")
-    for digest in DIGESTS:
+    for digest, before in zip(DIGESTS, (None, DIGESTS[0]), strict=True):
         place.put_file(digest, SUMMARY, tmp_path / "source")
-        place.write_newest(digest)
+        assert place.write_newest(digest, after=before)
         assert place.read_newest() == digest
     assert place.locate(DIGESTS[0]).endswith(f"/{DIGESTS[0]}")
+
+
+def test_a_snapshot_that_was_overtaken_is_not_the_newest(place: SnapshotPlace) -> None:
+    (first, second), third = DIGESTS, "c" * 64
+    place.put_image(first, b"png")
+    assert place.write_newest(first, after=None)
+    assert not place.write_newest(second, after=None)
+    assert place.write_newest(first, after=None), "the same snapshot, made by two"
+    assert not place.write_newest(third, after=second)
+    assert place.read_newest() == first
 
 
 def test_a_bucket_alone_is_no_place() -> None:

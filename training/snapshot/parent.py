@@ -20,13 +20,12 @@ class Parent:
     assignments: list[Assignment]
 
 
-def find_parent(place: SnapshotPlace, named: str | None, work: Path, facts: Path) -> Parent | None:
-    """Read the snapshot that is named, by default the newest one of the place; its facts start the file `facts`.
+def find_parent(place: SnapshotPlace, digest: str | None, work: Path, facts: Path) -> Parent | None:
+    """Read the snapshot of this digest, None for `none` too; its facts start the file `facts`.
 
     A file `facts` that a killed run has begun stays as it is.
     Raises: BadSettings if there is no such snapshot, or a file of it was changed.
     """
-    digest = place.read_newest() if named is None else named
     if digest is None or digest == NONE:
         return None
     try:

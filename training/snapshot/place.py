@@ -17,7 +17,7 @@ from typing import Protocol
 
 from pipeline.errors import BadSettings, ImageMissing
 from pipeline.storage.buckets import list_folders, list_objects
-from pipeline.storage.objects import create_object, download_object, read_object, write_object
+from pipeline.storage.objects import StoredObject, create_object, download_object, read_object, replace_object
 from training.common.whole_file import write_whole
 from training.dataset.frame import locate_frame
 from training.labeling.bucket import MAX_IMAGE_BYTES, MAX_JSON_BYTES, SCHEME, LabelingBucket, open_labeling_bucket
@@ -54,7 +54,8 @@ class SnapshotPlace(Protocol):
     def read_newest(self) -> str | None:
         """Return the digest of the snapshot that was made last."""
 
-    def write_newest(self, digest: str) -> None: ...
+    def write_newest(self, digest: str, *, after: str | None) -> bool:
+        """Name the newest snapshot; return False, and change nothing, if the one of before is not `after` any more."""
 
 
 class DirectoryPlace:
@@ -104,9 +105,12 @@ class DirectoryPlace:
         path = self._directory / NEWEST
         return _parse_newest(path.read_bytes()) if path.is_file() else None
 
-    def write_newest(self, digest: str) -> None:
-        with write_whole(self._directory / NEWEST) as unfinished:
-            unfinished.write_bytes(_render_newest(digest))
+    def write_newest(self, digest: str, *, after: str | None) -> bool:
+        newest = self.read_newest()
+        if newest == after:
+            with write_whole(self._directory / NEWEST) as unfinished:
+                unfinished.write_bytes(_render_newest(digest))
+        return newest in (after, digest)
 
 
 class BucketPlace:
@@ -149,14 +153,23 @@ class BucketPlace:
             create_object(self._client, self._bucket, f"{self._prefix}{digest}/{name}", stream)
 
     def read_newest(self) -> str | None:
-        key = self._prefix + NEWEST
+        stored = self._read_newest()
+        return _parse_newest(stored.body) if stored else None
+
+    def write_newest(self, digest: str, *, after: str | None) -> bool:
+        key, body, stored = self._prefix + NEWEST, _render_newest(digest), self._read_newest()
+        newest = _parse_newest(stored.body) if stored else None
+        if newest != after:
+            return newest == digest
+        if stored is None:
+            return create_object(self._client, self._bucket, key, body)
+        return replace_object(self._client, self._bucket, key, body, etag=stored.etag)
+
+    def _read_newest(self) -> StoredObject | None:
         try:
-            return _parse_newest(read_object(self._client, self._bucket, key, max_bytes=MAX_JSON_BYTES).body)
+            return read_object(self._client, self._bucket, self._prefix + NEWEST, max_bytes=MAX_JSON_BYTES)
         except ImageMissing:
             return None
-
-    def write_newest(self, digest: str) -> None:
-        write_object(self._client, self._bucket, self._prefix + NEWEST, _render_newest(digest))
 
 
 @contextmanager
@@ -176,7 +189,9 @@ def _parse_newest(text: bytes) -> str:
     try:
         return str(json.loads(text)["digest"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BadSettings(f"{NEWEST} of the snapshots is broken; name one with --predecessor") from error
+        raise BadSettings(
+            f"{NEWEST} of the snapshots is broken; delete it, and name the newest snapshot with --predecessor"
+        ) from error
 
 
 def _render_newest(digest: str) -> bytes:

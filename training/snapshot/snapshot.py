@@ -18,6 +18,7 @@ from training.common.journal import Journal
 from training.dataset import faults, manifest
 from training.dataset.labeled_image import LabeledImage, Split
 from training.dataset.left_out import LeftOut, count_reasons
+from training.errors import LeaseHeld
 from training.labeling.bucket import LabelingBucket
 from training.labeling.cases import CaseIndex, index_cases
 from training.runs.publishing import digest_entries
@@ -70,8 +71,9 @@ class SnapshotResult:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that decides about a snapshot, besides the facts of its cases."""
+    """Everything that decides about a snapshot, besides the facts of its cases; `newest` is the place's one before."""
 
+    newest: str | None
     base: Base
     index: CaseIndex
     deleted: frozenset[str]
@@ -83,7 +85,7 @@ def make_snapshot(bucket: LabelingBucket, place: SnapshotPlace, plan: SnapshotPl
     """Make a snapshot of the bucket in its place; the same inputs again change nothing.
 
     Raises: BadSettings for options or labels that give no set to train on; AccessDenied, StoreUnavailable, StoreDenied,
-        ImageMissing (no such bucket).
+        ImageMissing (no such bucket); LeaseHeld if another process made one of the place meanwhile.
     """
     work = locate_work(cache, bucket, place)
     work.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,11 @@ def _make_snapshot(bucket: LabelingBucket, place: SnapshotPlace, plan: SnapshotP
     summary = _summarize(work, digests, plan, inputs, left_out)
     is_new = not place.is_complete(summary.digest)
     stored = _store(bucket, place, work, summary, inputs.base) if is_new else 0
-    place.write_newest(summary.digest)
+    if not place.write_newest(summary.digest, after=inputs.newest):
+        raise LeaseHeld(
+            f"another snapshot was made meanwhile, and {place.locate(summary.digest)} does not go on from it; run the "
+            "same command again"
+        )
     return SnapshotResult(summary, cases_read, stored, was_there=not is_new)
 
 
@@ -125,13 +131,13 @@ def locate_work(cache: Path, bucket: LabelingBucket, place: SnapshotPlace) -> Pa
 
 
 def _read_inputs(bucket: LabelingBucket, place: SnapshotPlace, plan: SnapshotPlan, work: Path) -> Inputs:
-    base = read_base(plan.base)
-    parent = find_parent(place, plan.predecessor, work, work / JOURNAL)
+    base, newest = read_base(plan.base), place.read_newest()
+    parent = find_parent(place, plan.predecessor or newest, work, work / JOURNAL)
     golden_fraction = choose_golden_fraction(plan, parent)
     index = index_cases(bucket)
     if not index.cases:
         raise BadSettings(f"no cases in s3://{bucket.name}/cases/; name the labeling bucket alone: s3://bucket")
-    return Inputs(base, index, bucket.list_tombstones(), parent, golden_fraction)
+    return Inputs(newest, base, index, bucket.list_tombstones(), parent, golden_fraction)
 
 
 def _write_files(

@@ -19,10 +19,12 @@ from tests.support.snapshots import FIRST_OF_BASE, SIZE_PX, label_case, put_case
 from training.__main__ import main
 from training.dataset import faults, left_out, manifest, splits
 from training.dataset.labeled_image import LabeledImage, Split
+from training.errors import LeaseHeld
 from training.labeling.bucket import LabelingBucket, open_labeling_bucket
 from training.settings import TrainSettings
 from training.snapshot.holders import find_holders
-from training.snapshot.place import open_place
+from training.snapshot.place import SUMMARY, DirectoryPlace, open_place
+from training.snapshot.snapshot import SnapshotPlan, make_snapshot
 
 CASES = 24
 
@@ -191,6 +193,28 @@ def test_a_killed_snapshot_goes_on_where_it_was(
 
 def count_facts(cache: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in cache.glob("snapshots/*/facts.jsonl"))
+
+
+class OvertakenPlace(DirectoryPlace):
+    """A place in which another machine's snapshot is complete first."""
+
+    def put_file(self, digest: str, name: str, source: Path) -> None:
+        super().put_file(digest, name, source)
+        if name == SUMMARY:
+            super().write_newest("a" * 64, after=None)
+
+
+def test_a_snapshot_that_another_machine_overtook_is_made_again(
+    labels: LabelingBucket, base: Path, tmp_path: Path
+) -> None:
+    """Otherwise the splits that the other one drew would be lost to every later snapshot."""
+    for number in range(CASES):
+        put_labeled_case(labels, number)
+    plan = SnapshotPlan(base, base_share=0.5, golden_fraction=None, predecessor=None, least_per_class=2)
+    place = OvertakenPlace(tmp_path / "sets")
+    with pytest.raises(LeaseHeld, match="run the same command again"):
+        make_snapshot(labels, place, plan, tmp_path / "cache")
+    assert place.read_newest() == "a" * 64
 
 
 def test_bad_input_is_answered_in_one_sentence(
