@@ -326,6 +326,15 @@ async def test_an_object_of_the_labeling_bucket_is_there_or_not(world: World) ->
     assert not await labels.has_object("deleted/a")
 
 
+async def test_deleted_objects_are_gone_and_deleting_them_again_is_no_error(world: World) -> None:
+    bucket = world.bucket()
+    labels = world.labels(bucket)
+    await labels.put_image("images/a.png", b"png")
+    for _ in range(2):
+        await labels.delete(["images/a.png", "cases/2026/01/02/a.json"])
+    assert not await labels.has_object("images/a.png")
+
+
 @pytest.mark.parametrize("world", ["fake", "seaweedfs"], indirect=True)  # versitygw denies its root user nothing
 async def test_an_object_that_must_not_be_looked_at_is_not_taken_for_a_missing_one(world: World) -> None:
     bucket = world.bucket()

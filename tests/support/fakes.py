@@ -1,7 +1,7 @@
 """Fakes of S3 and of the stores on it, checked by the same contract tests as the real ones."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import (
@@ -151,6 +151,10 @@ class FakeLabelBucket:
         self._s3.require_bucket(self._bucket)
         if key not in self._s3.buckets[self._bucket]:
             self._s3.put(self._bucket, key, body)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._s3.buckets[self._bucket].pop(key, None)
 
     def close(self) -> None:
         pass

@@ -9,14 +9,17 @@ from training.erasure.forget import ForgetResult
 SHOWN = 20
 
 
-def describe_result(result: ForgetResult, *, dry_run: bool) -> Iterator[str]:
-    """Yield a line for each place."""
-    done = "would be deleted" if dry_run else "deleted"
-    if not result.images:
+def describe_result(result: ForgetResult, *, dry_run: bool, ended_early: bool = False) -> Iterator[str]:
+    """Yield a line for each place; if an error ended the command, only what it had found by then."""
+    done = "found, perhaps not all of it deleted" if ended_early else "would be deleted" if dry_run else "deleted"
+    if ended_early:
+        yield "not finished: the same command finishes it"
+    elif not result.images:
         yield "no case of the bucket has this image; by --sha256 it can be kept from ever coming"
         return
     cases = sum(map(len, result.images.values()))
-    yield f"{len(result.images):,} images with {cases:,} cases {done}; a tombstone keeps each from coming back"
+    kept_away = "" if ended_early else "; a tombstone keeps each from coming back"
+    yield f"{len(result.images):,} images with {cases:,} cases {done}{kept_away}"
     for sha256 in list(result.images)[:SHOWN]:
         yield f"  {sha256}"
     yield f"{result.tasks:,} tasks of Label Studio {done}, with their annotations"

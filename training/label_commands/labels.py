@@ -187,7 +187,7 @@ def _forget(args: argparse.Namespace, settings: TrainSettings) -> int:
     if not (args.event or args.object or args.sha256 or args.deleted):
         raise BadSettings("name an image: --event, --object, --sha256, or --deleted for all that have a tombstone")
     places = ForgetPlaces(tuple(args.set), tuple(args.snapshots), tuple(args.models), args.label_studio_data)
-    result, problem = ForgetResult(), None
+    result, problem, ended_early = ForgetResult(), None, True
     try:
         with ExitStack() as opened:
             bucket = opened.enter_context(open_labeling_bucket(args.bucket, settings))
@@ -195,6 +195,7 @@ def _forget(args: argparse.Namespace, settings: TrainSettings) -> int:
             sha256s = frozenset(args.sha256) | (bucket.list_tombstones() if args.deleted else frozenset())
             selection = Selection(frozenset(args.event), frozenset(args.object), sha256s)
             forget_images(bucket, selection, places, client, settings, result, dry_run=args.dry_run)
+        ended_early = False
     except ZoomInError as error:
         problem = error.detail
         raise
@@ -202,7 +203,8 @@ def _forget(args: argparse.Namespace, settings: TrainSettings) -> int:
         if args.json:
             print(json.dumps(convert_result(result, problem)), flush=True)
         else:
-            print(*describe_result(result, dry_run=args.dry_run), sep="\n", flush=True)
+            lines = describe_result(result, dry_run=args.dry_run, ended_early=ended_early)
+            print(*lines, sep="\n", flush=True)
     if not settings.labels_url:
         _notify("ZOOMIN_TRAIN_LABELS_URL is not set: tasks of Label Studio were not looked for")
     elif args.label_studio_data is None:

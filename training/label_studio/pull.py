@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.errors import BadSettings, ZoomInError
-from pipeline.wire.labels import LabelCase, LabelEvent, build_image_key, build_label_key
+from pipeline.wire.labels import LabelCase, LabelEvent, LabelOrigin, build_image_key, build_label_key
 from training.label_studio.annotations import RefusalReason, Refused, name_label, read_annotation
 from training.label_studio.answers import AnnotatedTask, Project, StoredAnnotation
 from training.label_studio.client import LabelStudio
@@ -175,11 +175,10 @@ class _Pull:
         return self.bucket.put_label(label)
 
     def _read_labels(self, keys: list[str]) -> Iterator[LabelEvent]:
-        """Yield the labels in the order of their times."""
+        """Yield the labels that pulls wrote, in the order of their times."""
         read = [self.bucket.read_label(key) for key in keys]
-        yield from sorted(
-            (label for label in read if isinstance(label, LabelEvent)), key=lambda label: label.created_at
-        )
+        labels = (label for label in read if isinstance(label, LabelEvent) and label.origin is LabelOrigin.LABEL_STUDIO)
+        yield from sorted(labels, key=lambda label: label.created_at)
 
     def _refuse(self, refused: Refused, task: AnnotatedTask, annotation: StoredAnnotation) -> Refusal:
         return Refusal(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.verdict import Verdict
-from pipeline.wire.labels import LabelEvent, LabelVerdict
+from pipeline.wire.labels import LabelEvent, LabelOrigin, LabelVerdict
 from pipeline.wire.messages import Box
 
 MAJORITY_OF = 3
@@ -56,10 +56,11 @@ class Adjudication:
 
 def adjudicate(labels: Iterable[LabelEvent]) -> Adjudication:
     """Decide about one case from all labels that were ever given to it, in any order."""
-    newest: dict[str, LabelEvent] = {}
+    newest: dict[tuple[LabelOrigin, str], LabelEvent] = {}
     for label in sorted(labels, key=lambda label: (label.created_at, label.label_id)):
-        newest.pop(label.annotator, None)  # the latest label comes last
-        newest[label.annotator] = label
+        annotator = label.origin, label.annotator  # the platform may name a reviewer as we name an annotator
+        newest.pop(annotator, None)  # the latest label comes last
+        newest[annotator] = label
     latest = tuple(newest.values())
     if not latest:
         return Adjudication(LabelState.PENDING, (), None)

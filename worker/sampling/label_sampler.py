@@ -5,7 +5,7 @@ encoded, or not now, costs its own case alone.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class CaseBucket(Protocol):
     async def has_object(self, key: str) -> bool: ...
     async def put_image(self, key: str, png: bytes) -> None: ...
     async def put_case(self, key: str, body: bytes) -> None: ...
+    async def delete(self, keys: Sequence[str]) -> None: ...
 
 
 class LabelSampler:
@@ -119,10 +120,14 @@ class LabelSampler:
             self._encodings.release()
 
     async def _write(self, verdict: VerdictEvent, png: bytes, sample: Sample) -> bool:
-        """Write the image and its case; return False, and write nothing, if the image has to stay deleted."""
-        if await self._bucket.has_object(build_tombstone_key(verdict.image.sha256)):
+        """Write the image and its case; return False, and leave nothing, if the image has to stay deleted."""
+        tombstone = build_tombstone_key(verdict.image.sha256)
+        image_key, case_key = build_image_key(verdict.image.sha256), name_case(verdict)
+        if await self._bucket.has_object(tombstone):
             return False
-        await self._bucket.put_image(build_image_key(verdict.image.sha256), png)
-        case = build_case(verdict, sample)
-        await self._bucket.put_case(name_case(verdict), case.model_dump_json().encode())
+        await self._bucket.put_image(image_key, png)
+        await self._bucket.put_case(case_key, build_case(verdict, sample).model_dump_json().encode())
+        if await self._bucket.has_object(tombstone):  # an erasure that ran meanwhile may not have seen them
+            await self._bucket.delete([image_key, case_key])
+            return False
         return True

@@ -1,9 +1,11 @@
 """The labeling bucket: images under the digest of their file, each case written once."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from pipeline.errors import ImageChanged, ImageMissing
 from pipeline.storage.errors import translate_errors
+from pipeline.storage.objects import delete_objects
 from worker.common.sections import StoreSettings
 from worker.storage.blocking_calls import BlockingCalls
 from worker.storage.client import open_store_client
@@ -36,6 +38,10 @@ class LabelBucket:
     async def put_case(self, key: str, body: bytes) -> None:
         """Write a case unless it is there already. Raises: as `put_image`."""
         await self._calls.run(partial(self._put_case, key, body))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are gone are no error. Raises: AccessDenied, StoreUnavailable."""
+        await self._calls.run(partial(delete_objects, self._client, self._bucket, keys))
 
     def close(self) -> None:
         self._calls.close()

@@ -27,6 +27,14 @@ def test_nothing_found_names_what_can_be_done() -> None:
     assert "--sha256" in line
 
 
+def test_what_ended_early_claims_neither_a_deletion_nor_that_nothing_was_found() -> None:
+    for result in (RESULT, ForgetResult()):
+        lines = list(describe_result(result, dry_run=False, ended_early=True))
+        assert lines[0] == "not finished: the same command finishes it"
+        assert not [line for line in lines if line.endswith(" deleted") and "perhaps not" not in line]
+        assert not [line for line in lines if "tombstone" in line or "no case" in line]
+
+
 def test_programs_get_the_same() -> None:
     found = convert_result(RESULT, "away")
     assert (found["objects"], found["tasks"], found["copies"], found["error"]) == (3, 1, ["set/case-1.png"], "away")

@@ -3,7 +3,7 @@ from itertools import permutations
 import pytest
 
 from pipeline.verdict import Verdict
-from pipeline.wire.labels import LabelVerdict
+from pipeline.wire.labels import LabelOrigin, LabelVerdict
 from tests.support.labels import build_label
 from training.labeling.adjudication import LabelState, adjudicate
 
@@ -42,6 +42,13 @@ def test_a_correction_replaces_the_label_of_its_annotator_and_nothing_else() -> 
     assert adjudicate([after, before]).verdict is Verdict.GENERATED
     assert adjudicate([before, other]).state is LabelState.DISPUTED
     assert adjudicate([after, other, before]).labels == (other, after)
+
+
+def test_a_reviewer_whom_the_platform_names_like_an_annotator_replaces_no_label() -> None:
+    label = build_label(verdict=REAL, annotator="label_studio:3", minute=1)
+    review = build_label(verdict=GENERATED, annotator="label_studio:3", minute=2, origin=LabelOrigin.REVIEW)
+    assert adjudicate([label, review]).labels == (label, review)
+    assert adjudicate([label, review]).state is LabelState.DISPUTED
 
 
 def test_boxes_and_words_are_those_of_the_latest_annotator_who_agrees_and_gave_some() -> None:

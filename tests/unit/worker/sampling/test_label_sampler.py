@@ -1,7 +1,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import structlog
@@ -72,6 +72,10 @@ class MemoryBucket:
 
     async def put_case(self, key: str, body: bytes) -> None:
         self.written[key] = body
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.written.pop(key, None)
 
 
 def count(metrics: Metrics, name: str, **labels: str) -> float:
@@ -174,6 +178,20 @@ async def test_more_cases_than_can_be_encoded_wait_for_a_while_and_are_let_go(wa
     await asyncio.gather(*offers)
     assert count(metrics, "zoomin_label_write_failures_total") == let_go
     assert len([key for key in bucket.written if key.startswith("cases/")]) == len(verdicts) - let_go
+
+
+async def test_an_image_that_is_deleted_while_it_is_written_leaves_nothing() -> None:
+    class Racing(MemoryBucket):
+        async def put_case(self, key: str, body: bytes) -> None:
+            await super().put_case(key, body)
+            self.written[tombstone] = b"{}"
+
+    verdict, metrics = build_verdict(), Metrics()
+    tombstone, bucket = build_tombstone_key(verdict.image.sha256), Racing()
+    assert await build_sampler(bucket, metrics=metrics).offer(verdict, FILE)
+    assert list(bucket.written) == [tombstone]
+    assert count(metrics, "zoomin_label_cases_withheld_total", cause="deleted") == 1
+    assert count(metrics, "zoomin_label_cases_total", reason="control") == 0
 
 
 async def test_a_deleted_image_is_not_written_again() -> None:
