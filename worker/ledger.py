@@ -33,6 +33,8 @@ class _Assignment:
     open: Counter[int] = field(default_factory=Counter)
     begun: list[int] = field(default_factory=list)
     """offsets of the records since the commit, in order"""
+    is_cut: bool = False
+    """the log was cut below the commit, and nothing has been committed since"""
 
     @property
     def committable(self) -> int | None:
@@ -61,6 +63,9 @@ class OffsetLedger:
 
     def begin(self, partition: int, offset: int) -> Position:
         assignment = self._assignments[partition]
+        if assignment.committed is not None and offset < assignment.committed:
+            # That commit was about records which the log has lost; a new one may have to say the same offset.
+            assignment.committed, assignment.is_cut = offset, True
         assignment.open[offset] += 1
         insort(assignment.begun, offset)
         assignment.next_offset = offset + 1
@@ -85,14 +90,17 @@ class OffsetLedger:
 
     def find_committable(self) -> dict[int, int]:
         """Return the offset to commit (of the next record to read) of each partition where it is not committed yet."""
-        moved = {p: (a.committable, a.committed) for p, a in self._assignments.items()}
-        return {p: now for p, (now, before) in moved.items() if now is not None and now != before}
+        return {
+            p: now
+            for p, a in self._assignments.items()
+            if (now := a.committable) is not None and (now != a.committed or a.is_cut)
+        }
 
     def note_commit(self, offsets: Mapping[int, int]) -> None:
         """Note that the broker has stored these offsets."""
         for partition, offset in offsets.items():
             if (assignment := self._assignments.get(partition)) is not None:
-                assignment.committed = offset
+                assignment.committed, assignment.is_cut = offset, False
                 del assignment.begun[: bisect_left(assignment.begun, offset)]
 
     def measure_span(self, partition: int) -> int:

@@ -107,7 +107,7 @@ async def test_messages_of_both_topics_and_offsets_are_committed_together(cluste
     messages = [(cluster.verdict_topic, build_message(b"a")), (cluster.dead_letter_topic, build_message(b"b"))]
     assert await cluster.transactions.commit(messages, {0: 3, 1: 5}, membership)
     assert eventually(lambda: cluster.read_visible() == [b"a", b"b"])
-    assert await member.fetch_committed(frozenset({0, 1})) == {0: 3, 1: 5}
+    assert await member.fetch_committed(frozenset({0, 1})) == {0: (3, ""), 1: (5, "")}
 
 
 async def test_one_producer_commits_many_times(cluster: Cluster) -> None:
@@ -118,15 +118,15 @@ async def test_one_producer_commits_many_times(cluster: Cluster) -> None:
         sent = [(cluster.verdict_topic, build_message(b"%d" % number))]
         assert await cluster.transactions.commit(sent, {0: number}, membership)
     assert eventually(lambda: cluster.read_visible() == [b"1", b"2", b"3"])
-    assert await member.fetch_committed(frozenset({0})) == {0: 3}
+    assert await member.fetch_committed(frozenset({0})) == {0: (3, "")}
 
 
 async def test_offsets_without_a_message_are_a_transaction_too(cluster: Cluster) -> None:
     member = await cluster.start_member()
     membership = await await_membership(member)
     await cluster.transactions.renew()
-    assert await cluster.transactions.commit([], {0: 9}, membership)
-    assert await member.fetch_committed(frozenset({0, 1})) == {0: 9}
+    assert await cluster.transactions.commit([], {0: 9}, membership, label="ninth")
+    assert await member.fetch_committed(frozenset({0, 1})) == {0: (9, "ninth")}
 
 
 async def test_a_member_of_an_older_generation_is_fenced_and_can_begin_anew(cluster: Cluster) -> None:

@@ -15,7 +15,7 @@ from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import Headers, RawRecord
 from worker.kafka.leader_epochs import NO_EPOCHS
 from worker.kafka.outgoing import OutgoingMessage, build_dead_letter_message, build_verdict_message
-from worker.kafka.poll_result import Membership, Partitions, PollResult, Truncation
+from worker.kafka.poll_result import GroupOffset, Membership, Partitions, PollResult, Truncation
 
 LIMIT_BYTES = 1_048_588
 VERDICT_TOPIC = "zoomin.verdicts"
@@ -33,6 +33,7 @@ class FakeBroker:
         self.log: dict[int, list[RawRecord | None]] = {partition: [] for partition in range(partitions)}
         self.begins_at: dict[int, int] = defaultdict(int)
         self.committed: dict[int, int] = {}
+        self.labels: dict[int, str] = {}
         self.commits: list[dict[int, int]] = []
         self.verdicts: list[OutgoingMessage] = []
         self.dead_letters: list[OutgoingMessage] = []
@@ -58,6 +59,7 @@ class FakeBroker:
     def commit_elsewhere(self, offset: int, *, partition: int) -> None:
         """Commit an offset as another program would."""
         self.committed[partition] = offset
+        self.labels.pop(partition, None)
 
     def build_source(self) -> "FakeSource":
         return FakeSource(self)
@@ -160,11 +162,14 @@ class FakeSource:
         positions = dict(self._positions)
         return PollResult(records, assigned, revoked, lost, self.assignment, positions, membership=membership)
 
-    async def fetch_committed(self, partitions: Partitions) -> dict[int, int]:
+    async def fetch_committed(self, partitions: Partitions) -> dict[int, GroupOffset]:
         await asyncio.sleep(0)
         if self._broker.down:
             raise BrokerUnavailable("the broker is down")
-        return {p: offset for p, offset in self._broker.committed.items() if p in partitions}
+        labels = self._broker.labels
+        return {
+            p: GroupOffset(offset, labels.get(p, "")) for p, offset in self._broker.committed.items() if p in partitions
+        }
 
     async def commit(self, offsets: Mapping[int, int]) -> bool:
         await asyncio.sleep(0)
@@ -313,6 +318,7 @@ class FakeTransactions:
         offsets: Mapping[int, int],
         membership: Membership,
         epochs: Mapping[int, int] = NO_EPOCHS,
+        label: str = "",
     ) -> bool:
         del epochs
         await asyncio.sleep(0)
@@ -327,6 +333,7 @@ class FakeTransactions:
         for topic, message in messages:
             (self._broker.verdicts if topic == VERDICT_TOPIC else self._broker.dead_letters).append(message)
         self._broker.committed.update(offsets)
+        self._broker.labels.update(dict.fromkeys(offsets, label))
         self._broker.commits.append(dict(offsets))
         if self.late_errors:
             raise self.late_errors.pop(0)

@@ -18,7 +18,7 @@ from pipeline.errors import BrokerUnavailable, FatalError
 from pipeline.wire.record import RawRecord
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect, to_ms
-from worker.kafka.poll_result import Membership, Partitions, PollResult
+from worker.kafka.poll_result import GroupOffset, Membership, Partitions, PollResult
 from worker.kafka.positions import Positions
 from worker.kafka.unpacking import limit_unpacking
 from worker.kafka.workarounds import (
@@ -112,18 +112,19 @@ class Consumer:
     def find_epoch(self, partition: int, offset: int) -> int:
         return self._positions.find_epoch(partition, offset)
 
-    def fetch_committed(self, partitions: Partitions) -> dict[int, int]:
+    def fetch_committed(self, partitions: Partitions) -> dict[int, GroupOffset]:
         clear_stale_responses(self._client)
         topic = self._settings.input_topic
         try:
-            offsets = {
-                p: self._client.committed(TopicPartition(topic, p), timeout_ms=to_ms(ASK_TIMEOUT_S)) for p in partitions
+            committed = {
+                p: self._client.committed(TopicPartition(topic, p), metadata=True, timeout_ms=to_ms(ASK_TIMEOUT_S))
+                for p in partitions
             }
         except kafka_errors.KafkaError as error:
             raise BrokerUnavailable(
                 f"Kafka does not tell committed offsets: {type(error).__name__}: {error}"
             ) from error
-        return {p: offset for p, offset in offsets.items() if offset is not None}
+        return {p: GroupOffset(at.offset, at.metadata or "") for p, at in committed.items() if at is not None}
 
     def measure_lag(self) -> dict[int, int]:
         positions = self._positions.read_positions()

@@ -6,6 +6,7 @@ Invariant: nothing is sent outside a transaction, and no transaction is open whi
 messages of a partition are dropped when the partition moves: its new owner handles those records again.
 """
 
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pipeline.errors import BrokerUnavailable, MessageTooLarge, OutageError
 from pipeline.wire.record import RawRecord
 from worker.kafka.leader_epochs import NO_EPOCHS
 from worker.kafka.outgoing import MessageBuilder, OutgoingMessage
-from worker.kafka.poll_result import Membership, Partitions, PollResult
+from worker.kafka.poll_result import GroupOffset, Membership, Partitions, PollResult
 from worker.observe import telemetry
 
 TRANSACTION_BYTES = 32 * 1024 * 1024
@@ -32,7 +33,7 @@ class ConsumerSource(Protocol):
         self, *, max_records: int, paused: Partitions, committable: Mapping[int, int], timeout_s: float
     ) -> PollResult: ...
 
-    async def fetch_committed(self, partitions: Partitions) -> dict[int, int]: ...
+    async def fetch_committed(self, partitions: Partitions) -> dict[int, GroupOffset]: ...
 
     def find_epochs(self, offsets: Mapping[int, int]) -> Mapping[int, int]: ...
 
@@ -60,10 +61,12 @@ class Transactions(Protocol):
         offsets: Mapping[int, int],
         membership: Membership,
         epochs: Mapping[int, int] = NO_EPOCHS,
+        label: str = "",
     ) -> bool:
         """Send messages with their topics and commit offsets of the input topic in one transaction.
 
-        `epochs`: the leader epoch of each offset, where it is known. Returns False if the group has fenced this member.
+        `epochs`: the leader epoch of each offset, where it is known. `label` is committed with each offset. Returns
+        False if the group has fenced this member.
         """
 
     async def close(self) -> None: ...
@@ -81,8 +84,12 @@ class _PendingMessage:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """A transaction that is tried: the offsets that it commits, and the messages that it sends."""
+    """A transaction that is tried: the offsets that it commits, and the messages that it sends.
 
+    Invariant: no other attempt, of any worker, has its `label`.
+    """
+
+    label: str = field(default_factory=lambda: secrets.token_hex(8))
     offsets: dict[int, int] = field(default_factory=dict)
     messages: list[_PendingMessage] = field(default_factory=list)
 
@@ -203,22 +210,22 @@ class ExactlyOnce:
         messages = [(message.topic, message.content) for message in attempt.messages]
         epochs = self._source.find_epochs(attempt.offsets)
         self._unsettled = attempt
-        committed = await self._transactions.commit(messages, attempt.offsets, membership, epochs)
+        committed = await self._transactions.commit(messages, attempt.offsets, membership, epochs, attempt.label)
         self._unsettled = _Attempt()
         if committed:
             self._acknowledge(attempt.messages)
         return committed
 
     async def _settle_outcome(self) -> None:
-        """Find the outcome of the transaction that failed last: it was committed where the group has its offset.
+        """Find the outcome of the transaction that failed last: it was committed where the group has its label.
 
-        Any other committed offset says nothing about our messages: it may lie above them if the log was cut.
+        The offset says nothing about our messages: after a cut, an earlier commit may have the same one.
         """
         await self._transactions.renew()
         unsettled = self._unsettled
         if unsettled.offsets:
             committed = await self._source.fetch_committed(self._assignment & unsettled.offsets.keys())
-            sent = {partition for partition, offset in committed.items() if unsettled.offsets[partition] == offset}
+            sent = {partition for partition, at in committed.items() if at.label == unsettled.label}
             self._acknowledge([message for message in unsettled.messages if message.partition in sent])
         self._unsettled = _Attempt()
         self._outcome_known = True

@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.wire.record import RawRecord
 
 Partitions = frozenset[int]
+
+
+class GroupOffset(NamedTuple):
+    """The offset that a group has committed of a partition, with the label that it was committed with."""
+
+    offset: int
+    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from worker.common.confined import ConfinedThread
 from worker.common.sections import KafkaSettings
 from worker.kafka.client import TopicUse, build_connection_error, check_topics
 from worker.kafka.consumer import ASK_TIMEOUT_S, Consumer
-from worker.kafka.poll_result import Partitions, PollResult
+from worker.kafka.poll_result import GroupOffset, Partitions, PollResult
 
 
 class KafkaSource:
@@ -74,7 +74,7 @@ class KafkaSource:
         consumer = self._consumer
         return consumer is not None and await self._thread.run(lambda: consumer.commit(offsets))
 
-    async def fetch_committed(self, partitions: Partitions) -> dict[int, int]:
+    async def fetch_committed(self, partitions: Partitions) -> dict[int, GroupOffset]:
         """Fetch the group's committed offsets when no transaction is pending on them; uncommitted ones are missing.
 
         Raises: BrokerUnavailable.

@@ -57,8 +57,9 @@ class KafkaTransactions:
         offsets: Mapping[int, int],
         membership: Membership,
         epochs: Mapping[int, int] = NO_EPOCHS,
+        label: str = "",
     ) -> bool:
-        """Send messages and commit offsets, with the leader epochs that are known, in one transaction.
+        """Send messages and commit offsets, with the label and the leader epochs that are known, in one transaction.
 
         Returns False if the group has given our partitions to others; the transaction is then aborted.
 
@@ -67,7 +68,7 @@ class KafkaTransactions:
         """
         topic = self._settings.input_topic
         group_offsets = {
-            TopicPartition(topic, p): OffsetAndMetadata(offset, "", epochs.get(p, UNKNOWN_EPOCH))
+            TopicPartition(topic, p): OffsetAndMetadata(offset, label, epochs.get(p, UNKNOWN_EPOCH))
             for p, offset in offsets.items()
         }
         return await self._thread.run(partial(self._commit, messages, group_offsets, membership))

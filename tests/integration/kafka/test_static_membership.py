@@ -113,6 +113,6 @@ async def test_transactions_of_a_process_whose_name_was_taken_are_refused(
             while not (await poll(taker)).records:
                 pass
         assert not await transactions.commit([], {0: 2}, result.membership)
-        assert await taker.fetch_committed(frozenset({0})) == {0: 1}
+        assert await taker.fetch_committed(frozenset({0})) == {0: (1, "")}
     finally:
         await transactions.close()

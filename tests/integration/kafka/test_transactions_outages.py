@@ -118,7 +118,7 @@ async def test_a_frozen_broker_holds_nobody_up_for_long_and_what_came_of_it_is_k
     finally:
         own.broker.server.thaw()
     await retry_until_served(transactions.renew)
-    committed = (await retry_until_served(lambda: source.fetch_committed(frozenset({0}))))[0]
+    committed = (await retry_until_served(lambda: source.fetch_committed(frozenset({0}))))[0].offset
     both_or_neither = [(1, [b"before"]), (2, [b"before", b"unknown"])]
     assert (committed, read_visible(own, settings)) in both_or_neither
 
@@ -143,7 +143,7 @@ async def test_a_restarted_broker_takes_the_next_transaction(own: KafkaForTests,
             except BrokerUnavailable:
                 continue
     assert eventually(lambda: read_visible(own, settings)[-1:] == [b"after"])
-    assert await retry_until_served(lambda: source.fetch_committed(frozenset({0}))) == {0: 2}
+    assert await retry_until_served(lambda: source.fetch_committed(frozenset({0}))) == {0: (2, "")}
 
 
 async def test_a_second_worker_with_the_same_id_ends_the_first(kafka: KafkaForTests, closing: list[Closable]) -> None:

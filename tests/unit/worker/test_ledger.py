@@ -112,6 +112,16 @@ def test_record_read_again_is_open_until_both_are_finished() -> None:
     assert ledger.find_committable() == {0: 6}
 
 
+def test_what_was_read_after_a_cut_is_committed_although_it_ends_where_the_last_commit_was() -> None:
+    ledger = OffsetLedger()
+    ledger.assign(0, 0)
+    for offset in (0, 1):
+        ledger.finish(ledger.begin(0, offset))
+    ledger.note_commit({0: 2})
+    ledger.finish(ledger.begin(0, 1))  # the log was cut at 1 and written anew
+    assert ledger.find_committable() == {0: 2}
+
+
 def test_reading_further_back_takes_the_committable_offset_back() -> None:
     """A topic that was deleted and made again starts at 0: its records are other ones."""
     ledger = OffsetLedger()
@@ -164,6 +174,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.read[partition].append(offset)
         self.open[partition].append(position)
         self.uncommitted[partition].append(offset)
+        self.committed[partition] = min(self.committed[partition], offset)
         return position
 
     @rule(position=consumes(begun))

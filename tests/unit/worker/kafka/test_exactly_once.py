@@ -104,6 +104,23 @@ async def test_an_offset_that_was_committed_before_the_log_was_cut_acknowledges_
     assert (list_values(broker), worker.acknowledged) == ([b"a", b"b", b"c"], [0, 1, 2])
 
 
+async def test_an_attempt_that_ends_where_the_log_was_committed_before_its_cut_is_sent_again(
+    broker: FakeBroker, worker: Worker
+) -> None:
+    assert await worker.delivery.commit({0: 4})
+    broker.log[0] = broker.log[0][:2]
+    await worker.poll()
+    for record in (await worker.poll()).records:
+        assert record.offset < 2
+    broker.send(b"x", b"y")
+    for record in (await worker.poll()).records:
+        await worker.answer(record)
+    worker.transactions.errors.append(BrokerUnavailable("the connection died"))
+    assert not await worker.delivery.commit({0: 4})
+    assert await worker.delivery.commit({0: 4})
+    assert list_values(broker) == [b"a", b"b", b"c", b"d", b"x", b"y"]
+
+
 async def test_answers_to_records_that_were_read_after_a_cut_are_not_taken_for_those_of_an_earlier_attempt(
     broker: FakeBroker, worker: Worker
 ) -> None:
