@@ -66,7 +66,7 @@ def fit_card(
     Raises: BadSettings when too few answers could be read, or the odds of Query 2 do not rise with the label.
     """
     readable = list_readable(predictions)
-    refuse_too_few([prediction.label for prediction in readable], "the images with a readable answer")
+    refuse_too_few(_list_counted(readable), "the images with a readable answer")
     calibrated = card.model_copy(
         update={
             "calibration": fit_calibration(readable, prevalence=prevalence),
@@ -183,6 +183,11 @@ def _fit_logistic(log_odds: Floats, labels: Floats, weights: Floats) -> tuple[fl
     return float(slope), float(bias)
 
 
+def _list_counted(predictions: Sequence[Prediction]) -> list[Verdict]:
+    """List the labels of the images that count; one that people chose stands for no traffic."""
+    return [prediction.label for prediction in predictions if prediction.weight > 0]
+
+
 def _is_large(predictions: Sequence[Prediction]) -> bool:
-    counts = Counter(prediction.label for prediction in predictions)
+    counts = Counter(_list_counted(predictions))
     return min(counts[label] for label in Verdict) >= MIN_PER_LABEL_OF_SOURCE

@@ -236,3 +236,13 @@ def test_a_fit_weighs_images_by_what_they_stand_for() -> None:
     assert weighted.bias == pytest.approx(whole.bias, abs=0.2)
     assert weighted.temperature == pytest.approx(whole.temperature, rel=0.15)
     assert unweighted.bias > whole.bias + 1.5
+
+
+def test_images_that_stand_for_no_traffic_are_not_enough_to_fit_to() -> None:
+    """Reviews weigh nothing: a fit to them alone would be the prior, and replace the source's share in all others."""
+    traffic, appeals = overconfident(8, 1_000), overconfident(9, 400, source="app")
+    unweighed = [replace(prediction, weight=0.0) for prediction in appeals]
+    assert calibrate.fit_calibration([*traffic, *appeals], prevalence=None).per_source.keys() == {"app"}
+    assert not calibrate.fit_calibration([*traffic, *unweighed], prevalence=None).per_source
+    with pytest.raises(BadSettings, match="0 real and 0 generated"):
+        calibrate.fit_card(unweighed, CARD, prevalence=None, risk=0.02)
