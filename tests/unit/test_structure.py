@@ -141,7 +141,6 @@ TESTED_ELSEWHERE = {
     "worker/kafka/publisher.py": "tests/contract/test_publisher.py",
     "worker/kafka/delivery.py": "tests/contract/test_publisher.py",
     "worker/kafka/transactions.py": "tests/contract/test_transactions.py",
-    "worker/kafka/topic_reader.py": "tests/integration/commands/test_tail.py",
     "worker/kafka/workarounds.py": "tests/integration/kafka/test_workarounds.py",
     "worker/local/jars.py": "tests/integration/local/test_services.py",
     "worker/local/label_studio.py": "tests/integration/local/test_label_studio.py",

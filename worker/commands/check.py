@@ -16,6 +16,7 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings, StoreUnavailable, TopicMissing, ZoomInError
 from pipeline.sandbox.decoder import Decoder
 from pipeline.sandbox.exchange import Confinement
+from pipeline.wire.labels import build_tombstone_key
 from worker.cli.stream import silence_kafka_logging
 from worker.collect.topics import LOOPS, list_collect_topics
 from worker.common.sections import KafkaSettings, StoreSettings
@@ -25,6 +26,7 @@ from worker.kafka.transactions import KafkaTransactions
 from worker.serving.capacity import plan_kept_pixels
 from worker.storage.buckets import require_buckets
 from worker.storage.image_store import ImageStore
+from worker.storage.label_bucket import LabelBucket
 
 NAME = "check"
 HELP = (
@@ -114,6 +116,8 @@ async def _check_connections(settings: Settings) -> list[Check]:
         "buckets": partial(_check_names, settings.store),
         **{f"bucket {bucket}": partial(_check_bucket, store, bucket) for bucket in buckets},
     }
+    if settings.sampling.bucket:
+        tries["tombstones"] = partial(_check_tombstones, settings)
     try:
         return [await _run_check(name, connect) for name, connect in tries.items()]
     finally:
@@ -165,6 +169,16 @@ async def _check_collect(settings: Settings) -> str:
 async def _check_names(settings: StoreSettings) -> str:
     require_buckets(settings)
     return ", ".join(sorted(settings.buckets))
+
+
+async def _check_tombstones(settings: Settings) -> str:
+    """Look for the tombstone of an image, as the worker does before it writes a case."""
+    bucket = LabelBucket(settings.store, settings.sampling.bucket)
+    try:
+        await bucket.has_object(build_tombstone_key("0" * 64))
+    finally:
+        bucket.close()
+    return f"can be looked for in bucket {settings.sampling.bucket}"
 
 
 async def _check_bucket(store: ImageStore, bucket: str) -> str:

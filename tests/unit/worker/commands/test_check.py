@@ -1,10 +1,16 @@
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from pipeline.errors import AccessDenied
 from pipeline.sandbox.confinement import LAYERS
 from worker.__main__ import main
+from worker.commands.check import _check_tombstones
+from worker.common.sections import SamplingSettings, StoreSettings
+from worker.common.settings import Settings
 
 REFUSAL = """
 import errno, os
@@ -61,3 +67,30 @@ def test_it_names_the_layers_that_the_kernel_refuses(
     monkeypatch.syspath_prepend(tmp_path)
     assert main(["check"]) == 0
     assert "decoder: the kernel refuses seccomp (Invalid argument)" in capsys.readouterr().out
+
+
+class RefusingS3(BaseHTTPRequestHandler):
+    """Denies each HEAD, as S3 does where s3:GetObject or s3:ListBucket is not granted."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(403)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        return
+
+
+async def test_a_labeling_bucket_without_the_right_to_look_for_tombstones_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "writer")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with ThreadingHTTPServer(("127.0.0.1", 0), RefusingS3) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = Settings(
+            store=StoreSettings(endpoint_url=f"http://127.0.0.1:{server.server_port}"),
+            sampling=SamplingSettings(bucket="labels"),
+        )
+        with pytest.raises(AccessDenied, match="must grant s3:GetObject and s3:ListBucket"):
+            await _check_tombstones(settings)
+        server.shutdown()
