@@ -31,10 +31,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class FoundCases:
-    """Case keys by the sha256 of each selected image; `unreadable` holds objects that may be cases of them."""
+    """Case keys by the sha256 of each selected image; `unreadable` holds objects that may be cases of them.
+
+    `searched` holds the keys of all objects that were listed.
+    """
 
     by_image: dict[str, list[str]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    searched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,18 @@ class _CaseNames:
     sha256: str
 
 
-def find_cases(client: "S3Client", bucket: str, selection: Selection, *, until: date | None = None) -> FoundCases:
-    """Read the cases, up to those of the day `until`, and return all of each selected image.
+BROKEN = _CaseNames("", "", ("", ""), "")
+
+
+def find_cases(
+    client: "S3Client",
+    bucket: str,
+    selection: Selection,
+    *,
+    until: date | None = None,
+    besides: frozenset[str] = frozenset(),
+) -> FoundCases:
+    """Read the cases up to those of the day `until`, but not the keys `besides`, and return all of each selected image.
 
     Takes one request and about 300 bytes of memory a case. Fields that the search does not need may be broken.
 
@@ -55,14 +69,20 @@ def find_cases(client: "S3Client", bucket: str, selection: Selection, *, until: 
     keys_of_image: dict[str, list[str]] = {}
     selected = set(selection.sha256s)
     unreadable: list[str] = []
-    for key, names in _read_cases(client, bucket, _list_case_keys(client, bucket, until)):
-        if names is None:
+    searched: set[str] = set()
+    keys = (key for key in _list_case_keys(client, bucket, until) if key not in besides)
+    for key, names in _read_cases(client, bucket, keys):
+        searched.add(key)
+        if names is None:  # deleted since it was listed
+            continue
+        if names is BROKEN:
             unreadable.append(key)
             continue
         keys_of_image.setdefault(names.sha256, []).append(key)
         if names.event_id in selection.event_ids or names.place in selection.objects:
             selected.add(names.sha256)
-    return FoundCases({sha256: keys_of_image.get(sha256, []) for sha256 in sorted(selected)}, unreadable)
+    by_image = {sha256: keys_of_image.get(sha256, []) for sha256 in sorted(selected)}
+    return FoundCases(by_image, unreadable, frozenset(searched))
 
 
 def _list_case_keys(client: "S3Client", bucket: str, until: date | None) -> Iterator[str]:
@@ -74,7 +94,10 @@ def _list_case_keys(client: "S3Client", bucket: str, until: date | None) -> Iter
 
 
 def _read_cases(client: "S3Client", bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, _CaseNames | None]]:
-    """Yield each key with the names in its case, or None; several requests at a time, a bounded number waiting."""
+    """Yield each key with the names in its case, or BROKEN, or None if it is gone.
+
+    Sends several requests at a time; a bounded number of results waits.
+    """
     with ThreadPoolExecutor(THREADS, thread_name_prefix="case-search") as pool:
         waiting: list[tuple[str, Future[_CaseNames | None]]] = []
         submitted = ((key, pool.submit(_read_names, client, bucket, key)) for key in keys)
@@ -93,5 +116,7 @@ def _read_names(client: "S3Client", bucket: str, key: str) -> _CaseNames | None:
         case = json.loads(read_object(client, bucket, key, max_bytes=MAX_CASE_BYTES).body)
         image = case["image"]
         return _CaseNames(key, str(case["event_id"]), (str(image["bucket"]), str(image["key"])), str(image["sha256"]))
-    except (ImageMissing, ImageTooLarge, ValueError, TypeError, KeyError, RecursionError):
+    except ImageMissing:
         return None
+    except (ImageTooLarge, ValueError, TypeError, KeyError, RecursionError):
+        return BROKEN

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from pipeline.labeling.case_search import Selection, find_cases
+from pipeline.labeling.case_search import FoundCases, Selection, find_cases
 from pipeline.labeling.erasure import erase_image, read_tombstone, write_tombstone
 from pipeline.wire.labels import build_image_key
 from training.erasure.checkpoints import TrainedCheckpoint, find_checkpoints
@@ -63,8 +63,7 @@ def forget_images(
     found = find_cases(bucket.client, bucket.name, selection)
     result.images, result.unreadable = found.by_image, found.unreadable
     if not dry_run:
-        for sha256, case_keys in found.by_image.items():
-            write_tombstone(bucket.client, bucket.name, sha256, case_keys, now=now)
+        _leave_tombstones(bucket, found, now)
     case_ids = frozenset(_list_case_ids(bucket, found.by_image))
     sha256s = frozenset(found.by_image)
     if client is not None:
@@ -85,6 +84,18 @@ def forget_images(
         delete_unfinished(settings.cache_directory)
     for sha256, case_keys in found.by_image.items():
         result.objects += len(erase_image(bucket.client, bucket.name, sha256, case_keys, now=now))
+
+
+def _leave_tombstones(bucket: LabelingBucket, found: FoundCases, now: datetime) -> None:
+    """Leave the tombstones, then add the cases that came while the others were read: from now on none is written."""
+    for sha256, case_keys in found.by_image.items():
+        write_tombstone(bucket.client, bucket.name, sha256, case_keys, now=now)
+    if found.by_image:
+        images = Selection(sha256s=frozenset(found.by_image))
+        for sha256, case_keys in find_cases(
+            bucket.client, bucket.name, images, besides=found.searched
+        ).by_image.items():
+            found.by_image[sha256] += case_keys
 
 
 def _list_case_ids(bucket: LabelingBucket, images: dict[str, list[str]]) -> Iterator[str]:

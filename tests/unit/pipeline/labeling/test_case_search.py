@@ -29,6 +29,26 @@ def s3() -> MemoryS3:
     return MemoryS3()
 
 
+def test_a_case_that_is_deleted_while_others_are_read_is_no_broken_one(s3: MemoryS3) -> None:
+    class Racing(MemoryS3):
+        def get_object(self, **fields: str) -> dict[str, object]:
+            self.objects.pop(gone, None)
+            return super().get_object(**fields)
+
+    gone = put_case(s3, "a", key="a.png", sha256="1" * 64)
+    put_case(s3, "b", key="b.png", sha256="2" * 64)
+    s3.__class__ = Racing
+    assert find_cases(s3.client, BUCKET, Selection()).unreadable == []
+
+
+def test_keys_that_were_read_before_are_left_out(s3: MemoryS3) -> None:
+    put_case(s3, "a", key="a.png", sha256="1" * 64)
+    selection = Selection(sha256s=frozenset({"1" * 64}))
+    searched = find_cases(s3.client, BUCKET, selection).searched
+    late = put_case(s3, "late", key="late.png", sha256="1" * 64)
+    assert find_cases(s3.client, BUCKET, selection, besides=searched).by_image == {"1" * 64: [late]}
+
+
 @pytest.mark.parametrize(
     "selection",
     [

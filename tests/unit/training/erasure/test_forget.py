@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from pipeline.wire.labels import LabelCase, build_image_key, build_tombstone_key
 from tests.support import fake_label_studio
 from tests.support.labeling_place import SETTINGS, LabelingPlace
 from tests.support.labels import build_case, build_label
+from tests.support.memory_s3 import MemoryS3
 from tests.support.verdicts import build_verdict
 from training.erasure.forget import ForgetPlaces, ForgetResult, forget_images
 from training.errors import LabelStudioUnavailable
@@ -99,6 +101,19 @@ def test_tasks_of_an_image_that_the_topic_deleted_go_by_its_tombstone(place: Lab
     result = forget(place, Selection(sha256s=place.bucket.list_tombstones() | {"1" * 64}))
     assert "1" * 64 in result.images
     assert "verdict-of-secret" not in place.list_sent()
+
+
+def test_a_case_that_is_written_while_the_others_are_read_goes_too(place: LabelingPlace) -> None:
+    class Racing(MemoryS3):
+        def put_object(self, **fields: Any) -> dict[str, object]:
+            if fields["Key"].startswith("deleted/") and fields["Key"] not in self.objects:
+                put_case(place, "late", "1")
+            return super().put_object(**fields)
+
+    place.s3.__class__ = Racing
+    result = forget(place)
+    assert len(result.images["1" * 64]) == 3
+    assert not [key for key in place.s3.objects if "late" in key]
 
 
 def test_tasks_in_a_project_of_an_earlier_title_go_too(place: LabelingPlace) -> None:
