@@ -118,7 +118,8 @@ def build_ece(scored: ScoredPredictions, bins: int = BINS) -> Statistic:
         start = np.zeros((len(weights), 1))
         borders = np.linspace(0, 1, bins + 1)
         rows = zip(np.hstack([start, mass]), np.hstack([start, gaps]), strict=True)
-        return np.array([np.abs(np.diff(np.interp(borders * m[-1], m, g))).sum() / m[-1] for m, g in rows])
+        total = np.array([np.abs(np.diff(np.interp(borders * m[-1], m, g))).sum() for m, g in rows])
+        return resampling.divide(total, mass[:, -1])
 
     return compute
 

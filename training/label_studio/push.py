@@ -26,7 +26,6 @@ from training.settings import TrainSettings
 LEASE = "labels push"
 TASKS_A_REQUEST = 500
 DOUBLE, MOST_ANNOTATORS = 2, 3
-WAITING = (LabelState.PENDING, LabelState.DISPUTED)
 
 
 @dataclass(slots=True)
@@ -109,7 +108,7 @@ class _Push:
         for found in self._read(names):
             case = found.case
             reason = choose_reason(case, policy)
-            if _waits(found) and reason is not None:
+            if found.needs_annotator and reason is not None:
                 waiting.append(WaitingCase(case.case_id, reason, case.created_at))
         return waiting
 
@@ -192,12 +191,6 @@ def draw_double(case_id: str, fraction: float, salt: bytes) -> bool:
     """Decide if two annotators label a case; the same for every push."""
     digest = hashlib.blake2b(f"double{case_id}".encode(), key=salt[:64], digest_size=8).digest()
     return int.from_bytes(digest) < fraction * 2**64
-
-
-def _waits(found: AdjudicatedCase) -> bool:
-    """Return whether annotators have to look at a case: it is undecided, or drawn by chance and decided by reviews."""
-    is_for_estimates = found.case.inclusion_probability > 0
-    return found.adjudication.state in WAITING or (is_for_estimates and found.of_annotators.state is LabelState.PENDING)
 
 
 def _is_untouched(task: StoredTask) -> bool:

@@ -26,15 +26,16 @@ LEAST_OF_ONE_CLASS = 20
 
 @dataclass(slots=True)
 class QueueRow:
-    """The cases of one reason that wait for a label; a case with several reasons stands in each of its rows."""
+    """The cases of one reason that wait for an annotator; a case with several reasons stands in each of its rows."""
 
     pending: int = 0
     disputed: int = 0
     oldest: datetime | None = None
 
     def add(self, found: AdjudicatedCase) -> None:
-        self.pending += found.adjudication.state is LabelState.PENDING
-        self.disputed += found.adjudication.state is LabelState.DISPUTED
+        is_disputed = found.adjudication.state is LabelState.DISPUTED
+        self.disputed += is_disputed
+        self.pending += not is_disputed
         created = found.case.created_at
         self.oldest = created if self.oldest is None else min(self.oldest, created)
 
@@ -99,7 +100,7 @@ class LabelStatus:
         state = found.adjudication.state
         self.states[state] += 1
         self.unreadable += found.unreadable
-        if state in (LabelState.PENDING, LabelState.DISPUTED):
+        if found.needs_annotator:
             for reason in found.case.reasons:
                 self.queue[reason].add(found)
         labels = [label for label in found.adjudication.labels if label.origin is LabelOrigin.LABEL_STUDIO]

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pipeline.wire.labels import LABELS, LabelCase, LabelEvent, LabelOrigin, LabelVerdict
 from training.common.ahead import map_ahead
-from training.labeling.adjudication import Adjudication, adjudicate
+from training.labeling.adjudication import Adjudication, LabelState, adjudicate
 from training.labeling.bucket import CONNECTIONS, LabelingBucket, Unreadable
 
 OLD_ANNOTATOR = "unknown"
@@ -27,6 +27,12 @@ class AdjudicatedCase:
         Appeals pick the wrong verdicts: a case that chance drew would be decided the sooner the wronger it is.
         """
         return adjudicate(label for label in self.adjudication.labels if label.origin is not LabelOrigin.REVIEW)
+
+    @property
+    def needs_annotator(self) -> bool:
+        """True if the case is undecided, or drawn by chance and decided by reviews alone."""
+        is_unseen = self.case.inclusion_probability > 0 and self.of_annotators.state is LabelState.PENDING
+        return is_unseen or self.adjudication.state in (LabelState.PENDING, LabelState.DISPUTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,3 +232,10 @@ def test_an_image_of_weight_three_counts_as_three_images() -> None:
             for group in (weighted, copied)
         )
         assert values == pytest.approx(expected)
+
+
+def test_images_that_people_chose_alone_give_no_figure() -> None:
+    chosen = [replace(prediction, weight=0.0) for prediction in SIX]
+    computed = calibration_metrics.compute_calibration_metrics(chosen)
+    assert computed.pop("effective_images").value == 0
+    assert {metric.value for metric in computed.values()} == {None}

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.wire.labels import LabelCase, LabelEvent, LabelVerdict
+from pipeline.wire.labels import LabelCase, LabelEvent, LabelOrigin, LabelVerdict
 from tests.support.labels import START, build_case, build_label
 from tests.support.verdicts import build_verdict
 from training.label_studio.marks import PullMarks
@@ -23,6 +23,7 @@ def test_the_queue_counts_what_waits_by_reason_and_age() -> None:
     both = build_case(build_verdict(event_id="1"), reasons=["control", "corrected"])
     control = build_case(build_verdict(event_id="2"))
     disputed = build_case(build_verdict(event_id="3"), reasons=["corrected"])
+    reviewed = build_case(build_verdict(event_id="4"))
     late = control.model_copy(update={"created_at": START + timedelta(days=3)})
     status = count_status(
         [
@@ -30,14 +31,15 @@ def test_the_queue_counts_what_waits_by_reason_and_age() -> None:
             find(late),
             find(disputed, build_label(disputed, verdict=REAL), build_label(disputed, annotator="2")),
             find(control, build_label(control)),
+            find(reviewed, build_label(reviewed, origin=LabelOrigin.REVIEW)),
             Unreadable("cases/odd.json", "schema_version: no"),
         ],
         frozenset(),
         PullMarks(),
     )
-    assert status.states == {LabelState.PENDING: 2, LabelState.DISPUTED: 1, LabelState.AGREED: 1}
+    assert status.states == {LabelState.PENDING: 2, LabelState.DISPUTED: 1, LabelState.AGREED: 2}
     assert {reason: (row.pending, row.disputed, row.oldest) for reason, row in status.queue.items()} == {
-        "control": (2, 0, START),
+        "control": (3, 0, START),
         "corrected": (1, 1, START),
     }
     assert [unreadable.key for unreadable in status.unreadable] == ["cases/odd.json"]
