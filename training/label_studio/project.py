@@ -1,5 +1,7 @@
 """The project of Label Studio that holds our cases: found or created, its page checked, its images made readable."""
 
+from collections.abc import Callable
+
 from pipeline.errors import BadSettings
 from pipeline.storage.credentials import read_access_keys
 from training.errors import LabelStudioRefusal
@@ -38,9 +40,16 @@ def find_project(client: LabelStudio, title: str) -> Project | None:
     return found[0] if found else None
 
 
-def prepare_project(client: LabelStudio, title: str) -> Project:
-    """Find the project or create it. Raises: as `find_project`."""
-    return find_project(client, title) or client.create_project(title, CONFIG)
+def prepare_project(client: LabelStudio, title: str, notify: Callable[[str], None]) -> Project:
+    """Find the project, or create it and say so. Raises: as `find_project`."""
+    project = find_project(client, title)
+    if project is None:
+        project = client.create_project(title, CONFIG)
+        notify(
+            f"made the project {title}. If somebody renamed the one that was in use, stop this push, delete the new "
+            "one and give the other its title back: all open cases would be labeled twice"
+        )
+    return project
 
 
 def prepare_storage(

@@ -55,7 +55,7 @@ def push_cases(
         ImageMissing (no such bucket).
     """
     with hold_lease(bucket, LEASE, notify=notify) as lease:
-        project = prepare_project(client, settings.labels_project)
+        project = prepare_project(client, settings.labels_project, notify)
         push = _Push(bucket, client, project, lease, result, bucket.list_tombstones(), index_cases(bucket))
         tasks = push.clean_tasks()
         result.known = len(tasks)

@@ -19,9 +19,10 @@ def client(place: LabelingPlace) -> LabelStudio:
 
 def test_a_project_is_created_once(client: LabelStudio, place: LabelingPlace) -> None:
     assert find_project(client, "ZoomIn") is None
-    project = prepare_project(client, "ZoomIn")
-    assert prepare_project(client, "ZoomIn") == project
+    project = prepare_project(client, "ZoomIn", place.said.append)
+    assert prepare_project(client, "ZoomIn", place.said.append) == project
     assert len(place.server.projects) == 1
+    assert len([line for line in place.said if line.startswith("made the project ZoomIn.")]) == 1
 
 
 def test_two_projects_of_one_title_are_refused(client: LabelStudio) -> None:
@@ -32,7 +33,7 @@ def test_two_projects_of_one_title_are_refused(client: LabelStudio) -> None:
 
 
 def test_images_are_read_with_keys_of_their_own(client: LabelStudio, place: LabelingPlace) -> None:
-    project = prepare_project(client, "ZoomIn")
+    project = prepare_project(client, "ZoomIn", place.said.append)
     for _ in range(2):
         assert prepare_storage(client, project, place.bucket, OWN_KEYS) is None
     (storage,) = place.server.storages
@@ -43,7 +44,7 @@ def test_images_are_read_with_keys_of_their_own(client: LabelStudio, place: Labe
 def test_without_keys_of_their_own_the_operator_is_warned(
     client: LabelStudio, place: LabelingPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = prepare_project(client, "ZoomIn")
+    project = prepare_project(client, "ZoomIn", place.said.append)
     with pytest.raises(BadSettings, match="no credentials of AWS are found"):
         prepare_storage(client, project, place.bucket, TrainSettings())
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
@@ -65,7 +66,7 @@ def test_a_bucket_that_label_studio_cannot_reach_is_told_with_the_cure(
     client: LabelStudio, place: LabelingPlace, refusal: tuple[int, str]
 ) -> None:
     place.server.storage_refusal = refusal
-    project = prepare_project(client, "ZoomIn")
+    project = prepare_project(client, "ZoomIn", place.said.append)
     with pytest.raises(
         BadSettings, match=rf"{refusal[1]}; start it with LABEL_STUDIO_S3_ENDPOINT=http://10.0.0.5:9000"
     ):
