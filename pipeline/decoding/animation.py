@@ -5,13 +5,12 @@ file may claim any duration, and a viewer who waits sees the next frame too.
 """
 
 from collections.abc import Iterable
-from itertools import islice
 
 from PIL import Image
 
 from pipeline.color.srgb import Color
 from pipeline.decoding.render import render_over_white
-from pipeline.errors import ImageUndecodable
+from pipeline.errors import ImageRefused, ImageUndecodable
 
 FLAT_LEVELS = 8
 """A sample belongs to a flat frame within this distance from the median of its channel: codecs add a few levels."""
@@ -19,7 +18,7 @@ FLAT_FRACTION = 0.99
 MOST_STRAYS = 10_000
 """A flat frame has this fraction of the samples of each channel near the median, and at most so many elsewhere: a dot
 or a progress bar is no picture, and 100 x 100 pixels on a large ground may be one."""
-MOST_FRAMES = 100
+MOST_FRAMES = 1000
 MOST_PIXELS = 150_000_000
 """of all frames that are looked at, of which there are at least two"""
 
@@ -29,7 +28,8 @@ def choose_frame(frames: Iterable[Image.Image], color: Color | None = None) -> t
 
     `frames` are composed one at a time: each is a whole picture as viewers show it, transparent where nothing is
     painted, and does not change afterwards. A later frame that cannot be read ends the search.
-    Raises: ImageUndecodable if there is no frame, and each error of reading the first one.
+    Raises: ImageUndecodable if there is no frame, and each error of reading the first one; ImageRefused if there are
+        more frames than can be looked at, and all of these are flat.
     """
     composed = iter(frames)
     first = next(composed, None)
@@ -38,14 +38,18 @@ def choose_frame(frames: Iterable[Image.Image], color: Color | None = None) -> t
     if not is_flat(first, color):
         return 0, first
     try:
-        for number, pixels in enumerate(islice(composed, count_affordable(first.size) - 1), start=1):
+        for number, pixels in enumerate(composed, start=1):
+            if number == count_affordable(first.size):
+                break
             if not is_flat(pixels, color):
                 return number, pixels
+        else:
+            return 0, first
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a codec raises any error on a broken frame; viewers do not show it
         return 0, first
-    return 0, first
+    raise ImageRefused(f"an animation whose first {number} frames are of one color: it would hide a later picture")
 
 
 def count_affordable(size_px: tuple[int, int]) -> int:

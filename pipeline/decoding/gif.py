@@ -25,7 +25,7 @@ def read_gif(data: bytes) -> Frame:
 
     Browsers ignore the background color and profiles. The first frame may enlarge the canvas, later ones do not.
     """
-    file = read_blocks(data, most_frames=MOST_FRAMES)
+    file = read_blocks(data, most_frames=MOST_FRAMES + 1)
     if not file.frames:
         raise ImageUndecodable("a GIF without a frame")
     first = file.frames[0]

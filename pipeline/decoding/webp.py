@@ -85,8 +85,10 @@ def _read_rows(data: bytes, size_px: tuple[int, int]) -> Image.Image:
     (kind, pixels), (_, other) = (_complete(data, filling * length) for filling in (b"\0", b"\xaa"))
     differs = (np.asarray(pixels) != np.asarray(other)).any(axis=(1, 2))
     came = int(differs.argmax()) if differs.any() else pixels.height
-    if came < pixels.height:
-        came = came // _BAND * _BAND if kind == b"VP8L" else (came + _BAND // 2) // _BAND * _BAND - _WITHHELD
+    if kind == b"VP8L":
+        came = min(came, pixels.height - 1) // _BAND * _BAND  # something is missing, be it of the last pixel
+    elif came < pixels.height:
+        came = (came + _BAND // 2) // _BAND * _BAND - _WITHHELD
     if came <= 0:
         raise ImageUndecodable("a WebP file whose picture is broken from its start on")
     pixels.paste((0, 0, 0, 0), (0, came, *pixels.size))

@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import InternalFault
 from pipeline.geometry import Size
+from pipeline.png.chunks import SIGNATURE
 from pipeline.sandbox.decoding_child import MEBI, MESSAGE_BYTES
 from pipeline.sandbox.exchange import Confinement, Reply, Request
 from pipeline.verdict import ModelImage
@@ -22,7 +23,6 @@ ENDING_DEADLINE_S = 5.0
 WALL_TIMES = 3
 """times its CPU time that a request may take: a busy machine makes no file a bad one"""
 REUSED_MEMORY_BYTES = 64 * MEBI
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # By default glibc returns each large buffer to the kernel and requests it again: half of a photograph's decoding time.
 HEAP_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": str(64 * MEBI),
@@ -160,7 +160,7 @@ class Pictures:
         if reply.png_bytes > _limit_png_bytes(reply.width * reply.height):
             raise ValueError("the PNG is larger than its pixels")
         png = self._read(reply.png_bytes)
-        if not png.startswith(PNG_SIGNATURE):
+        if not png.startswith(SIGNATURE):
             raise ValueError("the picture is no PNG")
         return png
 

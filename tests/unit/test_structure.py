@@ -41,7 +41,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "pipeline/jxl": name_rooms("pipeline", "root color"),
     "pipeline/png": name_rooms("pipeline", "root"),
     "pipeline/decoding": name_rooms("pipeline", "root bmp color gif heif jxl png tiff"),
-    "pipeline/sandbox": name_rooms("pipeline", "root decoding"),
+    "pipeline/sandbox": name_rooms("pipeline", "root png decoding"),
     "pipeline/vllm": name_rooms("pipeline", "root"),
     "worker/common": frozenset(),
     "worker/observe": name_rooms("worker", "common"),

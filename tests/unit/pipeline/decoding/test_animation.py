@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from pipeline.color.srgb import IccProfile
 from pipeline.decoding.animation import MOST_FRAMES, choose_frame, count_affordable, is_flat
-from pipeline.errors import ImageUndecodable
+from pipeline.errors import ImageRefused, ImageUndecodable
 from tests.support.builders import build_noise
 
 PICTURE = build_noise(16, 12)
@@ -89,11 +89,18 @@ def test_a_frame_is_flat_by_the_colors_that_are_shown() -> None:
 
 def test_looking_at_frames_is_bounded() -> None:
     assert choose_frame(chain(repeat(BLANK, MOST_FRAMES - 1), [PICTURE]))[0] == MOST_FRAMES - 1
-    assert choose_frame(chain(repeat(BLANK, MOST_FRAMES), fail(AssertionError()))) == (0, BLANK)
+    assert choose_frame(repeat(BLANK, MOST_FRAMES)) == (0, BLANK)
+
+
+def test_a_picture_is_not_hidden_behind_more_flat_frames_than_are_looked_at() -> None:
+    frames = chain(repeat(BLANK, MOST_FRAMES), [PICTURE], fail(AssertionError()))
+    with pytest.raises(ImageRefused, match=f"first {MOST_FRAMES} frames are of one color"):
+        choose_frame(frames)
 
 
 @pytest.mark.parametrize(
-    ("size_px", "frames"), [((1, 1), 100), ((1500, 1000), 100), ((7500, 4000), 5), ((20_000, 20_000), 2)]
+    ("size_px", "frames"),
+    [((1, 1), 1000), ((500, 300), 1000), ((1500, 1000), 100), ((7500, 4000), 5), ((20_000, 20_000), 2)],
 )
 def test_of_large_frames_at_least_two_are_looked_at(size_px: tuple[int, int], frames: int) -> None:
     assert count_affordable(size_px) == frames

@@ -221,6 +221,17 @@ def test_of_a_broken_picture_the_rows_that_came_are_painted(lossless: bool, part
     assert (painted[:came] == whole[:came]).all()
 
 
+def test_the_last_band_of_a_lossless_picture_is_white_if_only_bits_are_missing_that_change_no_pixel() -> None:
+    picture = build_noise(100, 160, seed=10).filter(ImageFilter.GaussianBlur(2))
+    ((kind, content),) = split_chunks(build_webp(encode_pixels(picture)))
+    data = build_webp(build_chunk(kind, content[:-1]))
+    with pytest.raises(OSError, match="read next frame"):
+        Image.open(io.BytesIO(data)).load()
+    painted = show(data)
+    assert (painted[:144] == np.asarray(picture)[:144]).all()
+    assert (painted[144:] == 255).all()
+
+
 @pytest.mark.parametrize("part", [0.01, 0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("lossless", [True, False])
 def test_a_file_that_is_cut_short_is_not_shown(part: float, lossless: bool) -> None:
