@@ -1,3 +1,4 @@
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 from pipeline.wire.labels import LabelOrigin, LabelVerdict, SampleReason
@@ -86,3 +87,29 @@ def test_no_case_at_all_has_columns_too() -> None:
 
 def test_weeks_are_those_of_the_calendar() -> None:
     assert collect_cases([build_found("a")], LeftOutCases()).week.tolist() == ["2026-W06"]
+
+
+def test_a_case_takes_a_few_bytes_whatever_the_length_of_its_names() -> None:
+    """A bucket has a million cases, and a name that any sender chose must not widen the column of all."""
+    found = [build_found(str(number)) for number in range(3)]
+    events = [each.case.verdict_event.model_copy(update={"source": "".join(["s" * 999, "!"])}) for each in found]
+    longer = [
+        AdjudicatedCase(each.case.model_copy(update={"verdict_event": event}), each.adjudication)
+        for each, event in zip(found, events, strict=True)
+    ]
+    cases = collect_cases(longer, LeftOutCases())
+    assert len({id(source) for source in cases.source}) == 1
+    columns = (getattr(cases, column.name) for column in fields(cases))
+    assert sum(column.itemsize for column in columns) <= 100
+
+
+def test_cases_of_one_image_stand_together_in_one_cell() -> None:
+    one, other, again = (build_found(name) for name in ("1", "2", "3"))
+    image = again.case.image.model_copy(update={"sha256": "f" * 64})
+    same = AdjudicatedCase(other.case.model_copy(update={"image": image}), other.adjudication)
+    cases = collect_cases(
+        [same, one, AdjudicatedCase(again.case.model_copy(update={"image": image}), again.adjudication)],
+        LeftOutCases(),
+    )
+    assert cases.find_image_starts().tolist() == [0, 1]
+    assert [len(set(cells)) for cells in cases.number_cells()] == [1, 1, 1]
