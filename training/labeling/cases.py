@@ -51,7 +51,7 @@ class CaseIndex:
 
 
 def index_cases(bucket: LabelingBucket) -> CaseIndex:
-    """List the keys of the bucket; about 300 bytes of memory a case and 400 a label, one request for each 1,000 keys."""
+    """List the keys of the bucket: about 300 bytes of memory a case and 400 a label, a request for 1,000 keys each."""
     cases: dict[str, str] = {}
     for key in bucket.list_case_keys():
         cases.setdefault(PurePosixPath(key).stem, key)
