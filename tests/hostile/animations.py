@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from pipeline.decoding.animation import MOST_FRAMES
 from tests.hostile.entries import HostileImage, Picture
 from tests.support.builders import build_noise
 from tests.support.image_files import png
@@ -26,23 +27,20 @@ def animations() -> Iterator[HostileImage]:
     yield from _gifs()
     yield from _broken_gifs()
     yield from _webps()
-    for flat in (1, 50, 99, 100):
+    for flat in (1, 100, MOST_FRAMES - 1, MOST_FRAMES):
         yield from _hide_behind(flat)
 
 
 def _hide_behind(flat: int) -> Iterator[HostileImage]:
-    is_reached = flat < 100
-    reason = (
-        "flat frames that are gone after a blink hide no picture"
-        if is_reached
-        else "only the first 100 frames are looked at"
-    )
     gif = build_gif(SIZE, [*[GIF_FLAT] * flat, GIF_PICTURE])
-    yield _expect(f"gif-{flat}-flat", reason, gif, _color(GIF_PICTURE if is_reached else GIF_FLAT), flat + 1)
-    others = {"webp": _animate_webp, "png": _animate_png}
-    for file_format, animate in others.items():
-        data = animate([FLAT] * flat + [PICTURE])
-        yield _expect(f"{file_format}-{flat}-flat", reason, data, PICTURE if is_reached else FLAT, flat + 1)
+    frames = [FLAT] * flat + [PICTURE]
+    files = (("gif", gif, _color(GIF_PICTURE)), ("webp", _animate_webp(frames), PICTURE))
+    for file_format, data, picture in (*files, ("png", _animate_png(frames), PICTURE)):
+        name = f"{file_format}-{flat}-flat"
+        if flat < MOST_FRAMES:
+            yield _expect(name, "flat frames that are gone after a blink hide no picture", data, picture, flat + 1)
+        else:
+            yield HostileImage(name, "more flat frames than are looked at hide no picture", data, ("image_refused",))
 
 
 def _animate_webp(frames: list[Image.Image]) -> bytes:
