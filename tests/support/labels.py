@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from pipeline.labeling.erasure import write_tombstone
 from pipeline.wire.labels import (
     LabelCase,
     LabelEvent,
@@ -14,6 +15,7 @@ from pipeline.wire.labels import (
     build_label_id,
 )
 from pipeline.wire.messages import Box, VerdictEvent
+from training.labeling.bucket import LabelingBucket
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -68,3 +70,8 @@ def build_label(
         created_at=START + timedelta(minutes=minute),
         supersedes=None,
     )
+
+
+def leave_tombstone(bucket: LabelingBucket, case: LabelCase) -> None:
+    """Mark the image of a case as deleted, as an erasure begins."""
+    write_tombstone(bucket.client, bucket.name, case.image.sha256, [f"{case.case_id}.json"], now=START)

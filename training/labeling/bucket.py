@@ -18,10 +18,8 @@ from pipeline.wire.labels import (
     TOMBSTONES,
     LabelCase,
     LabelEvent,
-    Tombstone,
     build_label_key,
     build_mark_key,
-    build_tombstone_key,
 )
 from pipeline.wire.messages import Message
 from training.settings import TrainSettings
@@ -77,10 +75,6 @@ class LabelingBucket:
         """List the sha256 of the images that are deleted."""
         keys = (found.key for found in list_objects(self.client, self.name, TOMBSTONES))
         return frozenset(key.removeprefix(TOMBSTONES).removesuffix(".json") for key in keys)
-
-    def put_tombstone(self, tombstone: Tombstone) -> None:
-        body = tombstone.model_dump_json().encode()
-        write_object(self.client, self.name, build_tombstone_key(tombstone.sha256), body)
 
     def read_image(self, object_key: str) -> bytes:
         """Read a PNG of the bucket. Raises: ImageMissing, ImageTooLarge."""

@@ -12,9 +12,9 @@ from pipeline import images
 from pipeline.decoding.decode import decode
 from pipeline.errors import BadSettings, ImageMissing
 from pipeline.verdict import Verdict
-from pipeline.wire.labels import Label, LabelCase, LabelEvent, LabelImage, LabelVerdict, Tombstone
+from pipeline.wire.labels import Label, LabelCase, LabelEvent, LabelImage, LabelVerdict
 from tests.support.builders import build_noise
-from tests.support.labels import START, build_label
+from tests.support.labels import build_label, leave_tombstone
 from tests.support.servers.services import S3ForTests
 from tests.support.verdicts import build_verdict
 from training.__main__ import main
@@ -126,7 +126,7 @@ def test_labels_beside_the_cases_decide_and_old_buckets_are_read_on(
     ]:
         assert place.put_label(label)
         assert not place.put_label(label), "a label is written once"
-    place.put_tombstone(Tombstone(sha256=deleted.image.sha256, case_ids=[deleted.case_id], deleted_at=START))
+    leave_tombstone(place, deleted)
     entries = {image.file: image for image in manifest.read_manifest(download_cases(place, tmp_path / "cases"))}
     assert {file: image.label for file, image in entries.items()} == {
         "case-0.png": Verdict.GENERATED,

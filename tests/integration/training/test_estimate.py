@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.wire.labels import LabelCase, Tombstone, build_case_key, build_label_key
-from tests.support.estimate_reports import START, build_adjudicated
-from tests.support.labels import build_case
+from pipeline.wire.labels import LabelCase, build_case_key, build_label_key
+from tests.support.estimate_reports import build_adjudicated
+from tests.support.labels import build_case, leave_tombstone
 from tests.support.servers.services import S3ForTests
 from training.__main__ import main
 from training.evaluation.summary import Json
@@ -46,7 +46,7 @@ def fill(s3: S3ForTests, bucket: str) -> None:
     deleted = build_adjudicated(102).case
     put_case(s3, bucket, deleted)
     with open_labeling_bucket(f"s3://{bucket}", TrainSettings()) as opened:
-        opened.put_tombstone(Tombstone(sha256=deleted.image.sha256, case_ids=[deleted.case_id], deleted_at=START))
+        leave_tombstone(opened, deleted)
     put(s3, bucket, "cases/2026/01/01/broken.json", b'{"schema_version": 9}')
     put(s3, bucket, "cases/foreign.txt", b"\xff not ours")
     put(s3, bucket, f"labels/{build_adjudicated(0).case.case_id}/broken.json", b"[]")

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from pipeline.wire.labels import LabelCase, LabelVerdict, Tombstone, build_case_key
+from pipeline.wire.labels import LabelCase, LabelVerdict, build_case_key
 from tests.support.annotations import build_box, build_result
-from tests.support.labels import START, build_case
+from tests.support.labels import START, build_case, leave_tombstone
 from tests.support.paths import ROOT
 from tests.support.servers.label_studio import LabelStudioForTests
 from tests.support.servers.services import S3ForTests, eventually
@@ -136,7 +136,7 @@ def test_cases_are_pushed_once_and_labels_pulled_once_whatever_is_killed(place: 
     with place.server.connect(place.server.create_user()) as other:
         body = {"result": build_result(verdict="real"), "lead_time": 8.0}
         other.post(f"/api/tasks/{tasks[second.case_id]}/annotations/", json=body).raise_for_status()
-    place.bucket.put_tombstone(Tombstone(sha256=gone.image.sha256, case_ids=[gone.case_id], deleted_at=START))
+    leave_tombstone(place.bucket, gone)
 
     pull = place.start("pull")
     try:

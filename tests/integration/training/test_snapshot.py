@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline.verdict import Verdict
-from pipeline.wire.labels import LabelVerdict, Tombstone
+from pipeline.wire.labels import LabelVerdict
 from tests.support.builders import build_noise
-from tests.support.labels import START, build_label
+from tests.support.labels import build_label, leave_tombstone
 from tests.support.servers.services import S3ForTests, eventually
 from tests.support.snapshots import FIRST_OF_BASE, SIZE_PX, label_case, put_case, put_labeled_case, write_base
 from training.__main__ import main
@@ -118,7 +118,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(labels: LabelingBucket,
     for case in (missing, deleted, broken, odd, of_base):
         label_case(labels, case, LabelVerdict.REAL)
     labels.delete([missing.image.object_key])
-    labels.put_tombstone(Tombstone(sha256=deleted.image.sha256, case_ids=[deleted.case_id], deleted_at=START))
+    leave_tombstone(labels, deleted)
     labels.client.put_object(Bucket=labels.name, Key=broken.image.object_key, Body=b"no image")
     labels.client.put_object(Bucket=labels.name, Key=f"labels/{odd.case_id}/odd.json", Body=b'{"label_id": 1}')
     twin = put_case(labels, CASES + 9, picture=build_noise(*SIZE_PX, seed=FIRST_OF_BASE))

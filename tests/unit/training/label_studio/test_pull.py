@@ -7,11 +7,11 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.errors import AccessDenied, BadSettings
-from pipeline.wire.labels import LabelVerdict, Tombstone
+from pipeline.wire.labels import LabelVerdict
 from tests.support.annotations import Result, build_box, build_result
 from tests.support.fake_label_studio import FakeLabelStudio
 from tests.support.labeling_place import LabelingPlace
-from tests.support.labels import START
+from tests.support.labels import START, leave_tombstone
 from tests.unit.training.label_studio.conftest import AddCases
 from training.errors import LabelStudioUnavailable
 from training.label_studio.annotations import RefusalReason
@@ -140,7 +140,7 @@ def test_tasks_without_a_case_are_refused_and_those_of_deleted_images_passed_ove
     keys = {case_id: key for key in place.s3.objects for case_id in [key.rpartition("/")[2][:-5]]}
     del place.s3.objects[keys[gone.case_id]]
     place.s3.objects[keys[broken.case_id]] = b"{}"
-    place.bucket.put_tombstone(Tombstone(sha256=deleted.image.sha256, case_ids=[], deleted_at=START))
+    leave_tombstone(place.bucket, deleted)
     result = place.pull()
     assert Counter(refusal.reason for refusal in result.refused) == {
         RefusalReason.CASE_MISSING: 1,
@@ -161,7 +161,7 @@ def test_labels_of_an_image_that_is_deleted_meanwhile_are_deleted(
 
     def put_and_delete(**call: object) -> dict[str, object]:
         if str(call["Key"]).startswith(f"labels/{gone.case_id}/"):
-            place.bucket.put_tombstone(Tombstone(sha256=gone.image.sha256, case_ids=[], deleted_at=START))
+            leave_tombstone(place.bucket, gone)
         return written(**call)  # type: ignore[arg-type] # handed on as it came
 
     monkeypatch.setattr(place.s3, "put_object", put_and_delete)

@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import AccessDenied, BadSettings
-from pipeline.wire.labels import LabelOrigin, LabelVerdict, Tombstone, build_image_key
+from pipeline.wire.labels import LabelOrigin, LabelVerdict, build_image_key
 from tests.support.labeling_place import SETTINGS, LabelingPlace
-from tests.support.labels import START, build_label
+from tests.support.labels import START, build_label, leave_tombstone
 from tests.unit.training.label_studio.conftest import AddCases
 from training.errors import LabelStudioUnavailable
 from training.label_studio.push import PushResult, draw_double
@@ -76,7 +76,7 @@ def test_a_request_that_was_carried_out_and_not_confirmed_leaves_no_double(
 def test_tasks_of_deleted_images_are_deleted_and_not_sent_again(place: LabelingPlace, add_cases: AddCases) -> None:
     kept, gone = add_cases("a", "b")
     place.push()
-    place.bucket.put_tombstone(Tombstone(sha256=gone.image.sha256, case_ids=[gone.case_id], deleted_at=START))
+    leave_tombstone(place.bucket, gone)
     result = place.push()
     assert (result.deleted_tasks, result.sent) == (1, {})
     assert place.list_sent() == [kept.case_id]
