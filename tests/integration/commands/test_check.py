@@ -33,7 +33,9 @@ def settings(kafka: KafkaForTests, seaweedfs: S3ForTests, monkeypatch: pytest.Mo
 def test_what_can_be_reached_is_said(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(check, "--connect", "--json", settings=settings) == 0
     tried = {what: well for what, _result, well in json.loads(capsys.readouterr().out)["connections"]}
-    assert tried == dict.fromkeys(["model", "kafka", "buckets", f"bucket {next(iter(settings.store.buckets))}"], True)
+    assert tried == dict.fromkeys(
+        ["model", "engine", "kafka", "collect", "buckets", f"bucket {next(iter(settings.store.buckets))}"], True
+    )
 
 
 def test_no_bucket_at_all_is_a_wrong_setting(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

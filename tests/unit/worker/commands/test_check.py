@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import AccessDenied
 from pipeline.sandbox.confinement import LAYERS
 from worker.__main__ import main
-from worker.commands.check import _check_tombstones
+from worker.commands.check import _check_engine, _check_tombstones
 from worker.common.sections import SamplingSettings, StoreSettings
 from worker.common.settings import Settings
 
@@ -67,6 +67,10 @@ def test_it_names_the_layers_that_the_kernel_refuses(
     monkeypatch.syspath_prepend(tmp_path)
     assert main(["check"]) == 0
     assert "decoder: the kernel refuses seccomp (Invalid argument)" in capsys.readouterr().out
+
+
+async def test_it_names_the_engine_without_importing_it() -> None:
+    assert (await _check_engine()).startswith("vllm ")
 
 
 class RefusingS3(BaseHTTPRequestHandler):
