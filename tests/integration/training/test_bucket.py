@@ -121,7 +121,9 @@ def test_labels_beside_the_cases_decide_and_old_buckets_are_read_on(
         build_label(disputed, verdict=LabelVerdict.GENERATED, annotator="a"),
         build_label(disputed, verdict=LabelVerdict.REAL, annotator="b"),
         build_label(unsure, verdict=LabelVerdict.UNSURE),
-        build_label(corrected, verdict=LabelVerdict.GENERATED, annotator="unknown", minute=9),
+        build_label(
+            corrected, verdict=LabelVerdict.GENERATED, annotator="unknown", minute=9, origin=LabelOrigin.IMPORT
+        ),
         build_label(deleted, verdict=LabelVerdict.REAL),
     ]:
         assert place.put_label(label)
