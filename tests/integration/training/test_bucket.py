@@ -12,7 +12,7 @@ from pipeline import images
 from pipeline.decoding.decode import decode
 from pipeline.errors import BadSettings, ImageMissing
 from pipeline.verdict import Verdict
-from pipeline.wire.labels import Label, LabelCase, LabelEvent, LabelImage, LabelVerdict
+from pipeline.wire.labels import Label, LabelCase, LabelEvent, LabelImage, LabelOrigin, LabelVerdict
 from tests.support.builders import build_noise
 from tests.support.labels import build_label, leave_tombstone
 from tests.support.servers.services import S3ForTests
