@@ -25,10 +25,13 @@ class LabelDemoPlan:
     seed: int = 9_800_000
     sampled_fraction: float = 0.5
     """of all verdicts, and of the corrected and uncertain ones: cases enough for an interval of use"""
+    max_in_flight: int = 16
+    """events; more than the encoders of cases keep up with would lose some of the sample"""
     worker: tuple[str, ...] = ("worker", "run")
     """the module of the worker, and its arguments"""
 
-    def build_sampling(self) -> dict[str, str]:
-        """Build the worker's settings that decide which events become cases."""
+    def build_worker_settings(self) -> dict[str, str]:
+        """Build the settings that decide which events become cases."""
         strata = ("CONTROL", "CORRECTED", "LOW_CONFIDENCE")
-        return {f"ZOOMIN_SAMPLING__{stratum}_FRACTION": str(self.sampled_fraction) for stratum in strata}
+        fractions = {f"ZOOMIN_SAMPLING__{stratum}_FRACTION": str(self.sampled_fraction) for stratum in strata}
+        return fractions | {"ZOOMIN_FLOW__MAX_IN_FLIGHT": str(self.max_in_flight)}

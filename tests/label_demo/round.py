@@ -61,7 +61,7 @@ class Round:
             **stack.build_environment(label_bucket=LABELS),
             **TOPICS,
             **DEAD_LETTERS,
-            **plan.build_sampling(),
+            **plan.build_worker_settings(),
         }
         training = {"ZOOMIN_TRAIN_S3_ENDPOINT_URL": stack.seaweedfs.endpoint_url, "ZOOMIN_TRAIN_S3_REGION": REGION}
         self._commands = Commands(environment | training)

@@ -12,7 +12,7 @@ from worker.local.stack import LocalStack
 
 @pytest.mark.timeout(1200)
 def test_traffic_becomes_labels_an_estimate_and_a_snapshot(tmp_path: Path) -> None:
-    plan = LabelDemoPlan(tmp_path, events=60, browser=0, base=16, sampled_fraction=0.9, worker=STANDIN)
+    plan = LabelDemoPlan(tmp_path, events=60, browser=0, base=16, sampled_fraction=0.9, max_in_flight=4, worker=STANDIN)
     sentences: list[str] = []
     with LocalStack(tmp_path / "stack", notify=sentences.append, with_label_studio=True) as stack:
         results = Round(plan, stack, sentences.append).run()
