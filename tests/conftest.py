@@ -187,14 +187,14 @@ async def run_engine(*, fronts: int = 1) -> "AsyncIterator[VllmEngine]":
     from worker.common.settings import apply_process_environment
 
     apply_process_environment()  # before vLLM is imported
-    from pipeline.checkpoint import Checkpoint
-    from pipeline.vllm.engine import VllmEngine
-    from pipeline.vllm.options import EngineOptions
-    from tests.support.gpu_build import choose_start_method_as_on_gpus
-    from tests.support.paths import MODEL
-
     with warnings.catch_warnings():  # torch and vLLM warn while they are imported
         warnings.simplefilter("ignore")
+        from pipeline.checkpoint import Checkpoint
+        from pipeline.vllm.engine import VllmEngine
+        from pipeline.vllm.options import EngineOptions
+        from tests.support.gpu_build import choose_start_method_as_on_gpus
+        from tests.support.paths import MODEL
+
         choose_start_method_as_on_gpus()
         engine = await VllmEngine.start(Checkpoint.read(MODEL), EngineOptions(max_num_seqs=16, fronts=fronts))
     yield engine
