@@ -4,14 +4,20 @@ import argparse
 import json
 import re
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.wire.labels import SampleReason
 from training.cli.numbers import parse_natural
 from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from training.label_studio.client import LabelStudio
+    from training.labeling.bucket import LabelingBucket
 
 HELP = "send cases of the labeling bucket to annotators, fetch their labels, and show where labeling stands"
 EXAMPLE = "zoomin-train labels push s3://labels --quota control=200"
@@ -118,45 +124,62 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     return int(args.run_verb(args, settings))
 
 
-def _push(args: argparse.Namespace, settings: TrainSettings) -> int:
+@contextmanager
+def _open_both(
+    args: argparse.Namespace, settings: TrainSettings, show: Callable[[str | None], None]
+) -> "Iterator[tuple[LabelStudio, LabelingBucket]]":
+    """Open Label Studio and the bucket; at the end `show` gets the error that ended the block early, or None."""
     from training.label_studio.project import open_label_studio
-    from training.label_studio.push import PushResult, push_cases
-    from training.label_studio.queue import PushPolicy
-    from training.label_studio.transfer_report import convert_push, describe_push, list_problems
     from training.labeling.bucket import open_labeling_bucket
 
-    policy = PushPolicy(frozenset(args.reason) if args.reason else None, args.limit, dict(args.quota))
-    result, problem = PushResult(), None
+    problem = None
     try:
         with open_label_studio(settings) as client, open_labeling_bucket(args.bucket, settings) as bucket:
-            push_cases(bucket, client, settings, policy, result, _notify)
+            yield client, bucket
     except ZoomInError as error:
         problem = error.detail
         raise
     finally:
-        for line in list_problems(result):
-            _notify(line)
-        print(json.dumps(convert_push(result, problem)) if args.json else describe_push(result), flush=True)
+        show(problem)
+
+
+def _show_transfer(problems: Iterable[str], counts: str) -> None:
+    for line in problems:
+        _notify(line)
+    print(counts, flush=True)
+
+
+def _push(args: argparse.Namespace, settings: TrainSettings) -> int:
+    from training.label_studio.push import PushResult, push_cases
+    from training.label_studio.queue import PushPolicy
+    from training.label_studio.transfer_report import convert_push, describe_push, list_problems
+
+    policy = PushPolicy(frozenset(args.reason) if args.reason else None, args.limit, dict(args.quota))
+    result = PushResult()
+
+    def show(problem: str | None) -> None:
+        _show_transfer(
+            list_problems(result), json.dumps(convert_push(result, problem)) if args.json else describe_push(result)
+        )
+
+    with _open_both(args, settings, show) as (client, bucket):
+        push_cases(bucket, client, settings, policy, result, _notify)
     return 0
 
 
 def _pull(args: argparse.Namespace, settings: TrainSettings) -> int:
-    from training.label_studio.project import open_label_studio
     from training.label_studio.pull import PullResult, pull_labels
     from training.label_studio.transfer_report import convert_pull, describe_pull, list_problems
-    from training.labeling.bucket import open_labeling_bucket
 
-    result, problem = PullResult(), None
-    try:
-        with open_label_studio(settings) as client, open_labeling_bucket(args.bucket, settings) as bucket:
-            pull_labels(bucket, client, settings.labels_project, result, everything=args.all)
-    except ZoomInError as error:
-        problem = error.detail
-        raise
-    finally:
-        for line in list_problems(result):
-            _notify(line)
-        print(json.dumps(convert_pull(result, problem)) if args.json else describe_pull(result), flush=True)
+    result = PullResult()
+
+    def show(problem: str | None) -> None:
+        _show_transfer(
+            list_problems(result), json.dumps(convert_pull(result, problem)) if args.json else describe_pull(result)
+        )
+
+    with _open_both(args, settings, show) as (client, bucket):
+        pull_labels(bucket, client, settings.labels_project, result, everything=args.all)
     return 0
 
 
