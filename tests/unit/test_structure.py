@@ -33,6 +33,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "pipeline/evidence": name_rooms("pipeline", "root wire"),
     "pipeline/storage": name_rooms("pipeline", "root"),
     "pipeline/labeling": name_rooms("pipeline", "root wire storage"),
+    "pipeline/registry": name_rooms("pipeline", "root wire storage"),
     "pipeline/color": name_rooms("pipeline", "root"),
     "pipeline/bmp": name_rooms("pipeline", "root"),
     "pipeline/gif": name_rooms("pipeline", "root"),

@@ -1,0 +1,1 @@
+"""Model revisions and the champion pointer in S3."""
