@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from pipeline.wire.labels import LabelOrigin, build_image_key
+from pipeline.wire.labels import LabelOrigin, build_image_key, build_mark_key
+from training.common.lease import Lease, LeasePlace, hold_lease
 from training.errors import LabelStudioRefusal
 from training.label_studio.answers import Project, StoredTask
 from training.label_studio.client import LabelStudio
@@ -20,10 +21,9 @@ from training.label_studio.tasks import Task, build_image_url, build_task, find_
 from training.labeling.adjudication import LabelState
 from training.labeling.bucket import LabelingBucket, Unreadable
 from training.labeling.cases import AdjudicatedCase, CaseIndex, index_cases, read_cases
-from training.labeling.lease import Lease, hold_lease
 from training.settings import TrainSettings
 
-LEASE = "labels push"
+LEASE_NAME, WORK = "labels-push-lease", "labels push"
 TASKS_A_REQUEST = 500
 DOUBLE, MOST_ANNOTATORS = 2, 3
 
@@ -54,7 +54,8 @@ def push_cases(
     Raises: LeaseHeld, BadSettings, LabelStudioUnavailable, LabelStudioRefusal, AccessDenied, StoreUnavailable,
         ImageMissing (no such bucket).
     """
-    with hold_lease(bucket, LEASE, notify=notify) as lease:
+    place = LeasePlace(bucket.client, bucket.name, build_mark_key(LEASE_NAME), WORK)
+    with hold_lease(place, notify=notify) as lease:
         project = prepare_project(client, settings.labels_project, notify)
         push = _Push(bucket, client, project, lease, result, bucket.list_tombstones(), index_cases(bucket))
         tasks = push.clean_tasks()

@@ -1,4 +1,4 @@
-"""A lease on work that one process at a time may do on a labeling bucket, held in an object below `marks/`.
+"""A lease on work that one process at a time may do on a bucket, held in an object there.
 
 The holder rewrites the object every few seconds. Another process takes the lease over when it has watched the object
 for `LEASE_S` and nobody rewrote it, so no two clocks are compared and a killed holder blocks nobody for long. Each
@@ -12,15 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import ImageMissing, ZoomInError
 from pipeline.storage.objects import StoredObject, create_object, read_object, replace_object
-from pipeline.wire.labels import build_mark_key
 from training.errors import LeaseHeld
-from training.labeling.bucket import LabelingBucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 LEASE_S = 20.0
 BEAT_S = 5.0
@@ -38,12 +40,21 @@ class _LeaseState(BaseModel):
     released: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LeasePlace:
+    """The object that holds a lease, and the words for the work that it is on: `labels push`."""
+
+    client: "S3Client"
+    bucket: str
+    key: str
+    work: str
+
+
 @dataclass(slots=True)
 class Lease:
     """A lease that this process holds as long as `check` does not raise."""
 
-    bucket: LabelingBucket
-    name: str
+    place: LeasePlace
     clock: Callable[[], float]
     holder: str = field(default_factory=lambda: f"{os.getpid()}-{uuid4().hex}")
     _etag: str = ""
@@ -55,8 +66,8 @@ class Lease:
         """Raise LeaseHeld if another process may have the lease by now; to be called before each write elsewhere."""
         if self._overtaken or self.clock() >= self._valid_until:
             raise LeaseHeld(
-                f"another process took over {self.name}, as this one gave no sign for {LEASE_S:g} s; nothing is lost: "
-                "run the same command again when it has ended"
+                f"another process took over {self.place.work}, as this one gave no sign for {LEASE_S:g} s; nothing is "
+                "lost: run the same command again when it has ended"
             )
 
     def renew(self) -> None:
@@ -74,7 +85,8 @@ class Lease:
             started = self.clock()
             stored = self._read()
             if stored is None:
-                create_object(self.bucket.client, self.bucket.name, self._key, self._build_state(released=False))
+                place = self.place
+                create_object(place.client, place.bucket, place.key, self._build_state(released=False))
                 if self._accept(self._read(), started):
                     return
                 continue
@@ -85,10 +97,13 @@ class Lease:
                 if self._write(released=False, started=started):
                     return
             elif watched and stored.etag != watched:
-                raise LeaseHeld(f"{self.name} is running on {state.host}; run the same command again when it has ended")
+                raise LeaseHeld(
+                    f"{self.place.work} is running on {state.host}; run the same command again when it has ended"
+                )
             elif not watched:
                 watched, watched_since = stored.etag, started
-                notify(f"{self.name} runs on {state.host}, or was killed there; looking for up to {LEASE_S:g} s")
+                work = self.place.work
+                notify(f"{work} runs on {state.host}, or was killed there; looking for up to {LEASE_S:g} s")
             sleep(LOOK_S)
 
     def release(self) -> None:
@@ -97,15 +112,10 @@ class Lease:
             with suppress(ZoomInError):
                 self._write(released=True, started=self.clock())
 
-    @property
-    def _key(self) -> str:
-        return build_mark_key(f"{self.name.replace(' ', '-')}-lease")
-
     def _write(self, *, released: bool, started: float) -> bool:
         self._beat += 1
-        replace_object(
-            self.bucket.client, self.bucket.name, self._key, self._build_state(released=released), etag=self._etag
-        )
+        place, state = self.place, self._build_state(released=released)
+        replace_object(place.client, place.bucket, place.key, state, etag=self._etag)
         return self._accept(self._read(), started)
 
     def _accept(self, stored: StoredObject | None, started: float) -> bool:
@@ -118,7 +128,7 @@ class Lease:
 
     def _read(self) -> StoredObject | None:
         try:
-            return read_object(self.bucket.client, self.bucket.name, self._key, max_bytes=MAX_BYTES)
+            return read_object(self.place.client, self.place.bucket, self.place.key, max_bytes=MAX_BYTES)
         except ImageMissing:
             return None
 
@@ -129,21 +139,20 @@ class Lease:
 
 @contextmanager
 def hold_lease(
-    bucket: LabelingBucket,
-    name: str,
+    place: LeasePlace,
     *,
     notify: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Lease]:
-    """Hold the lease of this name until the block ends.
+    """Hold the lease until the block ends.
 
     Raises: LeaseHeld if another process has it; AccessDenied, StoreUnavailable, ImageMissing (no such bucket).
     """
-    lease = Lease(bucket, name, clock)
+    lease = Lease(place, clock)
     lease.take(notify, sleep)
     ended = threading.Event()
-    beating = threading.Thread(target=_beat, args=(lease, ended), name=f"lease of {name}", daemon=True)
+    beating = threading.Thread(target=_beat, args=(lease, ended), name=f"lease of {place.work}", daemon=True)
     beating.start()
     try:
         yield lease

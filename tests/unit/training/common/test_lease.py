@@ -6,11 +6,14 @@ import pytest
 
 from pipeline.errors import AccessDenied
 from tests.support.memory_s3 import MemoryS3
+from training.common.lease import LEASE_S, LOOK_S, Lease, LeasePlace, hold_lease
 from training.errors import LeaseHeld
-from training.labeling.bucket import LabelingBucket
-from training.labeling.lease import LEASE_S, LOOK_S, Lease, hold_lease
 
 KEY = "marks/labels-push-lease.json"
+
+
+def build_place(s3: MemoryS3) -> LeasePlace:
+    return LeasePlace(s3.client, "labels", KEY, "labels push")
 
 
 class Machine:
@@ -20,7 +23,7 @@ class Machine:
         self.now = 0.0
         self.said: list[str] = []
         self._while_it_sleeps = while_it_sleeps
-        self.lease = Lease(LabelingBucket("labels", s3.client), "labels push", lambda: self.now)
+        self.lease = Lease(build_place(s3), lambda: self.now)
 
     def take(self) -> None:
         self.lease.take(self.said.append, self._sleep)
@@ -111,8 +114,7 @@ def test_a_bucket_that_refuses_writes_is_told(s3: MemoryS3) -> None:
 
 
 def test_it_is_held_for_a_block_and_released_behind_it(s3: MemoryS3) -> None:
-    bucket = LabelingBucket("labels", s3.client)
-    with hold_lease(bucket, "labels push", notify=print) as lease:
+    with hold_lease(build_place(s3), notify=print) as lease:
         lease.check()
         assert [thread for thread in threading.enumerate() if thread.name == "lease of labels push"]
     assert json.loads(s3.objects[KEY])["released"] is True
