@@ -28,7 +28,7 @@ class SceneOracle:
 
     def recognize_scene(self, asked: ChatRequest) -> int:
         own = duplicates.compute_fingerprint(asked.picture).upright
-        return min(range(len(self._known)), key=lambda n: duplicates.count_differing_bits(own, self._known[n].upright))
+        return min(range(len(self._known)), key=lambda n: count_differing_bits(own, self._known[n].upright))
 
     def answer(self, asked: ChatRequest) -> Reply:
         number = self.recognize_scene(asked)
@@ -74,6 +74,11 @@ class SceneOracle:
         scale = SIDE_PX / asked.picture.width
         box = BoundingBox(*(round(x * scale) for x in (x1, y1, x2, y2)))
         return all(geometry.iou(box, truth) < 0.7 for truth in self._scenes[number].boxes)
+
+
+def count_differing_bits(a: str, b: str) -> int:
+    """Count the bits in which two perceptual hashes differ."""
+    return (int(a, 16) ^ int(b, 16)).bit_count()
 
 
 def _grow_to_object(box: BoundingBox) -> BoundingBox:

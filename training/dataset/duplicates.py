@@ -85,11 +85,6 @@ class KnownPictures:
         return bool(self.find_near_duplicates(fingerprint))
 
 
-def count_differing_bits(a: str, b: str) -> int:
-    """Count the bits in which two perceptual hashes differ."""
-    return (int(a, 16) ^ int(b, 16)).bit_count()
-
-
 def _count_differing_bits(hashes: Bits, other: Bits) -> npt.NDArray[np.int64]:
     counts: npt.NDArray[np.int64] = np.bitwise_count(hashes ^ other).sum(1, dtype=np.int64)
     return counts

@@ -43,11 +43,9 @@ def test_images_of_one_origin_are_one_group_and_groups_join() -> None:
     assert duplicates.group_duplicates([], []) == []
 
 
-def test_distance_counts_bits() -> None:
-    assert duplicates.count_differing_bits("f0", "0f") == 8
+def test_a_fingerprint_has_255_bits_in_64_digits() -> None:
     own = of(scenes.draw_scene(1).image.pixels)
-    assert duplicates.count_differing_bits(own.upright, own.upright) == 0
-    assert len(own.upright) == 64
+    assert len(own.upright) == len(own.mirrored) == 64
 
 
 def test_known_pictures_grow_and_are_found_by_number_mirrored_or_not() -> None:
