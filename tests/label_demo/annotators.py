@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from pipeline.errors import FatalError
 from pipeline.wire.labels import LabelVerdict
-from tests.label_demo.oracle import Oracle, Truth
 from tests.label_demo.plan import SCREENSHOT, LabelDemoPlan
 from tests.support.annotator import Annotator
+from tests.support.label_oracle import Truth, find_project, label_as
 from tests.support.servers.chromium import Chromium
 from tests.support.servers.label_studio import LabelStudioForTests
-
-PROJECT = "ZoomIn"
 
 
 class Annotators:
@@ -25,11 +22,7 @@ class Annotators:
         self._server = server
         self._truths = truths
         self._notify = notify
-        with server.connect() as administrator:
-            found = administrator.get("/api/projects", params={"title": PROJECT}).raise_for_status().json()["results"]
-        if not found:
-            raise FatalError(f"Label Studio has no project {PROJECT}: nothing was pushed")
-        self._project = int(found[0]["id"])
+        self._project = find_project(server)
 
     def label_queue(self, chromium: Chromium | None) -> None:
         """Label everything that waits: one oracle most of it, the browser some, a second oracle what needs two.
@@ -67,7 +60,6 @@ class Annotators:
         return str(found["data"]["case_id"])
 
     def _label(self, name: str, *, most: int) -> None:
-        with self._server.connect(self._server.create_user(name)) as client:
-            oracle = Oracle(client, name, self._truths, self._plan.error_fraction)
-            labeled = oracle.label_stream(self._project, most=most)
+        error_fraction = self._plan.error_fraction
+        labeled = label_as(self._server, name, self._project, self._truths, error_fraction=error_fraction, most=most)
         self._notify(f"{name} labels {labeled} cases")

@@ -14,9 +14,9 @@ from pipeline.errors import FatalError
 from pipeline.wire.labels import LabelCase
 from pipeline.wire.messages import VerdictEvent
 from tests.label_demo.annotators import Annotators
-from tests.label_demo.commands import Commands
-from tests.label_demo.oracle import Truth
 from tests.label_demo.plan import DEAD_LETTERS, IMAGES, LABELS, TOPICS, LabelDemoPlan
+from tests.support.label_oracle import Truth
+from tests.support.processes.command_line import Commands
 from tests.support.processes.worker_process import WorkerProcess
 from tests.support.servers.chromium import find_chromium
 from tests.support.servers.label_studio import LabelStudioForTests

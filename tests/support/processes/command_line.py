@@ -19,22 +19,26 @@ TIMEOUT_S = 600
 class Commands:
     environment: Mapping[str, str]
 
-    def run(self, module: str, *arguments: str) -> str:
+    def run(self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
         """Return the command's stdout. Raises: FatalError with the end of its stderr."""
-        finished = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            env=self._build_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        finished = self.try_run(module, *arguments, timeout_s=timeout_s)
         if finished.returncode:
             raise FatalError(
                 f"{module} {' '.join(arguments)} ended with {finished.returncode}: {finished.stderr[-2000:]}"
             )
         return finished.stdout
+
+    def try_run(self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> "subprocess.CompletedProcess[str]":
+        """Run a command whose exit code is part of its answer."""
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=self._build_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
 
     @contextmanager
     def follow(self, module: str, *arguments: str, into: Path) -> Iterator[None]:
@@ -48,10 +52,15 @@ class Commands:
             process.kill()
             process.wait()
 
-    def run_json(self, module: str, *arguments: str) -> dict[str, Any]:
+    def run_json(self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
         """Return the object in the last line of the command's output."""
-        result: dict[str, Any] = json.loads(self.run(module, *arguments, "--json").splitlines()[-1])
-        return result
+        return parse_last_line(self.run(module, *arguments, "--json", timeout_s=timeout_s))
 
     def _build_environment(self) -> dict[str, str]:
         return {**os.environ, **self.environment}
+
+
+def parse_last_line(output: str) -> dict[str, Any]:
+    """Return the object in the last line of what a command printed with --json."""
+    result: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return result

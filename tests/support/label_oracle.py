@@ -1,4 +1,4 @@
-"""An annotator that knows the truth, and errs in a share of the cases: it labels through Label Studio's API."""
+"""Annotators that know the truth, and err in a share of the cases: they label through Label Studio's API."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,12 +7,15 @@ from typing import Any
 
 import httpx
 
+from pipeline.errors import FatalError
 from pipeline.verdict import Verdict
 from pipeline.wire.labels import LabelCase
+from tests.support.servers.label_studio import LabelStudioForTests
 from training.dataset.labeled_image import LabeledImage
 from training.label_studio import config
 from training.label_studio.tasks import convert_to_percent
 
+PROJECT = "ZoomIn"
 OPPOSITE = {Verdict.REAL: Verdict.GENERATED, Verdict.GENERATED: Verdict.REAL}
 WORDS = {
     Verdict.REAL: "Grain, edges and light agree everywhere.",
@@ -83,3 +86,26 @@ class Oracle:
             for box in boxes
         ]
         return [{"to_name": config.IMAGE, **part} for part in parts]
+
+
+def find_project(server: LabelStudioForTests) -> int:
+    """Return the id of the project that `zoomin-train labels push` creates. Raises: FatalError if there is none."""
+    with server.connect() as administrator:
+        found = administrator.get("/api/projects", params={"title": PROJECT}).raise_for_status().json()["results"]
+    if not found:
+        raise FatalError(f"Label Studio has no project {PROJECT}: nothing was pushed")
+    return int(found[0]["id"])
+
+
+def label_as(
+    server: LabelStudioForTests,
+    name: str,
+    project: int,
+    truths: Mapping[str, Truth],
+    *,
+    error_fraction: float,
+    most: int,
+) -> int:
+    """Join as a new member of this name, label at most so many cases, and return how many were labeled."""
+    with server.connect(server.create_user(name)) as client:
+        return Oracle(client, name, truths, error_fraction).label_stream(project, most=most)
