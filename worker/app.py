@@ -16,6 +16,7 @@ from worker.common.retry import NO_PROBES, Peers, Probes, Retrier
 from worker.common.sections import KafkaSettings, SamplingSettings, StoreSettings
 from worker.common.settings import Settings, build_worker_name, list_stray_names, suggest_name
 from worker.common.waiting_room import WaitingRoom
+from worker.event_share import EventShare
 from worker.handler import EventHandler, VerdictOrigin
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.exactly_once import ExactlyOnce
@@ -98,6 +99,7 @@ async def start_worker(
 
     handler = EventHandler(
         addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
+        share=EventShare(settings.flow.fraction, settings.sampling.salt.get_secret_value().encode()),
         store=store,
         decoder=decoder,
         file_budget=FileBudget(plan.max_bytes_in_flight),

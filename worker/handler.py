@@ -14,6 +14,7 @@ from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEven
 from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
 from pipeline.zoomin import ZoomableImage, inspect
+from worker.event_share import EventShare
 from worker.kafka.retrying_publisher import RetryingPublisher
 from worker.observe.event_observer import EventObserver
 from worker.observe.stopwatch import Stopwatch
@@ -25,7 +26,10 @@ from worker.storage.retrying_store import RetryingStore
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a record: for each entry None for a verdict or the code of its dead letter; ignored ones have none."""
+    """The end of a record: for each entry None for a verdict or the code of its dead letter.
+
+    Entries that are ignored, or left out because this worker judges a share of the events, have none.
+    """
 
     codes: tuple[str | None, ...]
 
@@ -60,6 +64,7 @@ class ImageDecoder(Protocol):
 @dataclass(frozen=True, slots=True)
 class EventHandler:
     addressing: Addressing
+    share: EventShare
     store: RetryingStore
     decoder: ImageDecoder
     file_budget: FileBudget
@@ -71,7 +76,7 @@ class EventHandler:
     observer: EventObserver
 
     async def handle(self, record: RawRecord) -> Outcome:
-        """Return when every entry of the record is answered and the publisher has accepted the answers.
+        """Return when every entry of the record in our share is answered and the publisher has accepted the answers.
 
         Raises: FatalError alone; every other error ends as a dead letter.
         """
@@ -81,8 +86,11 @@ class EventHandler:
             ignored = [entry for entry in entries if isinstance(entry, IgnoredEntry)]
             if ignored:
                 self.observer.report_ignored(record, ignored)
-            answered = (entry for entry in entries if not isinstance(entry, IgnoredEntry))
-            return Outcome(tuple([await self._answer_entry(entry, record) for entry in answered]))
+            answerable = [entry for entry in entries if not isinstance(entry, IgnoredEntry)]
+            own = [entry for entry in answerable if self.share.holds(entry, record)]
+            if len(own) < len(answerable):
+                self.observer.report_left_out(record, len(answerable) - len(own))
+            return Outcome(tuple([await self._answer_entry(entry, record) for entry in own]))
 
     def _read_entries(self, record: RawRecord, watch: Stopwatch) -> list[Entry]:
         with watch.time_stage("parse"):

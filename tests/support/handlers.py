@@ -17,6 +17,7 @@ from tests.support.engines import DigestEngine
 from tests.support.fakes import FakeStore
 from tests.support.fakes_kafka import FakePublisher
 from worker.common.retry import Retrier, RetryPolicy
+from worker.event_share import EventShare
 from worker.handler import EventHandler, ImageDecoder, VerdictOrigin
 from worker.kafka.retrying_publisher import RetryingPublisher
 from worker.observe.event_observer import EventObserver
@@ -77,9 +78,11 @@ def build_handler(
     budget_bytes: int = 100_000_000,
     max_judging: int = 1000,
     sampler: LabelSampler | None = None,
+    fraction: float = 1.0,
 ) -> EventHandler:
     return EventHandler(
         addressing=Addressing("http://127.0.0.1:9000", frozenset({BUCKET})),
+        share=EventShare(fraction, b"salt"),
         store=RetryingStore(BoundedStore(store, max_image_bytes), lambda _bucket: build_retrier()),
         decoder=decoder or InProcessDecoder(),
         file_budget=FileBudget(budget_bytes),

@@ -193,6 +193,9 @@ class FlowSettings(Section):
     """processes that decode images; unset: one for each core that the worker may use, at most 16"""
     max_span: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """records of a partition from the last commit to the newest read: what a crash repeats at most"""
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """of the events that are judged, drawn by event id; the others are closed unanswered: below 1 only in a shadow pool
+    with a group, a verdict topic and a dead-letter topic of its own"""
     drain_timeout_s: Seconds = 30.0
     """from SIGTERM to exit"""
 

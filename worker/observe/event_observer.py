@@ -70,6 +70,14 @@ class EventObserver:
         )
 
     @_contain_errors
+    def report_left_out(self, record: RawRecord, entries: int) -> None:
+        """Count entries outside the share of events that this worker judges."""
+        self._metrics.events.labels("left_out").inc(entries)
+        telemetry.get_logger().debug(
+            telemetry.EVENTS_LEFT_OUT, partition=record.partition, offset=record.offset, entries=entries
+        )
+
+    @_contain_errors
     def count_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:
         """Count a verdict that Kafka has acknowledged."""
         self._metrics.events.labels("verdict").inc()

@@ -33,6 +33,7 @@ STOP_REQUESTED = "stop_requested"
 EVENT_JUDGED = "event_judged"
 EVENT_DEAD_LETTERED = "event_dead_lettered"
 RECORD_IGNORED = "record_ignored"
+EVENTS_LEFT_OUT = "events_left_out"
 REVIEW_COLLECTED = "review_collected"
 IMAGES_ERASED = "images_erased"
 CASES_UNREADABLE = "cases_unreadable"
@@ -70,8 +71,8 @@ class Metrics:
         r = self.registry = registry or CollectorRegistry()
         self.events = Counter(
             "zoomin_events",
-            "Entries of records closed: verdict, dead_letter, ignored; in `zoomin collect` labeled, withheld (a review "
-            "of a deleted image), erased, dead_letter.",
+            "Entries of records closed: verdict, dead_letter, ignored, left_out (beyond ZOOMIN_FLOW__FRACTION); in "
+            "`zoomin collect` labeled, withheld (a review of a deleted image), erased, dead_letter.",
             ["outcome"],
             registry=r,
         )

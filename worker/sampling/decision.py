@@ -4,7 +4,6 @@ Each stratum draws with its own hash of the image and the day: a redelivery draw
 and strata are independent.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -12,6 +11,7 @@ from math import prod
 from pipeline.verdict import Status
 from pipeline.wire.labels import SampleReason
 from pipeline.wire.messages import VerdictEvent
+from worker.common.draws import draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ def decide(image_day: str, fractions: Mapping[SampleReason, float], policy: Samp
 
     What is drawn by some fractions is drawn by any higher ones as well.
     """
-    drawn = tuple(reason for reason, fraction in fractions.items() if _draw(reason, fraction, image_day, policy.salt))
+    drawn = tuple(reason for reason, fraction in fractions.items() if draw(reason, fraction, image_day, policy.salt))
     if not drawn:
         return None
     inclusion = 1 - prod(1 - fraction for fraction in fractions.values())
-    return Sample(drawn, inclusion, _draw("blind", policy.blind_fraction, image_day, policy.salt))
+    return Sample(drawn, inclusion, draw("blind", policy.blind_fraction, image_day, policy.salt))
 
 
 def _find_strata(event: VerdictEvent, policy: SamplingPolicy) -> Iterator[tuple[SampleReason, float]]:
@@ -61,8 +61,3 @@ def _find_strata(event: VerdictEvent, policy: SamplingPolicy) -> Iterator[tuple[
     if event.status is Status.UNGROUNDED:
         yield SampleReason.UNGROUNDED, policy.corrected_fraction
     yield SampleReason.CONTROL, policy.control_fraction
-
-
-def _draw(decision: str, fraction: float, image_day: str, salt: bytes) -> bool:
-    digest = hashlib.blake2b(f"{decision}{image_day}".encode(), key=salt[:64], digest_size=8).digest()
-    return int.from_bytes(digest) < fraction * 2**64

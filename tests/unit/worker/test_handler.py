@@ -21,7 +21,8 @@ from tests.support.handlers import BUCKET, InProcessDecoder, build_handler
 from tests.support.image_files.gif import GifFrame, build_gif, fill, tile
 from tests.unit.worker.sampling.test_label_sampler import EVERYTHING, MemoryBucket
 from worker.handler import EventHandler, ImageDecoder, Outcome
-from worker.observe.telemetry import Metrics
+from worker.observe.event_observer import EventObserver
+from worker.observe.telemetry import Metrics, Tracing
 from worker.sampling.label_sampler import LabelSampler
 
 PNG = encode_image(build_noise(), "PNG")
@@ -56,6 +57,7 @@ def build(
     budget_bytes: int = 100_000_000,
     max_judging: int = 1000,
     sampler: LabelSampler | None = None,
+    fraction: float = 1.0,
 ) -> EventHandler:
     engine = DigestEngine(CheckpointCard(), before=before)
     return build_handler(
@@ -67,6 +69,7 @@ def build(
         budget_bytes=budget_bytes,
         max_judging=max_judging,
         sampler=sampler,
+        fraction=fraction,
     )
 
 
@@ -113,6 +116,27 @@ async def test_what_concerns_nobody_is_ignored(store: FakeStore, broker: FakeBro
     assert await build(store, broker).handle(build_record(removed)) == Outcome(())
     assert not broker.verdicts
     assert not broker.dead_letters
+
+
+async def test_a_share_of_the_events_is_judged_and_the_others_are_counted(store: FakeStore, broker: FakeBroker) -> None:
+    metrics = Metrics()
+    handler = replace(build(store, broker, fraction=0.5), observer=EventObserver(metrics, Tracing("worker-1", "group")))
+    outcomes = {}
+    for number in range(40):
+        name = f"event-{number}"
+        outcomes[name] = await handler.handle(build_record({**URL, "id": name}, offset=number))
+    judged = [name for name, outcome in outcomes.items() if outcome == Outcome((None,))]
+    assert [verdict.event_id for verdict in read_verdicts(broker)] == judged
+    assert 10 < len(judged) < 30
+    assert {outcome for name, outcome in outcomes.items() if name not in judged} == {Outcome(())}
+    assert metrics.registry.get_sample_value("zoomin_events_total", {"outcome": "left_out"}) == 40 - len(judged)
+
+
+async def test_of_a_record_with_several_images_some_may_be_in_the_share(store: FakeStore, broker: FakeBroker) -> None:
+    record = build_record(build_notification(*[(BUCKET, "a.png")] * 20))
+    outcome = await build(store, broker, fraction=0.5).handle(record)
+    assert 0 < len(outcome.codes) < 20
+    assert len(read_verdicts(broker)) == len(outcome.codes)
 
 
 async def test_each_image_of_a_record_is_answered_for_itself(store: FakeStore, broker: FakeBroker) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from worker.common.sections import KafkaSettings, SamplingSettings, Section, StoreSettings
+from worker.common.sections import FlowSettings, KafkaSettings, SamplingSettings, Section, StoreSettings
 from worker.common.settings import Settings
 
 
@@ -44,3 +44,9 @@ def test_a_list_of_names_is_separated_by_commas_and_blanks_do_not_count() -> Non
 def test_a_fraction_is_at_most_one() -> None:
     with pytest.raises(ValidationError, match="less than or equal to 1"):
         SamplingSettings(control_fraction=1.5)
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.1])
+def test_a_worker_judges_some_or_all_events(fraction: float) -> None:
+    with pytest.raises(ValidationError, match="fraction"):
+        FlowSettings(fraction=fraction)
