@@ -58,9 +58,11 @@ class TrainSettings(BaseSettings):
     ground_box_frame: BoxFrame = "pixels"
     """how that model counts in boxes: pixels of the picture it is sent (Qwen2.5-VL), or thousand for thousandths"""
     s3_endpoint_url: str | None = None
-    """S3 of the labeling bucket; empty for AWS (credentials come by boto3's own chain, AWS_*)"""
+    """S3 of labels, snapshots and models; empty for AWS (credentials come by boto3's own chain, AWS_*)"""
     s3_region: str = "us-east-1"
     """its region"""
+    revisions_bytes: Annotated[int, Field(ge=1)] = 200_000_000_000
+    """bytes of model revisions that the cache holds at most"""
     labels_url: str = ""
     """Label Studio's address (https://labels.example.org); `zoomin-train labels` sends cases there"""
     labels_token: SecretStr = SecretStr("")

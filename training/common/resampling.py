@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 RESAMPLES = 2000
 SEED = 0
+TWO_SIDED = (0.025, 0.975)
 BLOCK_WEIGHTS = 500_000  # in one call of a statistic: small enough for the CPU's cache
 Floats = npt.NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -40,11 +41,17 @@ class Metric:
 
 
 def estimate_metric(
-    statistic: Statistic, *, images: int, n: int | None = None, image_weights: Floats | None = None
+    statistic: Statistic,
+    *,
+    images: int,
+    n: int | None = None,
+    image_weights: Floats | None = None,
+    quantiles: tuple[float, float] = TWO_SIDED,
 ) -> Metric:
     """Return the statistic over `images` images with its percentile interval; `n` of them qualify, by default all.
 
     Resamples draw images with their own weights, so the interval is as wide as the effective sample size asks for.
+    `quantiles` of the resamples are the bounds.
     """
     own = np.ones(images) if image_weights is None else image_weights
     value = float(statistic(own[None])[0]) if images else float("nan")
@@ -52,7 +59,7 @@ def estimate_metric(
         return Metric(None, None, None, 0)
     blocks = _draw_blocks(images)
     drawn = np.concatenate([statistic(block if image_weights is None else block * own) for block in blocks])
-    low, high = np.quantile(drawn[~np.isnan(drawn)], [0.025, 0.975])
+    low, high = np.quantile(drawn[~np.isnan(drawn)], quantiles)
     return Metric(value, float(low), float(high), images if n is None else n)
 
 

@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 
 from pipeline.errors import BadSettings, ZoomInError
 from pipeline.wire.labels import LabelCase, LabelEvent, LabelOrigin, build_image_key, build_label_key
+from training.common.s3 import CONNECTIONS
 from training.label_studio.annotations import RefusalReason, Refused, name_label, read_annotation
 from training.label_studio.answers import AnnotatedTask, Project, StoredAnnotation
 from training.label_studio.client import LabelStudio
 from training.label_studio.marks import PullMark, Refusal, merge_refused, read_marks, write_mark
 from training.label_studio.project import PROJECT_SETTING, find_project
 from training.label_studio.tasks import build_image_url
-from training.labeling.bucket import CONNECTIONS, LabelingBucket, Unreadable
+from training.labeling.bucket import LabelingBucket, Unreadable
 from training.labeling.cases import index_cases
 
 MARGIN = timedelta(minutes=5)

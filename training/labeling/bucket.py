@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from pipeline.errors import BadSettings, ImageMissing, ImageTooLarge
 from pipeline.storage.buckets import list_objects
-from pipeline.storage.client import S3Connection, open_client
 from pipeline.storage.objects import create_object, delete_objects, read_object, write_object
 from pipeline.wire.labels import (
     CASES,
@@ -22,6 +21,7 @@ from pipeline.wire.labels import (
     build_mark_key,
 )
 from pipeline.wire.messages import Message
+from training.common.s3 import open_s3
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 SCHEME = "s3://"
 MAX_JSON_BYTES = 4_000_000
 MAX_IMAGE_BYTES = 1_000_000_000
-CONNECTIONS = 16
-ATTEMPTS = 5
-TIMEOUT_S = 30.0
 Stored = TypeVar("Stored", bound=Message)
 
 
@@ -114,13 +111,5 @@ def open_labeling_bucket(url: str, settings: TrainSettings) -> Iterator[Labeling
     name = url.removeprefix(SCHEME).strip("/")
     if not url.startswith(SCHEME) or not name or "/" in name:
         raise BadSettings(f"{url} names no labeling bucket: it is written s3://bucket")
-    connection = S3Connection(
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        connections=CONNECTIONS,
-        connect_timeout_s=TIMEOUT_S,
-        read_timeout_s=TIMEOUT_S,
-        attempts=ATTEMPTS,
-    )
-    with closing(open_client(connection)) as client:
+    with closing(open_s3(settings)) as client:
         yield LabelingBucket(name, client)

@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 
 from pipeline.wire.labels import LABELS, LabelCase, LabelEvent, LabelOrigin, LabelVerdict
 from training.common.ahead import map_ahead
+from training.common.s3 import CONNECTIONS
 from training.labeling.adjudication import Adjudication, LabelState, adjudicate
-from training.labeling.bucket import CONNECTIONS, LabelingBucket, Unreadable
+from training.labeling.bucket import LabelingBucket, Unreadable
 
 OLD_ANNOTATOR = "unknown"
 
