@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.errors import BadSettings
 
@@ -22,6 +23,11 @@ class ModelAddress:
     def __str__(self) -> str:
         pinned = f"/revisions/{format_folder(self.revision)}" if self.revision else ""
         return f"{SCHEME}{self.bucket}/models/{self.name}{pinned}"
+
+
+def parse_model_source(text: str) -> Path | ModelAddress:
+    """Parse the name of a model: an address in a registry, or else a directory. Raises: BadSettings."""
+    return parse_address(text) if text.startswith(SCHEME) else Path(text)
 
 
 def parse_address(text: str) -> ModelAddress:

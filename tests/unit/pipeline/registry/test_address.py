@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import BadSettings
-from pipeline.registry.address import ModelAddress, parse_address
+from pipeline.registry.address import ModelAddress, parse_address, parse_model_source
 
 REVISION = "sha256:" + "0a" * 32
 
@@ -34,3 +36,10 @@ def test_a_pinned_revision_is_read_back_as_it_is_written() -> None:
 def test_anything_else_is_refused_with_the_two_forms(text: str) -> None:
     with pytest.raises(BadSettings, match="s3://bucket/models/NAME is the champion"):
         parse_address(text)
+
+
+def test_a_name_without_a_scheme_is_a_directory() -> None:
+    assert parse_model_source("models/zoomin-tiny") == Path("models/zoomin-tiny")
+    assert parse_model_source("s3://weights/models/a") == ModelAddress("weights", "a")
+    with pytest.raises(BadSettings):
+        parse_model_source("s3://weights/a")
