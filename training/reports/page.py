@@ -16,6 +16,7 @@ from training.evaluation.summary import Json
 from training.reports.examples import KINDS, Example, Tile
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
+PACKAGE = "training.reports"
 QUALITY = 82
 NONE = "-"
 JsonMetric = Mapping[str, float | None]
@@ -46,10 +47,10 @@ def describe_set(title: str, labels: Collection[Verdict]) -> Json:
     }
 
 
-def write_report(directory: Path, numbers: Json, template: str, **context: object) -> None:
+def write_report(directory: Path, numbers: Json, template: str, *, package: str = PACKAGE, **context: object) -> None:
     """Write both files into `directory`, which is created when missing; the JSON last."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / HTML_NAME).write_text(render_page(template, numbers, **context))
+    (directory / HTML_NAME).write_text(render_page(template, numbers, package=package, **context))
     (directory / JSON_NAME).write_text(format_json(numbers))
 
 
@@ -57,10 +58,13 @@ def format_json(numbers: Json) -> str:
     return json.dumps(numbers, indent=2, allow_nan=False) + "\n"
 
 
-def render_page(template: str, numbers: Json, **context: object) -> str:
-    """Render the page with its pictures inside and every text escaped; it runs no script and loads nothing."""
+def render_page(template: str, numbers: Json, *, package: str = PACKAGE, **context: object) -> str:
+    """Render the page with its pictures inside and every text escaped; it runs no script and loads nothing.
+
+    `package` has the template in its folder `templates`, and may include those of this room.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("training.reports"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in dict.fromkeys((package, PACKAGE))]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

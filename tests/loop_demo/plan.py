@@ -1,0 +1,72 @@
+"""The sizes of a loop, and the names of its topics, buckets and model."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+IMAGES, LABELS, MODELS, SETS = "zoomin-images", "zoomin-labels", "zoomin-models", "zoomin-sets"
+MODEL = "zoomin-tiny"
+TOPICS = {
+    "ZOOMIN_KAFKA__INPUT_TOPIC": "zoomin.images",
+    "ZOOMIN_KAFKA__VERDICT_TOPIC": "zoomin.verdicts",
+}
+DEAD_LETTERS = {"ZOOMIN_KAFKA__DEAD_LETTER_TOPIC": "zoomin.images.dlt"}
+PARTITIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class NightPlan:
+    """The night's training: fine-tuning on two cores, without GRPO."""
+
+    base: int = 1000
+    """scenes of the frozen base set, of every one of whose artifacts the first champion saw thousands"""
+    base_share: float = 0.5
+    """of each split of the snapshot"""
+    epochs: float = 3.0
+    learning_rate: float = 2e-4
+    least_new_labels: int = 100
+    images: int = 400
+    """that the gate asks about at most, of each kind"""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopDemoPlan:
+    """Traffic of `rate` events a second, from the first event to the last one.
+
+    The first `before` events are of kinds that the model knows. From then on `new_share` of them are of new kinds.
+    """
+
+    out: Path
+    rate: float = 2.0
+    before: int = 240
+    flooded: int = 800
+    """events with new kinds of which labels are taken"""
+    after: int = 400
+    """events that the new champion answers before it is rolled back"""
+    after_rollback: int = 60
+    new_share: float = 0.75
+    seed: int = 9_800_000
+    """first scene of the traffic; no training and no other test draws scenes from here on"""
+    sampled_fraction: float = 0.9
+    """of all verdicts, and of the corrected and uncertain ones"""
+    error_fraction: float = 0.02
+    """of the labels"""
+    max_in_flight: int = 16
+    follow_s: float = 2.0
+    has_label_studio: bool = True
+    """False: labels are written by the demo itself, as those of an import"""
+    worker: tuple[str, ...] = ("worker", "run")
+    """the module of the worker, and its arguments"""
+    night: NightPlan = field(default_factory=NightPlan)
+
+    def build_worker_settings(self) -> dict[str, str]:
+        """Build the settings by which the worker follows the champion, and those that decide on cases."""
+        strata = ("CONTROL", "CORRECTED", "LOW_CONFIDENCE")
+        fractions = {f"ZOOMIN_SAMPLING__{stratum}_FRACTION": str(self.sampled_fraction) for stratum in strata}
+        return fractions | {
+            "ZOOMIN_SAMPLING__DAILY_QUOTA": "0",
+            "ZOOMIN_FLOW__MAX_IN_FLIGHT": str(self.max_in_flight),
+            "ZOOMIN_ENGINE__MODEL": f"s3://{MODELS}/models/{MODEL}",
+            "ZOOMIN_ENGINE__CACHE": str((self.out / "revisions").absolute()),
+            "ZOOMIN_ENGINE__FOLLOW_S": str(self.follow_s),
+            "ZOOMIN_ENGINE__FOLLOW_SPREAD_S": "1",
+        }
