@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
@@ -15,6 +14,7 @@ from worker.common.sections import KafkaSettings
 from worker.kafka.client import connect
 from worker.local.jars import fetch_kafka_jars
 from worker.local.server import LocalServer, Notify
+from worker.local.service import LocalService
 
 INPUT_MESSAGE_BYTES = 1_048_588  # Kafka's own default for max.message.bytes
 DEAD_LETTER_MESSAGE_BYTES = INPUT_MESSAGE_BYTES + 64 * 1024  # an input of the full size and our headers
@@ -35,7 +35,7 @@ rootLogger.appenderRef.o.ref=O
 """
 
 
-class KafkaBroker:
+class KafkaBroker(LocalService):
     """One node, broker and controller in one process; after a restart it has the same ports and data.
 
     `extra_ports` are names of further ports, for listeners in the properties that `launch` gets.
@@ -52,7 +52,7 @@ class KafkaBroker:
         remove: Path | None = None,
     ) -> None:
         ports = ("client", "controller", *extra_ports)
-        self.server = LocalServer("Kafka", directory, ports=ports, fixed={"client": port}, remove=remove)
+        super().__init__(LocalServer("Kafka", directory, ports=ports, fixed={"client": port}, remove=remove))
         self._cache = cache
         self._notify = notify
 
@@ -91,21 +91,6 @@ class KafkaBroker:
                 subprocess.run(argv, check=True, stdout=log, stderr=log, timeout=_FORMAT_TIMEOUT_S)
             except (subprocess.SubprocessError, OSError) as error:
                 raise self.server.build_error(f"Kafka's storage could not be formatted ({error})") from error
-
-    def wait_until_ready(self) -> None:
-        """Wait until the broker answers. Raises: LocalStackFailed."""
-        self.server.wait_until(self._is_ready, port="client")
-
-    def start(self) -> Self:
-        self.launch()
-        self.wait_until_ready()
-        return self
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def kill(self) -> None:
-        self.server.kill()
 
     def create_topics(
         self, names: Iterable[str], *, partitions: int = 1, max_message_bytes: int = INPUT_MESSAGE_BYTES

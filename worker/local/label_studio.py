@@ -3,15 +3,15 @@
 import shutil
 import urllib.request
 from pathlib import Path
-from typing import Self
 
 from worker.local.label_studio_packages import build_clean_environment, install_label_studio
 from worker.local.server import LocalServer, Notify, load_or_create_secret
+from worker.local.service import LocalService
 
 USER = "annotator@zoomin.local"
 
 
-class LabelStudio:
+class LabelStudio(LocalService):
     """One server on loopback; after a restart it has the same port, user, token and data.
 
     `s3_endpoint_url` is the S3 whose images it shows. Its storages must not name an endpoint themselves: Label Studio
@@ -28,7 +28,7 @@ class LabelStudio:
         port: int = 0,
         remove: Path | None = None,
     ) -> None:
-        self.server = LocalServer("Label Studio", directory, ports=["http"], fixed={"http": port}, remove=remove)
+        super().__init__(LocalServer("Label Studio", directory, ports=["http"], fixed={"http": port}, remove=remove))
         self.data_directory = self.server.directory / "data"
         self.user = USER
         self.password = load_or_create_secret(self.server.directory / "password", size_bytes=16)
@@ -65,21 +65,6 @@ class LabelStudio:
             ],
             env=build_clean_environment(self.data_directory) | self._build_settings(),
         )
-
-    def wait_until_ready(self) -> None:
-        """Wait until the server answers. Raises: LocalStackFailed."""
-        self.server.wait_until(self._is_ready, port="http")
-
-    def start(self) -> Self:
-        self.launch()
-        self.wait_until_ready()
-        return self
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def kill(self) -> None:
-        self.server.kill()
 
     def _build_settings(self) -> dict[str, str]:
         return {

@@ -6,7 +6,7 @@ import sysconfig
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import LocalStackFailed
 from worker.local.server import LocalServer, load_or_create_secret
+from worker.local.service import LocalService
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,7 +32,7 @@ _MASTER_TOML = "[master.volume_growth]\ncopy_1 = 1\n"
 _GRACE_S = 0.5
 
 
-class SeaweedFs:
+class SeaweedFs(LocalService):
     """One server; after a restart it has the same ports, credentials and data.
 
     `extra_ports` are options of the server that name a port. The reader's key is for Label Studio: it reads below
@@ -42,13 +43,9 @@ class SeaweedFs:
         self, directory: Path, *, port: int = 0, extra_ports: Sequence[str] = (), remove: Path | None = None
     ) -> None:
         ports = [f"{part}.{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("port", "port.grpc")]
-        self.server = LocalServer(
-            "SeaweedFS",
-            directory,
-            ports=[*ports, *extra_ports],
-            fixed={"s3.port": port},
-            grace_s=_GRACE_S,
-            remove=remove,
+        ports += extra_ports
+        super().__init__(
+            LocalServer("SeaweedFS", directory, ports=ports, fixed={"s3.port": port}, grace_s=_GRACE_S, remove=remove)
         )
         self.access_key = _ACCESS_KEY
         self.secret_key = load_or_create_secret(self.server.directory / "secret", size_bytes=16)
@@ -96,21 +93,6 @@ class SeaweedFs:
                 *extra_options,
             ]
         )
-
-    def wait_until_ready(self) -> None:
-        """Wait until the server answers. Raises: LocalStackFailed."""
-        self.server.wait_until(self._is_ready, port="s3.port")
-
-    def start(self) -> Self:
-        self.launch()
-        self.wait_until_ready()
-        return self
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def kill(self) -> None:
-        self.server.kill()
 
     def build_client(self) -> "S3Client":
         """Build a client with this server's credentials, for preparing and inspecting buckets."""

@@ -26,7 +26,8 @@ _RESERVED: set[int] = set()  # chosen in this process, perhaps not open yet
 class LocalServer:
     """A server process with a directory that keeps its ports and data for the next start.
 
-    `fixed` are ports that the user chose (0: any). `remove` is deleted if we die without stopping the server.
+    The first of `ports` is the clients'; `fixed` are ports that the user chose (0: any). `remove` is deleted if we die
+    without stopping the server.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class LocalServer:
         ports: Sequence[str],
         fixed: Mapping[str, int] | None = None,
         grace_s: float = 10.0,
+        ready_timeout_s: float = _READY_TIMEOUT_S,
         remove: Path | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,6 +47,7 @@ class LocalServer:
         self.log = self.directory / "server.log"
         self.ports = _choose_ports(self.directory / "ports.json", ports, fixed or {})
         self._grace_s = grace_s
+        self._ready_timeout_s = ready_timeout_s
         self._remove = remove
         self._process: SupervisedProcess | None = None
 
@@ -68,17 +71,18 @@ class LocalServer:
             remove=self._remove,
         )
 
-    def wait_until(self, is_ready: Callable[[], bool], *, port: str) -> None:
-        """Wait until the port is open and a client's call succeeds. Raises: LocalStackFailed."""
-        deadline = time.monotonic() + _READY_TIMEOUT_S
-        while not (_is_listening(self.ports[port]) and is_ready()):  # clients log each refused connection
+    def wait_until(self, is_ready: Callable[[], bool]) -> None:
+        """Wait until the clients' port is open and a client's call succeeds. Raises: LocalStackFailed."""
+        port = next(iter(self.ports.values()))
+        deadline = time.monotonic() + self._ready_timeout_s
+        while not (_is_listening(port) and is_ready()):  # clients log each refused connection
             code = self.process.returncode
             if code is not None:
                 self.stop()
                 raise self.build_error(f"{self.name} ended with code {code} while it started")
             if time.monotonic() > deadline:
                 self.stop()
-                raise self.build_error(f"{self.name} did not answer within {_READY_TIMEOUT_S:.0f} s")
+                raise self.build_error(f"{self.name} did not answer within {self._ready_timeout_s:.0f} s")
             time.sleep(_POLL_INTERVAL_S)
 
     def check(self) -> None:

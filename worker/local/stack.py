@@ -15,6 +15,7 @@ from worker.local.kafka import INPUT_MESSAGE_BYTES, KafkaBroker
 from worker.local.label_studio import LabelStudio
 from worker.local.s3 import REGION, SeaweedFs
 from worker.local.server import Notify
+from worker.local.service import LocalService
 
 CACHE = Path.home() / ".cache" / "zoomin"
 
@@ -44,7 +45,7 @@ class LocalStack:
         remove = self.directory if self._temporary else None
         self.kafka = KafkaBroker(self.directory / "kafka", cache=cache, notify=notify, port=kafka_port, remove=remove)
         self.seaweedfs = SeaweedFs(self.directory / "seaweedfs", port=s3_port, remove=remove)
-        self._servers: list[SeaweedFs | KafkaBroker | LabelStudio] = [self.seaweedfs, self.kafka]
+        self._servers: list[LocalService] = [self.seaweedfs, self.kafka]
         self.label_studio: LabelStudio | None = None
         if with_label_studio:
             self.label_studio = LabelStudio(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -27,6 +27,7 @@ from worker.local.kafka import DEAD_LETTER_MESSAGE_BYTES, INPUT_MESSAGE_BYTES, K
 from worker.local.label_studio_packages import install_label_studio
 from worker.local.s3 import REGION, build_s3_client
 from worker.local.server import LocalServer, Notify
+from worker.local.service import LocalService
 from worker.local.stack import CACHE
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class S3ForTests:
         return bucket
 
 
-class VersityGw:
+class VersityGw(LocalService):
     """A second S3, independent of the first, that sends its own notifications of uploads to a Kafka topic."""
 
     def __init__(
@@ -186,7 +187,7 @@ class VersityGw:
         cache: Path = CACHE,
         remove: Path | None = None,
     ) -> None:
-        self.server = LocalServer("versitygw", directory, ports=("s3",), remove=remove)
+        super().__init__(LocalServer("versitygw", directory, ports=("s3",), remove=remove))
         self.topic = topic
         self._binary = build_versitygw(cache, notify=notify)
         self._bootstrap_servers = bootstrap_servers
@@ -196,7 +197,7 @@ class VersityGw:
             secret_key=uuid4().hex,
         )
 
-    def start(self) -> Self:
+    def launch(self) -> None:
         buckets, versions = self.server.directory / "buckets", self.server.directory / "versions"
         for directory in (buckets, versions):
             directory.mkdir(exist_ok=True)
@@ -206,11 +207,9 @@ class VersityGw:
         self.server.launch(
             [self._binary, "-q", *where, *events, "posix", "--versioning-dir", versions, buckets], env=os.environ | root
         )
-        self.server.wait_until(lambda: bool(self.s3.client.list_buckets()), port="s3")
-        return self
 
-    def stop(self) -> None:
-        self.server.stop()
+    def _is_ready(self) -> bool:
+        return bool(self.s3.client.list_buckets())
 
 
 def build_versitygw(cache: Path, *, notify: Notify) -> Path:

@@ -2,11 +2,8 @@
 
 import os
 import sys
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Self
 
 from PIL import Image
 
@@ -15,47 +12,38 @@ from pipeline.images import build_model_image
 from pipeline.vllm.runtime import build_process_environment
 from tests.support.paths import MODEL
 from worker.local.server import LocalServer
+from worker.local.service import LocalService
 
-START_TIMEOUT_S = 500  # one minute on an idle machine
+START_TIMEOUT_S = 500.0  # one minute on an idle machine
 KEY = "sk-vllm"
 NAME = "zoomin-tiny"
 
 
-class VllmServer(LocalServer):
+class VllmServer(LocalService):
     """A server that replaces every prompt by Query 1, the only prompt about one image that the tiny model knows."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__("vllm", directory, ports=("http",))
-        self.template = self.directory / "query_1.jinja"
+        super().__init__(LocalServer("vllm", directory, ports=("http",), ready_timeout_s=START_TIMEOUT_S))
+        self.template = self.server.directory / "query_1.jinja"
         self.template.write_text(render_template())
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['http']}/v1"
+        return f"http://127.0.0.1:{self.server.ports['http']}/v1"
 
-    def start(self) -> Self:
-        """Start the server and wait until it is healthy.
-
-        Raises: LocalStackFailed.
-        """
+    def launch(self) -> None:
         model = ("--model", MODEL, "--served-model-name", NAME, "--dtype", "float32", "--max-num-seqs", "8")
-        place = ("--host", "127.0.0.1", "--port", str(self.ports["http"]), "--api-key", KEY)
+        place = ("--host", "127.0.0.1", "--port", str(self.server.ports["http"]), "--api-key", KEY)
         program = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
-        self.launch(
+        self.server.launch(
             (*program, *model, *place, "--chat-template", self.template),
             env=os.environ | build_process_environment(1, {}),
         )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._is_healthy():
-            if self.process.returncode is not None or time.monotonic() > deadline:
-                self.stop()
-                raise self.build_error("vLLM's server does not serve")
-            time.sleep(0.5)
-        return self
 
-    def _is_healthy(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['http']}/health", timeout=5) as response:
+            health = f"http://127.0.0.1:{self.server.ports['http']}/health"
+            with urllib.request.urlopen(health, timeout=5) as response:
                 return bool(response.status == 200)
         except OSError:
             return False
