@@ -17,7 +17,7 @@ from kafka.net.selector import NetworkSelector
 from pipeline.errors import BadSettings, BrokerUnavailable, FatalError, MessageTooLarge, OutageError, TopicMissing
 from worker.common.sections import KafkaSettings
 from worker.kafka.logins import LOOK_AT, LoginUnavailableError, build_login_options, check_login
-from worker.kafka.workarounds import close_all_sockets, keep_bytes_before_close
+from worker.kafka.workarounds import await_unlisted_brokers, close_all_sockets, keep_bytes_before_close
 
 Client = TypeVar("Client")
 
@@ -65,6 +65,7 @@ def connect(client_class: Callable[..., Client], settings: KafkaSettings, **opti
     check_login(settings)
     keep_bytes_before_close()
     close_all_sockets()
+    await_unlisted_brokers()
     connections: list[_RefusalKeepingManager] = []
     with ExitStack() as opened:
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
@@ -20,10 +21,14 @@ from worker.kafka.client import build_delivery_error, check_writable, connect, r
 from worker.kafka.outgoing import LARGEST_UNCOMPRESSED_BYTES, MessageBuilder
 from worker.kafka.workarounds import close_producer
 
+Result = TypeVar("Result")
+
 SENDERS = 4
 LINGER_S = 0.005
 DELIVERY_TIMEOUT_S = 60.0
 """the client retries without repeats through a broker's restart; only a longer outage reaches the caller"""
+SETTLED_WITHIN_S = DELIVERY_TIMEOUT_S + 10.0
+"""a client that has neither delivered nor refused a message by then hangs, and is replaced"""
 BLOCK_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 5.0
 
@@ -62,8 +67,14 @@ class AcknowledgedDelivery:
             with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits for the result
                 loop.call_soon_threadsafe(settle, error)
 
-        await self._run_on_pool(lambda: self._send(topic, build_message, settle_from_thread))
-        await settled
+        producer = await self._run_on_pool(lambda: self._send(topic, build_message, settle_from_thread))
+        try:
+            await asyncio.wait_for(settled, SETTLED_WITHIN_S)
+        except TimeoutError as error:
+            self._retire(producer)
+            raise BrokerUnavailable(
+                f"the Kafka client neither delivered nor refused a record for {topic} within {SETTLED_WITHIN_S:g} s"
+            ) from error
         self._served.add(topic)
         acknowledged()
 
@@ -88,10 +99,12 @@ class AcknowledgedDelivery:
             await self._run_on_pool(lambda: close_producer(producer.client, CLOSE_TIMEOUT_S))
         self._pool.shutdown(wait=False)
 
-    async def _run_on_pool(self, call: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._pool, call)
+    async def _run_on_pool(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
-    def _send(self, topic: str, build_message: MessageBuilder, settled: Callable[[BaseException | None], None]) -> None:
+    def _send(
+        self, topic: str, build_message: MessageBuilder, settled: Callable[[BaseException | None], None]
+    ) -> _LimitedProducer:
         producer: _LimitedProducer | None = None
         try:
             producer = self._get_producer()
@@ -105,6 +118,7 @@ class AcknowledgedDelivery:
             raise build_delivery_error(topic, error) from error
         sent.add_callback(lambda _metadata: settled(None))
         sent.add_errback(lambda error: self._report_failure(topic, producer, error, settled))
+        return producer
 
     def _report_failure(
         self,

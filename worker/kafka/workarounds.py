@@ -12,8 +12,10 @@ from socket import socket
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.base import MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
-from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError
+from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, NodeNotReadyError, UnknownBrokerIdError
+from kafka.future import Future
 from kafka.net.inet import KafkaNetSocket
+from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.producer.transaction_manager import TransactionalRequestResult
@@ -25,6 +27,7 @@ Receive = Callable[[KafkaTCPTransport], tuple[bytes, Exception | None]]
 
 _connect = KafkaNetSocket.sock_connect
 _close_network = NetworkSelector.close
+_get_connection = KafkaConnectionManager.get_connection
 _read_record = DefaultRecordBatch._read_msg
 _RECEIVING: dict[type[KafkaTCPTransport], Receive] = {
     transport: transport._sock_recv for transport in (KafkaTCPTransport, KafkaSSLTransport)
@@ -135,6 +138,17 @@ def close_all_sockets() -> None:
     NetworkSelector.close = _close_with_sockets
 
 
+def await_unlisted_brokers() -> None:
+    """Make a client ask for the brokers again when it knows no address of a partition's leader.
+
+    A broker reads leaders and brokers one after the other for its answer. While a broker joins or leaves, the answer
+    may name a leader that its own list lacks. The client's producer then fails at the start of each turn of its
+    thread, for ever: it asks for nothing again, and its messages are neither sent nor refused nor expired. Its
+    consumer raises an error.
+    """
+    KafkaConnectionManager.get_connection = _get_listed_connection
+
+
 async def _connect_or_close(
     maker: KafkaNetSocket, net: NetworkSelector, sock: socket, address: object, timeout_at: float | None = None
 ) -> socket:
@@ -144,6 +158,14 @@ async def _connect_or_close(
     except BaseException:  # also when the attempt is cancelled
         sock.close()
         raise
+
+
+def _get_listed_connection(manager: KafkaConnectionManager, node_id: object, **options: object) -> Future:
+    try:
+        return _get_connection(manager, node_id, **options)
+    except UnknownBrokerIdError as error:
+        manager.cluster.request_update()
+        raise NodeNotReadyError(node_id) from error
 
 
 def _close_with_sockets(network: NetworkSelector) -> None:

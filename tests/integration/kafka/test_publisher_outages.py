@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import MessageSizeTooLargeError
+from kafka.producer.sender import Sender
 
 from pipeline.errors import BrokerUnavailable, MalformedEvent, MessageTooLarge, ZoomInError
 from tests.support.builders import build_record
@@ -184,6 +185,19 @@ async def test_no_broker_at_all_is_an_outage(connect: Connect, monkeypatch: pyte
     with pytest.raises(BrokerUnavailable):
         await delivery.probe()
     await delivery.close()
+
+
+async def test_client_that_hangs_is_an_outage_and_is_replaced(
+    kafka: KafkaForTests, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = connect(build_settings(kafka))
+    await publisher.publish_verdict(build_verdict(), build_record())
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery_module, "SETTLED_WITHIN_S", 0.5)
+        patch.setattr(Sender, "run_once", lambda _sender: time.sleep(0.01))
+        with pytest.raises(BrokerUnavailable, match=r"neither delivered nor refused a record for .* within 0\.5 s"):
+            await publisher.publish_verdict(build_verdict(), build_record())
+    await publisher.publish_verdict(build_verdict(), build_record())
 
 
 async def test_topic_that_vanished_is_an_outage(

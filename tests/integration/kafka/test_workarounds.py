@@ -19,6 +19,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.base import MemberState
 from kafka.errors import CorruptRecordError, KafkaConnectionError, KafkaError, KafkaTimeoutError
 from kafka.net.inet import KafkaNetSocket
+from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaTCPTransport
 from kafka.record.default_records import DefaultRecordBatch
@@ -37,6 +38,8 @@ from worker.kafka.workarounds import finish_joining, release_parked_records
 
 Workaround = Callable[[KafkaConsumer], None]
 PATIENCE_S = 60
+UNLISTED = 99
+"""a broker that no answer lists"""
 
 
 def do_nothing(_consumer: KafkaConsumer) -> None:
@@ -339,6 +342,31 @@ def test_client_that_closes_leaves_no_connection_behind(fixed: bool) -> None:
         network.drain()
         close(network)
         assert (ours.fileno() == -1) is fixed
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_leader_without_an_address_delays_a_message_and_does_not_hold_it_for_ever(
+    fixed: bool, kafka: KafkaForTests, monkeypatch: pytest.MonkeyPatch, closing: ExitStack
+) -> None:
+    topic = kafka.create_topic()
+    get_connection = workarounds._get_listed_connection if fixed else workarounds._get_connection
+    monkeypatch.setattr(KafkaConnectionManager, "get_connection", get_connection)
+    producer = KafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers, acks="all", request_timeout_ms=1000, delivery_timeout_ms=2000
+    )
+    closing.callback(workarounds.close_producer, producer, 1)
+    producer.send(topic, b"first").get(PATIENCE_S)
+    assert eventually(lambda: producer._metadata.ttl() > 1000), "it still asks for the leaders"
+    place_leader_at_unlisted_broker(producer, TopicPartition(topic, 0))
+    sent = producer.send(topic, b"second")
+    assert eventually(lambda: sent.is_done, within_s=4) is fixed
+    assert len(kafka.read_records(topic)) == 1 + fixed
+
+
+def place_leader_at_unlisted_broker(producer: KafkaProducer, partition: TopicPartition) -> None:
+    """Do what an answer does whose leaders were read before a change and whose brokers were read after it."""
+    producer._metadata._partitions[partition.topic][partition.partition].leader_id = UNLISTED
+    producer._metadata._broker_partitions[UNLISTED].add(partition)
 
 
 @pytest.mark.parametrize("fixed", [False, True])
