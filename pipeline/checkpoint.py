@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -120,25 +121,42 @@ class Checkpoint:
             raise BadSettings(
                 f"no model in {path}: it has no config.json; name the directory of a Qwen2.5-VL checkpoint"
             )
-        card = _read_card(path / CARD_NAME)
-        return cls(path, card, _compute_revision(path, card))
+        card = read_card(path / CARD_NAME)
+        return cls(path, card, compute_revision(card, _hash_files(path)))
 
 
-def _read_card(path: Path) -> CheckpointCard:
-    if not path.is_file():
-        return CheckpointCard()
+def parse_card(body: bytes, place: str) -> CheckpointCard:
+    """Parse a card that lies at `place`. Raises: BadSettings, which names every field that is wrong."""
     try:
-        return CheckpointCard.model_validate_json(path.read_bytes())
+        return CheckpointCard.model_validate_json(body)
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise BadSettings(f"the checkpoint card {path} cannot be followed: {fields}") from error
+        raise BadSettings(f"the checkpoint card {place} cannot be followed: {fields}") from error
 
 
-def _compute_revision(path: Path, card: CheckpointCard) -> str:
-    """Hash weights, tokenizer, processor, template, and the card without its metrics."""
+def read_card(path: Path) -> CheckpointCard:
+    """Read a card, or return that of the conventions where there is none. Raises: BadSettings."""
+    return parse_card(path.read_bytes(), str(path)) if path.is_file() else CheckpointCard()
+
+
+def changes_answers(name: str) -> bool:
+    """Decide whether a file of a checkpoint belongs to its revision; the card does, but is hashed by its values."""
+    return name.endswith(ANSWERING_SUFFIXES) and name != CARD_NAME
+
+
+def compute_revision(card: CheckpointCard, sha256_by_name: Mapping[str, str]) -> str:
+    """Hash weights, tokenizer, processor, template, and the card without its metrics; other files are passed over."""
     digest = hashlib.sha256(card.model_dump_json(exclude={"metrics"}).encode())
-    files = (f for f in path.iterdir() if f.suffix in ANSWERING_SUFFIXES and f.name != CARD_NAME)
-    for file in sorted(files):
-        with file.open("rb") as stream:
-            digest.update(f"\n{file.name}\n".encode() + hashlib.file_digest(stream, "sha256").digest())
+    for name in sorted(filter(changes_answers, sha256_by_name)):
+        digest.update(f"\n{name}\n".encode() + bytes.fromhex(sha256_by_name[name]))
     return f"sha256:{digest.hexdigest()}"
+
+
+def _hash_files(path: Path) -> dict[str, str]:
+    """Hash the files that change answers, by name."""
+    digests = {}
+    for file in path.iterdir():
+        if changes_answers(file.name):
+            with file.open("rb") as stream:
+                digests[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digests

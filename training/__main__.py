@@ -22,14 +22,19 @@ VERBS = (
     "paper-tables",
     "report",
     "estimate",
+    "models",
+    "gate",
     "baseline",
     "stages",
     "overlay",
     "dry-run",
     "gpu-check",
 )
-LABEL_VERBS = frozenset({"labels", "snapshot", "estimate"})
-"""verbs of `training/label_commands`; all others are in `training/commands`"""
+ROOMS = {
+    **dict.fromkeys(("labels", "snapshot", "estimate"), "label_commands"),
+    **dict.fromkeys(("models", "gate"), "model_commands"),
+}
+"""rooms of verbs; all others are in `training/commands`"""
 INTERRUPTED = 130
 
 
@@ -80,7 +85,7 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def import_verb(verb: str) -> ModuleType:
     """Import the module of a verb, with HELP, EXAMPLE, `configure` and `run`."""
-    room = "label_commands" if verb in LABEL_VERBS else "commands"
+    room = ROOMS.get(verb, "commands")
     return importlib.import_module(f"training.{room}.{verb.replace('-', '_')}")
 
 

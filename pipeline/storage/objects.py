@@ -45,13 +45,20 @@ def download_object(client: "S3Client", bucket: str, key: str, path: Path) -> No
     Raises: ImageMissing, AccessDenied, StoreUnavailable; OSError from the file.
     """
     with path.open("wb") as file:
-        for part in _stream_object(client, bucket, key):
+        for part in stream_object(client, bucket, key):
             file.write(part)
 
 
-def _stream_object(client: "S3Client", bucket: str, key: str) -> Iterator[bytes]:
+def stream_object(client: "S3Client", bucket: str, key: str, *, first_byte: int = 0) -> Iterator[bytes]:
+    """Yield the content of an object in parts, from `first_byte` on, which has to be one of its bytes.
+
+    Raises: ImageMissing, AccessDenied, StoreUnavailable.
+    """
     with translate_errors(f"object {key} of bucket {bucket}"):
-        response = client.get_object(Bucket=bucket, Key=key)
+        if first_byte:
+            response = client.get_object(Bucket=bucket, Key=key, Range=f"bytes={first_byte}-")
+        else:
+            response = client.get_object(Bucket=bucket, Key=key)
         with closing(response["Body"]) as stream:
             yield from stream.iter_chunks(PART_BYTES)
 

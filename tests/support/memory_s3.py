@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -13,23 +13,49 @@ if TYPE_CHECKING:
 PAGE = 1000
 
 
+class _Body(io.BytesIO):
+    """A body whose connection breaks after `breaks_at` bytes."""
+
+    def __init__(self, content: bytes, breaks_at: int | None) -> None:
+        super().__init__(content)
+        self._breaks_at = breaks_at
+
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        while chunk := self.read(size if self._breaks_at is None else max(0, self._breaks_at - self.tell())):
+            yield chunk
+        if self._breaks_at is not None:
+            raise ReadTimeoutError(endpoint_url="memory")
+
+
 class MemoryS3:
-    """One bucket of any name. `refuse_writes` denies every PUT and DELETE below the prefixes that it holds."""
+    """One bucket of any name. `refuse_writes` denies every PUT and DELETE below the prefixes that it holds,
+    `refuse_reads` every GET.
+
+    Each of `breaks` is for one GET, whose connection breaks after so many bytes.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.refuse_writes: tuple[str, ...] = ()
+        self.refuse_reads: tuple[str, ...] = ()
         self.requests: list[tuple[str, str]] = []
+        self.breaks: list[int] = []
+        self.sent_bytes = 0
 
     @property
     def client(self) -> "S3Client":
         return cast("S3Client", self)
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, object]:  # noqa: N803 - boto3's names
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "bytes=0-") -> dict[str, object]:  # noqa: N803
         self.requests.append(("get", Key))
+        if Key.startswith(self.refuse_reads or ("\0",)):
+            raise _refuse("AccessDenied", "GetObject")
         if Key not in self.objects:
             raise _refuse("NoSuchKey", "GetObject")
-        return {"Body": io.BytesIO(self.objects[Key]), "ETag": _tag(self.objects[Key])}
+        first = int(Range.removeprefix("bytes=").removesuffix("-"))
+        breaks_at = self.breaks.pop(0) if self.breaks else None
+        self.sent_bytes += len(self.objects[Key][first:][:breaks_at])
+        return {"Body": _Body(self.objects[Key][first:], breaks_at), "ETag": _tag(self.objects[Key])}
 
     def put_object(
         self,
@@ -70,8 +96,19 @@ class _Paginator:
     def __init__(self, s3: MemoryS3) -> None:
         self._s3 = s3
 
-    def paginate(self, *, Bucket: str, Prefix: str, StartAfter: str) -> Iterator[dict[str, object]]:  # noqa: N803
+    def paginate(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Prefix: str,  # noqa: N803
+        StartAfter: str = "",  # noqa: N803
+        Delimiter: str = "",  # noqa: N803
+    ) -> Iterator[dict[str, object]]:
         self._s3.requests.append(("list", Prefix))
+        if Delimiter:
+            rests = {key.removeprefix(Prefix).partition("/")[0] for key in self._s3.objects if key.startswith(Prefix)}
+            yield {"CommonPrefixes": [{"Prefix": f"{Prefix}{rest}/"} for rest in sorted(rests)]}
+            return
         keys = sorted(key for key in self._s3.objects if key.startswith(Prefix) and key > StartAfter)
         for first in range(0, len(keys), PAGE):
             page = keys[first : first + PAGE]

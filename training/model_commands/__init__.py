@@ -1,0 +1,1 @@
+"""The verbs of `zoomin-train` on the model registry, a file each."""
