@@ -33,6 +33,8 @@ from worker.probes import build_health_server
 from worker.sampling.decision import SamplingPolicy
 from worker.sampling.label_sampler import LabelSampler
 from worker.serving.capacity import CapacityPlan, plan_capacity, plan_kept_pixels
+from worker.serving.revisions import LocalModel, fetch_model
+from worker.serving.smoke import ask_smoke_questions
 from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine, Supervisor
 from worker.stopping import finish_before, stop_on_signals
@@ -76,8 +78,8 @@ async def start_worker(
     The engine may take half a minute to close, and partitions must not wait for that.
     """
     warn_of_stray_names()
-    # The weights of a large model are hashed for minutes: a stop does not wait for that.
-    checkpoint = await run_in_abandonable_thread(lambda: Checkpoint.read(settings.engine.model))
+    model = await open_model(settings, stack)
+    checkpoint = model.checkpoint
     metrics, tracing = Metrics(), Tracing(worker, settings.kafka.group_id)
     stack.callback(tracing.close)
     retriers = Retriers(settings.retry, metrics)
@@ -95,6 +97,7 @@ async def start_worker(
     stack.push_async_callback(supervisor.close)
     kafka = await connect_kafka(settings.kafka, retriers, stack)
     await supervisor.start()
+    await ask_smoke_questions(supervisor, checkpoint, model.smoke, decoder)
     metrics.set_model(checkpoint)
 
     handler = EventHandler(
@@ -129,6 +132,16 @@ async def start_worker(
 def warn_of_stray_names() -> None:
     for name in list_stray_names():
         telemetry.get_logger().warning(telemetry.SETTING_IGNORED, name=name, did_you_mean=suggest_name(name))
+
+
+async def open_model(settings: Settings, stack: AsyncExitStack) -> LocalModel:
+    """Return the model of the settings, which stays in the cache until the stack is closed.
+
+    A large model is downloaded and hashed for minutes: a stop does not wait for that.
+    """
+    model = await run_in_abandonable_thread(partial(fetch_model, settings.engine, settings.store))
+    stack.enter_context(model.hold)
+    return model
 
 
 async def start_decoder(

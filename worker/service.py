@@ -8,6 +8,7 @@ from pipeline.errors import InternalFault, ZoomInError
 from pipeline.sandbox.kernel import hide_from_others
 from worker.common.settings import Settings
 from worker.observe import telemetry
+from worker.observe.log_output import configure_logging
 
 
 def run_service(settings: Settings, serve: Callable[[Settings], Coroutine[None, None, bool]]) -> int:
@@ -15,7 +16,7 @@ def run_service(settings: Settings, serve: Callable[[Settings], Coroutine[None, 
 
     Raises: FatalError, InternalFault for a bug of ours, KeyboardInterrupt at a second signal.
     """
-    telemetry.configure_logging(settings.telemetry)
+    configure_logging(settings.telemetry)
     if not settings.telemetry.debuggable:
         hide_from_others()  # the environment holds credentials
     try:

@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.checkpoint import Checkpoint
+from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.errors import BadSettings, StoreUnavailable, TopicMissing, ZoomInError
 from pipeline.sandbox.decoder import Decoder
 from pipeline.sandbox.exchange import Confinement
@@ -25,6 +26,7 @@ from worker.common.settings import Settings, build_environment_name, list_stray_
 from worker.kafka.client import check_group, check_headroom, check_topics
 from worker.kafka.transactions import KafkaTransactions
 from worker.serving.capacity import plan_kept_pixels
+from worker.serving.revisions import open_revisions
 from worker.storage.buckets import require_buckets
 from worker.storage.image_store import ImageStore
 from worker.storage.label_bucket import LabelBucket
@@ -136,10 +138,20 @@ async def _run_check(name: str, connect: Callable[[], Awaitable[str]]) -> Check:
 
 
 async def _check_model(settings: Settings) -> str:
-    checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
-    card = checkpoint.card
+    name, revision, card = await asyncio.to_thread(_read_model_card, settings)
     plan_kept_pixels(settings.flow, card)
-    return f"{checkpoint.name} {checkpoint.revision[:19]}, prompt {card.prompt_version}, boxes in {card.box_frame}"
+    return f"{name} {revision[:19]}, prompt {card.prompt_version}, boxes in {card.box_frame}"
+
+
+def _read_model_card(settings: Settings) -> tuple[str, str, CheckpointCard]:
+    """Return name, revision and card of the model; nothing else of a registry's revision is downloaded."""
+    model = settings.engine.model
+    if isinstance(model, Path):
+        checkpoint = Checkpoint.read(model)
+        return checkpoint.name, checkpoint.revision, checkpoint.card
+    with open_revisions(model, settings.engine, settings.store) as revisions:
+        revision = revisions.find_named()
+        return model.name, revision, revisions.read_card(revision)
 
 
 async def _check_engine() -> str:

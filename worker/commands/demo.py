@@ -12,20 +12,20 @@ from pathlib import Path
 from PIL import Image
 from rich.text import Text
 
-from pipeline.checkpoint import Checkpoint
 from pipeline.errors import FatalError
 from pipeline.evidence.card import draw_evidence_card
 from pipeline.wire.messages import VerdictEvent
 from worker.cli.progress import ProgressDisplay
 from worker.cli.stream import silence_kafka_logging
 from worker.cli.terminal import build_console, build_headline, escape_unprintable
-from worker.common.settings import Settings, is_broker_named
+from worker.common.settings import Settings, is_broker_named, override_settings
 from worker.demo.child import Demo, build_child_error, get_log_path, run_child
 from worker.demo.report import Case, Summary, render_report
 from worker.demo.scenes import Scene, assign_answer, draw_scenes, send_events, upload_scenes
 from worker.demo.site import open_own_site, start_local_site
 from worker.kafka.topic_reader import TopicReader
 from worker.local.child_supervisor import SupervisedProcess
+from worker.serving.revisions import fetch_model
 
 NAME = "demo"
 HELP = "the whole pipeline on images with a known truth, ending in a page of evidence"
@@ -59,15 +59,17 @@ def run(args: argparse.Namespace) -> int:
     silence_kafka_logging()
     demo = Demo(args.out.resolve(), build_console(stderr=args.json))
     settings: Settings = args.settings()
-    model = Checkpoint.read(settings.engine.model)
     demo.directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
+        model = fetch_model(settings.engine, settings.store, notify=demo.notify)  # from the S3 of the user's settings
+        stack.enter_context(model.hold)
+        override_settings({"ZOOMIN_ENGINE__MODEL": str(model.checkpoint.path)}, without=("ZOOMIN_ENGINE__FOLLOW_S",))
         if is_broker_named():
             demo.notify(f"Using your Kafka at {settings.kafka.bootstrap_servers}, under the names zoomin.demo.*")
             settings = open_own_site(may_create=args.create)
         else:
             settings = stack.enter_context(start_local_site(demo.notify))
-        demo.notify(f"Starting a worker on {model.name}: its engine takes a minute or two on a CPU")
+        demo.notify(f"Starting a worker on {model.checkpoint.name}: its engine takes a minute or two on a CPU")
         worker = stack.enter_context(run_child(demo, "worker", ["worker", "run"], grace_s=WORKER_GRACE_S))
         scenes = draw_scenes(demo, args.images)
         topics = (settings.kafka.verdict_topic, settings.kafka.dead_letter_topic)

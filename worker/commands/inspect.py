@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,16 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.errors import EngineDead, FatalError, ZoomInError
 from pipeline.evidence.card import draw_evidence_card
 from pipeline.local_image import LocalImage
+from pipeline.registry.address import parse_model_source
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.verdict import RgbImage
+from pipeline.vllm.abandonable import run_in_abandonable_thread
 from pipeline.wire.messages import NAMESPACE, JudgedImage, RecordRef, VerdictEvent, build_verdict_event
 from worker.cli.local_files import choose_png_paths, prepare_outputs, read_image_file
 from worker.cli.terminal import build_console, escape_unprintable, print_verdict_details
 from worker.common.sections import EngineSettings
 from worker.common.settings import Settings, build_worker_name
+from worker.serving.revisions import fetch_model
 from worker.serving.start import build_model_ref, start_vllm
 from worker.serving.supervisor import Engine
 
@@ -43,7 +46,12 @@ JudgedFile = tuple[VerdictEvent, RgbImage]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an image")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a checkpoint; default: ZOOMIN_ENGINE__MODEL")
+    parser.add_argument(
+        "--model",
+        type=parse_model_source,
+        metavar="MODEL",
+        help="a checkpoint: DIR or s3://bucket/models/NAME; default: ZOOMIN_ENGINE__MODEL",
+    )
     parser.add_argument("--json", action="store_true", help="one VerdictEvent a line")
     parser.add_argument(
         "--card", type=Path, metavar="OUT", help="save the evidence card: a PNG, or a directory for several"
@@ -100,30 +108,46 @@ async def inspect_files(
 ) -> int:
     """Print the verdict on each file in the order given, and return how many files got none.
 
-    Raises: BadSettings, EngineDead.
+    Raises: BadSettings, EngineDead; AccessDenied, StoreUnavailable where the model comes from a registry.
     """
-    output = build_console()
     card_paths = _choose_card_paths(files, out)
-    checkpoint = await asyncio.to_thread(Checkpoint.read, settings.engine.model)
-    errors.print(escape_unprintable(f"Starting the engine on {checkpoint.name}: a minute or two on a CPU"), style="dim")
-    engine = await start(checkpoint, settings.engine)
-    failed = 0
-    try:
-        async for path, outcome in _inspect_all(files, settings, checkpoint, engine):
-            if isinstance(outcome, ZoomInError):
-                failed += 1
-                errors.print(escape_unprintable(f"{path}: {outcome.detail} ({outcome.code})"), style="red")
-                continue
-            event, image = outcome
-            if as_json:
-                print(json.dumps(event.model_dump(mode="json")), flush=True)
-            else:
-                print_verdict_details(output, event)
-            if path in card_paths:
-                await asyncio.to_thread(_save_evidence_card, card_paths[path], event, image)
-                errors.print(escape_unprintable(f"Evidence card: {card_paths[path]}"), style="dim")
-    finally:
-        await engine.close()
+    notify = partial(_notify, errors)
+    model = await run_in_abandonable_thread(partial(fetch_model, settings.engine, settings.store, notify=notify))
+    with model.hold:
+        notify(f"Starting the engine on {model.checkpoint.name}: a minute or two on a CPU")
+        engine = await start(model.checkpoint, settings.engine)
+        try:
+            outcomes = _inspect_all(files, settings, model.checkpoint, engine)
+            return await _print_outcomes(outcomes, card_paths, errors, as_json=as_json)
+        finally:
+            await engine.close()
+
+
+def _notify(errors: Console, sentence: str) -> None:
+    errors.print(escape_unprintable(sentence), style="dim")
+
+
+async def _print_outcomes(
+    outcomes: AsyncIterator[tuple[Path, JudgedFile | ZoomInError]],
+    card_paths: Mapping[Path, Path],
+    errors: Console,
+    *,
+    as_json: bool,
+) -> int:
+    output, failed = build_console(), 0
+    async for path, outcome in outcomes:
+        if isinstance(outcome, ZoomInError):
+            failed += 1
+            errors.print(escape_unprintable(f"{path}: {outcome.detail} ({outcome.code})"), style="red")
+            continue
+        event, image = outcome
+        if as_json:
+            print(json.dumps(event.model_dump(mode="json")), flush=True)
+        else:
+            print_verdict_details(output, event)
+        if path in card_paths:
+            await asyncio.to_thread(_save_evidence_card, card_paths[path], event, image)
+            _notify(errors, f"Evidence card: {card_paths[path]}")
     return failed
 
 

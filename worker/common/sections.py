@@ -6,8 +6,20 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode
+
+from pipeline.errors import BadSettings
+from pipeline.registry.address import ModelAddress, parse_model_source
 
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -154,8 +166,19 @@ class StoreSettings(Section):
 
 
 class EngineSettings(Section):
-    model: Path = Path("models/zoomin-tiny")
-    """directory of a Qwen2.5-VL checkpoint"""
+    model: Annotated[Path | ModelAddress, PlainSerializer(str)] = Path("models/zoomin-tiny")
+    """directory of a Qwen2.5-VL checkpoint; or s3://bucket/models/NAME, the champion of a registry, or one revision of
+    it, s3://bucket/models/NAME/revisions/sha256-..., on the S3 of ZOOMIN_STORE__ENDPOINT_URL"""
+    cache: Path = Path("~/.cache/zoomin/models")
+    """directory for revisions from a registry; several workers of a machine may share it"""
+    cache_max_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 50)] = 100 * (1 << 30)
+    """revisions that no worker uses are deleted, the longest unused first, while the cache holds more; two of the
+    largest model must fit"""
+    follow_s: Annotated[float, Field(ge=0, le=24 * 3600)] = 0.0
+    """how often to look whether the registry has another champion, and to serve that one; 0: never"""
+    follow_spread_s: Annotated[float, Field(ge=0, le=24 * 3600)] = 60.0
+    """a worker waits a random time up to this before it takes a new champion over, so that a pool does not pause as
+    one"""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto: float32 on a CPU; on a GPU bfloat16, or float32 for a checkpoint that was published in it"""
     max_model_len: Annotated[int, Field(ge=512, le=131_072)] = 4096
@@ -179,6 +202,24 @@ class EngineSettings(Section):
     restarts: Annotated[int, Field(ge=0, le=100)] = 3
     """restarts of a dead engine within an hour before the worker gives up; below 2, poison cannot be told apart, and
     one that acts in the middle of its answer costs 3"""
+
+    @field_validator("model", mode="plain", json_schema_input_type=str)
+    @classmethod
+    def _parse_model(cls, value: object) -> Path | ModelAddress:
+        if isinstance(value, Path | ModelAddress):
+            return value
+        try:
+            return parse_model_source(str(value))
+        except BadSettings as error:
+            raise ValueError(error.detail) from error
+
+    @field_validator("follow_s")
+    @classmethod
+    def _check_follow(cls, follow_s: float, info: ValidationInfo) -> float:
+        model = info.data.get("model")
+        if follow_s and model is not None and not (isinstance(model, ModelAddress) and model.revision is None):
+            raise ValueError(f"the model is {model}, which never changes: set 0, or name s3://bucket/models/NAME")
+        return follow_s
 
 
 class FlowSettings(Section):

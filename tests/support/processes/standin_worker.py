@@ -22,7 +22,7 @@ from tests.support.engines import DigestEngine, EngineFaults, FullEngineDeath, S
 from tests.support.standin_fronts import FrontedStandin, PacedFront, PacedTarget
 from worker import app
 from worker.common import settings
-from worker.observe import telemetry
+from worker.observe.log_output import configure_logging
 
 
 class RandomFailures:
@@ -43,7 +43,7 @@ def main() -> int:
     options = _parse_options()
     try:
         loaded = settings.load_settings()
-        telemetry.configure_logging(loaded.telemetry)
+        configure_logging(loaded.telemetry)
         checkpoint = Checkpoint.read(loaded.engine.model)
         script = read_script(options.script) if options.script else None
 

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from worker.common.sections import FlowSettings, KafkaSettings, SamplingSettings, Section, StoreSettings
+from pipeline.registry.address import ModelAddress
+from worker.common.sections import EngineSettings, FlowSettings, KafkaSettings, SamplingSettings, Section, StoreSettings
 from worker.common.settings import Settings
 
 
@@ -50,3 +53,27 @@ def test_a_fraction_is_at_most_one() -> None:
 def test_a_worker_judges_some_or_all_events(fraction: float) -> None:
     with pytest.raises(ValidationError, match="fraction"):
         FlowSettings(fraction=fraction)
+
+
+REVISION = f"s3://weights/models/zoomin-7b/revisions/sha256-{'0' * 64}"
+
+
+def test_a_model_is_a_directory_or_an_address_in_a_registry() -> None:
+    assert EngineSettings.model_validate({"model": "models/mine"}).model == Path("models/mine")
+    settings = EngineSettings.model_validate({"model": "s3://weights/models/zoomin-7b", "follow_s": 30})
+    assert settings.model == ModelAddress("weights", "zoomin-7b")
+    assert settings.model_dump(mode="json")["model"] == "s3://weights/models/zoomin-7b"
+    assert str(EngineSettings.model_validate({"model": REVISION}).model) == REVISION
+
+
+def test_an_address_that_is_none_is_refused_with_the_two_forms() -> None:
+    with pytest.raises(
+        ValidationError, match=r"s3://weights/zoomin-7b' is no model of a registry: s3://bucket/models/"
+    ):
+        EngineSettings.model_validate({"model": "s3://weights/zoomin-7b"})
+
+
+@pytest.mark.parametrize("model", ["models/mine", REVISION])
+def test_what_never_changes_cannot_be_followed(model: str) -> None:
+    with pytest.raises(ValidationError, match=r"which never changes: set 0, or name s3://bucket/models/NAME"):
+        EngineSettings.model_validate({"model": model, "follow_s": 30})
