@@ -1,4 +1,4 @@
-"""The options for the image sets of the paper's tables, which detectors also score."""
+"""The options for the images that a verb measures on, and for the image sets of the paper's tables."""
 
 import argparse
 from pathlib import Path
@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from training.paper.report_sets import SetOptions
 
 
-def add_set_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for the image sets of the tables."""
+def add_images(parser: argparse.ArgumentParser, *, count: int) -> None:
+    """Add the options for one set: where it lies, and `count` of its images unless the user says otherwise."""
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
     )
     parser.add_argument(
-        "--count", type=parse_positive, default=400, metavar="N", help="images of that set (default 400)"
+        "--count", type=parse_positive, default=count, metavar="N", help="images of that set (default %(default)s)"
     )
+
+
+def add_set_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the image sets of the tables, which detectors also score."""
+    add_images(parser, count=400)
     parser.add_argument(
         "--photographs",
         type=Path,

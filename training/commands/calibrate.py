@@ -54,7 +54,6 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
         return dry_runs.show_engine(args, settings, writes=[f"{args.model}/zoomin.json"])
     from pipeline.checkpoint import Checkpoint
     from training.dataset import broken
-    from training.dataset.labeled_image import Split
     from training.dataset.left_out import LeftOut
     from training.engine.run import prepare_engine
     from training.evaluation import calibrate, calibration_report, evaluate, jobs, samples
@@ -62,11 +61,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
 
     checkpoint = Checkpoint.read(args.model)
     left_out: list[LeftOut] = []
-    drawn = (
-        samples.read_samples(args.data, args.count, split=Split.VALIDATION, left_out=left_out)
-        if args.data
-        else samples.draw_held_out(args.count, settings.workers, first_seed=samples.VALIDATION_SEED)
-    )
+    drawn = samples.load_validation_samples(args.data, args.count, settings.workers, left_out)
     fitted, checked = calibrate.split_in_halves(drawn)
     for half in (fitted, checked):
         calibrate.refuse_too_few([truth.label for truth in half.truths], f"the images of one half of {len(drawn)}")

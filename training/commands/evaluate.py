@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.cli import answers, dry_runs
-from training.cli.numbers import parse_fraction, parse_positive
+from training.cli import answers, dry_runs, image_sets
+from training.cli.numbers import parse_fraction
 from training.dataset.labeled_image import Split
 from training.settings import TrainSettings
 
@@ -21,10 +21,7 @@ EXAMPLE = "zoomin-train evaluate models/zoomin-tiny --count 200 --json"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="directory of a Qwen2.5-VL checkpoint")
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
-    )
-    parser.add_argument("--count", type=parse_positive, default=1000, metavar="N", help="images (default 1000)")
+    image_sets.add_images(parser, count=1000)
     parser.add_argument(
         "--prevalence",
         type=parse_fraction,

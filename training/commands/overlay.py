@@ -5,8 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from training.cli import answers
-from training.cli.numbers import parse_positive
+from training.cli import answers, image_sets
 from training.settings import TrainSettings
 
 HELP = "measure how often text drawn over images changes a checkpoint's verdicts"
@@ -15,10 +14,7 @@ EXAMPLE = "zoomin-train overlay models/zoomin-tiny --count 50 --json"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="directory of a Qwen2.5-VL checkpoint")
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
-    )
-    parser.add_argument("--count", type=parse_positive, default=200, metavar="N", help="images (default 200)")
+    image_sets.add_images(parser, count=200)
     answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 

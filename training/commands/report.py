@@ -5,8 +5,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from training.cli import answers
-from training.cli.numbers import parse_positive
+from training.cli import answers, image_sets
 from training.settings import TrainSettings
 
 HELP = "set two checkpoints side by side: paired differences, McNemar's test, and images on which they differ"
@@ -23,10 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for report.html and report.json (default %(default)s)",
     )
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="directory with manifest.jsonl (default: held-out scenes)"
-    )
-    parser.add_argument("--count", type=parse_positive, default=400, metavar="N", help="images (default 400)")
+    image_sets.add_images(parser, count=400)
     answers.add_fresh(parser)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 

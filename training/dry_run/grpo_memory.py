@@ -35,15 +35,12 @@ def estimate_grpo_memory(
     engine = {"engine": int(planned.gpu_memory_utilization * gpus.memory_bytes)} if planned else {}
     asleep = {"sleeping engine": colocation.ASLEEP_BYTES} if planned else {}
     reference = _count_reference_bytes(shape, profile)
-    step = step_memory.estimate_step(
-        shape, _build_batch(shape, profile, stage, profile.micro_batch), profile, launch, checkpointing=True
-    )
+    batch = _build_batch(shape, profile, stage, profile.micro_batch)
+    step = step_memory.estimate_step(shape, batch, profile, launch, checkpointing=True)
     kept = {name: step[name] for name in ("weights", "optimizer")} | {"reference": reference // launch.shards}
     policy = 0 if launch.sharded else step["weights"]
     gathered = {"gathered reference": reference * HALF // FULL} if launch.sharded else {}
-    forward = activations.count_forward_bytes(
-        shape.config, _build_batch(shape, profile, stage, profile.micro_batch), stream=FULL, product=HALF
-    )
+    forward = activations.count_forward_bytes(shape.config, batch, stream=FULL, product=HALF)
     own = _estimate_answers(shape, profile, stage, launch) if profile.generation == "transformers" else {}
     phases: dict[str, Parts] = {
         "start": served_memory.estimate_served(shape, profile),

@@ -172,6 +172,13 @@ def load_samples(data: Path | None, count: int, workers: int, left_out: list[Lef
     return read_samples(data, count, left_out=left_out) if data else draw_held_out(count, workers)
 
 
+def load_validation_samples(data: Path | None, count: int, workers: int, left_out: list[LeftOut]) -> Sequence[Sample]:
+    """Return `count` images of the validation split in `data`, or scenes for validation when it is None."""
+    if data is None:
+        return draw_held_out(count, workers, first_seed=VALIDATION_SEED)
+    return read_samples(data, count, split=Split.VALIDATION, left_out=left_out)
+
+
 def read_samples(
     directory: Path, count: int, *, split: Split = Split.TEST, left_out: list[LeftOut] | None = None
 ) -> LazySamples:
@@ -197,12 +204,17 @@ def load_lazily(directory: Path, entries: Sequence[LabeledImage]) -> LazySamples
 
 def draw_balanced(entries: Sequence[LabeledImage], count: int) -> list[LabeledImage]:
     """Draw `count` entries, always the same, with as many of one class as of the other where there are enough."""
+    return [entries[number] for number in choose_balanced([entry.label for entry in entries], count)]
+
+
+def choose_balanced(labels: Sequence[Verdict], count: int) -> list[int]:
+    """Choose the numbers of `count` images in the same way, from the labels of all."""
     rng = np.random.default_rng(SEED)
     ranked: list[tuple[int, int]] = []
     for label in Verdict:
-        numbers = [number for number, entry in enumerate(entries) if entry.label is label]
+        numbers = [number for number, other in enumerate(labels) if other is label]
         ranked += enumerate(rng.permutation(numbers).tolist())
-    return [entries[number] for number in sorted(number for _, number in sorted(ranked)[:count])]
+    return sorted(number for _, number in sorted(ranked)[:count])
 
 
 def _draw_entries(directory: Path, count: int, split: Split) -> list[LabeledImage]:

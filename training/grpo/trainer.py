@@ -66,18 +66,12 @@ def train_grpo(
         processing_class=processor,
         peft_config=adapters.build_lora_config(profile),
     )
-    log = RunLog(directory / LOG_NAME)
-    if trainer.is_world_process_zero():
-        log.truncate_after(resuming.parse_step(last) if last else 0)
+    log = _open_log(trainer, directory, last)
     trainer.add_callback(GrpoJournal(profile, title, budget, clock, log, lambda step: validate(step, trainer.model)))
     if trainer.is_fsdp_enabled:
         # transformers marks what it shards itself; accelerate does not, and generation would end at different tokens.
         model._is_fsdp_managed_module = True
-
-    def compute_rate(step: int) -> float:
-        return profile.compute_rate(step=step, fraction=budget.measure_progress(step, clock.elapsed_s))
-
-    trainer.train_from(last, rate=compute_rate, clock=clock, threads=threads)
+    trainer.train_from(last, rate=_build_rate(profile, budget, clock), clock=clock, threads=threads)
     validate(trainer.state.global_step, trainer.model)
     return trainer
 
@@ -91,6 +85,23 @@ def _free_gpu(model: PreTrainedModel) -> None:
         model.cpu()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _build_rate(profile: GrpoProfile, budget: Budget, clock: Clock) -> Callable[[int], float]:
+    """Build the learning rate of a step, which follows the budget's nearer end."""
+
+    def compute_rate(step: int) -> float:
+        return profile.compute_rate(step=step, fraction=budget.measure_progress(step, clock.elapsed_s))
+
+    return compute_rate
+
+
+def _open_log(trainer: "StageTrainer", directory: Path, last: Path | None) -> RunLog:
+    """Open the log; the first process drops the lines that a killed run wrote after the checkpoint `last`."""
+    log = RunLog(directory / LOG_NAME)
+    if trainer.is_world_process_zero():
+        log.truncate_after(resuming.parse_step(last) if last else 0)
+    return log
 
 
 def build_reward_functions(profile: GrpoProfile, eos_token_id: int, prompts: Sequence[Prompt]) -> list[Reward]:
