@@ -7,6 +7,7 @@ from pipeline import images
 from pipeline.checkpoint import Checkpoint
 from pipeline.verdict import RgbImage
 from tests.chaos import topics
+from tests.chaos.progress import wait_until_answered, wait_until_committed
 from tests.chaos.sender import Event, Sender, build_event, planned
 from tests.chaos.verification import Verification, verify
 from tests.support.builders import build_noise, encode_image
@@ -20,7 +21,8 @@ EVENTS = IN_FLIGHT + 116
 POISON_AT = 200
 """in the middle of those in flight at the first death"""
 OVER_S = 1.0
-ANSWERED_WITHIN_S = 240.0
+SILENCE_S = 120.0
+"""longer than an engine takes to start again and again until the poison is found"""
 CODE = "engine_poison"
 POISON = build_noise(seed=667)
 DIGEST = images.build_view(RgbImage(POISON, "png"), Checkpoint.read(MODEL).card.scan_max_pixels).sha256
@@ -40,8 +42,8 @@ def run(kafka: KafkaForTests, store: S3ForTests, directory: Path, *, delivery: s
     ):
         worker.wait_until_started()
         sent = sender.start().sent()
-        topics.wait_until_answered(site, sent, within_s=ANSWERED_WITHIN_S)
-        topics.wait_until_committed(site, sent, within_s=ANSWERED_WITHIN_S)
+        wait_until_answered(site, sent, silence_s=SILENCE_S)
+        wait_until_committed(site, sent, silence_s=SILENCE_S)
         ended = worker.stop()
     answers = topics.answers(site)
     (place,) = [event.place for event in sent if event.event_id == "poison"]

@@ -14,6 +14,7 @@ from tests.chaos import full_engine, topics
 from tests.chaos.denials import start_broker
 from tests.chaos.faults import Services, carry_out
 from tests.chaos.pool import Pool
+from tests.chaos.progress import reaches
 from tests.chaos.schedule import KILLS, SESSION_TIMEOUT_S, Fault, duration_s, schedule
 from tests.chaos.sender import Sender, planned
 from tests.chaos.verification import Answer, Verification, merge, verify
@@ -166,12 +167,11 @@ def _wait_for_the_end(site: Site, events: int) -> None:
 
     Whoever stops while its group changes hands cannot commit, and its successor would have to.
     """
-    reached, moved_at = (-1, -1), time.monotonic()
-    while reached < (events, events) and time.monotonic() - moved_at < ANSWERED_WITHIN_S:
-        now_at = _answered(site, events), sum(site.read_committed_offsets().values())
-        if now_at != reached:
-            reached, moved_at = now_at, time.monotonic()
-        time.sleep(1)
+    reaches(
+        lambda: (_answered(site, events), sum(site.read_committed_offsets().values())),
+        (events, events),
+        silence_s=ANSWERED_WITHIN_S,
+    )
 
 
 def _answered(site: Site, events: int) -> int:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.chaos import topics
 from tests.chaos.pool import Pool
+from tests.chaos.progress import wait_until_answered, wait_until_committed
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.chaos.store_front import BUSY, DENIED, EXPIRED, SICK, store_front
@@ -236,8 +237,8 @@ def test_a_rolling_restart_of_three_workers_loses_nothing_and_leaves_no_gap(site
                 pool.stop(slot)
                 pool.replace(slot)
             sent = sender.sent()
-            topics.wait_until_answered(site, sent, within_s=SOON_S)
-            topics.wait_until_committed(site, sent, within_s=SOON_S)
+            wait_until_answered(site, sent, silence_s=SOON_S)
+            wait_until_committed(site, sent, silence_s=SOON_S)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
         verification = verify(sent, topics.answers(site), commits)

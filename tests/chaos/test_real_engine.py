@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.chaos import topics
+from tests.chaos.progress import wait_until_answered
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.chaos.verification import Answer, Place, Sent, Verification, is_same_verdict, verify
@@ -79,7 +80,7 @@ class Course:
         return {place for place, times in Counter(answer.place for answer in self.answers()).items() if times > 1}
 
     def wait_until_answered(self) -> None:
-        topics.wait_until_answered(self.site, self.sent, within_s=ANSWERED_WITHIN_S)
+        wait_until_answered(self.site, self.sent, silence_s=ANSWERED_WITHIN_S)
 
     def judged(self) -> Verification:
         group = self.site.environment["ZOOMIN_KAFKA__GROUP_ID"]

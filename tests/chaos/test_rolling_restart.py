@@ -8,6 +8,7 @@ import pytest
 
 from tests.chaos import topics
 from tests.chaos.pool import Pool
+from tests.chaos.progress import wait_until_answered, wait_until_committed
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.chaos.verification import verify
@@ -47,8 +48,8 @@ def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
             for number in range(NODES):
                 cluster.restart(number, crash=number == CRASHED)
             sent = sender.sent()
-            topics.wait_until_answered(site, sent, within_s=60)
-            topics.wait_until_committed(site, sent, within_s=60)
+            wait_until_answered(site, sent, silence_s=60)
+            wait_until_committed(site, sent, silence_s=60)
             pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
         verification = verify(sent, topics.answers(site), commits)

@@ -6,13 +6,12 @@ a commit that went too far is found although later answers have made up for it.
 
 import json
 import struct
-import time
 from collections.abc import Iterable
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from tests.chaos.verification import Answer, Commit, Sent
-from tests.support.servers.services import KafkaForTests, eventually
+from tests.chaos.verification import Answer, Commit
+from tests.support.servers.services import KafkaForTests
 from tests.support.site import Site, decode_headers
 
 OFFSETS_TOPIC = "__consumer_offsets"
@@ -29,26 +28,6 @@ def answers(site: Site, *, isolation_level: str = "read_committed") -> list[Answ
         for topic in (site.verdict_topic, site.dead_letter_topic)
     )
     return [*map(_verdict, verdicts), *map(_letter, letters)]
-
-
-def wait_until_answered(site: Site, sent: Iterable[Sent], *, within_s: float) -> None:
-    """Until each has an answer: their number says nothing, for some may be repeats."""
-    places = {event.place for event in sent}
-    deadline = time.monotonic() + within_s
-    while left := places - {answer.place for answer in answers(site)}:
-        assert time.monotonic() < deadline, f"{len(left)} events are not answered"
-        time.sleep(0.5)
-
-
-def wait_until_committed(site: Site, sent: Iterable[Sent], *, within_s: float) -> None:
-    """Before all workers stop at once: whoever stops while its group changes hands leaves that to a successor."""
-    ends: dict[int, int] = {}
-    for event in sent:
-        partition, offset = event.place
-        ends[partition] = max(ends.get(partition, 0), offset + 1)
-    assert eventually(lambda: site.read_committed_offsets() == ends, within_s=within_s), (
-        f"{site.read_committed_offsets()} of {ends}"
-    )
 
 
 def commits(kafka: KafkaForTests, group: str, topic: str) -> list[Commit]:
