@@ -1,24 +1,27 @@
 """The labeling bucket as `zoomin collect` uses it: every request is tried again while the bucket is away."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.errors import FatalError
+from pydantic import ValidationError
+
+from pipeline.errors import FatalError, ImageMissing, ImageTooLarge
 from pipeline.labeling.case_search import FoundCases, Selection, find_cases
 from pipeline.labeling.erasure import erase_image
 from pipeline.storage.buckets import find_bucket_problem, list_objects
-from pipeline.storage.objects import create_object, write_object
+from pipeline.storage.objects import create_object, read_object, write_object
 from pipeline.vllm.abandonable import run_in_abandonable_thread
-from pipeline.wire.labels import LabelCase, LabelEvent, build_label_key, build_tombstone_key
+from pipeline.wire.labels import LABELS, LabelCase, LabelEvent, build_label_key, build_tombstone_key
 from worker.common.retry import Retrier
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+MAX_LABEL_BYTES = 4_000_000
 Result = TypeVar("Result")
 
 
@@ -53,6 +56,13 @@ class LabelStore:
         await self._call(partial(write_object, self._client, self._bucket, image_key, png, content_type="image/png"))
         await self._call(partial(create_object, self._client, self._bucket, key, body))
 
+    async def find_former_label(self, label: LabelEvent) -> str | None:
+        """Return the id of the last label before this one that its annotator gave the case.
+
+        Reads every label of the case; one that cannot be read counts for nothing.
+        """
+        return await self._call(partial(_find_former, self._client, self._bucket, label))
+
     async def put_label(self, label: LabelEvent) -> None:
         """Write a label unless it is there already."""
         key, body = build_label_key(label.case_id, label.label_id), label.model_dump_json().encode()
@@ -75,3 +85,26 @@ class LabelStore:
 
     async def _call(self, request: Callable[[], Result]) -> Result:
         return await self._retrier.call(lambda: asyncio.to_thread(request))
+
+
+def _find_former(client: "S3Client", bucket: str, label: LabelEvent) -> str | None:
+    earlier = [
+        other
+        for other in _read_labels(client, bucket, label.case_id)
+        if (other.origin, other.annotator) == (label.origin, label.annotator) and _order(other) < _order(label)
+    ]
+    return max(earlier, key=_order).label_id if earlier else None
+
+
+def _order(label: LabelEvent) -> tuple[datetime, str]:
+    """Return the place of a label among those of its annotator, as adjudication orders them."""
+    return label.created_at, label.label_id
+
+
+def _read_labels(client: "S3Client", bucket: str, case_id: str) -> Iterator[LabelEvent]:
+    for found in list_objects(client, bucket, f"{LABELS}{case_id}/"):
+        try:
+            stored = read_object(client, bucket, found.key, max_bytes=MAX_LABEL_BYTES)
+            yield LabelEvent.model_validate_json(stored.body)
+        except (ImageMissing, ImageTooLarge, ValidationError):
+            continue

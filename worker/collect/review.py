@@ -59,7 +59,8 @@ class ReviewCollector:
                 with watch.time_stage("label"):
                     await self.labels.put_case(case_key, build_case(verdict, REVIEWED), png)
             with watch.time_stage("label"):
-                await self.labels.put_label(label)
+                former = await self.labels.find_former_label(label)
+                await self.labels.put_label(label.model_copy(update={"supersedes": former}))
         # An erasure that ran meanwhile may not have seen what we, or a killed delivery of this review, wrote.
         is_deleted = await self.labels.is_deleted(image)
         if is_deleted:
@@ -87,7 +88,7 @@ class ReviewCollector:
 
 
 def build_review_label(review: ReviewEvent, verdict: VerdictEvent) -> LabelEvent:
-    """Build the label of a review; the same review, delivered again, has the same label.
+    """Build the label of a review, without the one that it corrects; a repeat of the review has the same id.
 
     Raises: MalformedEvent for a box outside the image.
     """

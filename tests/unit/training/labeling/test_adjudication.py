@@ -44,6 +44,13 @@ def test_a_correction_replaces_the_label_of_its_annotator_and_nothing_else() -> 
     assert adjudicate([after, other, before]).labels == (other, after)
 
 
+@pytest.mark.parametrize("named", [None, "before", "after", "unknown"])
+def test_time_decides_which_label_is_a_correction_whatever_it_names(named: str | None) -> None:
+    before = build_label(verdict=REAL, annotator="a", minute=1)
+    after = build_label(verdict=GENERATED, annotator="a", minute=2).model_copy(update={"supersedes": named})
+    assert adjudicate([before, after]).labels == adjudicate([after, before]).labels == (after,)
+
+
 def test_a_reviewer_whom_the_platform_names_like_an_annotator_replaces_no_label() -> None:
     label = build_label(verdict=REAL, annotator="label_studio:3", minute=1)
     review = build_label(verdict=GENERATED, annotator="label_studio:3", minute=2, origin=LabelOrigin.REVIEW)

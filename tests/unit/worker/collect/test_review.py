@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import BucketForbidden, ImageChanged, MalformedEvent
-from pipeline.wire.labels import LabelCase, LabelEvent
+from pipeline.wire.labels import LabelCase, LabelEvent, LabelOrigin
 from pipeline.wire.messages import VerdictEvent
 from tests.support.builders import build_noise, build_record, encode_image
 from tests.support.collecting import Desk
@@ -64,6 +64,34 @@ async def test_a_repeat_writes_nothing_and_a_correction_is_a_label_of_its_own(de
     assert desk.bucket.objects == before
     await collect(desk, verdict="unsure", time="2026-01-03T00:00:00Z")
     assert sorted(label.verdict for label in read_labels(desk)) == ["real", "unsure"]
+
+
+async def test_a_review_names_the_last_one_of_its_reviewer_before_it_and_a_repeat_changes_nothing(desk: Desk) -> None:
+    reviews = [
+        {"time": "2026-01-02T00:00:00Z"},
+        {"time": "2026-01-03T00:00:00Z", "verdict": "unsure"},
+        {"time": "2026-01-04T00:00:00Z"},
+    ]
+    for fields in reviews:
+        await collect(desk, **fields)
+    before = dict(desk.bucket.objects)
+    for fields in reviews:
+        await collect(desk, **fields)
+    assert desk.bucket.objects == before
+    first, second, third = sorted(read_labels(desk), key=lambda label: label.created_at)
+    assert (first.supersedes, second.supersedes, third.supersedes) == (None, first.label_id, second.label_id)
+
+
+async def test_a_review_names_no_label_of_others_no_later_one_and_none_that_cannot_be_read(desk: Desk) -> None:
+    await collect(desk, reviewer="r2")
+    (other,) = read_labels(desk)
+    folder = f"labels/{other.case_id}/"
+    namesake = other.model_copy(update={"label_id": "1", "annotator": "r1", "origin": LabelOrigin.LABEL_STUDIO})
+    desk.bucket.objects |= {f"{folder}1.json": namesake.model_dump_json().encode(), f"{folder}2.json": b"foreign"}
+    await collect(desk, time="2026-01-05T00:00:00Z")
+    del desk.bucket.objects[f"{folder}2.json"]
+    await collect(desk, time="2026-01-04T00:00:00Z")
+    assert [label.supersedes for label in read_labels(desk)] == [None] * 4
 
 
 async def test_a_case_that_the_worker_sampled_stays_and_its_image_is_not_fetched_again(desk: Desk) -> None:
