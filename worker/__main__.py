@@ -10,7 +10,7 @@ from functools import cache
 from pipeline.errors import BadSettings, ZoomInError
 from worker.common import settings
 
-VERBS = ("run", "collect", "check", "demo", "up", "inspect", "decode", "events", "submit", "tail", "replay")
+VERBS = ("run", "collect", "check", "demo", "up", "inspect", "decode", "events", "submit", "tail", "replay", "rejudge")
 SERVICES = ("run", "collect")
 INTERRUPTED = 130
 

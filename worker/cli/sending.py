@@ -149,6 +149,14 @@ def _build_delivery_error(error: Exception) -> BrokerUnavailable:
     return BrokerUnavailable(f"Kafka did not take a record: {type(error).__name__}: {error}"[:500])
 
 
+def parse_limit(text: str) -> int:
+    """Parse a largest number of events; a type for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of events from 1 on")
+    return value
+
+
 def parse_rate(text: str) -> float:
     """Parse a number of events a second; a type for argparse."""
     value = float(text)

@@ -1,11 +1,10 @@
 """Index of the verdict topic: where the verdicts of an event lie, and which images and cases belong together.
 
-It holds digests and places in the topic, no text of a verdict and no name of an object: about 300 bytes a verdict, in a
-file without a name that the process takes along when it ends.
+It holds digests and places in the topic, no text of a verdict and no name of an object: about 300 bytes a verdict, in
+an anonymous database.
 """
 
 import hashlib
-import sqlite3
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from typing import Any
 from pipeline.labeling.case_search import Selection
 from pipeline.wire.labels import build_case_key
 from pipeline.wire.messages import VerdictEvent
+from worker.common.anonymous_database import open_anonymous_database
 from worker.sampling.label_case import find_case_day
 
-ANONYMOUS_FILE = ""
-"""SQLite unlinks such a database as soon as it has opened it; its pages go to disk, not to memory"""
-CACHE_KIB = 16 * 1024
 _SCHEMA = """
 CREATE TABLE verdicts (
     number INTEGER PRIMARY KEY,
@@ -54,8 +51,7 @@ class VerdictIndex:
         self._max_verdicts = max_verdicts
         self.dropped_until = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(ANONYMOUS_FILE, check_same_thread=False, isolation_level=None)
-        self._database.executescript(f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF; {_SCHEMA}")
+        self._database = open_anonymous_database(_SCHEMA)
 
     def add(self, verdicts: Iterable[tuple[Place, VerdictEvent]]) -> None:
         """Add verdicts in one transaction; one that is there already stays as it is."""

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -12,18 +12,16 @@ from rich.table import Table
 from pipeline.times import parse_time
 from pipeline.wire.events import EVENT_ID_HEADER
 from worker.cli.dead_letters import DeadLetter, ReplayDecision, count_replays, decide_replays, identify
-from worker.cli.sending import RateLimiter, Sender, parse_rate
+from worker.cli.sending import RateLimiter, Sender, parse_limit, parse_rate
 from worker.cli.stream import silence_kafka_logging
 from worker.cli.terminal import build_console, escape_unprintable
 from worker.common.sections import KafkaSettings
 from worker.common.settings import Settings
-from worker.kafka.topic_reader import BEGINNING, TopicReader
+from worker.kafka.topic_reader import BEGINNING, MAX_CLOCK_SKEW, TopicReader
 
 NAME = "replay"
 HELP = "send dead letters back to the topic they came from; skips what was answered or replayed since"
 TABLE_ROWS = 40
-MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""largest difference between the clocks of the workers and of the machine that replays"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collect", action="store_true", help="letters of `zoomin collect`, about reviews and deletions, instead"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="send at most N")
+    parser.add_argument("--limit", type=parse_limit, metavar="N", help="send at most N")
     parser.add_argument("--rate", type=parse_rate, metavar="N", help="at most N a second")
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
     parser.add_argument("--json", action="store_true", help="one line a letter")

@@ -2,31 +2,29 @@
 
 import argparse
 import json
-import os
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
-from pipeline.errors import BadSettings, BrokerUnavailable, FatalError
+from pipeline.errors import BadSettings, FatalError
 from pipeline.wire.events import ImageEventMessage
+from worker.cli.paced_sending import send_paced
 from worker.cli.progress import ProgressDisplay
 from worker.cli.sending import RateLimiter, Sender, parse_rate
+from worker.cli.state_file import StateFile
 from worker.cli.stream import silence_kafka_logging
 from worker.cli.terminal import build_console, escape_unprintable
 from worker.common.settings import Settings
+from worker.kafka.outgoing import OutgoingMessage
 from worker.storage.buckets import list_bucket
 
 NAME = "submit"
 HELP = "send an event for every object below a prefix, or for every URL on stdin"
-SAVE_INTERVAL_S = 1.0
 PROGRESS_INTERVAL_S = 10.0
 
 
@@ -46,27 +44,6 @@ class SubmitState(BaseModel):
     format: int = 1
     prefixes: dict[str, PrefixProgress] = {}
 
-    @classmethod
-    def read(cls, path: Path) -> "SubmitState":
-        """Read the file, or return an empty state if there is none.
-
-        Raises: BadSettings if the file is no state of `zoomin submit`.
-        """
-        if not path.exists():
-            return cls()
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise BadSettings(f"{path} is no state file of `zoomin submit`: name another one, or remove it") from error
-
-    def write(self, path: Path) -> None:
-        """Replace the file atomically, so that a crash leaves the old or the new content."""
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(self.model_dump_json(indent=2))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -77,9 +54,10 @@ class Submission:
     etag: str | None = None
 
     @property
-    def value(self) -> bytes:
-        message = ImageEventMessage(url=f"s3://{self.bucket}/{self.key}", etag=self.etag)
-        return message.model_dump_json(exclude_none=True, exclude={"attributes"}).encode()
+    def message(self) -> OutgoingMessage:
+        event = ImageEventMessage(url=f"s3://{self.bucket}/{self.key}", etag=self.etag)
+        value = event.model_dump_json(exclude_none=True, exclude={"attributes"})
+        return OutgoingMessage(f"{self.bucket}/{self.key}".encode(), value.encode(), ())
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -104,11 +82,11 @@ def run(args: argparse.Namespace) -> int:
     errors, topic = build_console(stderr=True), settings.kafka.input_topic
     if args.state and "-" in args.what:
         raise BadSettings("--state remembers keys of a prefix; it cannot go on in the middle of stdin")
-    state = SubmitState.read(args.state) if args.state else SubmitState()
+    state_file = StateFile(args.state, SubmitState(), command="zoomin submit")
     events = 0
     with Sender[Submission](settings.kafka) as sender:
         for prefix in args.what:
-            progress = state.prefixes.setdefault(prefix, PrefixProgress())
+            progress = state_file.state.prefixes.setdefault(prefix, PrefixProgress())
             if progress.finished:
                 sentence = f"{prefix} was submitted before; remove {args.state} to do it again"
                 errors.print(escape_unprintable(sentence), style="dim")
@@ -117,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
                 submissions = _read_stdin(settings)
             else:
                 submissions = _list_submissions(settings, prefix, after=progress.last_key)
-            submitter = PrefixSubmitter(sender, topic, RateLimiter(args.rate), state, args.state)
+            submitter = PrefixSubmitter(sender, topic, RateLimiter(args.rate), state_file)
             events += submitter.submit(prefix, submissions, errors)
     errors.print(f"{events} events are on {topic}.", style="green")
     if args.json:
@@ -129,52 +107,37 @@ class PrefixSubmitter:
     """Sends the submissions of one prefix and writes into the state how far they are acknowledged."""
 
     def __init__(
-        self, sender: Sender[Submission], topic: str, limiter: RateLimiter, state: SubmitState, path: Path | None
+        self, sender: Sender[Submission], topic: str, limiter: RateLimiter, state_file: StateFile[SubmitState]
     ) -> None:
         self._sender = sender
         self._topic = topic
         self._limiter = limiter
-        self._state = state
-        self._path = path
-        self._saved_at = time.monotonic()
+        self._state_file = state_file
 
     def submit(self, prefix: str, submissions: Iterator[Submission], errors: Console) -> int:
         """Send all submissions and return how many were acknowledged; write the state however this ends."""
-        prefixes = self._state.prefixes
+        prefixes = self._state_file.state.prefixes
         events_before = prefixes[prefix].events
         display = ProgressDisplay(errors, partial(errors.print, style="dim"), interval_s=PROGRESS_INTERVAL_S)
+
+        def note(acknowledged: list[Submission]) -> None:
+            if acknowledged:
+                events = prefixes[prefix].events + len(acknowledged)
+                prefixes[prefix] = PrefixProgress(last_key=acknowledged[-1].key, events=events)
+                display.update(f"{prefix}: {events} events acknowledged, at {acknowledged[-1].key}")
+            self._state_file.save_now_and_then()
+
         try:
             with display:
-                for submission in submissions:
-                    self._limiter.wait()
-                    self._sender.send(
-                        self._topic,
-                        key=f"{submission.bucket}/{submission.key}".encode(),
-                        value=submission.value,
-                        label=submission,
-                    )
-                    self._update_state(prefix, self._sender.take_acknowledged())
-                    progress = prefixes[prefix]
-                    display.update(f"{prefix}: {progress.events} events acknowledged, at {progress.last_key}")
-                self._update_state(prefix, self._sender.finish())
+                messages = ((submission.message, submission) for submission in submissions)
+                send_paced(self._sender, self._topic, messages, limiter=self._limiter, on_acknowledged=note)
             prefixes[prefix] = prefixes[prefix].model_copy(update={"finished": True})
         finally:
-            with suppress(BrokerUnavailable):
-                self._update_state(prefix, self._sender.take_acknowledged())
-            if self._path:
-                self._state.write(self._path)
+            self._state_file.save()
             if not prefixes[prefix].finished:
-                hint = "; the same command goes on from there" if self._path else ""
+                hint = "; the same command goes on from there" if self._state_file.path else ""
                 errors.print(f"Stopped after {prefixes[prefix].events} events{hint}", style="yellow")
         return prefixes[prefix].events - events_before
-
-    def _update_state(self, prefix: str, acknowledged: list[Submission]) -> None:
-        if acknowledged:
-            events = self._state.prefixes[prefix].events + len(acknowledged)
-            self._state.prefixes[prefix] = PrefixProgress(last_key=acknowledged[-1].key, events=events)
-        if self._path and time.monotonic() - self._saved_at > SAVE_INTERVAL_S:
-            self._state.write(self._path)
-            self._saved_at = time.monotonic()
 
 
 def _list_submissions(settings: Settings, url: str, *, after: str) -> Iterator[Submission]:

@@ -18,6 +18,8 @@ CONTINUED_BYTES = 256
 """longest header of a record that is copied into a message of ours"""
 HEADER_PREFIX = "zoomin-"
 REPLAY_HEADER = "zoomin-replay"
+REJUDGE_OF_HEADER = "zoomin-rejudge-of"
+"""of an event that is sent again: the place of the verdict that shall be replaced"""
 
 LARGEST_UNCOMPRESSED_BYTES = 16 * 1024 * 1024
 """a topic's limit holds for compressed messages; above this size ours are not compressed to see if they fit"""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +22,8 @@ SILENCE_S = 10.0
 ASK_TIMEOUT_S = 5.0
 
 BEGINNING = datetime.fromtimestamp(0, UTC)
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""largest difference between the clocks of two machines that write records"""
 
 
 def open_reading_client(settings: KafkaSettings) -> KafkaConsumer:

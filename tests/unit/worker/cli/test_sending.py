@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from worker.cli.sending import RateLimiter, parse_rate
+from worker.cli.sending import RateLimiter, parse_limit, parse_rate
 
 
 class Clock:
@@ -54,3 +54,9 @@ def test_no_rate_never_waits():
 def test_rates_are_positive_and_finite(text):
     with pytest.raises(argparse.ArgumentTypeError):
         parse_rate(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1"])
+def test_a_limit_is_at_least_one(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        parse_limit(text)
