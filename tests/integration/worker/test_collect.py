@@ -15,11 +15,16 @@ from PIL import Image
 from pipeline.wire.labels import LabelCase, LabelEvent, build_case_key
 from pipeline.wire.messages import VerdictEvent
 from tests.support.builders import build_noise, encode_image
+from tests.support.processes.commands import run_command
 from tests.support.processes.worker_process import WorkerProcess
 from tests.support.servers.services import KafkaForTests, S3ForTests, eventually
 from tests.support.site import Site, decode_headers
 from tests.support.verdicts import build_verdict
+from worker.commands import replay
+from worker.common.sections import KafkaSettings
+from worker.common.settings import Settings
 
+COLLECT_LETTERS = ("--collect", "--code", "verdict_missing", "--json")
 TIME = "2026-01-02T00:00:00Z"
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -66,6 +71,19 @@ class Platform:
 
     def start(self) -> WorkerProcess:
         return self.site.build_worker("worker", "collect")
+
+    @property
+    def command_settings(self) -> Settings:
+        kafka = KafkaSettings(
+            bootstrap_servers=self.site.kafka.bootstrap_servers,
+            input_topic=self.site.images,
+            verdict_topic=self.site.verdict_topic,
+            dead_letter_topic=self.site.dead_letter_topic,
+            review_topic=self.reviews,
+            deletion_topic=self.deletions,
+            review_dead_letter_topic=self.letters,
+        )
+        return Settings(kafka=kafka)
 
     def list_keys(self, prefix: str = "") -> list[str]:
         pages = self.site.s3.client.get_paginator("list_objects_v2").paginate(Bucket=self.labels, Prefix=prefix)
@@ -158,6 +176,28 @@ def test_a_review_may_come_before_its_verdict(platform: Platform, collecting: Wo
     platform.review("late")
     platform.site.kafka.send(platform.site.verdict_topic, verdict.model_dump_json().encode())
     assert eventually(lambda: platform.read_labels(verdict.verdict_id))
+
+
+def test_letters_of_reviews_are_sent_again_and_each_review_of_an_event_for_itself(
+    platform: Platform, collecting: WorkerProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdict = platform.judge("forgotten", seed=7, publish=False)
+    for reviewer in ("r1", "r2"):
+        platform.review("forgotten", reviewer=reviewer)
+    assert eventually(lambda: count_letters(platform, b"forgotten") == 2, within_s=60)
+    assert run_command(replay, "--code", "verdict_missing", settings=platform.command_settings) == 0
+    assert "No dead letter on" in capsys.readouterr().err, "without --collect the letters of images are meant"
+    platform.site.kafka.send(platform.site.verdict_topic, verdict.model_dump_json().encode())
+    for outcome in ("sent", "replayed since"):
+        assert run_command(replay, *COLLECT_LETTERS, settings=platform.command_settings) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line["what"] for line in lines if platform.reviews in line["record"]][-2:] == [outcome] * 2
+    assert eventually(lambda: len(platform.read_labels(verdict.verdict_id)) == 2)
+    assert {label.annotator for label in platform.read_labels(verdict.verdict_id)} == {"r1", "r2"}
+
+
+def count_letters(platform: Platform, key: bytes) -> int:
+    return sum(record.key == key for record in platform.site.kafka.read_records(platform.letters))
 
 
 @pytest.mark.parametrize("by", ["event_id", "url", "sha256"])
