@@ -126,7 +126,11 @@ TESTED_ELSEWHERE = {
     "pipeline/sandbox/kernel.py": "tests/unit/pipeline/sandbox/test_confinement.py",
     "pipeline/sandbox/landlock.py": "tests/unit/pipeline/sandbox/test_confinement.py",
     # Declarations alone.
-    "pipeline/registry/champion.py": "tests/unit/pipeline/registry/test_registry.py",
+    "pipeline/registry/champion.py": "tests/unit/pipeline/registry/test_promotion.py",
+    "pipeline/registry/notices.py": "tests/unit/pipeline/registry/test_push.py",
+    # Parts of push and promotion.
+    "pipeline/registry/completeness.py": "tests/unit/pipeline/registry/test_promotion.py",
+    "pipeline/registry/pushed_files.py": "tests/unit/pipeline/registry/test_push.py",
     # Parts of the cache of revisions, seen from outside through `fetch`.
     "pipeline/registry/cache_entry.py": "tests/unit/pipeline/registry/test_cache.py",
     "pipeline/registry/cache_room.py": "tests/unit/pipeline/registry/test_cache.py",
@@ -178,12 +182,15 @@ TESTED_ELSEWHERE = {
     "training/snapshot/snapshot.py": "tests/integration/training/test_snapshot.py",
     "training/snapshot/summary.py": "tests/integration/training/test_snapshot.py",
     "pipeline/storage/objects.py": "tests/integration/storage/test_objects.py",
+    "pipeline/storage/uploads.py": "tests/integration/storage/test_uploads.py",
     "training/engine/run.py": "tests/integration/training/test_ablation_rows.py",
     # A whole training.
     "training/stages/control.py": "tests/integration/training/test_stages.py",
     "training/tiny_model/tiny.py": "tests/integration/training/test_tiny_model.py",
     "training/gpu_check/serving.py": "tests/integration/training/test_gpu_check.py",
     "training/gpu_check/serving_child.py": "tests/integration/training/test_gpu_check.py",
+    # Both models, asked on an engine.
+    "training/gate/run.py": "tests/integration/training/test_gate.py",
     # Types alone.
     "training/gate/table.py": "tests/unit/training/gate/test_judge.py",
     "training/gpu_check/rows.py": "tests/unit/training/gpu_check/test_report.py",

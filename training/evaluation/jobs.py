@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
+from pipeline.engine import VisionEngine
 from training.dataset.labeled_image import Split
 from training.dataset.left_out import LeftOut
 from training.dataset.placement import Frame
@@ -56,9 +57,14 @@ def predict_jobs(
     """Return the predictions of every pass by its name, and the version of the engine that made them."""
 
     async def predict_all(engine: VersionedEngine) -> tuple[dict[str, list[Prediction]], str]:
-        predictions: dict[str, list[Prediction]] = {}
-        for samples_of_job, passes in jobs:
-            predictions |= await evaluate.predict(samples_of_job, engine, concurrency=setup.concurrency, passes=passes)
-        return predictions, engine.version
+        return await predict_passes(jobs, engine, concurrency=setup.concurrency), engine.version
 
     return run_on_engine(checkpoint, setup, predict_all)
+
+
+async def predict_passes(jobs: Sequence[Job], engine: VisionEngine, *, concurrency: int) -> dict[str, list[Prediction]]:
+    """Return the predictions of every pass by its name. Raises: what `evaluate.predict` raises."""
+    predictions: dict[str, list[Prediction]] = {}
+    for samples_of_job, passes in jobs:
+        predictions |= await evaluate.predict(samples_of_job, engine, concurrency=concurrency, passes=passes)
+    return predictions
