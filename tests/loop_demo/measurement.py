@@ -8,9 +8,9 @@ from itertools import pairwise
 from pipeline.wire.messages import VerdictEvent, build_verdict_id
 from tests.loop_demo.traffic import Kind, SentEvent
 
-WINDOW = 80
+WINDOW = 60
 """events of one kind that a point of the curve is the mean of"""
-STEP = 10
+STEP = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.loop_demo.measurement import CurvePoint
+from tests.loop_demo.measurement import WINDOW, CurvePoint
 from tests.loop_demo.results import LoopDemoResults
 from tests.loop_demo.traffic import Kind
 from training.gate.table import GateTable
@@ -46,7 +46,7 @@ class Story:
 
 def write_page(directory: Path, story: Story) -> Path:
     """Write the page and its JSON, and return the page."""
-    last = max([story.results.events, 1])
+    last = max(story.results.events, 1)
     numbers = {
         "results": asdict(story.results),
         "rate": story.rate,
@@ -63,7 +63,12 @@ def write_page(directory: Path, story: Story) -> Path:
         numbers,
         TEMPLATE,
         package=PACKAGE,
-        chart={"width": WIDTH_PX, "height": HEIGHT_PX, "ticks": [(tick, _place_y(tick)) for tick in TICKS]},
+        chart={
+            "width": WIDTH_PX,
+            "height": HEIGHT_PX,
+            "ticks": [(tick, _place_y(tick)) for tick in TICKS],
+            "window": WINDOW,
+        },
         lines={kind: _draw_lines(points, last) for kind, points in story.curves.items()},
         marks=[
             (_place_x(marker.number, last), number % LABEL_ROWS, marker.text)
@@ -75,17 +80,14 @@ def write_page(directory: Path, story: Story) -> Path:
     return directory / HTML_NAME
 
 
-def _draw_lines(points: Sequence[CurvePoint], last: int) -> list[str]:
-    """Return the points of each unbroken line: a line ends where the windows of another revision begin."""
-    lines: list[list[CurvePoint]] = []
-    for point in points:
-        if not lines or point.revision != lines[-1][-1].revision or point.number < lines[-1][-1].number:
+def _draw_lines(points: Sequence[CurvePoint], last: int) -> list[list[str]]:
+    """Return the places of each line's points: a line ends where the windows of another revision begin."""
+    lines: list[list[str]] = []
+    for number, point in enumerate(points):
+        if number == 0 or point.revision != points[number - 1].revision:
             lines.append([])
-        lines[-1].append(point)
-    return [
-        " ".join(f"{_place_x(point.number, last):.1f},{_place_y(point.accuracy):.1f}" for point in line)
-        for line in lines
-    ]
+        lines[-1].append(f"{_place_x(point.number, last):.1f},{_place_y(point.accuracy):.1f}")
+    return lines
 
 
 def _list_minutes(last: int, rate: float) -> list[tuple[float, int]]:

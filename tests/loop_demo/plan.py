@@ -1,7 +1,9 @@
 """The sizes of a loop, and the names of its topics, buckets and model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 IMAGES, LABELS, MODELS, SETS = "zoomin-images", "zoomin-labels", "zoomin-models", "zoomin-sets"
 MODEL = "zoomin-tiny"
@@ -15,17 +17,29 @@ PARTITIONS = 2
 
 @dataclass(frozen=True, slots=True)
 class NightPlan:
-    """The night's training: fine-tuning on two cores, without GRPO."""
+    """A night on two cores: fine-tuning alone. The mappings are values of its configuration and of its gate's."""
 
     base: int = 1000
-    """scenes of the frozen base set, of every one of whose artifacts the first champion saw thousands"""
+    """scenes of the frozen base set; the first champion knows their kinds"""
     base_share: float = 0.5
     """of each split of the snapshot"""
-    epochs: float = 3.0
-    learning_rate: float = 2e-4
-    least_new_labels: int = 100
-    images: int = 400
-    """that the gate asks about at most, of each kind"""
+    golden_fraction: float = 0.2
+    """of the control sample"""
+    least_new_labels: int = 200
+    calibration: int = 240
+    """scenes that the challenger is calibrated on"""
+    evaluated: int = 100
+    """test images of the snapshot"""
+    sft: Mapping[str, Any] = field(default_factory=lambda: {"epochs": 3.0, "learning_rate": 2e-4})
+    demands: Mapping[str, Any] = field(default_factory=lambda: {"perturbed_images": 60, "overlay_images": 40})
+    smoke_images: int = 8
+    """that the worker asks the new champion about before it serves"""
+    expected_s: float = 900.0
+    """of the night on two quiet cores, with the traffic beside it"""
+    gate_s: float = 150.0
+    """of a gate that knows the champion's answers"""
+    noise: float = 0.25
+    """that damages the challenger which the gate refuses, in deviations of each matrix of its weights"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class LoopSite:
         """The frozen set that labels are mixed with."""
         return self._plan.out / "base"
 
+    @property
+    def calibration(self) -> Path:
+        """Scenes that a challenger is calibrated on."""
+        return self._plan.out / "calibration"
+
     @contextmanager
     def open_registry(self) -> Iterator[ModelRegistry]:
         with closing(self.stack.seaweedfs.build_client()) as client:

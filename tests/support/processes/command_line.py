@@ -19,22 +19,27 @@ TIMEOUT_S = 600
 class Commands:
     environment: Mapping[str, str]
 
-    def run(self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
-        """Return the command's stdout. Raises: FatalError with the end of its stderr."""
-        finished = self.try_run(module, *arguments, timeout_s=timeout_s)
+    def run(self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S, is_watched: bool = False) -> str:
+        """Return the command's stdout; its progress and errors go to our stderr if it is watched.
+
+        Raises: FatalError with the end of its stderr.
+        """
+        finished = self.try_run(module, *arguments, timeout_s=timeout_s, is_watched=is_watched)
         if finished.returncode:
-            raise FatalError(
-                f"{module} {' '.join(arguments)} ended with {finished.returncode}: {finished.stderr[-2000:]}"
-            )
+            errors = "see above" if is_watched else finished.stderr[-2000:]
+            raise FatalError(f"{module} {' '.join(arguments)} ended with {finished.returncode}: {errors}")
         return finished.stdout
 
-    def try_run(self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> "subprocess.CompletedProcess[str]":
+    def try_run(
+        self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S, is_watched: bool = False
+    ) -> "subprocess.CompletedProcess[str]":
         """Run a command whose exit code is part of its answer."""
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             env=self._build_environment(),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=None if is_watched else subprocess.PIPE,
             text=True,
             timeout=timeout_s,
             check=False,
@@ -52,9 +57,11 @@ class Commands:
             process.kill()
             process.wait()
 
-    def run_json(self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+    def run_json(
+        self, module: str, *arguments: str, timeout_s: float = TIMEOUT_S, is_watched: bool = False
+    ) -> dict[str, Any]:
         """Return the object in the last line of the command's output."""
-        return parse_last_line(self.run(module, *arguments, "--json", timeout_s=timeout_s))
+        return parse_last_line(self.run(module, *arguments, "--json", timeout_s=timeout_s, is_watched=is_watched))
 
     def _build_environment(self) -> dict[str, str]:
         return {**os.environ, **self.environment}

@@ -25,12 +25,12 @@ def test_a_curve_has_no_window_over_two_revisions() -> None:
         answer_event(event, revision=FIRST if event.number < 40 else SECOND, is_right=event.number >= 40)
         for event in SENT
     ]
-    points = measurement.trace_curve(measurement.join(SENT, verdicts), Kind.NEW, window=10)
+    points = measurement.trace_curve(measurement.join(SENT, verdicts), Kind.NEW, window=14)
     assert [(point.number, point.accuracy, point.revision) for point in points] == [
-        (24.5, 0.0, FIRST),
-        (34.5, 0.0, FIRST),
-        (44.5, 1.0, SECOND),
-        (54.5, 1.0, SECOND),
+        (26.5, 0.0, FIRST),
+        (32.5, 0.0, FIRST),
+        (46.5, 1.0, SECOND),
+        (52.5, 1.0, SECOND),
     ]
 
 
