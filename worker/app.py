@@ -17,7 +17,7 @@ from worker.common.sections import KafkaSettings, SamplingSettings, StoreSetting
 from worker.common.settings import Settings, build_worker_name, list_stray_names, suggest_name
 from worker.common.waiting_room import WaitingRoom
 from worker.event_share import EventShare
-from worker.handler import EventHandler, VerdictOrigin
+from worker.handler import EventHandler
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.exactly_once import ExactlyOnce
 from worker.kafka.publisher import Delivery, KafkaPublisher
@@ -33,10 +33,13 @@ from worker.probes import build_health_server
 from worker.sampling.decision import SamplingPolicy
 from worker.sampling.label_sampler import LabelSampler
 from worker.serving.capacity import CapacityPlan, plan_capacity, plan_kept_pixels
+from worker.serving.follower import follow_champion
+from worker.serving.gate import ModelGate
 from worker.serving.revisions import LocalModel, fetch_model
 from worker.serving.smoke import ask_smoke_questions
-from worker.serving.start import build_model_ref, start_vllm
+from worker.serving.start import build_served_model, start_vllm
 from worker.serving.supervisor import Engine, Supervisor
+from worker.serving.swap import ModelSwap
 from worker.stopping import finish_before, stop_on_signals
 from worker.storage.bounded_store import BoundedStore
 from worker.storage.buckets import require_buckets
@@ -51,7 +54,10 @@ ENCODER_NICENESS = 10
 """PNGs for labeling are encoded when no image waits for its verdict"""
 
 
-async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable[Engine]] | None = None) -> bool:
+StartEngine = Callable[[Checkpoint], Awaitable[Engine]]
+
+
+async def run_worker(settings: Settings, *, start_engine: StartEngine | None = None) -> bool:
     """Judge events until SIGTERM or SIGINT; a second signal leaves at once.
 
     Returns False when the signal came during the start, parts of which may still go on in threads of their own.
@@ -71,7 +77,7 @@ async def run_worker(settings: Settings, *, start_engine: Callable[[], Awaitable
 
 
 async def start_worker(
-    settings: Settings, worker: str, stack: AsyncExitStack, start_engine: Callable[[], Awaitable[Engine]] | None
+    settings: Settings, worker: str, stack: AsyncExitStack, start_engine: StartEngine | None
 ) -> WorkerLoop:
     """Start everything and join the group; the stack closes it in an order of its own: the group is left first.
 
@@ -79,26 +85,18 @@ async def start_worker(
     """
     warn_of_stray_names()
     model = await open_model(settings, stack)
-    checkpoint = model.checkpoint
     metrics, tracing = Metrics(), Tracing(worker, settings.kafka.group_id)
     stack.callback(tracing.close)
-    retriers = Retriers(settings.retry, metrics)
+    retriers, waiting_room = Retriers(settings.retry, metrics), WaitingRoom(WAITING_PLACES)
 
     plan = plan_capacity(settings.flow)
-    decoder = await start_decoder(settings, plan, checkpoint, stack)
-    waiting_room = WaitingRoom(WAITING_PLACES)
+    kept_pixels = plan_kept_pixels(settings.flow, model.checkpoint.card)
+    decoder = await start_decoder(settings, plan, kept_pixels, stack)
     store = await open_store(settings.store, plan, retriers, waiting_room, stack)
-    supervisor = Supervisor(
-        start_engine or partial(start_vllm, checkpoint, settings.engine, max_in_flight=settings.flow.max_in_flight),
-        restarts=settings.engine.restarts,
-        retrier=retriers.build("engine"),
-        metrics=metrics,
-    )
+    supervisor = build_supervisor(settings, model.checkpoint, retriers, metrics, start_engine)
     stack.push_async_callback(supervisor.close)
     kafka = await connect_kafka(settings.kafka, retriers, stack)
-    await supervisor.start()
-    await ask_smoke_questions(supervisor, checkpoint, model.smoke, decoder)
-    metrics.set_model(checkpoint)
+    gate = await start_model(model, supervisor, decoder, metrics)
 
     handler = EventHandler(
         addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
@@ -108,24 +106,20 @@ async def start_worker(
         file_budget=FileBudget(plan.max_bytes_in_flight),
         judging=asyncio.Semaphore(settings.flow.max_in_flight),
         engine=supervisor,
-        origin=VerdictOrigin(checkpoint, build_model_ref(checkpoint, supervisor.running.version), worker),
+        gate=gate,
+        worker=worker,
         publisher=build_publisher(settings.kafka, worker, kafka.delivery, retriers, Probes(kafka.probe)),
         sampler=open_sampler(settings, plan, metrics, stack),
         observer=EventObserver(metrics, tracing),
     )
-    loop = WorkerLoop(
-        kafka.source,
-        handler,
-        settings.flow,
-        commit_interval_s=settings.kafka.commit_interval_s,
-        metrics=metrics,
-        waiting_room=waiting_room,
-    )
+    loop = build_loop(settings, kafka.source, handler, waiting_room, metrics)
     health = stack.enter_context(build_health_server(settings.telemetry, loop, supervisor, metrics))
+    if settings.engine.follow_s:
+        swap = ModelSwap(supervisor, gate, decoder, settings.flow, kept_pixels, metrics)
+        await stack.enter_async_context(follow_champion(settings.engine, settings.store, model, swap, metrics))
     await kafka.source.start()
-    telemetry.get_logger().info(
-        telemetry.WORKER_STARTED, worker=worker, http_port=health.port, revision=checkpoint.revision
-    )
+    revision = model.checkpoint.revision
+    telemetry.get_logger().info(telemetry.WORKER_STARTED, worker=worker, http_port=health.port, revision=revision)
     return loop
 
 
@@ -144,15 +138,9 @@ async def open_model(settings: Settings, stack: AsyncExitStack) -> LocalModel:
     return model
 
 
-async def start_decoder(
-    settings: Settings, plan: CapacityPlan, checkpoint: Checkpoint, stack: AsyncExitStack
-) -> DecodePool:
-    """Start the decoder processes, and log which layers confine them.
-
-    Raises: BadSettings if there is no room for views; InternalFault if the processes do not start.
-    """
-    keep_pixels = plan_kept_pixels(settings.flow, checkpoint.card)
-    pool = DecodePool(max_pixels=settings.store.max_image_pixels, workers=plan.decoders, keep_pixels=keep_pixels)
+async def start_decoder(settings: Settings, plan: CapacityPlan, kept_pixels: int, stack: AsyncExitStack) -> DecodePool:
+    """Start the decoder processes, and log which layers confine them. Raises: InternalFault if they do not start."""
+    pool = DecodePool(max_pixels=settings.store.max_image_pixels, workers=plan.decoders, keep_pixels=kept_pixels)
     stack.callback(pool.close)
     confinement = await pool.read_confinement()
     telemetry.get_logger().info(telemetry.DECODER_CONFINED, holding=confinement.holding, refused=confinement.refused)
@@ -186,6 +174,47 @@ async def open_store(
         )
 
     return RetryingStore(BoundedStore(store, settings.max_image_bytes), build_retrier)
+
+
+def build_supervisor(
+    settings: Settings, checkpoint: Checkpoint, retriers: Retriers, metrics: Metrics, start_engine: StartEngine | None
+) -> Supervisor:
+    start = partial(start_vllm, settings=settings.engine, max_in_flight=settings.flow.max_in_flight)
+    return Supervisor(
+        start_engine or start,
+        checkpoint,
+        restarts=settings.engine.restarts,
+        retrier=retriers.build("engine"),
+        metrics=metrics,
+    )
+
+
+async def start_model(model: LocalModel, supervisor: Supervisor, decoder: DecodePool, metrics: Metrics) -> ModelGate:
+    """Start the engine, and open the gate to its model once this has answered its smoke questions.
+
+    Raises: ModelRefused, EngineDead, BadSettings.
+    """
+    await supervisor.start()
+    await ask_smoke_questions(supervisor, model.checkpoint, model.smoke, decoder)
+    metrics.set_model(model.checkpoint)
+    return ModelGate(build_served_model(model.checkpoint, supervisor.running.version))
+
+
+def build_loop(
+    settings: Settings,
+    source: KafkaSource | ExactlyOnce,
+    handler: EventHandler,
+    waiting_room: WaitingRoom,
+    metrics: Metrics,
+) -> WorkerLoop:
+    return WorkerLoop(
+        source,
+        handler,
+        settings.flow,
+        commit_interval_s=settings.kafka.commit_interval_s,
+        metrics=metrics,
+        waiting_room=waiting_room,
+    )
 
 
 @dataclass(frozen=True, slots=True)

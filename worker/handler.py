@@ -5,12 +5,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.checkpoint import Checkpoint
 from pipeline.engine import VisionEngine
 from pipeline.errors import FatalError, InternalFault, ZoomInError
 from pipeline.wire.entries import Entry, IgnoredEntry, ImageEvent, RefusedEntry, format_index
 from pipeline.wire.events import parse_record
-from pipeline.wire.messages import JudgedImage, ModelRef, RecordRef, VerdictEvent, build_verdict_event
+from pipeline.wire.messages import JudgedImage, RecordRef, VerdictEvent, build_verdict_event
 from pipeline.wire.record import RawRecord
 from pipeline.wire.urls import Addressing
 from pipeline.zoomin import ZoomableImage, inspect
@@ -19,6 +18,7 @@ from worker.kafka.retrying_publisher import RetryingPublisher
 from worker.observe.event_observer import EventObserver
 from worker.observe.stopwatch import Stopwatch
 from worker.sampling.label_sampler import LabelSampler
+from worker.serving.gate import ModelGate, ServedModel
 from worker.storage.file_budget import FileBudget
 from worker.storage.image_store import FetchedImage
 from worker.storage.retrying_store import RetryingStore
@@ -32,15 +32,6 @@ class Outcome:
     """
 
     codes: tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictOrigin:
-    """The checkpoint and the worker that verdicts come from."""
-
-    checkpoint: Checkpoint
-    model: ModelRef
-    worker: str
 
 
 class DecodedImage(ZoomableImage, Protocol):
@@ -70,7 +61,8 @@ class EventHandler:
     file_budget: FileBudget
     judging: asyncio.Semaphore  # events that waited for their bucket come back all at once, beside those in the slots
     engine: VisionEngine
-    origin: VerdictOrigin
+    gate: ModelGate
+    worker: str
     publisher: RetryingPublisher
     sampler: LabelSampler | None
     observer: EventObserver
@@ -109,17 +101,14 @@ class EventHandler:
     async def _answer_event(self, event: ImageEvent, record: RawRecord) -> str | None:
         """Return None for a published verdict, else the code of the dead letter."""
         watch = self.observer.start_stopwatch(record)
-        async with AsyncExitStack() as held:  # the file until the event is sampled, its pixels until they are judged
+        async with AsyncExitStack() as held:  # the file until the event is sampled
             try:
                 share = held.enter_context(self.file_budget.open_share())
                 with watch.time_stage("fetch"):
                     fetched = await self.store.fetch(event.image, share)
                 await held.enter_async_context(self.judging)
-                with watch.time_stage("decode"):
-                    view_max_pixels = self.engine.card.scan_max_pixels
-                    opening = self.decoder.open_image(fetched.data, view_max_pixels=view_max_pixels)
-                    image = await held.enter_async_context(opening)
-                verdict = await self._judge_image(event, record, fetched, image, watch)
+                async with self.gate.enter() as model:
+                    verdict = await self._judge_event(event, record, fetched, model, watch)
                 with watch.time_stage("publish"):
                     await self._publish_verdict(verdict, record)
             except FatalError:
@@ -136,14 +125,20 @@ class EventHandler:
                     await self.sampler.offer(verdict, fetched.data)
         return None
 
-    async def _judge_image(
-        self, event: ImageEvent, record: RawRecord, fetched: FetchedImage, image: DecodedImage, watch: Stopwatch
+    async def _judge_event(
+        self, event: ImageEvent, record: RawRecord, fetched: FetchedImage, model: ServedModel, watch: Stopwatch
     ) -> VerdictEvent:
-        inspection = await inspect(image, self.engine, stage=watch.time_stage)
+        """Decode and judge an image by one model, whose pixels are free again at the end."""
+        async with AsyncExitStack() as held:
+            with watch.time_stage("decode"):
+                view_max_pixels = model.checkpoint.card.scan_max_pixels
+                opening = self.decoder.open_image(fetched.data, view_max_pixels=view_max_pixels)
+                image = await held.enter_async_context(opening)
+            inspection = await inspect(image, self.engine, stage=watch.time_stage)
         return build_verdict_event(
             inspection,
-            self.origin.checkpoint,
-            model=self.origin.model,
+            model.checkpoint,
+            model=model.ref,
             event_id=event.event_id,
             record=RecordRef(
                 topic=record.topic, partition=record.partition, offset=record.offset, timestamp_ms=record.timestamp_ms
@@ -152,7 +147,7 @@ class EventHandler:
             source=event.source,
             attributes=event.attributes,
             timing_s=watch.read_timing_s(),
-            worker=self.origin.worker,
+            worker=self.worker,
         )
 
     async def _publish_verdict(self, verdict: VerdictEvent, record: RawRecord) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.engine import Answer, Query
-from pipeline.errors import EngineDead, GenerationFailed
+from pipeline.errors import BadSettings, EngineDead, GenerationFailed
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -83,10 +83,22 @@ class CoreClient:
         await self.llm.wake_up()
 
     async def reload_weights(self, path: Path) -> None:
-        """Serve other weights. The caches go first: they hold what the old weights computed."""
-        await self.llm.pause_generation(mode="wait", clear_cache=True)
-        await self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(path)})
-        await self.llm.resume_generation()
+        """Serve other weights. The caches go first: they hold what the old weights computed.
+
+        Raises: BadSettings if they cannot be loaded; EngineDead.
+        """
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            await self.llm.pause_generation(mode="wait", clear_cache=True)
+            try:
+                await self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(path)})
+            finally:
+                await self.llm.resume_generation()
+        except EngineDeadError as error:
+            raise EngineDead("the engine's core process died while it loaded weights") from error
+        except Exception as error:  # of any class: it comes from the loader
+            raise BadSettings(f"the engine cannot load the weights in {path}: {take_first_line(error)}") from error
 
     async def stop(self) -> None:
         """Stop reading answers: vLLM would report the core's end as a crash, with a traceback."""

@@ -20,6 +20,7 @@ from pipeline.vllm.abandonable import run_in_abandonable_thread, start_or_abando
 from pipeline.vllm.core_client import CoreClient, take_first_line
 from pipeline.vllm.fronts import Fronts
 from pipeline.vllm.options import EngineOptions, build_arguments
+from pipeline.vllm.reloading import find_reload_obstacle
 from pipeline.vllm.rendering import Renderer
 from pipeline.vllm.runtime import check_libraries, read_vllm_version
 
@@ -118,8 +119,20 @@ class VllmEngine:
         await self._client.wake_up()
 
     async def reload_weights(self, path: Path) -> None:
-        """Wait for the queries in flight, then serve the weights in the checkpoint directory `path`."""
+        """Wait for the queries in flight, then serve the weights in the checkpoint directory `path`.
+
+        Raises: BadSettings if they cannot be loaded, after which the engine may hold parts of both; EngineDead.
+        """
         await self._client.reload_weights(path)
+
+    def find_reload_obstacle(self, checkpoint: Checkpoint) -> str | None:
+        """Return what only a new engine can take over from this checkpoint; None if `reload` can take over all."""
+        return find_reload_obstacle(self._checkpoint, checkpoint)
+
+    async def reload(self, checkpoint: Checkpoint) -> None:
+        """Serve another checkpoint, its card included; nobody may ask meanwhile. Raises: as `reload_weights`."""
+        await self.reload_weights(checkpoint.path)
+        self._checkpoint = checkpoint
 
     async def close(self, *, deadline_s: float = CLOSE_DEADLINE_S) -> None:
         """Shut the engine down; queries in flight fail with EngineDead at once and do not wait for their timeout."""

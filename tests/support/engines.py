@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 
 from pipeline import prompts
-from pipeline.checkpoint import CheckpointCard
+from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.errors import EngineDead, InferenceTimeout
 from pipeline.verdict import Verdict
+from pipeline.vllm.reloading import find_reload_obstacle
 
 Script = Mapping[str, Mapping[str, Answer]]
 """the answers to `scan` and `check` by the digest of the view that the model sees"""
@@ -19,7 +20,9 @@ Script = Mapping[str, Mapping[str, Answer]]
 class DigestEngine:
     """An engine that answers at once: from `script` if it names the image, else from the first byte of the digest.
 
-    `before` runs ahead of each answer, to wait, to raise or to count; `close` takes `close_s`.
+    With a `checkpoint`, each answer says which revision gave it. `before` runs ahead of each answer, to wait, raise or
+    count; `close` takes `close_s`. `reload` raises the next of `reload_errors`; it is not possible where there is an
+    `obstacle`, or for the reasons of vLLM where there is a checkpoint.
     """
 
     version = "stand-in 1"
@@ -31,14 +34,29 @@ class DigestEngine:
         before: Callable[[Query], Awaitable[None]] | None = None,
         script: Script | None = None,
         close_s: float = 0.0,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.card = card or CheckpointCard()
+        self.card = card or (checkpoint.card if checkpoint else CheckpointCard())
+        self.checkpoint = checkpoint
         self.query_count = 0
         self.closed = False
         self.dead = False
         self._before = before
         self._script = script or {}
         self._close_s = close_s
+        self.obstacle: str | None = None
+        self.reload_errors: list[Exception] = []
+        self.reloaded: list[Checkpoint] = []
+
+    def find_reload_obstacle(self, checkpoint: Checkpoint) -> str | None:
+        return find_reload_obstacle(self.checkpoint, checkpoint) if self.checkpoint else self.obstacle
+
+    async def reload(self, checkpoint: Checkpoint) -> None:
+        self.reloaded.append(checkpoint)
+        if self.reload_errors:
+            raise self.reload_errors.pop(0)
+        self.card = checkpoint.card
+        self.checkpoint = self.checkpoint and checkpoint
 
     async def ask(self, query: Query, *, temperature: float = 0.0) -> Answer:
         if self.closed:
@@ -53,7 +71,8 @@ class DigestEngine:
             return scripted
         byte = int(digest[:2], 16)
         verdict = Verdict.GENERATED if byte >= 128 else Verdict.REAL
-        explanation = f"The first byte is {byte}."
+        judge = f", says {self.checkpoint.revision}" if self.checkpoint else ""
+        explanation = f"The first byte is {byte}{judge}."
         if query_name == "scan":
             text = prompts.render_scan(verdict, [(28, 28, 112, 112), (120, 40, 200, 140)], explanation)
         else:
@@ -61,7 +80,7 @@ class DigestEngine:
         return Answer(text, byte / 255)
 
     async def close(self) -> None:
-        self.closed = True
+        self.closed = self.dead = True
         await asyncio.sleep(self._close_s)
 
 

@@ -10,8 +10,9 @@ import itertools
 import random
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from pipeline.checkpoint import CheckpointCard
+from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Answer, Query
 from pipeline.errors import EngineDead, EnginePoison
 from worker.common.retry import Retrier, RetryPolicy
@@ -31,6 +32,7 @@ WINDOW_S = 10.0
 """over which a rate is taken: after a restart, all events are at the same step, and verdicts come in waves"""
 RATE_BACK = 0.8
 BEFORE_S = 25.0
+CHECKPOINT = Checkpoint(Path("large"), CheckpointCard(), "sha256:0")
 AFTER_S = 90.0
 
 
@@ -53,6 +55,12 @@ class ModelledEngine:
 
     def die(self) -> None:
         self._died.set()
+
+    def find_reload_obstacle(self, checkpoint: Checkpoint) -> str:
+        return "it has no weights"
+
+    async def reload(self, checkpoint: Checkpoint) -> None:
+        raise AssertionError("it has no weights")
 
     async def close(self) -> None:
         self.die()
@@ -122,7 +130,7 @@ class _Course:
             rng=random.Random(0),
         )
         self._supervisor = Supervisor(
-            self._start, restarts=restarts, retrier=retrier, metrics=Metrics(), clock=loop.time
+            self._start, CHECKPOINT, restarts=restarts, retrier=retrier, metrics=Metrics(), clock=loop.time
         )
 
     async def run(self, *, before_s: float, after_s: float) -> Recovery:
@@ -142,7 +150,7 @@ class _Course:
         self._result.recovered_s = compute_recovered_s(self._result.verdicts_at, died_at, died_at + after_s)
         return self._result
 
-    async def _start(self) -> ModelledEngine:
+    async def _start(self, _checkpoint: Checkpoint) -> ModelledEngine:
         await asyncio.sleep(self._restart_s)
         self._engines.append(ModelledEngine(self._deadly, self._fatal_token))
         return self._engines[-1]

@@ -45,6 +45,12 @@ OUTAGE_ENDED = "outage_ended"
 ENGINE_STARTED = "engine_started"
 ENGINE_DIED = "engine_died"
 MODEL_FETCH_ADVANCED = "model_fetch_advanced"
+MODEL_SWAPPED = "model_swapped"
+MODEL_SWAP_POSTPONED = "model_swap_postponed"
+MODEL_REFUSED = "model_refused"
+FOLLOW_FAILED = "follow_failed"
+REGISTRY_UNREADABLE = "registry_unreadable"
+REGISTRY_READABLE = "registry_readable"
 LABEL_WRITE_FAILED = "label_write_failed"
 LABEL_QUOTA_SPENT = "label_quota_spent"
 REPORT_FAILED = "report_failed"
@@ -134,6 +140,25 @@ class Metrics:
             "zoomin_log_truncations", "Partitions whose log ended before the offset we expected next.", registry=r
         )
         self.engine_restarts = Counter("zoomin_engine_restarts", "Engines started after a death.", registry=r)
+        self.model_swaps = Counter(
+            "zoomin_model_swaps",
+            "New champions that serve; way: reload (of weights in the engine) or restart (of the engine).",
+            ["way"],
+            registry=r,
+        )
+        self.model_swap_seconds = Histogram(
+            "zoomin_model_swap_seconds",
+            "From the last event that was admitted to the old model to the first one of the new model.",
+            ["way"],
+            buckets=SECONDS,
+            registry=r,
+        )
+        self.model_refused = Counter(
+            "zoomin_model_refused",
+            "New champions that may not serve: manifest, files, card, capacity, load, smoke.",
+            ["reason"],
+            registry=r,
+        )
         self.model_info = Gauge(
             "zoomin_model_info",
             "1, for the checkpoint that serves.",

@@ -10,6 +10,7 @@ from pipeline.vllm.options import EngineOptions, choose_fronts
 from pipeline.vllm.runtime import is_cpu_build
 from pipeline.wire.messages import ModelRef
 from worker.common.sections import EngineSettings
+from worker.serving.gate import ServedModel
 from worker.serving.supervisor import Engine
 
 if TYPE_CHECKING:
@@ -54,3 +55,7 @@ def build_model_ref(checkpoint: Checkpoint, engine: str) -> ModelRef:
         prompt_sha256=prompts.compute_fingerprint(checkpoint.card.box_frame),
         engine=engine,
     )
+
+
+def build_served_model(checkpoint: Checkpoint, engine: str) -> ServedModel:
+    return ServedModel(checkpoint, build_model_ref(checkpoint, engine))

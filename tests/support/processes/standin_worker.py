@@ -24,6 +24,25 @@ from worker import app
 from worker.common import settings
 from worker.observe.log_output import configure_logging
 
+LOADING = "standin_loading"
+"""the line of the log with which a stand-in begins to load a revision"""
+
+
+class SlowlyLoaded(DigestEngine):
+    """Takes `load_s` for another revision, which answers from the middle of it on."""
+
+    load_s = 0.0
+
+    async def reload(self, checkpoint: Checkpoint) -> None:
+        report_loading(checkpoint)
+        await asyncio.sleep(self.load_s / 2)
+        await super().reload(checkpoint)
+        await asyncio.sleep(self.load_s / 2)
+
+
+def report_loading(checkpoint: Checkpoint) -> None:
+    print(json.dumps({"event": LOADING, "revision": checkpoint.revision}), flush=True)
+
 
 class RandomFailures:
     """Delays each answer by chance, `delay_s` on average, and fails a fraction of them."""
@@ -44,17 +63,19 @@ def main() -> int:
     try:
         loaded = settings.load_settings()
         configure_logging(loaded.telemetry)
-        checkpoint = Checkpoint.read(loaded.engine.model)
         script = read_script(options.script) if options.script else None
 
         starts = itertools.count()
 
-        async def start() -> DigestEngine:
+        async def start(checkpoint: Checkpoint) -> DigestEngine:
+            report_loading(checkpoint)
             await asyncio.sleep(options.start_s)
             if options.fronts > 1:
                 return await _start_fronts(options, checkpoint, loaded.flow.max_in_flight)
             before = _build_before(options, loaded.engine.query_timeout_s, is_first=next(starts) == 0)
-            return DigestEngine(checkpoint.card, before=before, script=script, close_s=options.close_s)
+            engine = SlowlyLoaded(before=before, script=script, close_s=options.close_s, checkpoint=checkpoint)
+            engine.load_s = options.start_s
+            return engine
 
         asyncio.run(app.run_worker(loaded, start_engine=start))
     except ZoomInError as error:
@@ -81,7 +102,12 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--fronts", type=int, default=1, help="processes that feed it; 1: the worker itself")
     parser.add_argument("--delay-s", type=float, default=0.0)
     parser.add_argument("--failure-fraction", type=float, default=0.0)
-    parser.add_argument("--start-s", type=float, default=0.0, help="what each start of the engine takes")
+    parser.add_argument(
+        "--start-s",
+        type=float,
+        default=0.0,
+        help="what each start of the engine, and each load of another revision, takes",
+    )
     parser.add_argument("--close-s", type=float, default=0.0, help="what the end of an engine takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dies-at", type=int, default=0, help="queries with which the first engine dies")

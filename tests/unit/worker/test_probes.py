@@ -1,11 +1,13 @@
 import asyncio
 import math
 import random
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pipeline import prompts
+from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Query
 from pipeline.errors import EngineDead
 from pipeline.images import build_model_image
@@ -17,12 +19,14 @@ from worker.observe.telemetry import Metrics
 from worker.probes import check_liveness, check_readiness
 from worker.serving.supervisor import Supervisor
 
+CHECKPOINT = Checkpoint(Path("tiny"), CheckpointCard(), "sha256:0")
+
 
 async def kill(_query: Query) -> None:
     raise EngineDead("killed")
 
 
-async def start_mortal() -> DigestEngine:
+async def start_mortal(_checkpoint: Checkpoint) -> DigestEngine:
     return DigestEngine(before=kill)
 
 
@@ -30,7 +34,7 @@ async def start_mortal() -> DigestEngine:
 def supervisor() -> Supervisor:
     policy = RetryPolicy(attempts=1, first_wait_s=0, max_wait_s=0, patience_s=math.inf)
     retrier = Retrier(policy, clock=lambda: 0.0, sleep=asyncio.sleep, rng=random.Random(0))
-    return Supervisor(start_mortal, restarts=0, retrier=retrier, metrics=Metrics(), grace_s=0.0)
+    return Supervisor(start_mortal, CHECKPOINT, restarts=0, retrier=retrier, metrics=Metrics(), grace_s=0.0)
 
 
 @pytest.fixture

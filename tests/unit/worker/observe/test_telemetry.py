@@ -63,7 +63,8 @@ def test_every_metric_of_the_contract_is_there_with_its_meaning() -> None:
     exposed = generate_latest(Metrics().registry).decode()
     names = (
         "events verdicts dead_letters stage_seconds event_seconds in_flight span lag_records paused retries outage "
-        "label_cases label_write_failures rebalances offsets_skipped engine_restarts model_info"
+        "label_cases label_write_failures rebalances offsets_skipped engine_restarts model_info "
+        "model_swaps model_swap_seconds model_refused"
     )
     for name in names.split():
         assert re.search(rf"^# HELP zoomin_{name}(_total)? \S.*\.$", exposed, re.MULTILINE), name

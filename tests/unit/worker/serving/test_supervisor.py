@@ -2,22 +2,26 @@ import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pipeline import prompts
+from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.engine import Query
-from pipeline.errors import EngineDead, EnginePoison, GenerationFailed, InferenceTimeout
+from pipeline.errors import BadSettings, EngineDead, EnginePoison, GenerationFailed, InferenceTimeout
 from pipeline.images import build_model_image
 from tests.support.engines import DigestEngine
 from tests.support.virtual_time import run_in_virtual_time
 from worker.common.retry import Retrier, RetryPolicy
 from worker.observe.telemetry import Metrics
-from worker.serving.supervisor import WATCH_S, Supervisor
+from worker.serving.refusal import ModelRefused, Refusal
+from worker.serving.supervisor import WATCH_S, Engine, Supervisor
 
 Before = Callable[[Query], Awaitable[None]]
 POISON = (1, 2, 3)
+CHECKPOINT = Checkpoint(Path("tiny"), CheckpointCard(), "sha256:0")
 
 
 def query(color: object = "gray") -> Query:
@@ -37,15 +41,19 @@ class Started:
 
     def __init__(self, before: Before) -> None:
         self.engines: list[DigestEngine] = []
+        self.checkpoints: list[Checkpoint] = []
+        self.obstacle: str | None = None
         self.restarting = asyncio.Event()
         self._before = before
 
-    async def __call__(self) -> DigestEngine:
+    async def __call__(self, checkpoint: Checkpoint = CHECKPOINT) -> DigestEngine:
         if self.engines:
             self.restarting.set()
         for _ in range(5):  # a start takes time, in which others ask
             await asyncio.sleep(0)
+        self.checkpoints.append(checkpoint)
         self.engines.append(DigestEngine(before=self._before))
+        self.engines[-1].obstacle = self.obstacle
         return self.engines[-1]
 
 
@@ -57,11 +65,12 @@ async def first_dies(start: Started) -> None:
         raise EngineDead("killed")
 
 
-def supervisor(start: Callable[[], Awaitable[DigestEngine]], *, restarts: int = 3) -> Supervisor:
+def supervisor(start: Callable[[Checkpoint], Awaitable[DigestEngine]], *, restarts: int = 3) -> Supervisor:
     policy = RetryPolicy(attempts=3, first_wait_s=1, max_wait_s=1, patience_s=60)
     retrier = Retrier(policy, clock=lambda: 0.0, sleep=no_sleep, rng=random.Random(0))
     return Supervisor(
         start,
+        CHECKPOINT,
         restarts=restarts,
         retrier=retrier,
         metrics=Metrics(),
@@ -156,7 +165,7 @@ async def test_poison_is_named_while_the_next_engine_starts() -> None:
     async def before(_query: Query) -> None:
         raise EngineDead("killed")
 
-    async def start() -> DigestEngine:
+    async def start(_checkpoint: Checkpoint) -> DigestEngine:
         if len(healthy.engines) == 2:
             await restarted.wait()
         return await healthy()
@@ -220,7 +229,7 @@ async def test_an_engine_that_does_not_come_up_again_costs_further_restarts() ->
         if len(healthy.engines) == 1:
             raise EngineDead("killed")
 
-    async def start() -> DigestEngine:
+    async def start(_checkpoint: Checkpoint) -> DigestEngine:
         if error := next(starts):
             raise error
         return await healthy()
@@ -238,7 +247,7 @@ async def test_an_engine_that_never_comes_up_again_ends_in_a_fatal_error_for_all
     async def before(_query: Query) -> None:
         raise EngineDead("killed")
 
-    async def start() -> DigestEngine:
+    async def start(_checkpoint: Checkpoint) -> DigestEngine:
         nonlocal attempts
         attempts += 1
         if attempts > 1:
@@ -376,7 +385,7 @@ async def with_an_engine_that_dies(*, starting: Callable[[], Awaitable[object]])
 
     started = itertools.count()
 
-    async def start() -> DigestEngine:
+    async def start(_checkpoint: Checkpoint) -> DigestEngine:
         if next(started):
             await starting()
         return DigestEngine(before=before)
@@ -384,3 +393,126 @@ async def with_an_engine_that_dies(*, starting: Callable[[], Awaitable[object]])
     owner = supervisor(start, restarts=1)
     await owner.start()
     return owner
+
+
+NEW = Checkpoint(Path("tiny"), CheckpointCard(max_crops=2), "sha256:1")
+
+
+async def pass_examination(_engine: Engine) -> None:
+    pass
+
+
+async def build_started(before: Before | None = None) -> tuple[Started, Supervisor]:
+    start = Started(before or answer_at_once)
+    owner = supervisor(start)
+    await owner.start()
+    return start, owner
+
+
+async def die(start: Started, owner: Supervisor) -> None:
+    """Let the engine die in a query, and wait until the next one serves."""
+    start.engines[-1].closed = True  # DigestEngine then raises EngineDead
+    await owner.ask(query())
+
+
+async def test_new_weights_go_into_the_engine_that_runs_and_a_later_start_is_of_the_new_checkpoint() -> None:
+    start, owner = await build_started()
+    assert await owner.change_checkpoint(NEW, pass_examination) is None
+    assert (len(start.engines), start.engines[0].reloaded) == (1, [NEW])
+    assert owner.card == NEW.card
+    await die(start, owner)
+    assert start.checkpoints == [CHECKPOINT, NEW]
+    await owner.close()
+
+
+async def test_what_only_a_new_engine_takes_over_restarts_it() -> None:
+    start, owner = await build_started()
+    start.engines[0].obstacle = "config.json differs"
+    assert await owner.change_checkpoint(NEW, pass_examination) == "config.json differs"
+    assert start.checkpoints == [CHECKPOINT, NEW]
+    assert start.engines[0].closed
+    assert owner.ready
+    await owner.close()
+
+
+def test_while_the_checkpoint_changes_the_engine_is_not_ready_and_its_end_is_no_death() -> None:
+    async def program() -> None:
+        async def examine(_engine: Engine) -> None:
+            start.engines[0].dead = True
+            await asyncio.sleep(3 * WATCH_S)
+            assert not owner.ready
+            assert len(start.engines) == 1
+            start.engines[0].dead = False
+
+        start, owner = await build_started()
+        await owner.change_checkpoint(NEW, examine)
+        assert owner.ready
+        await owner.close()
+
+    run_in_virtual_time(program())
+
+
+@pytest.mark.parametrize("error", [BadSettings("torn file"), EngineDead("core gone"), ZeroDivisionError("ours")])
+async def test_weights_that_do_not_load_are_refused_and_the_old_ones_serve_again(error: Exception) -> None:
+    start, owner = await build_started()
+    start.engines[0].reload_errors = [error]
+    with pytest.raises(ModelRefused, match=r"torn file|core gone|ZeroDivisionError: ours") as caught:
+        await owner.change_checkpoint(NEW, pass_examination)
+    assert caught.value.reason is Refusal.LOAD
+    assert (len(start.engines), start.engines[0].reloaded) == (1, [NEW, CHECKPOINT])
+    await die(start, owner)
+    assert start.checkpoints == [CHECKPOINT, CHECKPOINT]
+    await owner.close()
+
+
+async def test_an_engine_that_takes_the_old_weights_no_more_is_replaced_by_one_that_has_them() -> None:
+    start, owner = await build_started()
+    start.engines[0].reload_errors = [BadSettings("torn file"), EngineDead("core gone")]
+    with pytest.raises(ModelRefused, match="torn file"):
+        await owner.change_checkpoint(NEW, pass_examination)
+    assert start.checkpoints == [CHECKPOINT, CHECKPOINT]
+    assert owner.ready
+    assert (await owner.ask(query())).text
+    await owner.close()
+
+
+async def test_a_model_that_fails_its_examination_is_refused_after_a_restart_too() -> None:
+    async def fail(_engine: Engine) -> None:
+        raise ModelRefused(Refusal.SMOKE, "another verdict")
+
+    start, owner = await build_started()
+    start.engines[0].obstacle = start.obstacle = "config.json differs"
+    with pytest.raises(ModelRefused, match="another verdict"):
+        await owner.change_checkpoint(NEW, fail)
+    assert start.checkpoints == [CHECKPOINT, NEW, CHECKPOINT]
+    assert [engine.closed for engine in start.engines] == [True, True, False]
+    await owner.close()
+
+
+async def test_an_engine_on_which_the_old_checkpoint_starts_no_more_is_dead() -> None:
+    starts = iter([None, EngineDead("does not start"), *[EngineDead("no memory")] * 9])
+
+    async def start(_checkpoint: Checkpoint) -> DigestEngine:
+        if error := next(starts):
+            raise error
+        return await healthy()
+
+    healthy = Started(answer_at_once)
+    owner = supervisor(start)
+    await owner.start()
+    healthy.engines[0].obstacle = "config.json differs"
+    with pytest.raises(EngineDead, match="no memory"):
+        await owner.change_checkpoint(NEW, pass_examination)
+    assert owner.dead
+    with pytest.raises(EngineDead, match="no memory"):
+        await owner.ask(query())
+    await owner.close()
+
+
+async def test_a_change_waits_for_a_restart_that_is_under_way() -> None:
+    start, owner = await build_started()
+    start.engines[0].dead = True
+    assert await owner.change_checkpoint(NEW, pass_examination) is None
+    assert start.checkpoints == [CHECKPOINT, CHECKPOINT]
+    assert [engine.reloaded for engine in start.engines] == [[], [NEW]]
+    await owner.close()
