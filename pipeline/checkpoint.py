@@ -117,12 +117,15 @@ class Checkpoint:
         Raises: BadSettings if there is no model in `path` or its card is invalid.
         """
         path = path.resolve()
-        if not (path / "config.json").is_file():
-            raise BadSettings(
-                f"no model in {path}: it has no config.json; name the directory of a Qwen2.5-VL checkpoint"
-            )
+        require_model(path)
         card = read_card(path / CARD_NAME)
         return cls(path, card, compute_revision(card, _hash_files(path)))
+
+
+def require_model(path: Path) -> None:
+    """Raise BadSettings if there is no model in the directory."""
+    if not (path / "config.json").is_file():
+        raise BadSettings(f"no model in {path}: it has no config.json; name the directory of a Qwen2.5-VL checkpoint")
 
 
 def parse_card(body: bytes, place: str) -> CheckpointCard:

@@ -171,6 +171,10 @@ class BadSettings(FatalError):
     """The settings or the checkpoint cannot work; exit code 2."""
 
 
+class ChampionChanged(FatalError):
+    """The champion of a model is another one than expected, or somebody else changed it first."""
+
+
 class DeadLetterFlood(FatalError):
     """Most recent events became dead letters with codes that may be our own fault."""
 

@@ -20,6 +20,7 @@ from pipeline.registry.download import download_file
 from pipeline.registry.file_check import Identity, find_faults, read_identity
 from pipeline.registry.file_lock import hold_lock
 from pipeline.registry.manifest import RevisionManifest
+from pipeline.registry.notices import Notify, ignore
 from pipeline.registry.registry import ModelRegistry
 
 PAUSE_S = 0.5
@@ -27,10 +28,6 @@ STALL_S = 600.0
 """how long a process waits for another one that brings no byte: it may be hashing a large model"""
 ROUNDS = 4
 """of checking and replacing, before a disk is said to keep no file"""
-
-
-def ignore(_: str) -> None:
-    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class RevisionCache:
 
     directory: Path
     max_bytes: int
-    notify: Callable[[str], None] = ignore
+    notify: Notify = ignore
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 

@@ -45,16 +45,21 @@ class CacheEntry:
 
     def read_last_use(self) -> float:
         """Return the time of the last use, 0 for an entry that is gone."""
-        return self.hold.stat().st_mtime if self.hold.exists() else 0.0
+        try:
+            return self.hold.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def read_reserved_bytes(self) -> int:
-        text = self.hold.read_text() if self.hold.exists() else ""
-        return int(text) if text.isdecimal() else 0
+        try:
+            return int(self.hold.read_text() or 0)
+        except FileNotFoundError:
+            return 0
 
     def measure_bytes(self) -> int:
         """Return the bytes that the entry has on disk now."""
         paths = (path for folder in (self.files, self.parts) for path in list_files(folder))
-        return sum(path.lstat().st_size for path in paths if path.exists())
+        return sum(_measure(path) for path in paths)
 
     def delete(self) -> None:
         """Delete the files, then the locks; the caller holds `hold` alone."""
@@ -75,3 +80,11 @@ def list_files(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         links = [name for name in folders if (Path(root) / name).is_symlink()]
         yield from (Path(root) / name for name in (*names, *links))
+
+
+def _measure(path: Path) -> int:
+    """Return the bytes of a file, 0 if another process has deleted or moved it meanwhile."""
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,17 +1,15 @@
 """Make room in the cache: the revisions that were not used for longest are deleted, never one that is held."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import BadSettings
 from pipeline.registry.cache_entry import CacheEntry, list_entries
 from pipeline.registry.file_lock import try_lock
+from pipeline.registry.notices import Notify
 
 
-def make_room(
-    directory: Path, max_bytes: int, entry: CacheEntry, total_bytes: int, *, notify: Callable[[str], None]
-) -> None:
+def make_room(directory: Path, max_bytes: int, entry: CacheEntry, total_bytes: int, *, notify: Notify) -> None:
     """Reserve `total_bytes` for an entry that the caller holds; of two processes, one at a time may call this.
 
     Raises: BadSettings, which names the bytes that are missing in the bound of the cache or on the disk.

@@ -35,7 +35,7 @@ def download_file(
         part.unlink()
         raise BadSettings(
             f"{place} is not the file that the manifest names (sha256 {digest} instead of {file.sha256}): "
-            "push the revision again with `zoomin-train models push`"
+            "delete this object and push the revision again with `zoomin-train models push`"
         )
 
 

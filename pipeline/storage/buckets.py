@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 class ListedObject:
     key: str
     etag: str | None
+    bytes: int = 0
+    modified_at: datetime | None = None
 
 
 def list_objects(client: "S3Client", bucket: str, prefix: str, *, after: str = "") -> Iterator[ListedObject]:
@@ -30,7 +33,8 @@ def list_objects(client: "S3Client", bucket: str, prefix: str, *, after: str = "
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
         for page in pages:
             for found in page.get("Contents", []):
-                yield ListedObject(found["Key"], found.get("ETag", "").strip('"') or None)
+                etag = found.get("ETag", "").strip('"') or None
+                yield ListedObject(found["Key"], etag, found.get("Size", 0), found.get("LastModified"))
 
 
 def list_folders(client: "S3Client", bucket: str, prefix: str) -> Iterator[str]:

@@ -3,6 +3,8 @@
 import hashlib
 import io
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -40,7 +42,9 @@ class MemoryS3:
         self.refuse_reads: tuple[str, ...] = ()
         self.requests: list[tuple[str, str]] = []
         self.breaks: list[int] = []
+        self.metadata: dict[str, dict[str, str]] = {}
         self.sent_bytes = 0
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
 
     @property
     def client(self) -> "S3Client":
@@ -75,7 +79,26 @@ class MemoryS3:
         if IfMatch and (stored is None or _tag(stored) != IfMatch):
             raise _refuse("PreconditionFailed", "PutObject")
         self.objects[Key] = Body
+        self.metadata.pop(Key, None)
         return {"ETag": _tag(Body)}
+
+    def upload_file(
+        self,
+        Filename: str,  # noqa: N803 - boto3's names
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        *,
+        ExtraArgs: Mapping[str, object],  # noqa: N803
+        Config: object,  # noqa: N803
+    ) -> None:
+        self.put_object(Bucket=Bucket, Key=Key, Body=Path(Filename).read_bytes(), ContentType="")
+        self.metadata[Key] = cast("dict[str, str]", ExtraArgs["Metadata"])
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, object]:  # noqa: N803
+        self.requests.append(("head", Key))
+        if Key not in self.objects:
+            raise _refuse("404", "HeadObject")
+        return {"ContentLength": len(self.objects[Key]), "Metadata": self.metadata.get(Key, {})}
 
     def delete_objects(self, *, Bucket: str, Delete: Mapping[str, object]) -> dict[str, object]:  # noqa: N803
         for item in cast("list[dict[str, str]]", Delete["Objects"]):
@@ -86,6 +109,10 @@ class MemoryS3:
     def get_paginator(self, name: str) -> "_Paginator":
         assert name == "list_objects_v2"
         return _Paginator(self)
+
+    def describe(self, key: str) -> dict[str, object]:
+        body = self.objects[key]
+        return {"Key": key, "ETag": _tag(body), "Size": len(body), "LastModified": self.now}
 
     def _check_right(self, key: str, operation: str) -> None:
         if key.startswith(self.refuse_writes or ("\0",)):
@@ -112,7 +139,7 @@ class _Paginator:
         keys = sorted(key for key in self._s3.objects if key.startswith(Prefix) and key > StartAfter)
         for first in range(0, len(keys), PAGE):
             page = keys[first : first + PAGE]
-            yield {"Contents": [{"Key": key, "ETag": _tag(self._s3.objects[key])} for key in page]}
+            yield {"Contents": [self._s3.describe(key) for key in page]}
 
 
 def _refuse(code: str, operation: str) -> ClientError:

@@ -37,7 +37,7 @@ def test_the_pointer_changes_for_who_has_seen_it_last(s3: MemoryS3, registry: Mo
 
 def test_a_pointer_that_cannot_be_read_is_named(s3: MemoryS3, registry: ModelRegistry) -> None:
     s3.objects["models/zoomin-7b/champion.json"] = b'{"revision": "newest"}'
-    with pytest.raises(BadSettings, match=r"s3://models/models/zoomin-7b/champion.json is no champion pointer"):
+    with pytest.raises(BadSettings, match=r"s3://models/models/zoomin-7b/champion.json cannot be read: revision"):
         registry.read_pointer()
 
 
@@ -45,7 +45,7 @@ def test_a_pointer_that_cannot_be_read_is_named(s3: MemoryS3, registry: ModelReg
     ("spoil", "message"),
     [
         (lambda s3, key, other: s3.objects.pop(key), "manifest.json is missing: push the revision again"),
-        (lambda s3, key, other: s3.objects.update({key: b"{"}), "manifest.json is no manifest"),
+        (lambda s3, key, other: s3.objects.update({key: b"{"}), "manifest.json cannot be read: the whole"),
         (lambda s3, key, other: s3.objects.update({key: s3.objects[other]}), "is the manifest of another revision"),
     ],
 )
