@@ -22,6 +22,7 @@ VERBS = (
     "paper-tables",
     "report",
     "estimate",
+    "shadow",
     "models",
     "gate",
     "baseline",
@@ -32,7 +33,7 @@ VERBS = (
 )
 ROOMS = {
     **dict.fromkeys(("labels", "snapshot", "estimate"), "label_commands"),
-    **dict.fromkeys(("models", "gate"), "model_commands"),
+    **dict.fromkeys(("models", "gate", "shadow"), "model_commands"),
 }
 """rooms of verbs; all others are in `training/commands`"""
 INTERRUPTED = 130

@@ -19,7 +19,7 @@ from tests.hostile.answers import QUOTES, TAGS
 from tests.hostile.corpus import events
 from tests.support.verdicts import build_verdict
 from worker.cli.dead_letters import DeadLetter, ReplayDecision
-from worker.cli.evidence_cards import build_file_name
+from pipeline.evidence.file_name import build_file_name
 from worker.cli.terminal import PIPE_WIDTH, print_verdict, print_verdict_details
 from worker.commands import replay, tail
 from worker.demo.report import Case, Summary, render_report

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pipeline.verdict import Verdict
 from pipeline.wire.labels import LabelCase, SampleReason
 from training.common.resampling import Floats
+from training.estimates.event_hash import EventHashes, hash_event
 from training.estimates.intervals import Bools, Integers
 from training.labeling.adjudication import LabelState
 from training.labeling.bucket import Unreadable
@@ -31,6 +32,7 @@ Strings = npt.NDArray[np.object_]
 _TYPES = {
     **dict.fromkeys(("inclusion", "p_generated", "truth"), np.float64),
     **dict.fromkeys(("generated", "uncertain", "decided", "looked_at", "blind"), np.bool_),
+    "event": np.uint64,
 }
 """of columns that hold no strings"""
 IMAGE = "image"
@@ -54,7 +56,7 @@ class LeftOutCases:
 class SampledCases:
     """One row a case, those of one image together. `truth` is 1 for generated; it counts where `decided`.
 
-    `image` numbers the images. All columns take about 100 bytes a case.
+    `image` numbers the images, `event` hashes the event ids. All columns take about 100 bytes a case.
     """
 
     inclusion: Floats
@@ -70,6 +72,7 @@ class SampledCases:
     source: Strings
     week: Strings
     revision: Strings
+    event: EventHashes
     image: Integers
 
     def __len__(self) -> int:
@@ -141,6 +144,7 @@ def _build_row(found: AdjudicatedCase) -> Mapping[str, object]:
         "source": event.source or NO_SOURCE,
         "week": f"{week.year}-W{week.week:02}",
         "revision": event.model.revision,
+        "event": hash_event(event.event_id),
         IMAGE: case.image.sha256,
     }
 

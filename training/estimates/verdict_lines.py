@@ -37,23 +37,28 @@ def read_verdicts(name: str, skipped: SkippedLines) -> Iterator[VerdictEvent]:
     """Yield the verdicts of a file, or of stdin for `-`. Raises: BadSettings for a file that cannot be opened."""
     title = "stdin" if name == STDIN else Path(name).name
     with _open_lines(name) as lines:
-        number = 0
-        while True:
-            try:
-                line = lines.readline(MOST_LINE_BYTES)
-            except (EOFError, OSError, gzip.BadGzipFile) as error:
-                skipped.add(f"{title} line {number + 1}", f"the file ends here: {error}")
-                return
-            if not line:
-                return
-            number += 1
-            if not line.strip():
-                continue
-            event = _parse_verdict(line)
-            if isinstance(event, VerdictEvent):
-                yield event
-            else:
-                skipped.add(f"{title} line {number}", event)
+        yield from parse_verdicts(lines, title, skipped)
+
+
+def parse_verdicts(lines: BinaryIO, title: str, skipped: SkippedLines) -> Iterator[VerdictEvent]:
+    """Yield the verdicts of a stream; `title` names it in what is skipped."""
+    number = 0
+    while True:
+        try:
+            line = lines.readline(MOST_LINE_BYTES)
+        except (EOFError, OSError, gzip.BadGzipFile) as error:
+            skipped.add(f"{title} line {number + 1}", f"the file ends here: {error}")
+            return
+        if not line:
+            return
+        number += 1
+        if not line.strip():
+            continue
+        event = _parse_verdict(line)
+        if isinstance(event, VerdictEvent):
+            yield event
+        else:
+            skipped.add(f"{title} line {number}", event)
 
 
 def _parse_verdict(line: bytes) -> VerdictEvent | str:

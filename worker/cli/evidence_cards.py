@@ -1,21 +1,18 @@
 """Evidence cards for verdicts from a topic: fetch the image again and draw it with its evidence."""
 
 import asyncio
-import hashlib
-import re
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pipeline.errors import BadSettings
 from pipeline.evidence.card import draw_evidence_card
+from pipeline.evidence.file_name import build_file_name
 from pipeline.sandbox.decode_pool import DecodePool
 from pipeline.wire.events import ImageRef
 from pipeline.wire.messages import VerdictEvent
 from worker.common.settings import Settings
 from worker.storage.image_store import ImageStore
-
-LONGEST_NAME = 100
 
 
 class EvidenceCardWriter:
@@ -58,11 +55,3 @@ class EvidenceCardWriter:
         path = self._directory / f"{build_file_name(event.event_id)}.png"
         draw_evidence_card(decoded.pixels, event).save(path)
         return path
-
-
-def build_file_name(event_id: str) -> str:
-    """Build a safe file name from `event_id`, which is untrusted: it can be `../..` or 10,000 letters long."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", event_id)[:LONGEST_NAME].lstrip(".")
-    if plain and plain == event_id:
-        return plain
-    return f"{plain or 'event'}-{hashlib.sha256(event_id.encode(errors='replace')).hexdigest()[:8]}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.errors import BadSettings, ImageMissing, ImageTooLarge
-from worker.cli.evidence_cards import build_file_name
+from pipeline.evidence.file_name import build_file_name
 
 
 def read_image_file(path: Path, *, max_bytes: int) -> tuple[bytes, int]:

@@ -28,7 +28,7 @@ HELP = "watch verdicts, or ask about one; takes part in no group and commits not
 
 @dataclass(frozen=True, slots=True)
 class VerdictFilter:
-    """A filter on verdicts; a field that is None or False excludes nothing."""
+    """A filter on verdicts; a field that is None, False or empty excludes nothing."""
 
     verdict: Verdict | None = None
     corrected: bool = False
@@ -36,7 +36,8 @@ class VerdictFilter:
     status: Status | None = None
     max_confidence: float | None = None
     source: str | None = None
-    event_id: str | None = None
+    revision: str | None = None
+    event_ids: frozenset[str] = frozenset()
     image: tuple[str, str] | None = None
 
     def __contains__(self, event: VerdictEvent) -> bool:
@@ -47,7 +48,8 @@ class VerdictFilter:
             and self.status in (None, event.status)
             and (self.max_confidence is None or event.confidence <= self.max_confidence)
             and self.source in (None, event.source)
-            and self.event_id in (None, event.event_id)
+            and self.revision in (None, event.model.revision)
+            and (not self.event_ids or event.event_id in self.event_ids)
             and self.image in (None, (event.image.bucket, event.image.key))
         )
 
@@ -61,11 +63,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--max-confidence", type=_parse_probability, metavar="P", help="only up to this confidence, 0 to 1"
     )
     parser.add_argument("--source", help="only from this source")
-    parser.add_argument("--event", metavar="ID", help="only of this event; looks from the topic's beginning")
+    parser.add_argument("--revision", metavar="R", help="only of this model revision: sha256:...")
+    parser.add_argument(
+        "--event",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only of this event; looks from the topic's beginning; may be given several times",
+    )
     parser.add_argument("--key", type=_parse_s3_url, metavar="s3://..", help="only of this object; from the beginning")
     parser.add_argument(
         "--since", type=parse_time, metavar="T", help="from 90s, 10m, 2h, 1d ago, or from an ISO time on"
     )
+    parser.add_argument("--topic", help="another topic of verdicts than the settings', such as that of a shadow pool")
     parser.add_argument("--once", action="store_true", help="what is stored now, then end (1 if there was nothing)")
     parser.add_argument("--json", action="store_true", help="one line a verdict, as it is on the topic")
     parser.add_argument("--save-cards", type=Path, metavar="DIR", help="draw the evidence card of each verdict shown")
@@ -80,6 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings: Settings = args.settings()
     silence_kafka_logging()
+    topic = args.topic or settings.kafka.verdict_topic
     verdict_filter = VerdictFilter(
         args.verdict,
         args.corrected,
@@ -87,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
         args.status,
         args.max_confidence,
         args.source,
-        args.event,
+        args.revision,
+        frozenset(args.event),
         args.key,
     )
     looks_back = args.once or args.event or args.key
@@ -96,9 +108,9 @@ def run(args: argparse.Namespace) -> int:
     printed = 0
     with ExitStack() as stack:
         card_writer = stack.enter_context(EvidenceCardWriter(settings, args.save_cards)) if args.save_cards else None
-        reader = stack.enter_context(TopicReader(settings.kafka, settings.kafka.verdict_topic, since=since))
+        reader = stack.enter_context(TopicReader(settings.kafka, topic, since=since))
         if not args.once:
-            errors.print(f"Waiting for verdicts on {settings.kafka.verdict_topic} (Ctrl-C ends)", style="dim")
+            errors.print(f"Waiting for verdicts on {topic} (Ctrl-C ends)", style="dim")
         for record in reader.read_stored() if args.once else follow_live(reader, errors):
             event = _parse_verdict(record, errors)
             if event is None or event not in verdict_filter:
@@ -111,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
             if card_writer:
                 _save_evidence_card(card_writer, event, errors)
     if not printed:
-        errors.print(f"No such verdict is stored on {settings.kafka.verdict_topic}.", style="yellow")
+        errors.print(f"No such verdict is stored on {topic}.", style="yellow")
     return 0 if printed else 1
 
 

@@ -21,7 +21,8 @@ from worker.kafka.topic_reader import SILENCE_S
         (VerdictFilter(status=Status.COMPLETE), {"zoomed": []}),
         (VerdictFilter(max_confidence=0.975), None),
         (VerdictFilter(source="web"), {"source": None}),
-        (VerdictFilter(event_id="event-1"), {"event_id": "event-10"}),
+        (VerdictFilter(revision="sha256:" + "0123456789abcdef" * 4), None),
+        (VerdictFilter(event_ids=frozenset({"event-1", "event-2"})), {"event_id": "event-10"}),
         (VerdictFilter(image=("uploads", "a/photo.png")), {"key": "a/photo.png2"}),
     ],
 )
@@ -30,6 +31,10 @@ def test_each_condition_takes_one_and_leaves_the_other(wanted, other):
     assert build_verdict(**usual) in wanted
     if other is not None:
         assert build_verdict(**usual | other) not in wanted
+
+
+def test_another_revision_is_left_out():
+    assert build_verdict() not in VerdictFilter(revision="sha256:" + "0" * 64)
 
 
 def test_max_confidence_leaves_out_the_surer():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.cli.evidence_cards import build_file_name
+from pipeline.evidence.file_name import build_file_name
 
 
 @given(st.text())
