@@ -88,6 +88,11 @@ class TrainSettings(BaseSettings):
     def cache_directory(self) -> Path:
         return self.cache.expanduser()
 
+    @property
+    def answers_directory(self) -> Path:
+        """Where commands keep the answers of models unless they have a place of their own."""
+        return self.cache_directory / "answers"
+
 
 def load() -> TrainSettings:
     """Read the settings from the environment. Raises: BadSettings with every bad name and field in one message."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipeline.wire.labels import LabelCase, LabelEvent, build_case_key, build_label_key
 from tests.support import fake_label_studio
@@ -17,7 +18,9 @@ from training.label_studio.queue import PushPolicy
 from training.labeling.bucket import LabelingBucket
 from training.settings import TrainSettings
 
-SETTINGS = TrainSettings(labels_double_fraction=0, labels_s3_access_key="reader")
+NO_CACHE = Path("/dev/null/cache")
+"""nothing can lie there, so that no test deletes from the cache of whoever runs it"""
+SETTINGS = TrainSettings(labels_double_fraction=0, labels_s3_access_key="reader", cache=NO_CACHE)
 
 
 @dataclass(slots=True)

@@ -79,7 +79,9 @@ class Annotator:
         if self._explainer is None:
             return "", NOBODY
         question = annotation.build_explanation_question(await self._view(framed), framed.image.label)
-        return await self._explainer.ask(question, annotation.parse_explanation), self._explainer.model
+        image = framed.provenance.sha256
+        explanation = await self._explainer.ask(question, annotation.parse_explanation, image=image)
+        return explanation, self._explainer.model
 
     async def _ground(self, framed: FramedImage, explanation: str) -> tuple[list[Region], Counter[Fate], str]:
         size = framed.placement.frame_px
@@ -91,7 +93,7 @@ class Annotator:
             return [], Counter(), NOBODY
         view = await self._view(framed)
         question = annotation.build_grounding_question(view, framed.image.label, explanation, self._box_frame)
-        grounded = await self._grounder.ask(question, annotation.parse_boxes)
+        grounded = await self._grounder.ask(question, annotation.parse_boxes, image=framed.provenance.sha256)
         seen = view.size if self._box_frame == "pixels" else THOUSAND
         named = [(geometry.rescale(g.corners, from_size=seen, to_size=size), g.description) for g in grounded]
         return *purification.drop_by_geometry(named, size), self._grounder.model
@@ -102,22 +104,21 @@ class Annotator:
         remaining: list[Region] = []
         for region in regions:
             corners = geometry.rescale(region.box.corners, from_size=framed.placement.frame_px, to_size=view.size)
-            fate = await self._judge(view, corners)
+            fate = await self._judge(view, corners, image=framed.provenance.sha256)
             if fate is not None:
                 fates[fate] += 1
             if fate is not Fate.PRIMARY_OBJECT:
                 remaining.append(region)
         return remaining
 
-    async def _judge(self, view: Image.Image, corners: geometry.Corners) -> Fate | None:
+    async def _judge(self, view: Image.Image, corners: geometry.Corners, *, image: str) -> Fate | None:
         assert self._grounder is not None, "only grounded boxes are purified"
         box = geometry.clip(corners, view.size)
         if box is None:  # thinner than a pixel of the view
             return Fate.UNCLEAR
         try:
-            encloses = await self._grounder.ask(
-                annotation.build_purification_question(view, box), annotation.parse_yes_no
-            )
+            question = annotation.build_purification_question(view, box)
+            encloses = await self._grounder.ask(question, annotation.parse_yes_no, image=image)
         except AnswerUnreadable:
             return Fate.UNCLEAR
         return Fate.PRIMARY_OBJECT if encloses else None

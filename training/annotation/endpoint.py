@@ -99,8 +99,10 @@ class VisionChat:
     def model(self) -> str:
         return self._endpoint.model
 
-    async def ask(self, question: Question, parse: Callable[[str], Answer]) -> Answer:
+    async def ask(self, question: Question, parse: Callable[[str], Answer], *, image: str = "") -> Answer:
         """Return the answer as `parse` parses it; `parse` raises AnswerUnreadable if it cannot.
+
+        The journal keeps the answer under the name of `image`, the digest of the image that it is about.
 
         Raises: AnswerUnreadable, InferenceTimeout, RateLimited, EndpointUnavailable, GenerationFailed for this
         question; BadSettings and EndpointDead for all of them.
@@ -121,7 +123,7 @@ class VisionChat:
                 if attempt == READINGS - 1:
                     raise
             else:
-                self._journal.put(key, text)
+                self._journal.put(key, text, image=image)
                 return answer
         raise AssertionError("the last attempt returns or raises")
 

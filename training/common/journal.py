@@ -5,6 +5,7 @@ Invariant: each line is an answer of use; a line that a crash cut short is ignor
 
 import hashlib
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -13,11 +14,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class JournalEntry(BaseModel):
-    """An answer under the digest of everything on which it depends."""
+    """An answer under the digest of everything on which it depends.
+
+    `image` is the digest of the image that it is about, by which it is forgotten; empty where nobody says.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     key: str
     text: str
+    image: str = ""
 
 
 class Journal:
@@ -39,8 +44,8 @@ class Journal:
         place = self._places.get(key)
         return None if place is None else _read_entry(os.pread(self._reader.fileno(), place[1], place[0])).text
 
-    def put(self, key: str, text: str) -> None:
-        line = JournalEntry(key=key, text=text).model_dump_json().encode() + b"\n"
+    def put(self, key: str, text: str, *, image: str = "") -> None:
+        line = _render_line(JournalEntry(key=key, text=text, image=image))
         self._stream.write(line)
         self._stream.flush()
         self._places[key] = (self._stream.tell() - len(line), len(line))
@@ -51,6 +56,18 @@ class Journal:
     def __exit__(self, *_error: object) -> None:
         self._stream.close()
         self._reader.close()
+
+
+def keep_answers(path: Path, images: Collection[str]) -> None:
+    """Delete the answers that are about none of `images`, or do not say about which; the file changes as a whole."""
+    partial = path.with_name(f"{path.name}.partial")
+    with path.open("rb") as stream, partial.open("wb") as kept:
+        for line in stream:
+            with suppress(ValidationError):
+                entry = _read_entry(line)
+                if entry.image in images:
+                    kept.write(_render_line(entry))
+    partial.replace(path)
 
 
 def build_key(*parts: str) -> str:
@@ -72,6 +89,10 @@ def _find_places(path: Path) -> dict[str, tuple[int, int]]:
                 places[_read_entry(line).key] = (offset, len(line))
             offset += len(line)
     return places
+
+
+def _render_line(entry: JournalEntry) -> bytes:
+    return entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
 
 
 def _read_entry(line: bytes) -> JournalEntry:

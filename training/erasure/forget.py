@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.labeling.case_search import FoundCases, Selection, find_cases
 from pipeline.labeling.erasure import erase_image, read_tombstone, write_tombstone
 from pipeline.wire.labels import build_image_key
+from training.erasure.answers import SetJournal, find_answers, find_journals, shorten_journal
 from training.erasure.checkpoints import TrainedCheckpoint, find_checkpoints
 from training.erasure.exports import find_exports
 from training.erasure.sets import SetCopies, delete_copies, find_copies
@@ -21,11 +22,15 @@ from training.snapshot.place import open_place
 
 @dataclass(frozen=True, slots=True)
 class ForgetPlaces:
-    """Places besides the labeling bucket: `sets` lose their copies, snapshots and checkpoints are named alone."""
+    """Places besides the labeling bucket: `sets` lose their copies, snapshots and checkpoints are named alone.
+
+    `answers` are directories with answers of models, besides that of the cache.
+    """
 
     sets: tuple[Path, ...] = ()
     snapshots: tuple[str, ...] = ()
     models: tuple[Path, ...] = ()
+    answers: tuple[Path, ...] = ()
     label_studio_data: Path | None = None
 
 
@@ -39,9 +44,16 @@ class ForgetResult:
     tasks: int = 0
     exports: list[Path] = field(default_factory=list)
     copies: list[Path] = field(default_factory=list)
+    answers: list[Path] = field(default_factory=list)
+    journals: list[SetJournal] = field(default_factory=list)
     snapshots: list[str] = field(default_factory=list)
     checkpoints: list[TrainedCheckpoint] = field(default_factory=list)
     objects: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """True if any image was found in a place that this call has searched."""
+        return bool(any(self.images.values()) or self.tasks or self.exports or self.copies)
 
 
 def forget_images(
@@ -73,17 +85,27 @@ def forget_images(
         result.exports = list(find_exports(places.label_studio_data, names))
     copies = [found for place in places.sets for found in find_copies(place, sha256s, case_ids)]
     result.copies = [path for found_in_set in copies for path in found_in_set.files]
+    result.journals = list(find_journals(copies))
+    if result.is_known:
+        result.answers = list(find_answers([settings.answers_directory, *places.answers]))
     _name_holders(places, settings, copies, sha256s, case_ids, result)
     if dry_run:
         return
-    for path in result.exports:
-        path.unlink(missing_ok=True)
-    for found_in_set in copies:
-        delete_copies(found_in_set)
+    _delete_files(result, copies)
     if sha256s:
         delete_unfinished(settings.cache_directory)
     for sha256, case_keys in found.by_image.items():
         result.objects += len(erase_image(bucket.client, bucket.name, sha256, case_keys, now=now))
+
+
+def _delete_files(result: ForgetResult, copies: list[SetCopies]) -> None:
+    """Delete what was found on this machine; the copies last, because by them the answers are found again."""
+    for path in [*result.exports, *result.answers]:
+        path.unlink(missing_ok=True)
+    for journal in result.journals:
+        shorten_journal(journal)
+    for found_in_set in copies:
+        delete_copies(found_in_set)
 
 
 def _leave_tombstones(bucket: LabelingBucket, found: FoundCases, now: datetime) -> None:

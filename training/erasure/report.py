@@ -26,6 +26,9 @@ def describe_result(result: ForgetResult, *, dry_run: bool, ended_early: bool = 
     yield f"{len(result.exports):,} files of its exports and {len(result.copies):,} copies in sets {done}"
     for path in [*result.exports, *result.copies][:SHOWN]:
         yield f"  {path}"
+    yield f"{len(result.answers):,} files with answers of models {done}, as a whole: an answer does not name its image"
+    for journal in result.journals:
+        yield f"answers about it in {journal.path} {done}"
     for snapshot in result.snapshots:
         yield f"snapshot {snapshot} has it: make a new one, then delete its place"
     for checkpoint in result.checkpoints:
@@ -39,6 +42,8 @@ def convert_result(result: ForgetResult, problem: str | None) -> dict[str, JsonV
         "tasks": result.tasks,
         "exports": [str(path) for path in result.exports],
         "copies": [str(path) for path in result.copies],
+        "answers": [str(path) for path in result.answers],
+        "journals": [str(journal.path) for journal in result.journals],
         "snapshots": list(result.snapshots),
         "checkpoints": [
             {"directory": str(checkpoint.directory), "revision": checkpoint.revision}

@@ -81,6 +81,14 @@ def _add_forget(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--models", action="append", default=[], type=Path, metavar="DIR", help="name the checkpoints below that saw it"
     )
     places.add_argument(
+        "--answers",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="answers of models besides those in the cache: the folder `answers` of a report or a run",
+    )
+    places.add_argument(
         "--label-studio-data", type=Path, metavar="DIR", help="data directory of Label Studio, for files of its exports"
     )
     forget.add_argument("--dry-run", action="store_true", help="only show what would be deleted")
@@ -209,7 +217,13 @@ def _forget(args: argparse.Namespace, settings: TrainSettings) -> int:
 
     if not (args.event or args.object or args.sha256 or args.deleted):
         raise BadSettings("name an image: --event, --object, --sha256, or --deleted for all that have a tombstone")
-    places = ForgetPlaces(tuple(args.set), tuple(args.snapshots), tuple(args.models), args.label_studio_data)
+    places = ForgetPlaces(
+        sets=tuple(args.set),
+        snapshots=tuple(args.snapshots),
+        models=tuple(args.models),
+        answers=tuple(args.answers),
+        label_studio_data=args.label_studio_data,
+    )
     result, problem, ended_early = ForgetResult(), None, True
     try:
         with ExitStack() as opened:
@@ -228,13 +242,17 @@ def _forget(args: argparse.Namespace, settings: TrainSettings) -> int:
         else:
             lines = describe_result(result, dry_run=args.dry_run, ended_early=ended_early)
             print(*lines, sep="\n", flush=True)
+    _name_unsearched(args, settings)
+    for key in result.unreadable[:SHOWN_REFUSALS]:
+        _notify(f"no case, so nobody can say whose image it holds: {key}")
+    return 1 if result.unreadable else 0
+
+
+def _name_unsearched(args: argparse.Namespace, settings: TrainSettings) -> None:
     if not settings.labels_url:
         _notify("ZOOMIN_TRAIN_LABELS_URL is not set: tasks of Label Studio were not looked for")
     elif args.label_studio_data is None:
         _notify("files of Label Studio's own export outlive its tasks: name its data directory, or delete them there")
-    for key in result.unreadable[:SHOWN_REFUSALS]:
-        _notify(f"no case, so nobody can say whose image it holds: {key}")
-    return 1 if result.unreadable else 0
 
 
 def _notify(text: str) -> None:

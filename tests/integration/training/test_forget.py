@@ -16,6 +16,7 @@ from tests.support.servers.label_studio import LabelStudioForTests
 from tests.support.servers.services import S3ForTests, eventually
 from tests.support.verdicts import build_verdict
 from training.__main__ import main
+from training.common.journal import Journal
 from training.labeling.bucket import open_labeling_bucket
 from training.labeling.download import download_cases
 from training.settings import TrainSettings
@@ -31,6 +32,7 @@ class Site:
         self.bucket = s3.create_labeling_bucket()
         self.label_studio = label_studio
         self.set = directory / "set"
+        self.cache = directory / "cache"
         self.cases = [self._put_case(number) for number in range(3)]
 
     def _put_case(self, number: int) -> LabelCase:
@@ -69,7 +71,7 @@ class Site:
         return body
 
     def list_files(self) -> Iterator[Path]:
-        for directory in (self.label_studio.data_directory, self.set):
+        for directory in (self.label_studio.data_directory, self.set, self.cache):
             yield from (path for path in directory.rglob("*") if path.is_file())
 
 
@@ -109,12 +111,13 @@ def test_a_forgotten_image_is_nowhere_and_its_neighbours_are_where_they_were(
     assert main(["labels", "push", bucket]) == 0
     export(site)
     gone, kept = site.cases[:2]
+    keep_answer(site, gone)
     before = site.search(kept, 1)
-    assert len(site.search(gone, 0)) >= 4, "bucket, download, and Label Studio's database and export"
+    assert len(site.search(gone, 0)) >= 5, "bucket, download, a model's answer, Label Studio's database and export"
 
     found = forget(site, capsys, "--event", gone.event_id, "--dry-run")
     assert (list(found["images"]), found["tasks"], len(found["copies"])) == ([gone.image.sha256], 1, 1)
-    assert len(site.search(gone, 0)) >= 4
+    assert len(site.search(gone, 0)) >= 5
 
     done = forget(site, capsys, "--event", gone.event_id)
     assert {**done, "objects": 0} == {**found, "objects": 0}
@@ -126,6 +129,12 @@ def test_a_forgotten_image_is_nowhere_and_its_neighbours_are_where_they_were(
     assert main(["labels", "push", bucket]) == 0
     again = forget(site, capsys, "--deleted")
     assert (again["tasks"], again["copies"], again["exports"]) == (0, [], [])
+
+
+def keep_answer(site: Site, case: LabelCase) -> None:
+    """Leave a model's explanation in the cache, as `evaluate` does; here it quotes what the search looks for."""
+    with Journal(site.cache / "answers" / "model-1.jsonl") as answers:
+        answers.put("a query", f"The caption reads {case.event_id}.")
 
 
 def remove_labels(site: Site) -> None:

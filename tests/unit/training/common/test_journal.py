@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from training.common.journal import Journal, build_key
+from training.common.journal import Journal, build_key, keep_answers
 
 
 def test_answers_are_there_after_a_restart(tmp_path: Path) -> None:
@@ -48,6 +48,19 @@ def test_an_answer_put_again_counts(tmp_path: Path) -> None:
         journal.put("a", "first")
         journal.put("a", "second")
         assert (journal.get("a"), len(journal)) == ("second", 1)
+
+
+def test_answers_about_other_images_and_about_nobody_knows_which_are_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        for key, image in (("a", "kept"), ("b", "gone"), ("c", ""), ("d", "kept")):
+            journal.put(key, f"about {key}", image=image)
+    path.write_bytes(path.read_bytes() + b'{"key": "e", "text": "cut sh')
+    keep_answers(path, {"kept", "without answers"})
+    assert not [text for text in ("about b", "about c", "cut sh") if text in path.read_text()]
+    with Journal(path) as journal:
+        assert [journal.get(key) for key in "abcd"] == ["about a", None, None, "about d"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_keys_know_where_a_part_ends() -> None:

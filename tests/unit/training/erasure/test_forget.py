@@ -14,6 +14,7 @@ from tests.support.verdicts import build_verdict
 from training.erasure.forget import ForgetPlaces, ForgetResult, forget_images
 from training.errors import LabelStudioUnavailable
 from training.label_studio.client import LabelStudio
+from training.settings import TrainSettings
 
 SECRET = Selection(event_ids=frozenset({"secret"}))
 
@@ -40,12 +41,13 @@ def forget(
     selection: Selection = SECRET,
     places: ForgetPlaces | None = None,
     *,
+    settings: TrainSettings = SETTINGS,
     dry_run: bool = False,
 ) -> ForgetResult:
     result = ForgetResult()
     transport = place.server.transport
     with LabelStudio(fake_label_studio.URL, fake_label_studio.TOKEN, timeout_s=5, transport=transport) as client:
-        forget_images(place.bucket, selection, places or ForgetPlaces(), client, SETTINGS, result, dry_run=dry_run)
+        forget_images(place.bucket, selection, places or ForgetPlaces(), client, settings, result, dry_run=dry_run)
     return result
 
 
@@ -134,6 +136,27 @@ def test_export_files_that_name_it_go_and_others_stay(place: LabelingPlace, tmp_
     assert mine.exists()
     assert forget(place, places=places).exports == [mine]
     assert (mine.exists(), theirs.exists()) == (False, True)
+
+
+def test_answers_of_models_go_with_an_image_that_is_found_and_stay_otherwise(
+    place: LabelingPlace, tmp_path: Path
+) -> None:
+    """A night forgets all tombstones again: what it asked since must not be lost each time."""
+    (tmp_path / "cache" / "answers").mkdir(parents=True)
+    (tmp_path / "report").mkdir()
+    files = [tmp_path / "cache" / "answers" / "model-1.jsonl", tmp_path / "report" / "model-2.jsonl"]
+    for path in files:
+        path.write_text('{"key": "1", "text": "It shows a cat."}')
+    settings = SETTINGS.model_copy(update={"cache": tmp_path / "cache"})
+    places = ForgetPlaces(answers=(tmp_path / "report",))
+    assert forget(place, places=places, settings=settings, dry_run=True).answers == files
+    assert all(path.exists() for path in files)
+    assert forget(place, places=places, settings=settings).answers == files
+    assert not [path for path in files if path.exists()]
+    files[0].write_text("{}")
+    tombstones = Selection(sha256s=place.bucket.list_tombstones())
+    assert not forget(place, tombstones, places, settings=settings).answers
+    assert files[0].exists()
 
 
 def test_an_object_that_is_no_case_is_named(place: LabelingPlace) -> None:
