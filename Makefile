@@ -64,8 +64,8 @@ EVENTS ?= 1000
 KILLS ?= 4
 DELIVERY ?= at_least_once
 .PHONY: chaos
-chaos: $(READY) ## inject faults into real processes and check the topics, into build/chaos.json (EVENTS= KILLS= DELIVERY= SEED=)
-	$(BIN)/python -m tests.chaos --events $(EVENTS) --kills $(KILLS) --delivery $(DELIVERY) $(if $(SEED),--seed $(SEED)) $(ARGS)
+chaos: $(READY) ## inject faults into real processes and check the topics, into build/chaos.json (EVENTS= KILLS= DELIVERY= SEED= SWAPS=)
+	$(BIN)/python -m tests.chaos --events $(EVENTS) --kills $(KILLS) --delivery $(DELIVERY) $(if $(SEED),--seed $(SEED)) $(if $(SWAPS),--swaps) $(ARGS)
 
 .PHONY: hostile
 hostile: $(READY) ## send hostile images, events and answers through a worker, into build/hostile.json (SEED=)
@@ -74,6 +74,10 @@ hostile: $(READY) ## send hostile images, events and answers through a worker, i
 .PHONY: label-demo
 label-demo: $(READY) ## go from traffic to labels, an estimate and a snapshot, on real servers (ARGS="--events 200")
 	$(BIN)/python -m tests.label_demo $(ARGS)
+
+.PHONY: loop-demo
+loop-demo: $(READY) ## let new kinds appear, be labeled, trained on and caught, on real servers (ARGS="--fresh"); a stopped one goes on
+	$(BIN)/python -m tests.loop_demo $(ARGS)
 
 .PHONY: decode-cases
 decode-cases: $(READY) ## compare zoomin decode with the pixels that are expected of the files in a folder (DIR=)

@@ -21,14 +21,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever asks us to end finds nothing left behind
     directory = Path(tempfile.mkdtemp(prefix="zoomin-chaos-"))
     try:
-        report = chaos.run(
-            directory,
-            seed=options.seed,
-            events=options.events,
-            kills=options.kills,
-            delivery=options.delivery,
-            say=_say,
-        )
+        report = chaos.run(directory, _course(options), say=_say)
     except KeyboardInterrupt:
         print("chaos: stopped; nothing written", file=sys.stderr)
         return 130
@@ -52,13 +45,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=1000, help="default: %(default)s")
     parser.add_argument("--kills", type=int, default=4, help="kill -9 of workers and broker; as many other faults")
     parser.add_argument("--delivery", choices=["at_least_once", "exactly_once"], default="at_least_once")
+    parser.add_argument(
+        "--swaps", action="store_true", help="workers follow a model registry; its faults replace those of services"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="default: any")
     parser.add_argument("--json", type=Path, default=Path("build/chaos.json"), help="default: %(default)s")
     return parser.parse_args()
 
 
+def _course(options: argparse.Namespace) -> chaos.Course:
+    return chaos.Course(options.seed, options.events, options.kills, options.delivery, options.swaps)
+
+
 def _repeat(options: argparse.Namespace) -> str:
-    return f"EVENTS={options.events} KILLS={options.kills} DELIVERY={options.delivery} SEED={options.seed}"
+    size = f"EVENTS={options.events} KILLS={options.kills} DELIVERY={options.delivery} SEED={options.seed}"
+    return f"{size} SWAPS=1" if options.swaps else size
 
 
 def _say(sentence: str) -> None:

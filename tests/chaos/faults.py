@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from tests.chaos.denials import reading_denied, start_broker, writing_denied
 from tests.chaos.pool import Pool
-from tests.chaos.schedule import Fault, Kind
+from tests.chaos.schedule import SWAPS, Fault, Kind
+from tests.chaos.swap_faults import Registry, swap_under_way
 from tests.support.site import Site
 from worker.local.kafka import KafkaBroker
 from worker.local.s3 import SeaweedFs
@@ -19,16 +20,25 @@ MOMENT_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a course breaks besides workers; `site` lies on broker and s3, with its images in both buckets."""
+    """What a course breaks besides workers; `site` lies on broker and s3, with its images in both buckets.
+
+    `registry`: in a course with swaps.
+    """
 
     broker: KafkaBroker
     s3: SeaweedFs
     site: Site
     second_bucket: str
+    registry: Registry | None = None
 
 
 def carry_out(fault: Fault, pool: Pool, services: Services) -> None:
-    with _under_way(fault, pool, services):
+    if fault.kind in SWAPS:
+        assert services.registry is not None, "the schedule has faults of the model in a course with swaps alone"
+        under_way = swap_under_way(fault, pool, services.registry)
+    else:
+        under_way = _under_way(fault, pool, services)
+    with under_way:
         time.sleep(fault.lasts_s)
 
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from tests.support.processes.worker_process import WorkerProcess
 
@@ -13,11 +14,16 @@ class Pool:
     """`start` launches a worker; `ended_badly` says who left unasked, or not as it was asked to."""
 
     def __init__(self, start: Callable[[], WorkerProcess], *, size: int) -> None:
-        self._start = start
-        self.members = [start() for _ in range(size)]
+        self._build = start
+        self._started: list[WorkerProcess] = []
+        self.members = [self._start() for _ in range(size)]
         self.ended_badly: list[str] = []
         for member in self.members:
             member.wait_until_started()
+
+    def _start(self) -> WorkerProcess:
+        self._started.append(self._build())
+        return self._started[-1]
 
     def look(self) -> None:
         """Replaces those that ended though nobody asked them to."""
@@ -48,6 +54,10 @@ class Pool:
             member.signal(signal.SIGTERM)
         for member in self.members:
             self._await_stop(member)
+
+    def read_logs(self) -> list[dict[str, Any]]:
+        """Read the lines of all workers, also of those that were replaced."""
+        return [line for worker in self._started for line in worker.read_log()]
 
     def end(self) -> None:
         for member in self._running():

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -15,9 +14,11 @@ from tests.chaos.denials import start_broker
 from tests.chaos.faults import Services, carry_out
 from tests.chaos.pool import Pool
 from tests.chaos.progress import reaches
-from tests.chaos.schedule import KILLS, SESSION_TIMEOUT_S, Fault, duration_s, schedule
+from tests.chaos.report import Delivery, Report, count_model_changes
+from tests.chaos.schedule import SESSION_TIMEOUT_S, Fault, duration_s, schedule
 from tests.chaos.sender import Sender, planned
-from tests.chaos.verification import Answer, Verification, merge, verify
+from tests.chaos.swap_faults import find_laggards, open_registry
+from tests.chaos.verification import Answer, merge, verify
 from tests.support.processes.worker_process import STANDIN
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
@@ -27,11 +28,11 @@ from worker.local.stack import CACHE
 
 WORKERS = 3
 PARTITIONS = 6
-SILENCE_LIMIT_S = 60.0
-"""the longest outage is some ten seconds, and the slowest machine starts its broker in as much again"""
 ANSWERED_WITHIN_S = 120.0
 """without any further answer, after the last fault"""
 ENGINE = ("--delay-s", "0.1", "--failure-fraction", "0.02")
+SWAPPED_ENGINE = ("--delay-s", "0.1", "--start-s", "0.5")
+"""no failure by chance: a smoke question that gets no answer refuses a good revision"""
 SETTINGS = {
     "ZOOMIN_KAFKA__SESSION_TIMEOUT_S": f"{SESSION_TIMEOUT_S:g}",
     "ZOOMIN_FLOW__MAX_IN_FLIGHT": "8",
@@ -44,98 +45,78 @@ ODD_ONE_IN = 10
 """events with an odd timestamp"""
 
 Say = Callable[[str], None]
-Delivery = Literal["at_least_once", "exactly_once"]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """`verification` is of what a reader of committed records gets; `repeats` are those that any other reader gets."""
+class Course:
+    """What happens in a round; `swaps`: the workers follow a registry, whose faults take the place of others."""
 
     seed: int
+    events: int
+    kills: int
     delivery: Delivery
-    verification: Verification
-    repeats: int
-    faults: Counter[str]
-    ended_badly: Sequence[str]
-    seconds: float
+    swaps: bool = False
 
-    @property
-    def broken(self) -> list[str]:
-        may_repeat = self.delivery == "at_least_once"
-        return [*self.verification.broken(silence_limit_s=SILENCE_LIMIT_S, may_repeat=may_repeat), *self.ended_badly]
-
-    def to_json(self) -> dict[str, object]:
-        """build/chaos.json; the names are a contract."""
-        found = self.verification
-        return {
-            "seed": self.seed,
-            "delivery": self.delivery,
-            "sent": found.sent,
-            "verdicts": found.verdicts,
-            "dead_letters": found.dead_letters,
-            "lost": len(found.lost),
-            "repeats": self.repeats,
-            "unequal_repeats": len(found.unequal_repeats),
-            "wrong_answers": len(found.wrong_answers),
-            "offsets_beyond_unanswered": found.offsets_beyond_unanswered,
-            "uncommitted": found.uncommitted,
-            "read_committed_repeats": found.repeats,
-            "kills": sum(self.faults[kind] for kind in set(KILLS)),
-            "faults": dict(self.faults),
-            "workers_ended_badly": len(self.ended_badly),
-            "longest_silence_s": {str(p): round(s, 1) for p, s in found.longest_silence_s.items()},
-            "seconds": round(self.seconds, 1),
-        }
+    def schedule(self) -> list[Fault]:
+        return schedule(self.seed, kills=self.kills, events=self.events, workers=WORKERS, swaps=self.swaps)
 
 
-def run(directory: Path, *, seed: int, events: int, kills: int, delivery: Delivery, say: Say) -> Report:
+def run(directory: Path, course: Course, *, say: Say) -> Report:
     began = time.monotonic()
 
     def say_when(sentence: str) -> None:
         say(f"{time.monotonic() - began:5.0f} s  {sentence}")
 
-    faults = schedule(seed, kills=kills, events=events, workers=WORKERS)
+    faults = course.schedule()
     with _services(directory) as (broker, s3):
         store = S3ForTests(s3.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key)
-        services = _site(broker, s3, store, directory / "workers", delivery)
-        site = services.site
-        with _pool(site, seed) as pool, closing(_sender(services, events, seed, over_s=duration_s(faults))) as sender:
-            say(f"Seed {seed}: {events} events and {len(faults)} faults in about {duration_s(faults):.0f} s")
-            sender.start()
-            for number, fault in enumerate(faults, 1):
-                time.sleep(fault.rest_s)
-                say_when(f"fault {number} of {len(faults)}: {fault.kind}")
-                carry_out(fault, pool, services)
+        with _site(broker, s3, store, directory / "workers", course) as services:
+            site, over_s = services.site, duration_s(faults)
+            with _pool(site, course) as pool, closing(_sender(services, course, over_s=over_s)) as sender:
+                say(f"Seed {course.seed}: {course.events} events and {len(faults)} faults in about {over_s:.0f} s")
+                sender.start()
+                for number, fault in enumerate(faults, 1):
+                    time.sleep(fault.rest_s)
+                    say_when(f"fault {number} of {len(faults)}: {fault.kind}")
+                    carry_out(fault, pool, services)
+                    pool.look()
+                sent = sender.sent()
+                _wait_for_the_end(site, course.events)
                 pool.look()
-            sent = sender.sent()
-            _wait_for_the_end(site, events)
-            pool.look()
-            pool.stop_all()
+                models = count_model_changes(pool.read_logs(), find_laggards(pool, services.registry))
+                pool.stop_all()
         commits = topics.commits(site.kafka, site.environment["ZOOMIN_KAFKA__GROUP_ID"], site.images)
         verification = verify(sent, topics.answers(site), commits)
         repeats = _repeats(topics.answers(site, isolation_level="read_uncommitted"))
         say_when(f"the engine dies with {full_engine.IN_FLIGHT} events in flight")
-        full = full_engine.run(site.kafka, store, directory / "full-engine", delivery=delivery, seed=seed)
-    kinds = _counted(faults) + Counter(odd_timestamps=-(-events // ODD_ONE_IN), full_engine_died=1)
+        full = full_engine.run(site.kafka, store, directory / "full-engine", delivery=course.delivery, seed=course.seed)
+    kinds = _counted(faults) + Counter(odd_timestamps=-(-course.events // ODD_ONE_IN), full_engine_died=1)
     took_s = time.monotonic() - began
-    return Report(seed, delivery, merge(verification, full), repeats, kinds, pool.ended_badly, took_s)
+    verification = merge(verification, full)
+    return Report(course.seed, course.delivery, verification, repeats, kinds, pool.ended_badly, took_s, models)
 
 
-def _site(broker: KafkaBroker, s3: SeaweedFs, store: S3ForTests, directory: Path, delivery: Delivery) -> Services:
-    """Every case is labeled, so that each event's timestamp is used in all places."""
+@contextmanager
+def _site(broker: KafkaBroker, s3: SeaweedFs, store: S3ForTests, directory: Path, course: Course) -> Iterator[Services]:
+    """Label every case, so that each event's timestamp is used in all places."""
     labels, second_bucket = store.create_labeling_bucket(), store.create_bucket("second")
     settings = SETTINGS | {
-        "ZOOMIN_KAFKA__DELIVERY": delivery,
+        "ZOOMIN_KAFKA__DELIVERY": course.delivery,
         "ZOOMIN_SAMPLING__BUCKET": labels,
         "ZOOMIN_SAMPLING__CONTROL_FRACTION": "1",
     }
     site = Site(KafkaForTests(broker), store, directory, partitions=PARTITIONS, settings=settings)
     site.settings["ZOOMIN_STORE__BUCKETS"] = f"{site.bucket},{second_bucket}"
-    return Services(broker, s3, site, second_bucket)
+    if not course.swaps:
+        yield Services(broker, s3, site, second_bucket)
+        return
+    with open_registry(store, directory / "models", seed=course.seed) as registry:
+        site.settings |= registry.settings
+        yield Services(broker, s3, site, second_bucket, registry)
 
 
-def _sender(services: Services, events: int, seed: int, *, over_s: float) -> Sender:
-    sent = planned(services.site, events, seed, second_bucket=services.second_bucket)
+def _sender(services: Services, course: Course, *, over_s: float) -> Sender:
+    sent = planned(services.site, course.events, course.seed, second_bucket=services.second_bucket)
     return Sender(services.site, sent, over_s=over_s, odd_one_in=ODD_ONE_IN)
 
 
@@ -154,8 +135,9 @@ def _services(directory: Path) -> Iterator[tuple[KafkaBroker, SeaweedFs]]:
 
 
 @contextmanager
-def _pool(site: Site, seed: int) -> Iterator[Pool]:
-    pool = Pool(lambda: site.build_worker(*STANDIN, *ENGINE, "--seed", str(seed)), size=WORKERS)
+def _pool(site: Site, course: Course) -> Iterator[Pool]:
+    engine = SWAPPED_ENGINE if course.swaps else ENGINE
+    pool = Pool(lambda: site.build_worker(*STANDIN, *engine, "--seed", str(course.seed)), size=WORKERS)
     try:
         yield pool
     finally:

@@ -23,12 +23,29 @@ class Kind(StrEnum):
     MEMBER_JOINS = "member_joins"
     VERDICTS_DENIED = "verdicts_denied"
     IMAGES_DENIED = "images_denied"
+    POINTER_MOVED = "pointer_moved"
+    POINTER_FLAPPED = "pointer_flapped"
+    REVISION_DAMAGED = "revision_damaged"
+    SMOKE_FAILED = "smoke_failed"
+    REGISTRY_DENIED = "registry_denied"
+    KILLED_IN_SWAP = "killed_in_swap"
+    ROLLED_BACK = "rolled_back"
 
 
 KILLS = (Kind.WORKER_KILLED, Kind.BROKER_KILLED, Kind.WORKER_KILLED, Kind.WORKER_KILLED)
 DENIALS = (Kind.VERDICTS_DENIED, Kind.IMAGES_DENIED)
 """in every course"""
-OTHERS = tuple(kind for kind in Kind if kind not in (*KILLS, *DENIALS))
+SWAPS = (
+    Kind.POINTER_MOVED,
+    Kind.POINTER_FLAPPED,
+    Kind.REVISION_DAMAGED,
+    Kind.SMOKE_FAILED,
+    Kind.REGISTRY_DENIED,
+    Kind.KILLED_IN_SWAP,
+    Kind.ROLLED_BACK,
+)
+"""faults of the model that serves, in a course with swaps"""
+OTHERS = tuple(kind for kind in Kind if kind not in (*KILLS, *DENIALS, *SWAPS))
 LASTS_S = {
     Kind.WORKER_KILLED: (0.0, 3.0),
     Kind.BROKER_KILLED: (1.0, 5.0),
@@ -43,6 +60,8 @@ LASTS_S = {
     # Long enough for refused events to be tried again, and shorter than the worker's patience.
     Kind.VERDICTS_DENIED: (3.0, 6.0),
     Kind.IMAGES_DENIED: (3.0, 6.0),
+    # Long enough for every worker to look at the pointer, to download, and to swap.
+    **dict.fromkeys(SWAPS, (2.0, 4.0)),
 }
 REST_S = (1.0, 4.0)
 
@@ -57,10 +76,15 @@ class Fault:
     lasts_s: float
 
 
-def schedule(seed: int, *, kills: int, events: int, workers: int) -> list[Fault]:
-    """`kills` times SIGKILL, one other fault more than that, and both denials, shuffled and spread over all events."""
+def schedule(seed: int, *, kills: int, events: int, workers: int, swaps: bool = False) -> list[Fault]:
+    """Return `kills` times SIGKILL, one other fault more than that, and both denials, spread over all events.
+
+    With `swaps`, faults of the model that serves take the place of the other faults: each kind of them at least once.
+    """
     rng = random.Random(seed)
-    kinds = _drawn(KILLS, kills, rng) + _drawn(OTHERS, kills + 1, rng) + list(DENIALS)
+    kinds = _drawn(KILLS, kills, rng)
+    kinds += _drawn(SWAPS, max(kills + 1, len(SWAPS)), rng) if swaps else _drawn(OTHERS, kills + 1, rng)
+    kinds += DENIALS
     rng.shuffle(kinds)
     faults = [Fault(kind, rng.randrange(workers), rng.uniform(*REST_S), rng.uniform(*LASTS_S[kind])) for kind in kinds]
     missing_s = events / EVENTS_PER_S - duration_s(faults)

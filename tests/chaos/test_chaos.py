@@ -1,13 +1,15 @@
-"""A short round on real processes: no event is lost, whatever dies. `make chaos` runs longer ones."""
+"""Short rounds on real processes: no event is lost, whatever dies. `make chaos` runs longer ones."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.chaos import full_engine
+from tests.chaos.schedule import SWAPS
 
 SEED, EVENTS, KILLS = "12", 300, 2
 
@@ -18,15 +20,27 @@ def chaos(*options: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
-def test_nothing_is_lost_in_a_short_round(delivery: str, tmp_path: Path) -> None:
+def run_round(tmp_path: Path, *options: str) -> dict[str, Any]:
     figures = tmp_path / "chaos.json"
     size = ("--events", str(EVENTS), "--kills", str(KILLS), "--seed", SEED)
-    done = chaos(*size, "--delivery", delivery, "--json", str(figures), timeout_s=570)
+    done = chaos(*size, *options, "--json", str(figures), timeout_s=570)
     assert done.returncode == 0, done.stderr[-4000:]
-    found = json.loads(figures.read_text())
+    found: dict[str, Any] = json.loads(figures.read_text())
     assert (found["sent"], found["kills"], found["lost"]) == (EVENTS + full_engine.EVENTS, KILLS, 0)
     assert found["faults"].keys() >= {"verdicts_denied", "images_denied", "odd_timestamps", "full_engine_died"}
     assert found["dead_letters"] > 0, "some of what was sent cannot be judged"
-    assert delivery == "at_least_once" or found["read_committed_repeats"] == 0
+    return found
+
+
+@pytest.mark.timeout(1200)
+def test_nothing_is_lost_in_a_short_round(tmp_path: Path) -> None:
+    assert run_round(tmp_path, "--delivery", "exactly_once")["read_committed_repeats"] == 0
+
+
+@pytest.mark.timeout(1200)
+def test_nothing_is_lost_or_judged_by_two_models_while_these_are_swapped(tmp_path: Path) -> None:
+    found = run_round(tmp_path, "--delivery", "at_least_once", "--swaps")
+    assert found["faults"].keys() >= set(SWAPS)
+    assert found["swaps"].keys() == {"reload", "restart"}, "each way of a swap was taken"
+    assert found["refused_models"].keys() >= {"files", "smoke"}
+    assert found["mixed_revisions"] == 0

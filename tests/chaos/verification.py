@@ -1,24 +1,27 @@
 """Says whether the promise was kept, from what was sent, what the topics hold and what was committed; pure.
 
 The promise: every event ends in the verdict topic or the dead-letter topic, a repeat is the same verdict, and no
-committed offset lies beyond an unanswered event, at no moment.
+committed offset lies beyond an unanswered event, at no moment. One model gives all of a verdict.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 MAY_DIFFER = ("timing_s", "worker", "decided_at")
 """fields in which two deliveries of one event may have different verdicts"""
 P_MAY_DIFFER_BY = 0.02
 """a real engine adds up in another order when other queries share its batch"""
 
+_REVISION = re.compile("sha256:[0-9a-f]{64}")
+
 Place = tuple[int, int]
 """partition and offset in the input topic"""
 Kind = Literal["verdict", "dead_letter"]
-Said = Mapping[str, object]
+Said = Mapping[str, Any]
 Alike = Callable[[Said, Said], bool]
 """whether two verdicts on one event say the same"""
 
@@ -63,6 +66,8 @@ class Verification:
     unequal_repeats: tuple[str, ...]
     wrong_answers: tuple[str, ...]
     """events that ended as the other kind, or under another id than their own"""
+    mixed_revisions: tuple[str, ...]
+    """events with a verdict of which one model gave a part and another the rest"""
     unknown: int
     """answers to what was never sent"""
     offsets_beyond_unanswered: int
@@ -81,6 +86,9 @@ class Verification:
                 self.unequal_repeats
             ),
             f"{len(self.wrong_answers)} events ended as they must not: {_some(self.wrong_answers)}": self.wrong_answers,
+            f"{len(self.mixed_revisions)} events were judged by two models at once: {_some(self.mixed_revisions)}": (
+                self.mixed_revisions
+            ),
             f"{self.repeats} answers were repeated though each was to come exactly once": (
                 not may_repeat and self.repeats
             ),
@@ -106,6 +114,7 @@ def merge(first: Verification, second: Verification) -> Verification:
         repeats=first.repeats + second.repeats,
         unequal_repeats=first.unequal_repeats + second.unequal_repeats,
         wrong_answers=first.wrong_answers + second.wrong_answers,
+        mixed_revisions=first.mixed_revisions + second.mixed_revisions,
         unknown=first.unknown + second.unknown,
         offsets_beyond_unanswered=first.offsets_beyond_unanswered + second.offsets_beyond_unanswered,
         uncommitted=first.uncommitted + second.uncommitted,
@@ -142,6 +151,7 @@ def verify(
         repeats=sum(len(by_place[event.place]) - 1 for event in sent if event.place in by_place),
         unequal_repeats=tuple(e.event_id for e in sent if _differ(by_place.get(e.place, ()), alike)),
         wrong_answers=tuple(e.event_id for e in sent if any(_is_wrong(e, a) for a in by_place.get(e.place, ()))),
+        mixed_revisions=tuple(e.event_id for e in sent if any(map(_is_mixed, by_place.get(e.place, ())))),
         unknown=sum(answer.place not in known for answer in answers),
         offsets_beyond_unanswered=_passed_over(known, first_at, commits),
         uncommitted=_uncommitted(known, commits),
@@ -150,8 +160,20 @@ def verify(
 
 
 def _differ(answers: Iterable[Answer], alike: Alike) -> bool:
+    """Return whether two verdicts of one model differ; another model may judge an event again, and otherwise."""
     verdicts = [answer.said for answer in answers if answer.kind == "verdict"]
-    return any(not alike(one, other) for one, other in combinations(verdicts, 2))
+    return any(
+        one.get("model") == other.get("model") and not alike(one, other) for one, other in combinations(verdicts, 2)
+    )
+
+
+def _is_mixed(answer: Answer) -> bool:
+    """Return whether the explanations of a verdict name another revision than the verdict; a stand-in names its own."""
+    if answer.kind != "verdict" or "model" not in answer.said:
+        return False
+    parts = [answer.said["scan"], answer.said["check"] or {}]
+    named = {name for part in parts for name in _REVISION.findall(part.get("explanation") or "")}
+    return not named <= {answer.said["model"]["revision"]}
 
 
 def _is_wrong(event: Sent, answer: Answer) -> bool:

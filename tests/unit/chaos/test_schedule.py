@@ -2,7 +2,17 @@
 
 import pytest
 
-from tests.chaos.schedule import DENIALS, EVENTS_PER_S, KILLS, OTHERS, SESSION_TIMEOUT_S, Kind, duration_s, schedule
+from tests.chaos.schedule import (
+    DENIALS,
+    EVENTS_PER_S,
+    KILLS,
+    OTHERS,
+    SESSION_TIMEOUT_S,
+    SWAPS,
+    Kind,
+    duration_s,
+    schedule,
+)
 
 
 def test_the_same_seed_is_the_same_course_and_another_is_another() -> None:
@@ -21,8 +31,28 @@ def test_as_many_kills_as_asked_one_other_fault_more_and_each_denial_once(kills:
 @pytest.mark.parametrize("seed", range(20))
 def test_twenty_kills_bring_every_kind_upon_every_worker(seed: int) -> None:
     faults = schedule(seed, kills=20, events=1000, workers=3)
-    assert {fault.kind for fault in faults} == set(Kind)
+    assert {fault.kind for fault in faults} == set(Kind) - set(SWAPS)
     assert {fault.victim for fault in faults} == {0, 1, 2}
+
+
+def test_a_seed_without_swaps_stays_the_course_that_it_was() -> None:
+    kinds = [fault.kind.value for fault in schedule(12, kills=2, events=300, workers=3)]
+    assert kinds == [
+        "verdicts_denied",
+        "s3_stopped",
+        "worker_frozen",
+        "broker_killed",
+        "images_denied",
+        "worker_killed",
+        "broker_frozen",
+    ]
+
+
+@pytest.mark.parametrize("kills", [0, 2, 20])
+def test_with_swaps_every_fault_of_the_model_takes_the_place_of_the_others(kills: int) -> None:
+    kinds = [fault.kind for fault in schedule(1, kills=kills, events=100, workers=3, swaps=True)]
+    assert sum(kind in KILLS for kind in kinds) == kills
+    assert set(kinds) - set(KILLS) == {*SWAPS, *DENIALS}
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -52,6 +52,42 @@ def test_an_event_without_an_answer_is_lost() -> None:
     assert broken(SENT, ANSWERS[1:], [Commit(0, 3, 10)])[0] == "1 events were never answered: e-0"
 
 
+FIRST, SECOND = (f"sha256:{digit * 64}" for digit in "12")
+
+
+def judged(to: Sent, model: str, *, scan: str, check: str | None, after_ms: int = 50) -> Answer:
+    """A verdict of `model` whose explanations name the revisions that gave them."""
+    parts = {
+        "scan": {"explanation": f"It is 7, says {scan}."},
+        "check": check and {"explanation": f"It is 7, says {check}."},
+    }
+    return verdict(to, after_ms=after_ms, model={"revision": model}, verdict_id=f"v-{to.event_id}-{model}", **parts)
+
+
+@pytest.mark.parametrize(
+    ("scan", "check"), [(FIRST, SECOND), (SECOND, FIRST), (SECOND, SECOND), (SECOND, None)], ids=str
+)
+def test_a_verdict_of_two_models_is_mixed(scan: str, check: str | None) -> None:
+    mixed = [judged(SENT[0], FIRST, scan=scan, check=check), *ANSWERS[1:]]
+    assert verify(SENT, mixed, COMMITS).mixed_revisions == ("e-0",)
+    assert broken(SENT, mixed, COMMITS) == ["1 events were judged by two models at once: e-0"]
+    both = merge(verify(SENT, mixed, COMMITS), verify(SENT, ANSWERS, COMMITS))
+    assert both.mixed_revisions == ("e-0",)
+
+
+@pytest.mark.parametrize("check", [FIRST, None], ids=str)
+def test_a_verdict_of_one_model_is_not_mixed(check: str | None) -> None:
+    assert broken(SENT, [judged(SENT[0], FIRST, scan=FIRST, check=check), *ANSWERS[1:]], COMMITS) == []
+
+
+def test_another_model_may_judge_an_event_again_and_otherwise_and_the_same_one_may_not() -> None:
+    once = judged(SENT[0], FIRST, scan=FIRST, check=FIRST)
+    again = judged(SENT[0], SECOND, scan=SECOND, check=SECOND, after_ms=700)
+    assert broken(SENT, [once, again, *ANSWERS[1:]], COMMITS) == []
+    otherwise = replace(again, said={**again.said, "verdict": "generated"})
+    assert verify(SENT, [once, again, otherwise, *ANSWERS[1:]], COMMITS).unequal_repeats == ("e-0",)
+
+
 def test_a_repeat_is_counted_and_may_differ_in_time_and_worker() -> None:
     again = verdict(SENT[0], after_ms=700, worker="w2", timing_s={"total": 2}, decided_at="later")
     verification = verify(SENT, [*ANSWERS, again], COMMITS)
