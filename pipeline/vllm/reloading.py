@@ -11,7 +11,7 @@ UNUSED_FILES = frozenset({"generation_config.json"})
 """vLLM is started without it"""
 UNUSED_KEYS = ("_name_or_path", "transformers_version")
 """of config.json: who wrote it, not what it describes"""
-ENGINE_FIELDS = ("prompt_version", "scan_max_pixels", "crop_max_pixels", "max_crops")
+ENGINE_FIELDS = ("prompt_version", "box_frame", "scan_max_pixels", "crop_max_pixels", "max_crops")
 """of the card: the arguments and limits that an engine starts with follow from them"""
 
 

@@ -2,19 +2,24 @@
 
 import asyncio
 import dataclasses
+import shutil
 import threading
 from collections.abc import AsyncIterator
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 import pytest
 
 from pipeline import geometry, prompts
-from pipeline.errors import EngineDead, InferenceTimeout
+from pipeline.checkpoint import Checkpoint, CheckpointCard
+from pipeline.engine import Answer
+from pipeline.errors import BadSettings, EngineDead, InferenceTimeout
 from pipeline.images import build_model_image
 from pipeline.vllm.core_client import CoreClient
 from pipeline.vllm.engine import VllmEngine
 from pipeline.vllm.options import BLOCK_TOKENS
 from tests.support.builders import build_noise
+from tests.support.paths import MODEL
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
@@ -110,3 +115,45 @@ async def test_an_engine_that_does_not_answer_when_it_is_warmed_up_has_not_start
     with pytest.raises(EngineDead, match=r"did not answer: no answer within 0.01 s"):
         await engine._finish_start()
     assert engine._closed
+
+
+def write_other_encoder(directory: Path) -> Checkpoint:
+    """Write the tiny model with another vision encoder and another card, and nothing else that differs."""
+    from safetensors.torch import load_file, save_file  # here: it imports torch, which takes seconds
+
+    shutil.copytree(MODEL, directory)
+    tensors = load_file(directory / "model.safetensors")
+    name = min(name for name in tensors if "visual" in name and name.endswith("mlp.down_proj.weight"))
+    save_file({**tensors, name: -tensors[name]}, directory / "model.safetensors", metadata={"format": "pt"})
+    card = CheckpointCard.model_validate_json((directory / "zoomin.json").read_bytes())
+    (directory / "zoomin.json").write_text(card.model_copy(update={"threshold": 0.4}).model_dump_json())
+    return Checkpoint.read(directory)
+
+
+async def ask_both(engine: VllmEngine) -> list[Answer]:
+    return [await engine.ask(query) for query in build_queries(engine, 9)]
+
+
+async def test_another_model_is_taken_over_with_its_card_and_empty_caches_and_a_torn_one_is_refused(
+    vllm_engine: VllmEngine, tmp_path: Path
+) -> None:
+    own, other = Checkpoint.read(MODEL), write_other_encoder(tmp_path / "zoomin-tiny")
+    torn = Checkpoint(tmp_path / "torn", other.card, "sha256:torn")
+    shutil.copytree(MODEL, torn.path)
+    (torn.path / "model.safetensors").write_bytes((MODEL / "model.safetensors").read_bytes()[:100_000])
+    before = await ask_both(vllm_engine)
+    assert vllm_engine.find_reload_obstacle(other) is None
+    try:
+        await vllm_engine.reload(other)
+        after = await ask_both(vllm_engine)
+        assert vllm_engine.card.threshold == 0.4
+        assert after[0].cached_tokens == 0, "the prefix cache held what the old weights computed"
+        assert after[0].p_generated != before[0].p_generated, "the encoder cache held the old encoder's view"
+        with pytest.raises(BadSettings, match=r"cannot load the weights in .*torn"):
+            await vllm_engine.reload(torn)
+        assert vllm_engine.card.threshold == 0.4
+    finally:
+        await vllm_engine.reload(own)
+    again = await ask_both(vllm_engine)
+    assert [answer.p_generated for answer in again] == [answer.p_generated for answer in before]
+    assert [answer.text for answer in again] == [answer.text for answer in before]

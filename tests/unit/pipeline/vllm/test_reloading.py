@@ -29,11 +29,11 @@ def write(directory: Path, **changes: str) -> Checkpoint:
         {"model__safetensors": "other weights"},
         {"generation_config__json": '{"top_k": 1}'},
         {"config__json": '{"transformers_version": "5.18.0", "_name_or_path": "x", "hidden_size": 8}'},
-        {"zoomin__json": json.dumps({"max_crops": 4, "threshold": 0.4, "box_frame": "thousand"})},
+        {"zoomin__json": json.dumps({"max_crops": 4, "threshold": 0.4})},
         {"README__md": "about"},
     ],
 )
-def test_weights_calibration_and_frame_are_taken_over_by_a_running_engine(
+def test_weights_and_calibration_are_taken_over_by_a_running_engine(
     tmp_path: Path, changes: dict[str, str]
 ) -> None:
     assert find_reload_obstacle(write(tmp_path / "a"), write(tmp_path / "b", **changes)) is None
@@ -46,6 +46,7 @@ def test_weights_calibration_and_frame_are_taken_over_by_a_running_engine(
         ({"tokenizer__json": '{"added": 1}'}, "tokenizer.json differs"),
         ({"chat_template__jinja": "{{ other }}"}, "chat_template.jinja differs"),
         ({"preprocessor_config__json": "{}"}, "preprocessor_config.json differs"),
+        ({"zoomin__json": '{"max_crops": 4, "box_frame": "thousand"}'}, "box_frame of zoomin.json differs"),
         ({"zoomin__json": '{"max_crops": 5}'}, "max_crops of zoomin.json differs"),
         ({"zoomin__json": '{"max_crops": 4, "scan_max_pixels": 6272}'}, "scan_max_pixels of zoomin.json differs"),
     ],
