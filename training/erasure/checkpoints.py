@@ -15,7 +15,7 @@ class TrainedCheckpoint:
     revision: str
 
 
-def find_checkpoints(directory: Path, trained_on: Collection[str]) -> Iterator[TrainedCheckpoint]:
+def find_trained_checkpoints(directory: Path, trained_on: Collection[str]) -> Iterator[TrainedCheckpoint]:
     """Yield the checkpoints below a directory that were trained on one of the sets.
 
     The weights of these alone are read, for their revision.

@@ -9,7 +9,7 @@ from pipeline.labeling.case_search import FoundCases, Selection, find_cases
 from pipeline.labeling.erasure import erase_image, read_tombstone, write_tombstone
 from pipeline.wire.labels import build_image_key
 from training.erasure.answers import SetJournal, find_answers, find_journals, shorten_journal
-from training.erasure.checkpoints import TrainedCheckpoint, find_checkpoints
+from training.erasure.checkpoints import TrainedCheckpoint, find_trained_checkpoints
 from training.erasure.exports import find_exports
 from training.erasure.sets import SetCopies, delete_copies, find_copies
 from training.label_studio.client import LabelStudio
@@ -170,4 +170,4 @@ def _name_holders(
                 result.snapshots.append(place.locate(holder.digest))
                 trained_on.add(holder.trained_on)
     for directory in places.models:
-        result.checkpoints += find_checkpoints(directory, trained_on)
+        result.checkpoints += find_trained_checkpoints(directory, trained_on)

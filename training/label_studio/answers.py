@@ -79,7 +79,7 @@ class AccessToken(Answered):
     access: str
 
 
-class Refused(Answered):
+class RefusedCall(Answered):
     """The body of a refusal."""
 
     detail: str = ""

@@ -23,7 +23,7 @@ from training.label_studio.answers import (
     AnnotatedTaskPage,
     Project,
     ProjectPage,
-    Refused,
+    RefusedCall,
     Storage,
     StoredTask,
     StoredTaskPage,
@@ -284,7 +284,7 @@ def _translate(url: str, path: str, response: httpx.Response) -> Exception:
 
 def _read_detail(response: httpx.Response) -> str:
     try:
-        refused = Refused.model_validate_json(response.content)
+        refused = RefusedCall.model_validate_json(response.content)
     except ValidationError:
         return response.reason_phrase
     errors = json.dumps(refused.validation_errors) if refused.validation_errors else refused.detail
