@@ -25,6 +25,7 @@ VERBS = (
     "shadow",
     "models",
     "gate",
+    "retrain",
     "baseline",
     "stages",
     "overlay",
@@ -33,7 +34,7 @@ VERBS = (
 )
 ROOMS = {
     **dict.fromkeys(("labels", "snapshot", "estimate"), "label_commands"),
-    **dict.fromkeys(("models", "gate", "shadow"), "model_commands"),
+    **dict.fromkeys(("models", "gate", "retrain", "shadow"), "model_commands"),
 }
 """rooms of verbs; all others are in `training/commands`"""
 INTERRUPTED = 130

@@ -190,7 +190,6 @@ TESTED_ELSEWHERE = {
     "training/snapshot/summary.py": "tests/integration/training/test_snapshot.py",
     "pipeline/storage/objects.py": "tests/integration/storage/test_objects.py",
     "pipeline/storage/uploads.py": "tests/integration/storage/test_uploads.py",
-    "training/engine/run.py": "tests/integration/training/test_ablation_rows.py",
     # A whole training.
     "training/stages/control.py": "tests/integration/training/test_stages.py",
     "training/tiny_model/tiny.py": "tests/integration/training/test_tiny_model.py",

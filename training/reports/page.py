@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -63,6 +64,11 @@ def render_page(template: str, numbers: Json, *, package: str = PACKAGE, **conte
 
     `package` has the template in its folder `templates`, and may include those of this room.
     """
+    return _build_environment(package).get_template(template).render(report=numbers, **context)
+
+
+@cache
+def _build_environment(package: str) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in dict.fromkeys((package, PACKAGE))]),
         autoescape=True,
@@ -77,7 +83,7 @@ def render_page(template: str, numbers: Json, *, package: str = PACKAGE, **conte
         "points": format_points,
         "signed": format_signed,
     }
-    return environment.get_template(template).render(report=numbers, **context)
+    return environment
 
 
 def format_share(metric: JsonMetric | float | None, digits: int = 3) -> str:

@@ -14,7 +14,7 @@ from training.runs import run_file
 from training.runs.run_file import NO_FILE, RunFile
 
 ProfileName = Literal["paper", "production", "tiny"]
-Reporter = Literal["none", "wandb", "tensorboard"]
+Reporter = Literal["none", "tensorboard", "wandb", "mlflow"]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Natural = Annotated[int, Field(ge=0, strict=True)]
 Amount = Annotated[float, Field(ge=0)]

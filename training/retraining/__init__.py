@@ -1,0 +1,1 @@
+"""One night of retraining: from labels to a challenger that the gate has judged, and its promotion."""
