@@ -1,7 +1,6 @@
 """`zoomin-train gate`: whether a challenger may replace the champion."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from training.cli import answers
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     outcome = run_gate(champion, challenger, request, settings)
     print(format_table(outcome.table))
     if args.out:
-        print(write_gate_report(args.out, outcome.table, outcome.draw_cards()), file=sys.stderr)
+        print(write_gate_report(args.out, outcome.table, outcome.draw_cards()))
     if args.json:
         print(outcome.table.model_dump_json())
     return 0 if outcome.table.passed else 1

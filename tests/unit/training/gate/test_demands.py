@@ -3,9 +3,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadSettings
+from tests.support.paths import ROOT
 from training.gate.demands import DEMANDS, PROFILES, Demands, find_changed_demands, resolve_demands
 from training.gate.table import RowName
 from training.runs.run_file import read_run_file
+
+DOCUMENT = ROOT / "docs" / "explanation" / "gate.md"
 
 
 def resolve(path: Path, text: str) -> tuple[str, Demands]:
@@ -25,6 +28,13 @@ def test_no_demand_of_the_demo_is_stricter() -> None:
             assert ours >= theirs, name
         elif name != "waive":
             assert ours <= theirs, name
+
+
+@pytest.mark.parametrize("name", sorted(Demands.model_fields.keys() - {"waive"}))
+def test_the_documented_demands_are_those_of_the_profiles(name: str) -> None:
+    values = " | ".join(str(getattr(DEMANDS[profile], name)) for profile in PROFILES)
+    (line,) = [line for line in DOCUMENT.read_text().splitlines() if f"`{name}`" in line and line.startswith("|")]
+    assert line.endswith(f"| {values} |")
 
 
 def test_a_file_changes_demands_and_the_table_can_say_which(tmp_path: Path) -> None:
