@@ -230,7 +230,8 @@ def _promote(night: Night, results: Results) -> StepOutcome:
     revision = results["push"].values["revision"]
     address = _address(night, revision)
     if night.config.promotion == "manual":
-        return StepOutcome(f"waits for a person: zoomin-train models promote {address}", {"promoted": False})
+        command = f"zoomin-train models promote {address} --reason TEXT"
+        return StepOutcome(f"waits for a person: {command}", {"promoted": False})
     promote(
         night.registry,
         revision,

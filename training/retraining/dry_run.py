@@ -134,7 +134,7 @@ def _plan_promotion(places: NightPlaces) -> Iterator[DryStep]:
     by_night = f"by {CREATED_BY}, unless another champion was promoted meanwhile"
     yield DryStep(
         "promotion",
-        ["zoomin-train", "models", "promote", revision],
+        ["zoomin-train", "models", "promote", revision, "--reason", "passed the gate"],
         reads=[revision],
         writes=[f"{address}/champion.json"],
         notes=["a person runs this command" if manual else by_night],
