@@ -31,7 +31,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     from pipeline.checkpoint import Checkpoint
     from training.dataset import broken
     from training.dataset.left_out import LeftOut
-    from training.engine.run import prepare_engine
+    from training.engine.run import SharedEngine, prepare_engine
     from training.evaluation import samples
     from training.reports import comparison_report, examples, page
 
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     left_out: list[LeftOut] = []
     drawn = samples.load_samples(args.data, args.count, settings.workers, left_out)
     title = args.data.resolve().name if args.data else "held-out scenes"
-    by_a, by_b = (comparison_report.predict_with(model, drawn, setup) for model, setup in setups)
+    with SharedEngine() as on_engine:
+        by_a, by_b = (comparison_report.predict_with(model, drawn, setup, on_engine) for model, setup in setups)
     pairs = asyncio.run(examples.draw_pairs(drawn, by_a, by_b))
     numbers = comparison_report.build_comparison(by_a, by_b, left_out, title=title)
     numbers["galleries"] = {kind: [pair.number for pair in pairs if pair.kind == kind] for kind in examples.DIFFERENCES}

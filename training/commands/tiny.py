@@ -93,18 +93,19 @@ def _run_to_the_end(args: argparse.Namespace, settings: TrainSettings) -> int:
 def _publish(stage_chain: "Chain", args: argparse.Namespace, settings: TrainSettings) -> int:
     """Measure every stage, and write the checkpoint with its cards and the seed's results."""
     from pipeline.checkpoint import Checkpoint
-    from training.engine.run import build_setup
+    from training.engine.run import SharedEngine, build_setup
     from training.evaluation import jobs, samples, summary
     from training.evaluation.samples import HELD_OUT
     from training.reports import model_card, seed_gains
     from training.runs import publishing
     from training.tiny_model import chain, seed_result, tiny_card
 
-    predictions, engine = seed_result.predict_stages(
-        stage_chain,
-        lambda: samples.draw_held_out(stage_chain.sizes.measured_on, settings.workers),
-        lambda checkpoint, planned: jobs.predict_jobs(checkpoint, planned, build_setup(settings)),
-    )
+    with SharedEngine() as on_engine:
+        predictions, engine = seed_result.predict_stages(
+            stage_chain,
+            lambda: samples.draw_held_out(stage_chain.sizes.measured_on, settings.workers),
+            lambda checkpoint, planned: jobs.predict_jobs(checkpoint, planned, build_setup(settings), on_engine),
+        )
     commit = provenance.read_commit(provenance.CHECKOUT)
     result = seed_result.build_seed_result(stage_chain, predictions, commit=commit)
     if not args.trial:

@@ -1,17 +1,17 @@
-"""A vLLM engine for the length of one piece of work, closed however the work ends."""
+"""A vLLM engine for one piece of work, or for one on each of several checkpoints, closed however the work ends."""
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from pipeline.checkpoint import Checkpoint
 from pipeline.vllm.options import EngineOptions
 from pipeline.vllm.runtime import is_cpu_build
 from training.common.journal import Journal
-from training.engine.stored_answers import StoringEngine, locate_answers
+from training.engine.stored_answers import StoringEngine, VersionedEngine, locate_answers
 from training.settings import TrainSettings
 
 T = TypeVar("T")
@@ -30,8 +30,21 @@ class EngineSetup:
         return self.options.max_in_flight
 
 
+class ReloadableEngine(VersionedEngine, Protocol):
+    """An engine that can serve one checkpoint after the other."""
+
+    def find_reload_obstacle(self, checkpoint: Checkpoint) -> str | None: ...
+
+    async def reload(self, checkpoint: Checkpoint) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+StartEngine = Callable[[Checkpoint, EngineOptions], Awaitable[ReloadableEngine]]
+
+
 class OnEngine(Protocol):
-    """`run_on_engine`, or a replacement for it in tests."""
+    """`run_on_engine`, a `SharedEngine`, or a replacement for them in tests."""
 
     def __call__(
         self, checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[StoringEngine], Awaitable[T]]
@@ -47,7 +60,7 @@ def build_setup(settings: TrainSettings, answers: Path | None = None, *, fresh: 
         tensor_parallel_size=settings.tensor_parallel_size,
         gpu_memory_utilization=settings.gpu_memory_utilization,
     )
-    return EngineSetup(options, answers or settings.cache_directory / "answers", fresh)
+    return EngineSetup(options, answers or settings.answers_directory, fresh)
 
 
 def prepare_engine(
@@ -61,28 +74,79 @@ def prepare_engine(
     return setup
 
 
-def run_on_engine(checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[StoringEngine], Awaitable[T]]) -> T:
-    """Return the result of `work` on an engine that serves the checkpoint; its answers are kept as they come.
+class SharedEngine:
+    """One engine for the work on several checkpoints: it takes over the next one wherever new weights are all it needs.
 
-    Raises: what starting it raises (BadSettings, EngineDead), and what `work` raises.
+    Entering the block starts nothing; leaving it closes the engine. After an error the next checkpoint gets a new one.
     """
-    print("starting the engine: a minute or two on a CPU", file=sys.stderr)
-    # Imported here, before asyncio runs: it takes seconds, in which asyncio would not hear Ctrl-C.
+
+    def __init__(self, start: StartEngine | None = None) -> None:
+        self._start = start
+        self._runner = asyncio.Runner()
+        self._engine: ReloadableEngine | None = None
+        self._options: EngineOptions | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with self._runner:
+            self._runner.run(self._close())
+
+    def __call__(self, checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[StoringEngine], Awaitable[T]]) -> T:
+        """Return the result of `work` on an engine that serves the checkpoint; its answers are kept as they come.
+
+        Raises: what starting or reloading it raises (BadSettings, EngineDead), and what `work` raises.
+        """
+        # Imported here, before asyncio runs: it takes seconds, in which asyncio would not hear Ctrl-C.
+        start = self._start or _import_start()
+        path = locate_answers(setup.answers, checkpoint)
+        if setup.fresh:
+            path.unlink(missing_ok=True)
+        return self._runner.run(self._serve_and_work(start, checkpoint, setup, path, work))
+
+    async def _serve_and_work(
+        self,
+        start: StartEngine,
+        checkpoint: Checkpoint,
+        setup: EngineSetup,
+        path: Path,
+        work: Callable[[StoringEngine], Awaitable[T]],
+    ) -> T:
+        with Journal(path) as journal:
+            try:
+                engine = await self._serve(start, checkpoint, setup.options)
+                device = "CPU" if is_cpu_build() else "GPU"
+                storing = StoringEngine(engine, f"{checkpoint.revision} on {device}", journal)
+                result = await work(storing)
+            except BaseException:
+                await self._close()
+                raise
+        print(f"{path}: {storing.describe_use()}", file=sys.stderr)
+        return result
+
+    async def _serve(self, start: StartEngine, checkpoint: Checkpoint, options: EngineOptions) -> ReloadableEngine:
+        if self._engine and self._options == options and self._engine.find_reload_obstacle(checkpoint) is None:
+            await self._engine.reload(checkpoint)
+            return self._engine
+        await self._close()
+        print("starting the engine: a minute or two on a CPU", file=sys.stderr)
+        self._engine, self._options = await start(checkpoint, options), options
+        return self._engine
+
+    async def _close(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
+
+
+def run_on_engine(checkpoint: Checkpoint, setup: EngineSetup, work: Callable[[StoringEngine], Awaitable[T]]) -> T:
+    """Return the result of `work` on an engine of its own, as `SharedEngine` does for several checkpoints."""
+    with SharedEngine() as on_engine:
+        return on_engine(checkpoint, setup, work)
+
+
+def _import_start() -> StartEngine:
     from pipeline.vllm.engine import VllmEngine
 
-    path = locate_answers(setup.answers, checkpoint)
-    if setup.fresh:
-        path.unlink(missing_ok=True)
-
-    async def start_and_work() -> T:
-        with Journal(path) as journal:
-            engine = await VllmEngine.start(checkpoint, setup.options)
-            device = "CPU" if is_cpu_build() else "GPU"
-            storing = StoringEngine(engine, f"{checkpoint.revision} on {device}", journal)
-            try:
-                return await work(storing)
-            finally:
-                await engine.close()
-                print(f"{path}: {storing.describe_use()}", file=sys.stderr)
-
-    return asyncio.run(start_and_work())
+    return VllmEngine.start

@@ -8,7 +8,7 @@ from pipeline.engine import VisionEngine
 from training.dataset.labeled_image import Split
 from training.dataset.left_out import LeftOut
 from training.dataset.placement import Frame
-from training.engine.run import EngineSetup, run_on_engine
+from training.engine.run import EngineSetup, OnEngine, run_on_engine
 from training.engine.stored_answers import VersionedEngine
 from training.evaluation import evaluate, samples, summary
 from training.evaluation.evaluate import Pass
@@ -52,14 +52,14 @@ def collect_jobs(
 
 
 def predict_jobs(
-    checkpoint: Checkpoint, jobs: Sequence[Job], setup: EngineSetup
+    checkpoint: Checkpoint, jobs: Sequence[Job], setup: EngineSetup, on_engine: OnEngine = run_on_engine
 ) -> tuple[dict[str, list[Prediction]], str]:
     """Return the predictions of every pass by its name, and the version of the engine that made them."""
 
     async def predict_all(engine: VersionedEngine) -> tuple[dict[str, list[Prediction]], str]:
         return await predict_passes(jobs, engine, concurrency=setup.concurrency), engine.version
 
-    return run_on_engine(checkpoint, setup, predict_all)
+    return on_engine(checkpoint, setup, predict_all)
 
 
 async def predict_passes(jobs: Sequence[Job], engine: VisionEngine, *, concurrency: int) -> dict[str, list[Prediction]]:

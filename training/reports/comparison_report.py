@@ -7,7 +7,7 @@ from pipeline.checkpoint import Checkpoint
 from training.dataset import broken
 from training.dataset.left_out import LeftOut
 from training.engine.caching import CachingEngine
-from training.engine.run import EngineSetup, run_on_engine
+from training.engine.run import EngineSetup, OnEngine
 from training.engine.stored_answers import VersionedEngine
 from training.evaluation import comparison, evaluate
 from training.evaluation.samples import Sample
@@ -17,7 +17,9 @@ from training.reports.examples import ComparedModel
 from training.reports.page import format_interval, format_share, format_signed
 
 
-def predict_with(checkpoint: Checkpoint, samples: Sequence[Sample], setup: EngineSetup) -> ComparedModel:
+def predict_with(
+    checkpoint: Checkpoint, samples: Sequence[Sample], setup: EngineSetup, on_engine: OnEngine
+) -> ComparedModel:
     """Return the checkpoint with its predictions; its engine is closed by then and answers from its cache alone."""
 
     async def predict_all(engine: VersionedEngine) -> ComparedModel:
@@ -25,7 +27,7 @@ def predict_with(checkpoint: Checkpoint, samples: Sequence[Sample], setup: Engin
         predictions = await evaluate.predict(samples, caching, concurrency=setup.concurrency, passes=evaluate.OWN)
         return ComparedModel(checkpoint, caching, engine.version, predictions["own"])
 
-    return run_on_engine(checkpoint, setup, predict_all)
+    return on_engine(checkpoint, setup, predict_all)
 
 
 def build_comparison(a: ComparedModel, b: ComparedModel, left_out: Sequence[LeftOut], *, title: str) -> Json:

@@ -11,9 +11,8 @@ def test_checkpoints_are_found_by_the_digest_of_their_card(tmp_path: Path) -> No
         (tmp_path / name).mkdir()
         (tmp_path / name / "zoomin.json").write_text(card)
     (tmp_path / "tiny").symlink_to(MODEL)
-    assert not list(
-        find_trained_checkpoints(tmp_path, {trained_on})
-    )  # links are not followed: no checkpoint counts twice
+    # Links are not followed: no checkpoint counts twice.
+    assert not list(find_trained_checkpoints(tmp_path, {trained_on}))
     (found,) = find_trained_checkpoints(MODEL, {trained_on, "sha256:1"})
     assert (found.directory, found.revision[:7]) == (MODEL, "sha256:")
 
