@@ -35,7 +35,8 @@ from worker.sampling.label_sampler import LabelSampler
 from worker.serving.capacity import CapacityPlan, plan_capacity, plan_kept_pixels
 from worker.serving.follower import follow_champion
 from worker.serving.gate import ModelGate
-from worker.serving.revisions import LocalModel, fetch_model
+from worker.serving.refusal import ModelRefused
+from worker.serving.revisions import LocalModel, fetch_first_model, fetch_previous_model
 from worker.serving.smoke import ask_smoke_questions
 from worker.serving.start import build_served_model, start_vllm
 from worker.serving.supervisor import Engine, Supervisor
@@ -96,7 +97,9 @@ async def start_worker(
     supervisor = build_supervisor(settings, model.checkpoint, retriers, metrics, start_engine)
     stack.push_async_callback(supervisor.close)
     kafka = await connect_kafka(settings.kafka, retriers, stack)
-    gate = await start_model(model, supervisor, decoder, metrics)
+    model = await start_model(settings, model, supervisor, decoder, stack)
+    gate = ModelGate(build_served_model(model.checkpoint, supervisor.running.version))
+    metrics.set_model(model.checkpoint)
 
     handler = EventHandler(
         addressing=Addressing(settings.store.endpoint_url, settings.store.buckets),
@@ -133,7 +136,7 @@ async def open_model(settings: Settings, stack: AsyncExitStack) -> LocalModel:
 
     A large model is downloaded and hashed for minutes: a stop does not wait for that.
     """
-    model = await run_in_abandonable_thread(partial(fetch_model, settings.engine, settings.store))
+    model = await run_in_abandonable_thread(partial(fetch_first_model, settings.engine, settings.store))
     stack.enter_context(model.hold)
     return model
 
@@ -189,15 +192,25 @@ def build_supervisor(
     )
 
 
-async def start_model(model: LocalModel, supervisor: Supervisor, decoder: DecodePool, metrics: Metrics) -> ModelGate:
-    """Start the engine, and open the gate to its model once this has answered its smoke questions.
+async def start_model(
+    settings: Settings, model: LocalModel, supervisor: Supervisor, decoder: DecodePool, stack: AsyncExitStack
+) -> LocalModel:
+    """Start the engine and return the model that serves, once it has answered its smoke questions.
+
+    Where it fails them and the worker follows, the champion before takes over.
 
     Raises: ModelRefused, EngineDead, BadSettings.
     """
     await supervisor.start()
-    await ask_smoke_questions(supervisor, model.checkpoint, model.smoke, decoder)
-    metrics.set_model(model.checkpoint)
-    return ModelGate(build_served_model(model.checkpoint, supervisor.running.version))
+    try:
+        await ask_smoke_questions(supervisor, model, decoder)
+    except ModelRefused as refusal:
+        fetch = partial(fetch_previous_model, settings.engine, settings.store, refusal)
+        model = await run_in_abandonable_thread(fetch)
+        stack.enter_context(model.hold)
+        examine = partial(ask_smoke_questions, model=model, decoder=decoder)
+        await supervisor.change_checkpoint(model.checkpoint, examine)
+    return model
 
 
 def build_loop(

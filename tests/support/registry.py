@@ -62,8 +62,9 @@ class MemoryRegistry:
 
     def promote(self, revision: str) -> None:
         pointer = self.registry.read_pointer()
+        previous = pointer.champion.revision if pointer else None
         champion = Champion(
-            revision=revision, promoted_at=NOW, by="test", reason=f"{len(self.s3.requests)}", previous=None
+            revision=revision, promoted_at=NOW, by="test", reason=f"{len(self.s3.requests)}", previous=previous
         )
         assert self.registry.write_pointer(champion, etag=pointer.etag if pointer else None)
 

@@ -80,6 +80,23 @@ class Revisions:
                 raise ModelRefused(Refusal.CARD, detail)
             return LocalModel(checkpoint, tuple(manifest.smoke), held.pop_all())
 
+    def fetch_previous(self, refusal: ModelRefused) -> LocalModel:
+        """Fetch the champion before the present one, which was refused; it is logged.
+
+        Raises: the refusal if there is none before; otherwise as `fetch`.
+        """
+        champion = self.read_pointer().champion
+        if champion.previous is None:
+            raise refusal
+        telemetry.get_logger().error(
+            telemetry.MODEL_REFUSED,
+            revision=champion.revision,
+            serving=champion.previous,
+            reason=refusal.reason,
+            detail=refusal.detail,
+        )
+        return self.fetch(champion.previous)
+
 
 @contextmanager
 def open_revisions(
@@ -100,3 +117,22 @@ def fetch_model(engine: EngineSettings, store: StoreSettings, *, notify: Notify 
         return LocalModel(Checkpoint.read(engine.model))
     with open_revisions(engine.model, engine, store, notify=notify) as revisions:
         return revisions.fetch(revisions.find_named())
+
+
+def fetch_first_model(engine: EngineSettings, store: StoreSettings) -> LocalModel:
+    """Return the model that a worker starts with: where it follows, the champion before if the champion is refused.
+
+    Raises: as `fetch_model`.
+    """
+    try:
+        return fetch_model(engine, store)
+    except ModelRefused as refusal:
+        return fetch_previous_model(engine, store, refusal)
+
+
+def fetch_previous_model(engine: EngineSettings, store: StoreSettings, refusal: ModelRefused) -> LocalModel:
+    """Return the champion before the one that was refused. Raises: the refusal if the worker does not follow."""
+    if not (engine.follow_s and isinstance(engine.model, ModelAddress)):
+        raise refusal
+    with open_revisions(engine.model, engine, store) as revisions:
+        return revisions.fetch_previous(refusal)

@@ -1,7 +1,6 @@
 """Asks a new model the smoke questions of its revision: images with the verdicts that it gave when it was pushed."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Protocol
 
 from pipeline.checkpoint import Checkpoint
@@ -12,24 +11,23 @@ from pipeline.registry.manifest import SmokeQuestion
 from pipeline.verdict import RgbImage, Verdict
 from pipeline.zoomin import inspect
 from worker.serving.refusal import ModelRefused, Refusal
+from worker.serving.revisions import LocalModel
 
 
 class Decoder(Protocol):
     async def decode(self, data: bytes) -> RgbImage: ...
 
 
-async def ask_smoke_questions(
-    engine: VisionEngine, checkpoint: Checkpoint, questions: Sequence[SmokeQuestion], decoder: Decoder
-) -> None:
+async def ask_smoke_questions(engine: VisionEngine, model: LocalModel, decoder: Decoder) -> None:
     """Ask all questions, one after the other.
 
     Raises: ModelRefused, which names the first image whose verdict is another one or that gets none; FatalError of an
         engine that dies.
     """
-    for question in questions:
-        data = await asyncio.to_thread((checkpoint.path / question.image).read_bytes)
+    for question in model.smoke:
+        data = await asyncio.to_thread((model.checkpoint.path / question.image).read_bytes)
         try:
-            verdict = await _judge(engine, checkpoint, LocalImage(await decoder.decode(data)))
+            verdict = await _judge(engine, model.checkpoint, LocalImage(await decoder.decode(data)))
         except FatalError:
             raise
         except ZoomInError as error:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pipeline.checkpoint import CheckpointCard
 from worker.common.sections import FlowSettings
@@ -14,7 +15,7 @@ from worker.serving.refusal import ModelRefused, Refusal, refuse_for
 from worker.serving.revisions import LocalModel
 from worker.serving.smoke import Decoder, ask_smoke_questions
 from worker.serving.start import build_served_model
-from worker.serving.supervisor import Engine, Supervisor
+from worker.serving.supervisor import Supervisor
 
 RELOAD, RESTART = "reload", "restart"
 
@@ -39,10 +40,7 @@ class ModelSwap:
         """
         self._require_room(model.checkpoint.card)
         began = self.clock()
-
-        async def examine(engine: Engine) -> None:
-            await ask_smoke_questions(engine, model.checkpoint, model.smoke, self.decoder)
-
+        examine = partial(ask_smoke_questions, model=model, decoder=self.decoder)
         async with self.gate.close(deadline_s=self.flow.drain_timeout_s):
             drained = self.clock()
             obstacle = await self.supervisor.change_checkpoint(model.checkpoint, examine)

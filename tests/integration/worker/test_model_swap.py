@@ -1,5 +1,6 @@
 """A worker under load follows the champion of a registry: promotion, a refused revision, and a rollback."""
 
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -89,12 +90,13 @@ class Load:
         self.sent += BATCH
 
 
-def wait_for_line(worker: WorkerProcess, event: str, *, revision: str) -> dict[str, object]:
+def wait_for_line(worker: WorkerProcess, event: str, *, revision: str, count: int = 1) -> dict[str, object]:
+    """Wait until the log has so many such lines; return the last of them."""
     deadline = time.monotonic() + SWAP_WITHIN_S
     while time.monotonic() < deadline and worker.running:
-        for line in worker.read_log():
-            if (line["event"], line.get("revision")) == (event, revision):
-                return line
+        lines = [line for line in worker.read_log() if (line["event"], line.get("revision")) == (event, revision)]
+        if len(lines) >= count:
+            return lines[count - 1]
         time.sleep(0.05)
     raise AssertionError(f"no {event} of {revision}:\n{worker.log.read_text()[-4000:]}")
 
@@ -137,7 +139,13 @@ def test_promotion_refusal_and_rollback_under_load_lose_and_mix_nothing(
         load.send_batch()
         verdicts, letters = site.wait_for_answers(load.sent)
         metrics = worker.get("/metrics")
-        assert worker.stop() == 0
+        models.promote(refused)
+        wait_for_line(worker, "model_refused", revision=refused, count=2)
+        worker.signal(signal.SIGKILL)
+    with site.build_worker(*STANDIN) as restarted:
+        started = restarted.wait_for_log("worker_started", SWAP_WITHIN_S)
+        assert restarted.stop() == 0
+    assert started["revision"] == other_budget, "the one before the champion that was refused"
     assert [line.get("way") for line in lines] == ["reload", None, "reload", "restart"]
     assert sorted(verdict.event_id for verdict in verdicts) == sorted(f"event-{n}" for n in range(load.sent))
     assert letters == []

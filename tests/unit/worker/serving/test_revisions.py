@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import structlog.testing
 
 from pipeline.checkpoint import CheckpointCard
 from pipeline.errors import BadSettings, StoreUnavailable
@@ -12,7 +13,7 @@ from pipeline.verdict import Verdict
 from tests.support.registry import MemoryRegistry, write_checkpoint
 from worker.common.sections import EngineSettings, StoreSettings
 from worker.serving.refusal import ModelRefused, Refusal
-from worker.serving.revisions import Revisions, fetch_model
+from worker.serving.revisions import Revisions, fetch_model, fetch_previous_model
 
 SMOKE = SmokeQuestion(image="smoke/1.png", verdict=Verdict.GENERATED)
 BAD_CARD = '{"prompt_version": "9"}'
@@ -92,3 +93,22 @@ def test_a_card_is_read_without_the_weights(memory: MemoryRegistry) -> None:
     revision = memory.push("a", card='{"max_crops": 3}')
     memory.error = AssertionError("no download")
     assert build_revisions(memory).read_card(revision) == CheckpointCard(max_crops=3)
+
+
+def test_the_champion_before_is_fetched_in_place_of_a_refused_one(memory: MemoryRegistry) -> None:
+    first, second = memory.push("a"), memory.push("b")
+    refusal = ModelRefused(Refusal.SMOKE, "another verdict")
+    memory.promote(first)
+    with pytest.raises(ModelRefused, match="another verdict"):
+        build_revisions(memory).fetch_previous(refusal)
+    memory.promote(second)
+    with structlog.testing.capture_logs() as lines:
+        assert build_revisions(memory).fetch_previous(refusal).checkpoint.revision == first
+    assert (lines[0]["event"], lines[0]["revision"], lines[0]["reason"]) == ("model_refused", second, "smoke")
+
+
+def test_a_worker_that_does_not_follow_starts_with_nothing_else() -> None:
+    refusal = ModelRefused(Refusal.SMOKE, "another verdict")
+    settings = EngineSettings.model_validate({"model": "s3://weights/models/tiny"})
+    with pytest.raises(ModelRefused, match="another verdict"):
+        fetch_previous_model(settings, StoreSettings(), refusal)

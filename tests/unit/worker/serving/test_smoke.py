@@ -13,6 +13,7 @@ from pipeline.zoomin import inspect
 from tests.support.builders import build_noise, encode_image
 from tests.support.engines import DigestEngine
 from worker.serving.refusal import ModelRefused, Refusal
+from worker.serving.revisions import LocalModel
 from worker.serving.smoke import ask_smoke_questions
 
 
@@ -31,7 +32,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
 
 async def ask(checkpoint: Checkpoint, engine: DigestEngine, verdicts: list[Verdict]) -> None:
     questions = [SmokeQuestion(image=f"smoke/{number}.png", verdict=verdict) for number, verdict in enumerate(verdicts)]
-    await ask_smoke_questions(engine, checkpoint, questions, InProcessDecoder())
+    await ask_smoke_questions(engine, LocalModel(checkpoint, tuple(questions)), InProcessDecoder())
 
 
 async def judge_all(checkpoint: Checkpoint) -> list[Verdict]:
