@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos import topics
 from tests.chaos.pool import Pool
-from tests.chaos.progress import wait_until_answered, wait_until_committed
+from tests.chaos.progress import read_log_ends, wait_until_answered, wait_until_committed
 from tests.chaos.schedule import SESSION_TIMEOUT_S
 from tests.chaos.sender import Sender, planned
 from tests.chaos.verification import verify
@@ -55,5 +55,6 @@ def test_brokers_restarted_one_after_the_other_cost_no_event_and_leave_no_gap(
         verification = verify(sent, topics.answers(site), commits)
     finally:
         pool.end()
-    assert verification.broken(silence_limit_s=15) == []
+    broken = verification.broken(silence_limit_s=15)
+    assert broken == [], f"{broken}{read_log_ends(site.directory)}"
     assert pool.ended_badly == []
