@@ -3,6 +3,7 @@
 What a child prints goes to a log file; its lines on stderr are shown too, and the last one says how far it is.
 """
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -70,8 +71,20 @@ class CommandRunner:
 
 
 def build_words(verb: Sequence[str], launch: Sequence[str] = ()) -> list[str]:
-    """Return the words that run a verb of `zoomin-train`, in one process or by a launcher."""
-    return [*(launch or (sys.executable,)), "-m", "training", *verb]
+    """Return the words that run a verb of `zoomin-train`, in one process or by a launcher.
+
+    Raises: BadSettings if there is no such launcher.
+    """
+    starter = [_find_launcher(launch[0]), *launch[1:]] if launch else [sys.executable]
+    return [*starter, "-m", "training", *verb]
+
+
+def _find_launcher(name: str) -> str:
+    """Return the path of a program on the PATH, or beside this Python, as in a virtual environment."""
+    found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+    if found is None:
+        raise BadSettings(f"launch: there is no program {name}; install it, or name another launcher")
+    return found
 
 
 def _read_last_line(path: Path) -> str:

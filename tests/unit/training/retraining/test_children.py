@@ -54,6 +54,10 @@ def test_what_cannot_be_shown_ends_the_command(tmp_path: Path) -> None:
 
 
 def test_a_launcher_stands_before_the_verb() -> None:
-    launch = ("accelerate", "launch", "--config_file", "gpus.yaml")
-    assert build_words(["sft", "M"], launch) == [*launch, "-m", "training", "sft", "M"]
+    words = build_words(["sft", "M"], ("accelerate", "launch", "--config_file", "gpus.yaml"))
+    assert Path(words[0]).name == "accelerate"
+    assert Path(words[0]).is_file(), "it is found beside this Python too"
+    assert words[1:] == ["launch", "--config_file", "gpus.yaml", "-m", "training", "sft", "M"]
     assert build_words(["sft", "M"]) == [sys.executable, "-m", "training", "sft", "M"]
+    with pytest.raises(BadSettings, match="launch: there is no program acelerate"):
+        build_words(["sft", "M"], ["acelerate"])
