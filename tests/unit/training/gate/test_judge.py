@@ -4,7 +4,7 @@ from training.gate.evidence import Evidence
 from training.gate.judge import ROWS, judge_challenger
 from training.gate.table import RowName
 
-RIGHTS = mark(800, range(40))
+RIGHTS = mark(400, range(20))
 
 
 def list_failed(evidence: Evidence, demands: Demands) -> list[RowName]:
@@ -29,7 +29,7 @@ def test_a_model_that_learned_the_new_kinds_passes() -> None:
 
 def test_a_model_that_forgot_the_old_for_the_new_is_refused() -> None:
     champion = build_model(golden=RIGHTS, base=RIGHTS, new=mark(400, range(140)))
-    challenger = build_model(golden=RIGHTS, base=mark(800, range(160)), new=mark(400, range(30)))
+    challenger = build_model(golden=RIGHTS, base=mark(400, range(80)), new=mark(400, range(30)))
     failed = list_failed(Evidence(champion, challenger), DEMANDS["demo"])
     assert RowName.BASE in failed
     assert RowName.GOLDEN not in failed
