@@ -19,21 +19,27 @@ class Decoder(Protocol):
 
 
 async def ask_smoke_questions(engine: VisionEngine, model: LocalModel, decoder: Decoder) -> None:
-    """Ask all questions, one after the other.
+    """Ask all questions at once: nothing else is asked meanwhile, and the engine answers many as fast as a few.
 
     Raises: ModelRefused, which names the first image whose verdict is another one or that gets none; FatalError of an
         engine that dies.
     """
-    for question in model.smoke:
-        data = await asyncio.to_thread((model.checkpoint.path / question.image).read_bytes)
-        try:
-            verdict = await _judge(engine, model.checkpoint, LocalImage(await decoder.decode(data)))
-        except FatalError:
-            raise
-        except ZoomInError as error:
-            raise _refuse(question, f"it gives none: {error.detail} ({error.code})") from error
-        if verdict is not question.verdict:
-            raise _refuse(question, f"its verdict is {verdict}")
+    asked = (_ask(engine, model.checkpoint, question, decoder) for question in model.smoke)
+    for outcome in await asyncio.gather(*asked, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
+async def _ask(engine: VisionEngine, checkpoint: Checkpoint, question: SmokeQuestion, decoder: Decoder) -> None:
+    data = await asyncio.to_thread((checkpoint.path / question.image).read_bytes)
+    try:
+        verdict = await _judge(engine, checkpoint, LocalImage(await decoder.decode(data)))
+    except FatalError:
+        raise
+    except ZoomInError as error:
+        raise _refuse(question, f"it gives none: {error.detail} ({error.code})") from error
+    if verdict is not question.verdict:
+        raise _refuse(question, f"its verdict is {verdict}")
 
 
 async def _judge(engine: VisionEngine, checkpoint: Checkpoint, image: LocalImage) -> Verdict:
