@@ -83,7 +83,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "training/stages": _TRAINING | name_rooms("training", "reports grpo tiny_model paper"),
     "training/detectors": _EVALUATION | name_rooms("training", "evaluation paper"),
     "training/baselines": _EVALUATION | name_rooms("training", "evaluation runs detectors"),
-    "training/gate": _EVALUATION | name_rooms("training", "evaluation runs reports paper"),
+    "training/gate": _EVALUATION | name_rooms("training", "evaluation runs reports paper shadow"),
     "training/commands": _TRAINING
     | name_rooms(
         "training",

@@ -82,7 +82,12 @@ def bound_paired_difference(gained: float, lost: float, images: float) -> Bounds
 
 def measure_share(marked: Floats) -> Measurement:
     """Return the share that is marked 1, with exact binomial bounds."""
-    images, share = len(marked), float(marked.mean())
+    return measure_count(int(marked.sum()), len(marked))
+
+
+def measure_count(marked: int, images: int) -> Measurement:
+    """Return the share of `marked` images, with exact binomial bounds."""
+    share = marked / images
 
     def bound_at(number: float) -> Bounds:
         hits = share * number

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from training.gate.table import RowName
+from training.gate.table import DemandValue, RowName
 from training.runs.profiles import Count, Fraction
 from training.runs.run_file import NO_FILE, RunFile, apply_changes
+from training.shadow.demand import ShadowDemand
 
 GateProfile = Literal["production", "demo"]
 DEFAULT_PROFILE: GateProfile = "production"
@@ -50,6 +51,9 @@ class Demands(BaseModel):
     memory_factor: Factor = Field(default=1.1, description="bytes that the engine needs, over those of the champion")
     images_of_each_class: Count = Field(
         default=20, description="images of each class that a set needs to be judged at all"
+    )
+    shadow: ShadowDemand | None = Field(
+        default=None, description="hours of live traffic that both judge, and the share of verdicts that may flip"
     )
     waive: dict[RowName, str] = Field(default={}, description="rows that may fail, each with the reason")
 
@@ -105,7 +109,7 @@ def resolve_demands(
     return name, apply_changes(Demands, DEMANDS[name].model_dump(), changes or {}, file, _NAMES)
 
 
-def find_changed_demands(profile: GateProfile, demands: Demands) -> dict[str, float | int | dict[str, str]]:
+def find_changed_demands(profile: GateProfile, demands: Demands) -> dict[str, DemandValue]:
     """Return the values that differ from those of the profile."""
     ours, standing = demands.model_dump(mode="json"), DEMANDS[profile].model_dump(mode="json")
     return {name: value for name, value in ours.items() if value != standing[name]}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline.verdict import Verdict
 from training.evaluation.metrics import Prediction
 from training.gate.table import SetName
+from training.shadow.demand import ShadowEvidence
 
 OWN, RANDOM = "own", "random"
 Passes = Mapping[str, Sequence[Prediction]]
@@ -33,10 +34,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Both models over the same images in the same order. Raises: ValueError when they are not the same."""
+    """Both models over the same images in the same order, and their shadow run if there was one.
+
+    Raises: ValueError when the images are not the same.
+    """
 
     champion: ModelEvidence
     challenger: ModelEvidence
+    shadow: ShadowEvidence | None = None
 
     def __post_init__(self) -> None:
         theirs, ours = (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from training.gate import accuracy_rows, answer_rows, cost_rows
+from training.gate import accuracy_rows, answer_rows, cost_rows, shadow_rows
 from training.gate.demands import Demands
 from training.gate.evidence import Evidence
 from training.gate.findings import Finding, build_row
@@ -26,6 +26,7 @@ ROWS: Mapping[RowName, Callable[[Evidence, Demands], Finding]] = {
     RowName.OVERLAY: accuracy_rows.judge_overlay,
     RowName.LATENCY: cost_rows.judge_latency,
     RowName.MEMORY: cost_rows.judge_memory,
+    RowName.SHADOW: shadow_rows.judge_shadow,
 }
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pipeline.checkpoint import Checkpoint
 from training.common import resampling
@@ -18,6 +19,7 @@ from training.gate.sets import GateSet, SetPlace, count_predictions, read_sets
 from training.gate.table import GatedModel, GateTable, SetName
 from training.reports.examples import CardPair, draw_pairs
 from training.settings import TrainSettings
+from training.shadow.demand import read_shadow_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class GateRequest:
     profile: GateProfile
     demands: Demands
     fresh: bool = False
+    shadow: Path | None = None
+    """the report of a shadow run"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +66,8 @@ def run_gate(
     Raises: BadSettings for a set that cannot be read or a model that does not fit; what the engine raises.
     """
     sets, demands = read_sets(request.places, request.count), request.demands
+    revisions = {"champion": champion.revision, "challenger": challenger.revision}
+    shadow = read_shadow_evidence(request.shadow, **revisions) if request.shadow else None
     setups = [(model, prepare_engine(model, settings, fresh=request.fresh)) for model in (champion, challenger)]
     count = count_predictions(sets, demands)
     print(f"the gate compares {count:,} predictions of each model", file=sys.stderr)
@@ -70,7 +76,7 @@ def run_gate(
         print(f"{role}: {model.name} {model.revision}", file=sys.stderr)
         asked.append(ask_model(model, sets, demands, setup, on_engine))
     theirs, ours = asked
-    rows = judge_challenger(Evidence(theirs.evidence, ours.evidence), demands)
+    rows = judge_challenger(Evidence(theirs.evidence, ours.evidence, shadow), demands)
     table = GateTable(
         champion=_describe_model(theirs),
         challenger=_describe_model(ours),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Result = Literal["passed", "failed", "waived"]
 SetName = Literal["golden", "base", "new"]
+DemandValue = float | int | dict[str, str] | dict[str, float] | None
 
 
 class RowName(StrEnum):
@@ -35,6 +36,7 @@ class RowName(StrEnum):
     OVERLAY = "overlay"
     LATENCY = "latency"
     MEMORY = "memory"
+    SHADOW = "shadow"
 
 
 class _Part(BaseModel):
@@ -101,7 +103,7 @@ class GateTable(_Part):
     champion: GatedModel
     challenger: GatedModel
     profile: str
-    changed: dict[str, float | int | dict[str, str]]
+    changed: dict[str, DemandValue]
     sets: dict[SetName, GatedSet]
     bootstrap_seed: int
     draw_seed: int

@@ -27,6 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base", metavar="DIR[:SPLIT]", help="the set that may not be forgotten (default split test)")
     parser.add_argument(
+        "--shadow", type=Path, metavar="REPORT", help="of `zoomin-train shadow`, its directory, if one is demanded"
+    )
+    parser.add_argument(
         "--count", type=parse_positive, default=5000, metavar="N", help="images of each set at most (default 5000)"
     )
     parser.add_argument(
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace, settings: TrainSettings) -> int:
     profile, demands = resolve_demands(args.profile, file=read_run_file(args.config, PROFILES))
     places = read_places(golden=args.golden, base=args.base, new=args.new)
     champion, challenger = Checkpoint.read(args.champion), Checkpoint.read(args.challenger)
-    request = GateRequest(places, args.count, profile, demands, fresh=args.fresh)
+    request = GateRequest(places, args.count, profile, demands, fresh=args.fresh, shadow=args.shadow)
     outcome = run_gate(champion, challenger, request, settings)
     print(format_table(outcome.table))
     if args.out:

@@ -1,16 +1,14 @@
-"""What a gate demands of a shadow report: hours of traffic, and a bound on the share of flips; pure."""
+"""What a gate demands of a shadow run, and what the report of one says about two revisions."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import beta
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training.evaluation.summary import Json
-
-CONFIDENCE = 0.95
-MOST_TIMES = 1000
-"""as many events as there are, at most, are said to be missing"""
+from pipeline.errors import BadSettings
+from training.reports.page import JSON_NAME
 
 
 class ShadowDemand(BaseModel):
@@ -19,69 +17,57 @@ class ShadowDemand(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     hours: Annotated[float, Field(gt=0, le=24 * 365)] = 24.0
+    """hours of traffic that both judged"""
     max_flips: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    """largest share of verdicts that differ"""
+
+
+class _Flips(BaseModel):
+    n: Annotated[int, Field(ge=1)]
+    to_generated: Annotated[int, Field(ge=0)]
+    to_real: Annotated[int, Field(ge=0)]
+
+
+class _Pool(BaseModel):
+    revision: str
+
+
+class _Report(BaseModel):
+    """The parts of a shadow report that are read here."""
+
+    hours: Annotated[float, Field(ge=0)]
+    flips: _Flips
+    pools: dict[str, _Pool]
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowJudgement:
-    """The demand, what was measured with one-sided 95 % bounds, and whether it holds.
+class ShadowEvidence:
+    """The events that both revisions judged, how many of them flip, and the hours of traffic that they cover.
 
-    `missing_events`: as many more would show the demand to hold if they agree as those that are there. `detail` says
-    why it does not hold.
+    `fault` says why the report is none about these revisions.
     """
 
-    demand: str
-    value: float
-    low: float
-    high: float
     events: int
-    missing_events: int
-    passed: bool
-    detail: str
+    flips: int
+    hours: float
+    fault: str = ""
 
 
-def judge_shadow(summary: Json, demand: ShadowDemand, *, champion: str, challenger: str) -> ShadowJudgement:
-    """Judge the report of `zoomin-train shadow` about these two revisions."""
-    flips = summary["flips"]
-    events, hits = int(flips["n"]), int(flips["to_generated"]) + int(flips["to_real"])
-    low, high = _bound_share(hits, events)
-    problems = [
-        f"the report is about the {name} {summary['pools'][name]['revision']}, not about {revision}"
-        for name, revision in (("champion", champion), ("challenger", challenger))
-        if summary["pools"][name]["revision"] != revision
+def read_shadow_evidence(path: Path, *, champion: str, challenger: str) -> ShadowEvidence:
+    """Read the report of `zoomin-train shadow` (its directory or report.json) as evidence about two revisions.
+
+    Raises: BadSettings for a file that is no such report.
+    """
+    file = path / JSON_NAME if path.is_dir() else path
+    try:
+        report = _Report.model_validate(json.loads(file.read_bytes()))
+        revisions = {name: report.pools[name].revision for name in ("champion", "challenger")}
+    except (OSError, ValueError, KeyError, ValidationError) as error:
+        raise BadSettings(f"{file} is no report of `zoomin-train shadow`: name its directory or report.json") from error
+    faults = [
+        f"the shadow run was about the {name} {revisions[name]}, not about {wanted}"
+        for name, wanted in (("champion", champion), ("challenger", challenger))
+        if revisions[name] != wanted
     ]
-    if summary["hours"] < demand.hours:
-        problems.append(f"both judged {summary['hours']:g} hours of the traffic")
-    missing = 0
-    if high > demand.max_flips:
-        missing = _count_missing(hits, events, demand.max_flips)
-        problems.append("too few events" if missing else f"{hits} of {events} events flip")
-    return ShadowJudgement(
-        demand=f"at most {demand.max_flips:g} of the verdicts flip, over {demand.hours:g} hours of traffic or more",
-        value=hits / events,
-        low=low,
-        high=high,
-        events=events,
-        missing_events=missing,
-        passed=not problems,
-        detail="; ".join(problems),
-    )
-
-
-def _bound_share(hits: float, events: float) -> tuple[float, float]:
-    """Return the exact one-sided bounds of a share. Source: C. J. Clopper and E. S. Pearson (1934)."""
-    low = float(beta.ppf(1 - CONFIDENCE, hits, events - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(CONFIDENCE, hits + 1, events - hits)) if hits < events else 1.0
-    return low, high
-
-
-def _count_missing(hits: int, events: int, max_flips: float) -> int:
-    """Return how many more events with the same share of flips keep the bound; 0 if no reasonable number does."""
-    share = hits / events
-    few, many = events, events * MOST_TIMES
-    if _bound_share(share * many, many)[1] > max_flips:
-        return 0
-    while many - few > 1:
-        middle = (few + many) // 2
-        few, many = (few, middle) if _bound_share(share * middle, middle)[1] <= max_flips else (middle, many)
-    return many - events
+    flips = report.flips
+    return ShadowEvidence(flips.n, flips.to_generated + flips.to_real, report.hours, "; ".join(faults))

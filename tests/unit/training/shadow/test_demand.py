@@ -1,50 +1,59 @@
+import json
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from pipeline.errors import BadSettings
 from tests.support.shadow_pools import CHALLENGER, CHAMPION
 from training.evaluation.summary import Json
-from training.shadow.demand import ShadowDemand, ShadowJudgement, judge_shadow
+from training.shadow.demand import ShadowDemand, ShadowEvidence, read_shadow_evidence
 
 
-def judge(flips: int, events: int, *, hours: float = 30.0, revision: str = CHALLENGER) -> ShadowJudgement:
-    summary: Json = {
-        "hours": hours,
-        "flips": {"n": events, "to_generated": flips, "to_real": 0},
-        "pools": {"champion": {"revision": CHAMPION}, "challenger": {"revision": revision}},
+def build_report(**changes: object) -> Json:
+    return {
+        "hours": 30.5,
+        "flips": {"value": 0.03, "low": 0.0, "high": 0.1, "n": 100, "to_generated": 2, "to_real": 1},
+        "pools": {"champion": {"revision": CHAMPION}, "challenger": {"revision": CHALLENGER}},
+        **changes,
     }
-    return judge_shadow(summary, ShadowDemand(), champion=CHAMPION, challenger=CHALLENGER)
 
 
-def test_few_flips_over_enough_hours_pass() -> None:
-    judgement = judge(100, 10_000)
-    assert (judgement.passed, judgement.value, judgement.events, judgement.detail) == (True, 0.01, 10_000, "")
-    assert judgement.low < 0.01 < judgement.high < 0.02
-    assert judgement.demand == "at most 0.02 of the verdicts flip, over 24 hours of traffic or more"
+def read(directory: Path, report: Json, **revisions: str) -> ShadowEvidence:
+    (directory / "report.json").write_text(json.dumps(report))
+    return read_shadow_evidence(directory, **{"champion": CHAMPION, "challenger": CHALLENGER, **revisions})
 
 
-def test_too_few_events_say_how_many_are_missing() -> None:
-    judgement = judge(1, 100)
-    assert not judgement.passed
-    assert judgement.detail == "too few events"
-    enough = 100 + judgement.missing_events
-    assert judge(round(enough / 100), enough + 100).passed
-    assert not judge(round(enough / 100), enough - 100).passed
+def test_a_report_is_read_from_its_directory_or_its_file(tmp_path: Path) -> None:
+    assert read(tmp_path, build_report()) == ShadowEvidence(events=100, flips=3, hours=30.5)
+    evidence = read_shadow_evidence(tmp_path / "report.json", champion=CHAMPION, challenger=CHALLENGER)
+    assert evidence == ShadowEvidence(events=100, flips=3, hours=30.5)
 
 
-def test_no_flip_at_all_needs_events_too() -> None:
-    assert (judge(0, 100).passed, judge(0, 200).passed) == (False, True)
-    assert 140 < 100 + judge(0, 100).missing_events < 155
+def test_a_report_about_other_revisions_is_named(tmp_path: Path) -> None:
+    fault = read(tmp_path, build_report(), challenger="sha256:other").fault
+    assert fault == f"the shadow run was about the challenger {CHALLENGER}, not about sha256:other"
 
 
-def test_too_many_flips_are_no_lack_of_events() -> None:
-    judgement = judge(30, 1000)
-    assert (judgement.passed, judgement.missing_events) == (False, 0)
-    assert judgement.detail == "30 of 1000 events flip"
+@pytest.mark.parametrize(
+    "report",
+    [
+        {},
+        build_report(flips={"n": 0, "to_generated": 0, "to_real": 0}),
+        build_report(hours="many"),
+        build_report(pools={"champion": {"revision": CHAMPION}}),
+    ],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, report: Json) -> None:
+    with pytest.raises(BadSettings, match=r"report\.json is no report of `zoomin-train shadow`"):
+        read(tmp_path, report)
 
 
-def test_too_few_hours_and_another_revision_are_named() -> None:
-    assert judge(0, 10_000, hours=2.5).detail == "both judged 2.5 hours of the traffic"
-    assert "challenger sha256:cc" in judge(0, 10_000, revision="sha256:cc").detail
+def test_a_missing_report_and_broken_json_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "broken").write_text("{")
+    for path in (tmp_path, tmp_path / "broken"):
+        with pytest.raises(BadSettings, match="no report of"):
+            read_shadow_evidence(path, champion=CHAMPION, challenger=CHALLENGER)
 
 
 @pytest.mark.parametrize("changes", [{"hours": 0}, {"max_flips": 0}, {"max_flips": 1.0}, {"max_flip": 0.1}])
