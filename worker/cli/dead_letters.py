@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from pipeline.wire.entries import Place, format_index, parse_index
@@ -100,15 +99,16 @@ class ReplayDecision:
 def decide_replays(
     letters: Iterable[DeadLetter],
     *,
-    answered: AbstractSet[str],
+    answered: Mapping[str, int],
     replayed: Mapping[str, int],
     code: str | None = None,
     limit: int | None = None,
 ) -> list[ReplayDecision]:
     """Decide about each letter of `code`, in the order given.
 
-    `answered`: event ids that have a verdict. `replayed`: the highest replay number in the source topic, by identity; a
-    letter with a lower number has already been replayed, with any result.
+    `answered`: the time of the latest verdict in milliseconds, by event id; a later letter is about a second judgement.
+    `replayed`: the highest replay number in the source topic, by identity; a letter with a lower number has already
+    been replayed, with any result.
     """
     letters = list(letters)
     newest = {letter.identity: letter for letter in sorted(letters, key=lambda letter: letter.replays)}
@@ -126,11 +126,11 @@ def decide_replays(
 
 
 def _find_skip_reason(
-    letter: DeadLetter, newest: DeadLetter, answered: AbstractSet[str], replayed: Mapping[str, int]
+    letter: DeadLetter, newest: DeadLetter, answered: Mapping[str, int], replayed: Mapping[str, int]
 ) -> str | None:
     if letter.omitted:
         return "value omitted"
-    if letter.event_id in answered:
+    if letter.event_id and answered.get(letter.event_id, -1) >= letter.record.timestamp_ms:
         return "answered since"
     if replayed.get(letter.identity, 0) > letter.replays:
         return "replayed since"

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     errors.print(f"Looking what became of {len(letters)} letters since {since:%Y-%m-%d %H:%M} UTC", style="dim")
     decisions = decide_replays(
         letters,
-        answered=read_answered_ids(settings.kafka, since),
+        answered=read_answer_times(settings.kafka, since),
         replayed=read_replay_counts(settings.kafka, {letter.topic for letter in letters}, since),
         code=args.code,
         limit=args.limit,
@@ -82,10 +82,15 @@ def read_letters(settings: KafkaSettings, topic: str, since: datetime | None) ->
     return sorted(letters, key=lambda letter: letter.record.timestamp_ms), len(found) - len(letters)
 
 
-def read_answered_ids(settings: KafkaSettings, since: datetime) -> set[str]:
+def read_answer_times(settings: KafkaSettings, since: datetime) -> dict[str, int]:
+    """Return the time of the latest verdict of each event, in milliseconds."""
+    latest: dict[str, int] = {}
     with TopicReader(settings, settings.verdict_topic, since=since) as reader:
-        headers = (record.get_header(EVENT_ID_HEADER) for record in reader.read_stored())
-        return {header.decode(errors="replace") for header in headers if header}
+        for record in reader.read_stored():
+            event_id = (record.get_header(EVENT_ID_HEADER) or b"").decode(errors="replace")
+            if event_id:
+                latest[event_id] = max(record.timestamp_ms, latest.get(event_id, -1))
+    return latest
 
 
 def read_replay_counts(settings: KafkaSettings, topics: Iterable[str], since: datetime) -> dict[str, int]:

@@ -5,7 +5,17 @@ from worker.cli.dead_letters import DeadLetter, decide_replays, identify
 
 
 def build_letter(
-    event_id="e1", *, code="image_missing", replays=0, omitted=False, value=b"v", headers=(), offset=0, index="", of=""
+    event_id="e1",
+    *,
+    code="image_missing",
+    replays=0,
+    omitted=False,
+    value=b"v",
+    headers=(),
+    offset=0,
+    index="",
+    of="",
+    timestamp_ms=0,
 ):
     ours = [("zoomin-schema", b"dead-letter/1"), ("zoomin-dlt-topic", b"images"), ("zoomin-dlt-code", code.encode())]
     ours += [("zoomin-dlt-partition", b"3"), ("zoomin-dlt-offset", b"42")]
@@ -14,13 +24,13 @@ def build_letter(
     ours += [("zoomin-event-id", event_id.encode())] if event_id else []
     ours += [("zoomin-replay", str(replays).encode())] if replays else []
     ours += [("zoomin-dlt-value", b"omitted")] if omitted else []
-    found = DeadLetter.from_record(RawRecord("images.dlt", 0, offset, 0, b"k", value, (*headers, *ours)))
+    found = DeadLetter.from_record(RawRecord("images.dlt", 0, offset, timestamp_ms, b"k", value, (*headers, *ours)))
     assert found is not None
     return found
 
 
-def decide_reasons(*letters, answered=frozenset(), replayed=None, **rest):
-    decisions = decide_replays(letters, answered=answered, replayed=replayed or {}, **rest)
+def decide_reasons(*letters, answered=None, replayed=None, **rest):
+    decisions = decide_replays(letters, answered=answered or {}, replayed=replayed or {}, **rest)
     return [decision.reason for decision in decisions]
 
 
@@ -72,7 +82,11 @@ def test_a_fresh_letter_is_sent():
 
 
 def test_an_answered_event_is_not_sent_again():
-    assert decide_reasons(build_letter("e1"), build_letter("e2"), answered={"e1"}) == ["answered since", None]
+    assert decide_reasons(build_letter("e1"), build_letter("e2"), answered={"e1": 7}) == ["answered since", None]
+
+
+def test_a_letter_later_than_the_verdict_is_sent_again_because_a_rejudge_failed():
+    assert decide_reasons(build_letter("e1", timestamp_ms=8), answered={"e1": 7}) == [None]
 
 
 def test_a_letter_is_replayed_once_and_its_replays_letter_again():
@@ -112,7 +126,7 @@ def test_code_and_limit_narrow():
         build_letter("e3", code="a"),
         build_letter("e4", code="a"),
     ]
-    decisions = decide_replays(letters, answered=set(), replayed={}, code="a", limit=2)
+    decisions = decide_replays(letters, answered={}, replayed={}, code="a", limit=2)
     assert [(d.letter.event_id, d.reason) for d in decisions] == [("e1", None), ("e3", None), ("e4", "beyond --limit")]
 
 
