@@ -15,8 +15,9 @@ from pathlib import Path
 
 from pipeline.errors import ZoomInError
 from tests.loop_demo.loop import LoopDemo
-from tests.loop_demo.plan import LoopDemoPlan
+from tests.loop_demo.plan import RATE, LoopDemoPlan
 from training.reports.page import JSON_NAME
+from worker.cli.stream import silence_kafka_logging
 from worker.local.stack import LocalStack
 
 
@@ -25,6 +26,7 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith(("ZOOMIN_", "AWS_"))]:
         del os.environ[name]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever asks us to end finds nothing left behind
+    silence_kafka_logging()
     began = time.monotonic()
 
     def notify(sentence: str) -> None:
@@ -51,7 +53,7 @@ def main() -> int:
 
 def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.loop_demo", description=__doc__)
-    parser.add_argument("--rate", type=float, default=2.0, help="events a second (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=RATE, help="events a second (default: %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="begin anew, instead of going on with a stopped demo")
     parser.add_argument("--import-labels", action="store_true", help="without Label Studio: the demo writes the labels")
     parser.add_argument("--out", type=Path, default=Path("build/loop-demo"), help="default: %(default)s")

@@ -146,7 +146,7 @@ class LoopDemo:
             swaps=measurement.find_swaps(judged),
             markers=self._list_markers(phases, measurement.find_swaps(judged)),
             phases=phases,
-            passed=GateTable.model_validate(phases["night"]["table"]),
+            passed=GateTable.model_validate(table) if (table := phases["night"]["table"]) else None,
             refused=GateTable.model_validate(phases["refusal"]["table"]),
             both_models=measurement.compare_models(judged, rejudged),
             label_origin=origin.format(self._plan.error_fraction),

@@ -1,4 +1,4 @@
-"""The night of a loop, and the challenger that its gate has to refuse: configurations and commands."""
+"""The night of a loop, whole or with the steps alone that start no engine, and the challenger that a gate refuses."""
 
 import shutil
 from pathlib import Path
@@ -8,10 +8,13 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from pipeline.registry.address import ModelAddress, format_folder
 from tests.loop_demo.labels import BUCKET
-from tests.loop_demo.plan import SETS, LoopDemoPlan
+from tests.loop_demo.plan import MODEL, MODELS, SETS, LoopDemoPlan
 from tests.loop_demo.site import ADDRESS, LoopSite
 
+SNAPSHOTS = f"s3://{SETS}/nights"
+BY = "loop-demo"
 WEIGHTS = "model.safetensors"
 
 
@@ -23,7 +26,7 @@ def write_night_config(plan: LoopDemoPlan, site: LoopSite) -> Path:
     config: dict[str, Any] = {
         "labels": BUCKET,
         "base": str(site.base),
-        "snapshots": f"s3://{SETS}/nights",
+        "snapshots": SNAPSHOTS,
         "models": ADDRESS,
         "work": str(plan.out / "nights"),
         "start": "champion",
@@ -44,6 +47,35 @@ def write_night_config(plan: LoopDemoPlan, site: LoopSite) -> Path:
 
 def locate_gate_config(plan: LoopDemoPlan) -> Path:
     return plan.out / "gate.yaml"
+
+
+def fetch_snapshot(plan: LoopDemoPlan, site: LoopSite, digest: str) -> Path:
+    """Copy a snapshot of the nights to this machine; return its directory."""
+    out = plan.out / "sets"
+    site.commands.run("training", "snapshot", "--fetch", f"{SNAPSHOTS}/{digest}", "--out", str(out))
+    return out / digest
+
+
+def run_short_night(plan: LoopDemoPlan, site: LoopSite, champion: str) -> None:
+    """Train on a snapshot, push and promote, by the commands for each; what a killed one has trained stays."""
+    night, commands = plan.night, site.commands
+    mix = ("--base", str(site.base), "--base-share", str(night.base_share))
+    sizes = ("--golden-fraction", str(night.golden_fraction), "--least", "4")
+    digest = commands.run_json("training", "snapshot", BUCKET, *mix, *sizes, "--out", SNAPSHOTS)["digest"]
+    data, trained = fetch_snapshot(plan, site, digest), plan.out / "short-night" / digest / MODEL
+    values = [word for name, value in night.sft.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    if not (trained / "config.json").exists():
+        with site.fetch_revision(champion) as start:
+            options = ("--data", str(data), "--out", str(trained), "--profile", "tiny", *values)
+            commands.run("training", "sft", str(start), *options)
+    origin = ("--parent", format_folder(champion), "--set", digest, "--by", BY)
+    pushed = commands.run_json("training", "models", "push", ADDRESS, str(trained), *origin)
+    promote(site, str(pushed["revision"]), "a short night, which no gate has judged")
+
+
+def promote(site: LoopSite, revision: str, reason: str) -> None:
+    address = str(ModelAddress(MODELS, MODEL, revision))
+    site.commands.run("training", "models", "promote", address, "--reason", reason, "--by", BY)
 
 
 def damage_weights(champion: Path, directory: Path, *, noise: float, seed: int = 0) -> Path:

@@ -38,7 +38,8 @@ class Story:
     swaps: Sequence[tuple[int, str]]
     markers: Sequence[Marker]
     phases: Mapping[str, Mapping[str, Any]]
-    passed: GateTable
+    passed: GateTable | None
+    """None where the night was not whole"""
     refused: GateTable
     both_models: Mapping[Kind, Mapping[str, float]]
     label_origin: str
@@ -55,7 +56,10 @@ def write_page(directory: Path, story: Story) -> Path:
         "swaps": [{"number": number, "revision": revision} for number, revision in story.swaps],
         "markers": [asdict(marker) for marker in story.markers],
         "phases": {name: {"seconds": result["seconds"]} for name, result in story.phases.items()},
-        "gates": {"passed": story.passed.model_dump(mode="json"), "refused": story.refused.model_dump(mode="json")},
+        "gates": {
+            "passed": story.passed.model_dump(mode="json") if story.passed else None,
+            "refused": story.refused.model_dump(mode="json"),
+        },
         "both_models": story.both_models,
     }
     write_report(

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from pipeline.errors import FatalError
-from pipeline.registry.address import ModelAddress
 from tests.loop_demo import measurement
 from tests.loop_demo.labels import Labeling
 from tests.loop_demo.live import LiveLoop
-from tests.loop_demo.night import damage_weights, locate_gate_config, write_night_config
+from tests.loop_demo.night import (
+    BY,
+    damage_weights,
+    fetch_snapshot,
+    locate_gate_config,
+    promote,
+    run_short_night,
+    write_night_config,
+)
 from tests.loop_demo.phases import PhaseResult
-from tests.loop_demo.plan import MODEL, MODELS, SETS, LoopDemoPlan
+from tests.loop_demo.plan import LoopDemoPlan
 from tests.loop_demo.site import ADDRESS, LoopSite
 from tests.support.paths import MODEL as FIRST_MODEL
 from tests.support.processes.command_line import parse_last_line
@@ -39,9 +46,9 @@ def prepare(plan: LoopDemoPlan, site: LoopSite) -> PhaseResult:
     ):
         run("training", "scenes", "--count", str(count), "--seed", str(seed), "--out", str(directory))
     run("training", "build", str(scenes), "--out", str(site.base), "--labels-only", "--least", LEAST)
-    pushed = site.commands.run_json("training", "models", "push", ADDRESS, str(FIRST_MODEL))
+    pushed = site.commands.run_json("training", "models", "push", ADDRESS, str(FIRST_MODEL), "--by", BY)
     revision = str(pushed["revision"])
-    run("training", "models", "promote", str(ModelAddress(MODELS, MODEL, revision)), "--reason", "first champion")
+    promote(site, revision, "first champion")
     return {"revision": revision}
 
 
@@ -61,19 +68,22 @@ def label(plan: LoopDemoPlan, live: LiveLoop, labeling: Labeling) -> PhaseResult
 def run_night(plan: LoopDemoPlan, live: LiveLoop) -> PhaseResult:
     """Train on the labels, pass the gate, push and promote. Raises: FatalError if nothing was promoted."""
     began_at_event, champion = len(live.sent), live.site.read_champion()
-    options = ("--config", str(write_night_config(plan, live.site)))
-    night = live.site.commands.run_json("training", "retrain", *options, timeout_s=NIGHT_TIMEOUT_S, is_watched=True)
+    config, report = write_night_config(plan, live.site), None
+    if plan.night.is_whole:
+        retrain = ("training", "retrain", "--config", str(config))
+        report = live.site.commands.run_json(*retrain, timeout_s=NIGHT_TIMEOUT_S, is_watched=True)
+    else:
+        run_short_night(plan, live.site, str(champion))
     promoted = live.site.read_champion()
     if promoted in (None, champion):
-        raise FatalError(f"the night promoted nothing: {night['sentence']}; see {night['report']}")
+        raise FatalError(f"the night promoted nothing: {report}")
     with live.site.open_registry() as registry:
         manifest = registry.read_manifest(str(promoted))
     return {
         "revision": promoted,
         "snapshot": manifest.data_digest,
         "table": manifest.gate,
-        "sentence": night["sentence"],
-        "report": night["report"],
+        "report": report,
         "began_at_event": began_at_event,
         "at_event": len(live.sent),
     }
@@ -93,9 +103,8 @@ def wait_for_swap(live: LiveLoop, revision: str) -> PhaseResult:
 
 def refuse_damaged(plan: LoopDemoPlan, live: LiveLoop, champion: str, snapshot: str) -> PhaseResult:
     """Damage the champion's weights and let the gate judge them. Raises: FatalError if it lets them through."""
-    place, sets = f"s3://{SETS}/nights/{snapshot}", plan.out / "sets"
-    live.site.commands.run("training", "snapshot", "--fetch", place, "--out", str(sets))
-    golden, test = (f"{sets / snapshot}:{split}" for split in ("golden", "test"))
+    data = fetch_snapshot(plan, live.site, snapshot)
+    golden, test = (f"{data}:{split}" for split in ("golden", "test"))
     with live.site.fetch_revision(champion) as directory:
         damaged = damage_weights(directory, plan.out / "damaged" / directory.name, noise=plan.night.noise)
         judged = live.site.commands.try_run(
@@ -117,7 +126,7 @@ def roll_back(plan: LoopDemoPlan, live: LiveLoop, first: str) -> PhaseResult:
     """Make the first champion serve again, and wait until it has answered some events."""
     at_event = len(live.sent)
     if live.site.read_champion() != first:
-        live.site.commands.run("training", "models", "rollback", ADDRESS, "--reason", "a drill")
+        live.site.commands.run("training", "models", "rollback", ADDRESS, "--reason", "a drill", "--by", BY)
     live.wait_for_revision(first)
     live.wait_for_events(len(live.sent) + plan.after_rollback)
     return {"at_event": at_event}
