@@ -196,8 +196,7 @@ TESTED_ELSEWHERE = {
     "training/gpu_check/serving.py": "tests/integration/training/test_gpu_check.py",
     "training/gpu_check/serving_child.py": "tests/integration/training/test_gpu_check.py",
     # Both models, asked on an engine.
-    # Its pure parts are those of other rooms; the night of the loop demo runs it.
-    "training/retraining/predict_stages.py": "tests/loop_demo/test_loop.py",
+    "training/retraining/predict_stages.py": "tests/integration/training/test_retrain.py",
     # Steps of a night, and what it is of: the night of played commands runs them all.
     "training/retraining/chain.py": "tests/unit/training/retraining/test_night.py",
     "training/retraining/labeled_set.py": "tests/unit/training/retraining/test_night.py",

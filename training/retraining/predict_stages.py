@@ -15,9 +15,8 @@ from training.validation import served
 from training.validation.plan import ValidationPlan
 
 
-def main() -> None:
-    plan = PredictionPlan.model_validate_json(sys.argv[1])
-    processes.set_threads(plan.threads)
+def predict_all(plan: PredictionPlan) -> None:
+    """Predict what no earlier run has predicted."""
     plan.directory.mkdir(parents=True, exist_ok=True)
     for predicted in plan.sets:
         for name in predicted.checkpoints:
@@ -36,4 +35,6 @@ def predict_set(plan: PredictionPlan, predicted: PredictedSet, name: str) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    given = PredictionPlan.model_validate_json(sys.argv[1])
+    processes.set_threads(given.threads)
+    predict_all(given)
