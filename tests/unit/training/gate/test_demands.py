@@ -40,7 +40,7 @@ def test_the_documented_demands_are_those_of_the_profiles(name: str) -> None:
 def test_a_file_changes_demands_and_the_table_can_say_which(tmp_path: Path) -> None:
     text = "profile: demo\ngolden_may_fall: 0.1\nwaive: {new_kinds: the first night has none}\n"
     profile, demands = resolve(tmp_path / "gate.yaml", text)
-    assert (profile, demands.golden_may_fall, demands.latency_factor) == ("demo", 0.1, 1.5)
+    assert (profile, demands.golden_may_fall, demands.latency_factor) == ("demo", 0.1, 3.0)
     changed = {"golden_may_fall": 0.1, "waive": {"new_kinds": "the first night has none"}}
     assert find_changed_demands("demo", demands) == changed
     assert demands.waive == {RowName.NEW_KINDS: "the first night has none"}
