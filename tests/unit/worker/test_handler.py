@@ -103,6 +103,23 @@ async def test_a_verdict_names_the_frame_that_was_judged_and_a_repaired_file(bro
     assert (image.format, image.frames, image.frame, image.repaired) == ("gif", 2, 1, True)
 
 
+async def test_an_event_that_comes_while_models_change_is_judged_by_the_new_one(
+    store: FakeStore, broker: FakeBroker
+) -> None:
+    answering = build(store, broker)
+    async with answering.gate.enter() as old:
+        pass
+    new = replace(old, ref=old.ref.model_copy(update={"revision": "sha256:new"}))
+    async with answering.gate.close(deadline_s=1.0):
+        handling = asyncio.create_task(answering.handle(build_record(URL)))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert read_verdicts(broker) == []
+        answering.gate.change_model(new)
+    assert await handling == Outcome((None,))
+    assert [verdict.model.revision for verdict in read_verdicts(broker)] == ["sha256:new"]
+
+
 async def test_the_same_event_gets_the_same_verdict_id(store: FakeStore, broker: FakeBroker) -> None:
     answering = build(store, broker)
     await answering.handle(build_record(URL))
