@@ -19,8 +19,10 @@
 `vllm_engine` (VllmEngine): the real engine on models/zoomin-tiny, started once; its tests are marked
     `pytest.mark.asyncio(loop_scope="session")`, and their file stands in `TOGETHER` of tests/support/scheduling.py.
 
-Tests never share topics or buckets, so they run in any order. A test that stops, kills or freezes a server starts its
-own: `KafkaBroker(tmp_path, cache=CACHE, notify=print).start()`, `SeaweedFs(tmp_path).start()`.
+`own_kafka` (KafkaForTests): a second broker, which a test may stop, kill and freeze; it runs when the next test begins.
+
+Tests never share topics or buckets, so they run in any order. A test that stops, kills or freezes an S3 starts its own:
+`SeaweedFs(tmp_path).start()`.
 Inherited variables ZOOMIN_* and AWS_* are dropped. If a service cannot be started, its tests are skipped; where CI=true
 they fail.
 """
@@ -45,6 +47,7 @@ if TYPE_CHECKING:  # unit tests pay for no client of Kafka and S3, and for no en
     from tests.support.servers.chromium import Chromium
     from tests.support.servers.label_studio import LabelStudioForTests
     from tests.support.servers.services import KafkaForTests, S3ForTests, VersityGw
+    from worker.local.kafka import KafkaBroker
     from worker.local.s3 import SeaweedFs
 
 pytest_plugins = ["tests.support.coverage_of_workers", "tests.support.scheduling", "tests.support.timing"]
@@ -105,6 +108,28 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaForTests]"
     yield KafkaForTests(broker)
     broker.stop()
     forget_data(directory)
+
+
+@pytest.fixture(scope="session")
+def _fragile_broker(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaBroker]":
+    from worker.local.kafka import KafkaBroker
+    from worker.local.stack import CACHE
+
+    directory = tmp_path_factory.mktemp("own-kafka")
+    broker = present(lambda: KafkaBroker(directory, cache=CACHE, notify=print, remove=directory).start())
+    yield broker
+    broker.stop()
+    forget_data(directory)
+
+
+@pytest.fixture
+def own_kafka(_fragile_broker: "KafkaBroker") -> "KafkaForTests":
+    from tests.support.servers.services import KafkaForTests
+
+    _fragile_broker.server.thaw()
+    if _fragile_broker.server.process.returncode is not None:
+        _fragile_broker.start()
+    return KafkaForTests(_fragile_broker)
 
 
 @pytest.fixture(scope="session")

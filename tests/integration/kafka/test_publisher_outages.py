@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -20,8 +19,6 @@ from worker.common.sections import KafkaSettings
 from worker.kafka import delivery as delivery_module
 from worker.kafka.delivery import AcknowledgedDelivery
 from worker.kafka.publisher import KafkaPublisher
-from worker.local.kafka import KafkaBroker
-from worker.local.stack import CACHE
 
 TOO_LARGE = b"x" * 2_000  # with what is around it
 NOISE = random.Random(0).randbytes(50_000)  # which no compression makes smaller
@@ -55,36 +52,31 @@ def build_settings(kafka: KafkaForTests, *, letter_bytes: int | None = None) -> 
 
 
 async def test_restart_of_the_broker_is_ridden_out_without_losing_or_repeating(
-    tmp_path: Path, connect: Connect
+    own_kafka: KafkaForTests, connect: Connect
 ) -> None:
-    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
-    try:
-        settings = build_settings(own)
-        publisher = connect(settings)
-        await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
-        own.broker.stop()
-        during = [
-            asyncio.create_task(publisher.publish_verdict(build_verdict(event_id=f"{n}"), build_record()))
-            for n in range(20)
-        ]
-        await asyncio.sleep(1)
-        assert not any(task.done() for task in during)
-        await asyncio.to_thread(own.broker.start)
-        await asyncio.gather(*during)
-        ids = [dict(found.headers)["zoomin-event-id"] for found in own.read_records(settings.verdict_topic)]
-        assert sorted(ids) == sorted([b"before", *(b"%d" % n for n in range(20))])
-    finally:
-        own.broker.stop()
+    settings = build_settings(own_kafka)
+    publisher = connect(settings)
+    await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
+    own_kafka.broker.stop()
+    during = [
+        asyncio.create_task(publisher.publish_verdict(build_verdict(event_id=f"{n}"), build_record()))
+        for n in range(20)
+    ]
+    await asyncio.sleep(1)
+    assert not any(task.done() for task in during)
+    await asyncio.to_thread(own_kafka.broker.start)
+    await asyncio.gather(*during)
+    ids = [dict(found.headers)["zoomin-event-id"] for found in own_kafka.read_records(settings.verdict_topic)]
+    assert sorted(ids) == sorted([b"before", *(b"%d" % n for n in range(20))])
 
 
 async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
-    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    own_kafka: KafkaForTests, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In each attempt the client gives up on its record; the record delivered in the end is there once."""
     monkeypatch.setattr("worker.kafka.client.REQUEST_TIMEOUT_S", 5.0)
     monkeypatch.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 5.0)
     monkeypatch.setattr(delivery_module, "DELIVERY_TIMEOUT_S", 8.0)
-    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
     refusals: list[ZoomInError] = []
     retrier = Retrier(
         RetryPolicy(attempts=1, first_wait_s=0.2, max_wait_s=1, patience_s=1),
@@ -93,27 +85,24 @@ async def test_broker_away_for_longer_than_the_client_waits_is_waited_out(
         rng=random.Random(1),
         on_retry=lambda error, _wait_s: refusals.append(error),
     )
-    try:
-        settings = build_settings(own)
-        publisher = connect(settings)
-        await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
-        await asyncio.to_thread(own.broker.stop)
-        during = asyncio.create_task(
-            retrier.call(lambda: publisher.publish_verdict(build_verdict(event_id="during"), build_record()))
-        )
-        with monkeypatch.context() as impatient:
-            impatient.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 1.0)
-            assert await asyncio.to_thread(eventually, lambda: len(refusals) >= 2, within_s=60)
-        # The last attempt of little patience ends before there is a broker, or it would give up on what that has taken.
-        begun = len(refusals)
-        assert await asyncio.to_thread(eventually, lambda: len(refusals) > begun)
-        await asyncio.to_thread(own.broker.start)
-        await during
-        ids = [dict(found.headers)["zoomin-event-id"] for found in own.read_records(settings.verdict_topic)]
-        assert ids == [b"before", b"during"]
-        assert {error.code for error in refusals} == {"broker_unavailable"}
-    finally:
-        own.broker.stop()
+    settings = build_settings(own_kafka)
+    publisher = connect(settings)
+    await publisher.publish_verdict(build_verdict(event_id="before"), build_record())
+    await asyncio.to_thread(own_kafka.broker.stop)
+    during = asyncio.create_task(
+        retrier.call(lambda: publisher.publish_verdict(build_verdict(event_id="during"), build_record()))
+    )
+    with monkeypatch.context() as impatient:
+        impatient.setattr("worker.kafka.client.BOOTSTRAP_TIMEOUT_S", 1.0)
+        assert await asyncio.to_thread(eventually, lambda: len(refusals) >= 2, within_s=60)
+    # The last attempt of little patience ends before there is a broker, or it would give up on what that has taken.
+    begun = len(refusals)
+    assert await asyncio.to_thread(eventually, lambda: len(refusals) > begun)
+    await asyncio.to_thread(own_kafka.broker.start)
+    await during
+    ids = [dict(found.headers)["zoomin-event-id"] for found in own_kafka.read_records(settings.verdict_topic)]
+    assert ids == [b"before", b"during"]
+    assert {error.code for error in refusals} == {"broker_unavailable"}
 
 
 async def test_letter_of_a_full_sized_record_is_whole_where_the_topic_takes_it(

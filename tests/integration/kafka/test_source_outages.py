@@ -15,8 +15,6 @@ from worker.kafka import client as kafka_client
 from worker.kafka.poll_result import PollResult, Truncation
 from worker.kafka.source import KafkaSource
 from worker.kafka.workarounds import close_producer
-from worker.local.kafka import KafkaBroker
-from worker.local.stack import CACHE
 
 
 def build_settings(kafka: KafkaForTests) -> KafkaSettings:
@@ -58,9 +56,8 @@ async def test_settings_that_no_client_can_start_with_are_bad_settings(
     await source.close()
 
 
-async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
-    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
-    settings = build_settings(own)
+async def test_broker_that_is_killed_and_comes_back(own_kafka: KafkaForTests) -> None:
+    settings = build_settings(own_kafka)
     source = KafkaSource(settings)
     seen: list[bytes | None] = []
 
@@ -70,15 +67,15 @@ async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
         return poll_result
 
     try:
-        own.send(settings.input_topic, b"before")
+        own_kafka.send(settings.input_topic, b"before")
         await source.start()
         async with asyncio.timeout(30):
             while not seen:
                 await poll()
 
-        producer = KafkaProducer(bootstrap_servers=own.bootstrap_servers)
+        producer = KafkaProducer(bootstrap_servers=own_kafka.bootstrap_servers)
         producer.send(settings.verdict_topic, b"first").get(timeout=30)
-        own.broker.kill()
+        own_kafka.broker.kill()
         await asyncio.to_thread(close_in_time, producer, settings.verdict_topic)
 
         for _ in range(5):
@@ -86,8 +83,8 @@ async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
         assert not await source.commit({0: 1})
         assert await source.measure_lag() == {}
 
-        await asyncio.to_thread(own.broker.start)
-        own.send(settings.input_topic, b"after")
+        await asyncio.to_thread(own_kafka.broker.start)
+        own_kafka.send(settings.input_topic, b"after")
         async with asyncio.timeout(60):
             while b"after" not in seen:
                 await poll()
@@ -98,18 +95,16 @@ async def test_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
         assert lag == {0: 0}
     finally:
         await source.close()
-        own.broker.stop()
 
 
-async def test_log_that_was_cut_is_read_on_from_the_cut(tmp_path: Path) -> None:
+async def test_log_that_was_cut_is_read_on_from_the_cut(own_kafka: KafkaForTests) -> None:
     """One worker runs idle while it happens; another one starts afterwards from its committed offset."""
-    own = KafkaForTests(KafkaBroker(tmp_path, cache=CACHE, notify=print).start())
-    settings = build_settings(own)
+    settings = build_settings(own_kafka)
     running, starting = (KafkaSource(settings.model_copy(update={"group_id": group})) for group in ("a", "b"))
     new_values = [b"new %d" % number for number in range(10)]
     try:
         for number in range(4):
-            own.send(settings.input_topic, *[b"%d" % number] * 10)  # a batch each
+            own_kafka.send(settings.input_topic, *[b"%d" % number] * 10)  # a batch each
         for source in (running, starting):
             await source.start()
             await read_and_commit(source, 40)
@@ -118,10 +113,10 @@ async def test_log_that_was_cut_is_read_on_from_the_cut(tmp_path: Path) -> None:
         await running.start()
         await poll_idle(running)
 
-        own.broker.stop()
-        cut_at = cut_batches(tmp_path / "data", settings.input_topic, keep=2)
-        own.broker.start()
-        own.send(settings.input_topic, *new_values)
+        own_kafka.broker.stop()
+        cut_at = cut_batches(own_kafka.broker.server.directory / "data", settings.input_topic, keep=2)
+        own_kafka.broker.start()
+        own_kafka.send(settings.input_topic, *new_values)
         starting = KafkaSource(settings.model_copy(update={"group_id": "b"}))
         await starting.start()
         for source in (running, starting):
@@ -132,7 +127,6 @@ async def test_log_that_was_cut_is_read_on_from_the_cut(tmp_path: Path) -> None:
     finally:
         await running.close()
         await starting.close()
-        own.broker.stop()
 
 
 async def poll_idle(source: KafkaSource) -> None:

@@ -1,8 +1,7 @@
 """Transactions on real Kafka while brokers freeze or die, or another worker has the same id."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 from uuid import uuid4
 
@@ -17,18 +16,9 @@ from worker.common.sections import KafkaSettings
 from worker.kafka.exactly_once import ExactlyOnce
 from worker.kafka.source import KafkaSource
 from worker.kafka.transactions import KafkaTransactions
-from worker.local.kafka import KafkaBroker
-from worker.local.stack import CACHE
 
 Result = TypeVar("Result")
 Closable = KafkaTransactions | KafkaSource | ExactlyOnce
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[KafkaForTests]:
-    broker = KafkaBroker(tmp_path, cache=CACHE, notify=print).start()
-    yield KafkaForTests(broker)
-    broker.stop()
 
 
 @pytest.fixture
@@ -103,35 +93,35 @@ def read_visible(kafka: KafkaForTests, settings: KafkaSettings) -> list[bytes | 
 
 
 async def test_a_frozen_broker_holds_nobody_up_for_long_and_what_came_of_it_is_known_later(
-    own: KafkaForTests, closing: list[Closable]
+    own_kafka: KafkaForTests, closing: list[Closable]
 ) -> None:
-    settings = build_settings(own)
+    settings = build_settings(own_kafka)
     source = await start_member(settings, closing)
     membership = await await_membership(source)
     transactions = await start_transactions(settings, closing)
     assert await transactions.commit([(settings.verdict_topic, build_message(b"before"))], {0: 1}, membership)
-    own.broker.server.freeze()
+    own_kafka.broker.server.freeze()
     try:
         async with asyncio.timeout(60):
             with pytest.raises(BrokerUnavailable):
                 await transactions.commit([(settings.verdict_topic, build_message(b"unknown"))], {0: 2}, membership)
     finally:
-        own.broker.server.thaw()
+        own_kafka.broker.server.thaw()
     await retry_until_served(transactions.renew)
     committed = (await retry_until_served(lambda: source.fetch_committed(frozenset({0}))))[0].offset
     both_or_neither = [(1, [b"before"]), (2, [b"before", b"unknown"])]
-    assert (committed, read_visible(own, settings)) in both_or_neither
+    assert (committed, read_visible(own_kafka, settings)) in both_or_neither
 
 
-async def test_a_restarted_broker_takes_the_next_transaction(own: KafkaForTests, closing: list[Closable]) -> None:
-    settings = build_settings(own)
+async def test_a_restarted_broker_takes_the_next_transaction(own_kafka: KafkaForTests, closing: list[Closable]) -> None:
+    settings = build_settings(own_kafka)
     source = await start_member(settings, closing)
     transactions = await start_transactions(settings, closing)
     membership = await await_membership(source)
-    own.broker.kill()
+    own_kafka.broker.kill()
     with pytest.raises(BrokerUnavailable):
         await transactions.commit([(settings.verdict_topic, build_message(b"lost"))], {0: 1}, membership)
-    await asyncio.to_thread(own.broker.start)
+    await asyncio.to_thread(own_kafka.broker.start)
     async with asyncio.timeout(60):
         committed = False
         while not committed:
@@ -142,7 +132,7 @@ async def test_a_restarted_broker_takes_the_next_transaction(own: KafkaForTests,
                 )
             except BrokerUnavailable:
                 continue
-    assert eventually(lambda: read_visible(own, settings)[-1:] == [b"after"])
+    assert eventually(lambda: read_visible(own_kafka, settings)[-1:] == [b"after"])
     assert await retry_until_served(lambda: source.fetch_committed(frozenset({0}))) == {0: (2, "")}
 
 

@@ -92,22 +92,17 @@ def test_up_keeps_its_data_and_leaves_no_process(tmp_path: Path) -> None:
     s3.client.close()
 
 
-def test_a_broker_comes_back_with_its_records(tmp_path: Path) -> None:
-    broker = KafkaBroker(tmp_path, cache=CACHE, notify=print, remove=tmp_path).start()
-    try:
-        kafka = KafkaForTests(broker)
-        topic = kafka.create_topic()
-        kafka.send(topic, b"one")
-        broker.stop()
-        assert not is_open(broker.bootstrap_servers)
-        broker.start()
-        kafka.send(topic, b"two")
-        broker.kill()
-        broker.start()
-        kafka.send(topic, b"three")
-        assert [record.value for record in kafka.read_records(topic)] == [b"one", b"two", b"three"]
-    finally:
-        broker.stop()
+def test_a_broker_comes_back_with_its_records(own_kafka: KafkaForTests) -> None:
+    broker, topic = own_kafka.broker, own_kafka.create_topic()
+    own_kafka.send(topic, b"one")
+    broker.stop()
+    assert not is_open(broker.bootstrap_servers)
+    broker.start()
+    own_kafka.send(topic, b"two")
+    broker.kill()
+    broker.start()
+    own_kafka.send(topic, b"three")
+    assert [record.value for record in own_kafka.read_records(topic)] == [b"one", b"two", b"three"]
 
 
 def test_seaweedfs_comes_back_with_its_objects(tmp_path: Path) -> None:
@@ -125,21 +120,16 @@ def test_seaweedfs_comes_back_with_its_objects(tmp_path: Path) -> None:
         weed.stop()
 
 
-def test_a_frozen_broker_answers_again_when_it_thaws(tmp_path: Path) -> None:
-    broker = KafkaBroker(tmp_path, cache=CACHE, notify=print, remove=tmp_path).start()
-    try:
-        kafka = KafkaForTests(broker)
-        topic = kafka.create_topic()
-        kafka.send(topic, b"before")
-        broker.server.freeze()
-        with ThreadPoolExecutor() as pool:
-            sent = pool.submit(kafka.send, topic, b"meanwhile")
-            assert not wait([sent], timeout=4).done  # twice the broker's session: it is fenced and must come back
-            broker.server.thaw()
-            sent.result(timeout=30)
-        assert [record.value for record in kafka.read_records(topic)] == [b"before", b"meanwhile"]
-    finally:
-        broker.stop()
+def test_a_frozen_broker_answers_again_when_it_thaws(own_kafka: KafkaForTests) -> None:
+    topic = own_kafka.create_topic()
+    own_kafka.send(topic, b"before")
+    own_kafka.broker.server.freeze()
+    with ThreadPoolExecutor() as pool:
+        sent = pool.submit(own_kafka.send, topic, b"meanwhile")
+        assert not wait([sent], timeout=4).done  # twice the broker's session: it is fenced and must come back
+        own_kafka.broker.server.thaw()
+        sent.result(timeout=30)
+    assert [record.value for record in own_kafka.read_records(topic)] == [b"before", b"meanwhile"]
 
 
 def test_a_broker_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
