@@ -67,7 +67,8 @@ class RevisionCache:
         checked: dict[str, Identity] = {}
         for _ in range(ROUNDS):
             with hold_lock(entry.work, shared=True, wait=self._build_wait(entry)):
-                self.notify(f"checking {manifest.total_bytes:,} bytes of {manifest.name} by their digests")
+                if not checked:
+                    self.notify(f"checking {manifest.total_bytes:,} bytes of {manifest.name} by their digests")
                 faults = find_faults(entry.files, manifest, checked)
             if not faults:
                 _check_revision(manifest, entry.files)
@@ -91,6 +92,8 @@ class RevisionCache:
                 self.notify(f"{entry.files / path} is not what its manifest says, and is deleted")
                 (entry.files / path).unlink()
         missing = [path for path in open_faults if path in manifest.files]
+        if not missing:
+            return
         self._make_room(entry, manifest)
         self.notify(f"fetching {len(missing)} of {len(manifest.files)} files of {manifest.name} {manifest.revision}")
         for path in missing:

@@ -38,23 +38,27 @@ def prune_revisions(
 
     Raises: BadSettings for a pointer that cannot be read; AccessDenied, StoreUnavailable.
     """
-    state = survey_registry(registry)
-    plan = plan_pruning(state, policy, _find_running_pushes(registry, state, now))
-    for revision in () if dry_run else plan.deleted:
+    plan = plan_pruning(survey_registry(registry), policy, now)
+    if dry_run:
+        return plan
+    kept, deleted = dict(plan.kept), []
+    for revision in plan.deleted:
         pointer = registry.read_pointer()
         if pointer and revision in (pointer.champion.revision, pointer.champion.previous):
-            notify(f"{revision} was promoted meanwhile and stays")
+            kept[revision] = "promoted meanwhile"
             continue
+        notify(f"deleting {revision}")
         delete_revision(registry, revision)
-        notify(f"deleted {revision}")
-    return plan
+        deleted.append(revision)
+    return PrunePlan(kept, deleted)
 
 
-def plan_pruning(state: RegistryState, policy: PrunePolicy, running: Set[str]) -> PrunePlan:
-    """Decide why each revision stays; `running` are pushes that may go on."""
+def plan_pruning(state: RegistryState, policy: PrunePolicy, now: datetime) -> PrunePlan:
+    """Decide why each revision stays; an unfinished one does while its push may go on."""
     complete = [row.manifest for row in state.revisions if row.manifest]
     recent = [row.revision for row in complete if policy.after and row.created_at >= policy.after]
-    kept = dict.fromkeys(running, "its push may go on")
+    pushed = [row.revision for row in state.revisions if row.changed_at and now - row.changed_at < UNFINISHED_FOR]
+    kept = dict.fromkeys(pushed, "its push may go on")
     kept |= dict.fromkeys(policy.named, "named")
     kept |= dict.fromkeys(recent, "recent")
     kept |= dict.fromkeys((row.revision for row in complete[: policy.newest]), "newest")
@@ -74,14 +78,3 @@ def delete_revision(registry: ModelRegistry, revision: str) -> None:
     keys = [registry.build_file_key(revision, path) for path in registry.list_files(revision) if path != MANIFEST_NAME]
     delete_objects(registry.client, registry.bucket, [registry.build_file_key(revision, MANIFEST_NAME)])
     delete_objects(registry.client, registry.bucket, keys)
-
-
-def _find_running_pushes(registry: ModelRegistry, state: RegistryState, now: datetime) -> set[str]:
-    """Return the unfinished revisions to which something was added lately."""
-    running = set()
-    for row in state.revisions:
-        if row.manifest is None:
-            changes = [found.modified_at for found in registry.list_files(row.revision).values() if found.modified_at]
-            if changes and now - max(changes) < UNFINISHED_FOR:
-                running.add(row.revision)
-    return running

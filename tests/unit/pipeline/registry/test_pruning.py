@@ -92,5 +92,6 @@ def test_a_revision_that_is_promoted_meanwhile_stays(
         if revisions[0] in notice:
             promote(registry, revisions[3], by="ben", reason="", now=NOW)
 
-    prune_revisions(registry, PrunePolicy(0), now=NOW, dry_run=False, notify=promote_next)
+    plan = prune_revisions(registry, PrunePolicy(0), now=NOW, dry_run=False, notify=promote_next)
+    assert plan.kept[revisions[3]] == "promoted meanwhile"
     assert list_left(registry, revisions) == [1, 3, 5, 6]
