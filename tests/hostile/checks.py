@@ -169,5 +169,5 @@ def _find_difference(answer: VerdictEvent, content: bytes, expected: Picture, ca
     inspection = asyncio.run(inspect(LocalImage(RgbImage(pixels, expected.format)), DigestEngine(card)))
     crops = [crop.image.sha256 for crop in inspection.crops]
     judged = [region.crop_sha256 for region in answer.scan.regions if region.zoomed]
-    same = (crops, inspection.scan.explanation) == (judged, answer.scan.explanation)
+    same = crops == judged and answer.scan.explanation.startswith(inspection.scan.explanation)
     return None if same else "other pixels were judged"

@@ -71,8 +71,8 @@ class DigestEngine:
             return scripted
         byte = int(digest[:2], 16)
         verdict = Verdict.GENERATED if byte >= 128 else Verdict.REAL
-        judge = f", says {self.checkpoint.revision}" if self.checkpoint else ""
-        explanation = f"The first byte is {byte}{judge}."
+        judge = f" So says {self.checkpoint.revision}." if self.checkpoint else ""
+        explanation = f"The first byte is {byte}.{judge}"
         if query_name == "scan":
             text = prompts.render_scan(verdict, [(28, 28, 112, 112), (120, 40, 200, 140)], explanation)
         else:
