@@ -69,7 +69,7 @@ def find_blocks(text: str) -> Iterator[str]:
 
 def find_commands(block: str) -> Iterator[list[str]]:
     """Yield the words of each command of ours in a block of shell lines; a digest may be cut, as `sha256:4f0c...`."""
-    block = re.sub(r"\bsha256:([0-9a-f]+)\.\.\.", lambda cut: f"sha256:{cut[1]:0<64}", block)
+    block = re.sub(r"\b(sha256[:-])([0-9a-f]*)\.\.\.", lambda cut: f"{cut[1]}{cut[2]:0<64}", block)
     for line in re.sub(r"\\\n\s*", " ", block).splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
         lexer.whitespace_split = True
