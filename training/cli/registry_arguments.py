@@ -1,4 +1,4 @@
-"""What users type of a model registry on a command line, for argparse's `type`."""
+"""Types of argparse for a model registry: models, revisions, smoke questions, and who says why."""
 
 import argparse
 import getpass
