@@ -6,6 +6,7 @@ import yaml
 
 from pipeline.errors import BadSettings
 from tests.support.paths import ROOT
+from training.gate.demands import DEMANDS
 from training.retraining.config import NightConfig, read_night_config, render_config
 
 LEAST = """
@@ -41,7 +42,7 @@ def test_the_resolved_configuration_names_every_value_and_can_be_read_again(tmp_
     rendered = yaml.safe_load(render_config(config))
     assert rendered["sft"]["rows"] == 48
     assert rendered["sft"]["micro_batch"] == 24, "of the profile"
-    assert rendered["gate"]["latency_factor"] == 1.5
+    assert rendered["gate"]["latency_factor"] == DEMANDS["demo"].latency_factor
     assert "grpo_1" not in rendered
     path = tmp_path / "resolved.yaml"
     path.write_text(render_config(config))
