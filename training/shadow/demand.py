@@ -1,4 +1,4 @@
-"""What a gate demands of a shadow run, and what the report of one says about two revisions."""
+"""The demand of a gate on a shadow run, and what the report of such a run says about two revisions."""
 
 import json
 from dataclasses import dataclass
