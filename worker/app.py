@@ -32,9 +32,9 @@ from worker.observe.telemetry import Metrics, Tracing
 from worker.probes import build_health_server
 from worker.sampling.decision import SamplingPolicy
 from worker.sampling.label_sampler import LabelSampler
+from worker.serving.barrier import ModelBarrier
 from worker.serving.capacity import CapacityPlan, plan_capacity, plan_kept_pixels
 from worker.serving.follower import follow_champion
-from worker.serving.gate import ModelGate
 from worker.serving.refusal import ModelRefused
 from worker.serving.revisions import LocalModel, fetch_first_model, fetch_previous_model
 from worker.serving.smoke import ask_smoke_questions
@@ -98,7 +98,7 @@ async def start_worker(
     stack.push_async_callback(supervisor.close)
     kafka = await connect_kafka(settings.kafka, retriers, stack)
     model = await start_model(settings, model, supervisor, decoder, stack)
-    gate = ModelGate(build_served_model(model.checkpoint, supervisor.running.version))
+    barrier = ModelBarrier(build_served_model(model.checkpoint, supervisor.running.version))
     metrics.set_model(model.checkpoint)
 
     handler = EventHandler(
@@ -109,7 +109,7 @@ async def start_worker(
         file_budget=FileBudget(plan.max_bytes_in_flight),
         judging=asyncio.Semaphore(settings.flow.max_in_flight),
         engine=supervisor,
-        gate=gate,
+        barrier=barrier,
         worker=worker,
         publisher=build_publisher(settings.kafka, worker, kafka.delivery, retriers, Probes(kafka.probe)),
         sampler=open_sampler(settings, plan, metrics, stack),
@@ -118,7 +118,7 @@ async def start_worker(
     loop = build_loop(settings, kafka.source, handler, waiting_room, metrics)
     health = stack.enter_context(build_health_server(settings.telemetry, loop, supervisor, metrics))
     if settings.engine.follow_s:
-        swap = ModelSwap(supervisor, gate, decoder, settings.flow, kept_pixels, metrics)
+        swap = ModelSwap(supervisor, barrier, decoder, settings.flow, kept_pixels, metrics)
         await stack.enter_async_context(follow_champion(settings.engine, settings.store, model, swap, metrics))
     await kafka.source.start()
     revision = model.checkpoint.revision

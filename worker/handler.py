@@ -18,7 +18,7 @@ from worker.kafka.retrying_publisher import RetryingPublisher
 from worker.observe.event_observer import EventObserver
 from worker.observe.stopwatch import Stopwatch
 from worker.sampling.label_sampler import LabelSampler
-from worker.serving.gate import ModelGate, ServedModel
+from worker.serving.barrier import ModelBarrier, ServedModel
 from worker.storage.file_budget import FileBudget
 from worker.storage.image_store import FetchedImage
 from worker.storage.retrying_store import RetryingStore
@@ -61,7 +61,7 @@ class EventHandler:
     file_budget: FileBudget
     judging: asyncio.Semaphore  # events that waited for their bucket come back all at once, beside those in the slots
     engine: VisionEngine
-    gate: ModelGate
+    barrier: ModelBarrier
     worker: str
     publisher: RetryingPublisher
     sampler: LabelSampler | None
@@ -107,7 +107,7 @@ class EventHandler:
                 with watch.time_stage("fetch"):
                     fetched = await self.store.fetch(event.image, share)
                 await held.enter_async_context(self.judging)
-                async with self.gate.enter() as model:
+                async with self.barrier.enter() as model:
                     verdict = await self._judge_event(event, record, fetched, model, watch)
                 with watch.time_stage("publish"):
                     await self._publish_verdict(verdict, record)

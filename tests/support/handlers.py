@@ -23,7 +23,7 @@ from worker.kafka.retrying_publisher import RetryingPublisher
 from worker.observe.event_observer import EventObserver
 from worker.observe.telemetry import Metrics, Tracing
 from worker.sampling.label_sampler import LabelSampler
-from worker.serving.gate import ModelGate, ServedModel
+from worker.serving.barrier import ModelBarrier, ServedModel
 from worker.storage.bounded_store import BoundedStore
 from worker.storage.file_budget import FileBudget
 from worker.storage.retrying_store import RetryingStore
@@ -69,9 +69,9 @@ def build_retrier(patience_s: float = 60) -> Retrier:
     return Retrier(policy, clock=lambda: 0.0, sleep=sleep, rng=random.Random(0))
 
 
-def build_gate(engine: DigestEngine) -> ModelGate:
+def build_barrier(engine: DigestEngine) -> ModelBarrier:
     model = ModelRef(name="tiny", revision="sha256:0", prompt_version="1", prompt_sha256="0", engine="stand-in")
-    return ModelGate(ServedModel(Checkpoint(Path("tiny"), engine.card, "sha256:0"), model))
+    return ModelBarrier(ServedModel(Checkpoint(Path("tiny"), engine.card, "sha256:0"), model))
 
 
 def build_handler(
@@ -84,7 +84,7 @@ def build_handler(
     budget_bytes: int = 100_000_000,
     max_judging: int = 1000,
     sampler: LabelSampler | None = None,
-    gate: ModelGate | None = None,
+    barrier: ModelBarrier | None = None,
     fraction: float = 1.0,
 ) -> EventHandler:
     return EventHandler(
@@ -95,7 +95,7 @@ def build_handler(
         file_budget=FileBudget(budget_bytes),
         judging=asyncio.Semaphore(max_judging),
         engine=engine,
-        gate=gate or build_gate(engine),
+        barrier=barrier or build_barrier(engine),
         worker="worker-1",
         publisher=RetryingPublisher(publisher, verdict_retrier=build_retrier(), letter_retrier=build_retrier(math.inf)),
         sampler=sampler,

@@ -16,7 +16,7 @@ from pipeline.vllm.abandonable import run_in_abandonable_thread
 from worker.common.sections import EngineSettings, StoreSettings
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
-from worker.serving.gate import EventsInside
+from worker.serving.barrier import EventsInside
 from worker.serving.refusal import ModelRefused
 from worker.serving.revisions import LocalModel, Revisions, open_revisions
 

@@ -10,7 +10,7 @@ from pipeline.vllm.options import EngineOptions, choose_fronts
 from pipeline.vllm.runtime import is_cpu_build
 from pipeline.wire.messages import ModelRef
 from worker.common.sections import EngineSettings
-from worker.serving.gate import ServedModel
+from worker.serving.barrier import ServedModel
 from worker.serving.supervisor import Engine
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pipeline.checkpoint import CheckpointCard
 from worker.common.sections import FlowSettings
 from worker.observe import telemetry
 from worker.observe.telemetry import Metrics
+from worker.serving.barrier import ModelBarrier
 from worker.serving.capacity import plan_kept_pixels
-from worker.serving.gate import ModelGate
 from worker.serving.refusal import ModelRefused, Refusal, refuse_for
 from worker.serving.revisions import LocalModel
 from worker.serving.smoke import Decoder, ask_smoke_questions
@@ -25,7 +25,7 @@ class ModelSwap:
     """`kept_pixels` is what the decoders keep; it was planned for the model that the worker started with."""
 
     supervisor: Supervisor
-    gate: ModelGate
+    barrier: ModelBarrier
     decoder: Decoder
     flow: FlowSettings
     kept_pixels: int
@@ -41,10 +41,10 @@ class ModelSwap:
         self._require_room(model.checkpoint.card)
         began = self.clock()
         examine = partial(ask_smoke_questions, model=model, decoder=self.decoder)
-        async with self.gate.close(deadline_s=self.flow.drain_timeout_s):
+        async with self.barrier.close(deadline_s=self.flow.drain_timeout_s):
             drained = self.clock()
             obstacle = await self.supervisor.change_checkpoint(model.checkpoint, examine)
-            self.gate.change_model(build_served_model(model.checkpoint, self.supervisor.running.version))
+            self.barrier.change_model(build_served_model(model.checkpoint, self.supervisor.running.version))
             self.metrics.set_model(model.checkpoint)
         self._report(model, obstacle, drain_s=drained - began, pause_s=self.clock() - began)
 

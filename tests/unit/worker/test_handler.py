@@ -107,15 +107,15 @@ async def test_an_event_that_comes_while_models_change_is_judged_by_the_new_one(
     store: FakeStore, broker: FakeBroker
 ) -> None:
     answering = build(store, broker)
-    async with answering.gate.enter() as old:
+    async with answering.barrier.enter() as old:
         pass
     new = replace(old, ref=old.ref.model_copy(update={"revision": "sha256:new"}))
-    async with answering.gate.close(deadline_s=1.0):
+    async with answering.barrier.close(deadline_s=1.0):
         handling = asyncio.create_task(answering.handle(build_record(URL)))
         for _ in range(50):
             await asyncio.sleep(0)
         assert read_verdicts(broker) == []
-        answering.gate.change_model(new)
+        answering.barrier.change_model(new)
     assert await handling == Outcome((None,))
     assert [verdict.model.revision for verdict in read_verdicts(broker)] == ["sha256:new"]
 

@@ -15,8 +15,8 @@ from tests.support.engines import DigestEngine
 from worker.common.retry import Retrier, RetryPolicy
 from worker.common.sections import FlowSettings
 from worker.observe.telemetry import Metrics
+from worker.serving.barrier import EventsInside, ModelBarrier, ServedModel
 from worker.serving.capacity import plan_kept_pixels
-from worker.serving.gate import EventsInside, ModelGate, ServedModel
 from worker.serving.refusal import ModelRefused, Refusal
 from worker.serving.revisions import LocalModel
 from worker.serving.start import build_served_model
@@ -42,17 +42,17 @@ class Worker:
         retrier = Retrier(policy, clock=lambda: 0.0, sleep=asyncio.sleep, rng=random.Random(0))
         self.supervisor = Supervisor(self._start, OLD, restarts=0, retrier=retrier, metrics=self.metrics)
         self.metrics.set_model(OLD)
-        self.gate = ModelGate(build_served_model(OLD, "stand-in 1"))
+        self.barrier = ModelBarrier(build_served_model(OLD, "stand-in 1"))
         kept_pixels = plan_kept_pixels(FLOW, OLD.card)
         self.swap = ModelSwap(
-            self.supervisor, self.gate, InProcessDecoder(), FLOW, kept_pixels, self.metrics, iter(range(99)).__next__
+            self.supervisor, self.barrier, InProcessDecoder(), FLOW, kept_pixels, self.metrics, iter(range(99)).__next__
         )
 
     async def _start(self, _checkpoint: Checkpoint) -> DigestEngine:
         return self.engine
 
-    async def read_gate(self) -> ServedModel:
-        async with self.gate.enter() as model:
+    async def read_barrier(self) -> ServedModel:
+        async with self.barrier.enter() as model:
             return model
 
     def read_metric(self, metric: str, **labels: str) -> float | None:
@@ -74,7 +74,7 @@ def build_new(card: CheckpointCard | None = None) -> LocalModel:
 async def test_card_revision_reference_and_metric_change_together(worker: Worker) -> None:
     new = build_new()
     await worker.swap(new)
-    model = await worker.read_gate()
+    model = await worker.read_barrier()
     assert (model.checkpoint, model.ref.revision) == (new.checkpoint, "sha256:new")
     assert worker.supervisor.card == new.checkpoint.card
     info = {"name": "tiny", "prompt_version": "1"}
@@ -91,10 +91,10 @@ async def test_a_restart_is_counted_as_one(worker: Worker) -> None:
 
 
 async def test_an_event_that_is_judged_too_long_puts_the_swap_off(worker: Worker) -> None:
-    async with worker.gate.enter():
+    async with worker.barrier.enter():
         with pytest.raises(EventsInside):
             await worker.swap(build_new())
-    assert (await worker.read_gate()).checkpoint == OLD
+    assert (await worker.read_barrier()).checkpoint == OLD
     assert worker.engine.reloaded == []
 
 
@@ -102,7 +102,7 @@ async def test_a_model_that_does_not_load_changes_nothing(worker: Worker) -> Non
     worker.engine.reload_errors = [BadSettings("torn file")]
     with pytest.raises(ModelRefused, match="torn file"):
         await worker.swap(build_new())
-    assert (await worker.read_gate()).checkpoint == OLD
+    assert (await worker.read_barrier()).checkpoint == OLD
     assert worker.engine.card == OLD.card
 
 
@@ -114,7 +114,7 @@ async def test_a_wrong_answer_to_a_smoke_question_brings_the_old_model_back(work
         await worker.swap(model)
     assert caught.value.reason is Refusal.SMOKE
     assert worker.engine.reloaded == [checkpoint, OLD]
-    assert (await worker.read_gate()).checkpoint == OLD
+    assert (await worker.read_barrier()).checkpoint == OLD
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_a_wrong_answer_to_a_smoke_question_brings_the_old_model_back(work
 async def test_crops_that_do_not_fit_beside_the_kept_pixels_are_refused_before_the_gate_closes(
     worker: Worker, card: CheckpointCard, detail: str
 ) -> None:
-    async with worker.gate.enter():
+    async with worker.barrier.enter():
         with pytest.raises(ModelRefused, match=detail) as caught:
             await worker.swap(build_new(card))
     assert caught.value.reason is Refusal.CAPACITY
@@ -135,4 +135,4 @@ async def test_crops_that_do_not_fit_beside_the_kept_pixels_are_refused_before_t
 
 async def test_smaller_crops_fit(worker: Worker) -> None:
     await worker.swap(build_new(CheckpointCard(max_crops=2)))
-    assert (await worker.read_gate()).checkpoint.card.max_crops == 2
+    assert (await worker.read_barrier()).checkpoint.card.max_crops == 2

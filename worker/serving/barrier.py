@@ -1,4 +1,4 @@
-"""Gate before the model: events enter while one model serves, and the model changes while no event is inside.
+"""Barrier before the model: events enter while one model serves, and the model changes while no event is inside.
 
 Invariant: all that an event sees of the model between entering and leaving is of one checkpoint.
 """
@@ -24,7 +24,7 @@ class EventsInside(Exception):
     """Events were still being judged at the deadline."""
 
 
-class ModelGate:
+class ModelBarrier:
     """Events that come while it is closed wait in their slots; once these are full, the loop pauses its partitions."""
 
     def __init__(self, model: ServedModel) -> None:
@@ -57,7 +57,7 @@ class ModelGate:
     async def close(self, *, deadline_s: float) -> AsyncIterator[None]:
         """Let nobody in, wait until all are out, and open again at the end of the context.
 
-        Raises: EventsInside if somebody is still inside after `deadline_s`; then the gate is open again.
+        Raises: EventsInside if somebody is still inside after `deadline_s`; then the barrier is open again.
         """
         self._is_open.clear()
         try:
@@ -71,7 +71,7 @@ class ModelGate:
             self._is_open.set()
 
     def change_model(self, model: ServedModel) -> None:
-        """Let later events be judged by this model; the gate is closed."""
+        """Let later events be judged by this model; the barrier is closed."""
         assert not self.is_open, "the next event would enter meanwhile"
         assert not self._inside, "an event would see two models"
         self._model = model

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.checkpoint import Checkpoint, CheckpointCard
 from pipeline.wire.messages import ModelRef
-from worker.serving.gate import EventsInside, ModelGate, ServedModel
+from worker.serving.barrier import EventsInside, ModelBarrier, ServedModel
 
 
 def build_model(revision: str) -> ServedModel:
@@ -19,14 +19,14 @@ OLD, NEW = build_model("sha256:old"), build_model("sha256:new")
 class Event:
     """An event that is judged until the test lets it go."""
 
-    def __init__(self, gate: ModelGate) -> None:
+    def __init__(self, barrier: ModelBarrier) -> None:
         self.models: list[ServedModel] = []
         self.may_leave = asyncio.Event()
-        self._gate = gate
+        self._barrier = barrier
         self.task = asyncio.create_task(self._judge())
 
     async def _judge(self) -> None:
-        async with self._gate.enter() as model:
+        async with self._barrier.enter() as model:
             self.models.append(model)
             await self.may_leave.wait()
 
@@ -36,18 +36,18 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def swap(gate: ModelGate, *, deadline_s: float = 60.0) -> None:
-    async with gate.close(deadline_s=deadline_s):
-        gate.change_model(NEW)
+async def swap(barrier: ModelBarrier, *, deadline_s: float = 60.0) -> None:
+    async with barrier.close(deadline_s=deadline_s):
+        barrier.change_model(NEW)
 
 
 async def test_an_event_inside_keeps_its_model_and_those_that_come_wait_for_the_next_one() -> None:
-    gate = ModelGate(OLD)
-    first = Event(gate)
+    barrier = ModelBarrier(OLD)
+    first = Event(barrier)
     await settle()
-    swapping = asyncio.create_task(swap(gate))
+    swapping = asyncio.create_task(swap(barrier))
     await settle()
-    second = Event(gate)
+    second = Event(barrier)
     await settle()
     assert (first.models, second.models, swapping.done()) == ([OLD], [], False)
     first.may_leave.set()
@@ -58,12 +58,12 @@ async def test_an_event_inside_keeps_its_model_and_those_that_come_wait_for_the_
 
 
 async def test_at_the_deadline_the_old_model_goes_on() -> None:
-    gate = ModelGate(OLD)
-    first = Event(gate)
+    barrier = ModelBarrier(OLD)
+    first = Event(barrier)
     await settle()
     with pytest.raises(EventsInside):
-        await swap(gate, deadline_s=0.001)
-    second = Event(gate)
+        await swap(barrier, deadline_s=0.001)
+    second = Event(barrier)
     await settle()
     assert second.models == [OLD]
     for event in (first, second):
@@ -72,14 +72,14 @@ async def test_at_the_deadline_the_old_model_goes_on() -> None:
 
 
 async def test_who_waits_does_not_enter_a_gate_that_is_closed_again_at_once() -> None:
-    gate = ModelGate(OLD)
-    async with gate.close(deadline_s=1.0):
-        waiting = Event(gate)
+    barrier = ModelBarrier(OLD)
+    async with barrier.close(deadline_s=1.0):
+        waiting = Event(barrier)
         await settle()
-    async with gate.close(deadline_s=1.0):
+    async with barrier.close(deadline_s=1.0):
         await settle()
         assert waiting.models == []
-        gate.change_model(NEW)
+        barrier.change_model(NEW)
     await settle()
     assert waiting.models == [NEW]
     waiting.may_leave.set()
@@ -87,17 +87,17 @@ async def test_who_waits_does_not_enter_a_gate_that_is_closed_again_at_once() ->
 
 
 async def test_an_error_during_the_change_opens_the_gate_and_a_cancelled_event_leaves_it() -> None:
-    gate = ModelGate(OLD)
-    event = Event(gate)
+    barrier = ModelBarrier(OLD)
+    event = Event(barrier)
     await settle()
     event.task.cancel()
     await asyncio.gather(event.task, return_exceptions=True)
     with pytest.raises(ZeroDivisionError):
-        async with gate.close(deadline_s=0.0):
+        async with barrier.close(deadline_s=0.0):
             raise ZeroDivisionError
-    assert gate.is_open
+    assert barrier.is_open
 
 
 async def test_a_model_changes_behind_a_closed_gate_alone() -> None:
     with pytest.raises(AssertionError, match="the next event would enter"):
-        ModelGate(OLD).change_model(NEW)
+        ModelBarrier(OLD).change_model(NEW)
