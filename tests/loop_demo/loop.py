@@ -113,8 +113,9 @@ class LoopDemo:
 
     def _tell(self, live: LiveLoop, phases: Phases, first: str, second: str) -> Story:
         """Measure the traffic so far, once all of it is answered."""
-        live.wait_for_events(len(live.sent))
-        sent, verdicts, rejudged = live.sent, live.read_verdicts(), set(phases["rejudge"]["events"])
+        sent = live.sent  # more is sent while this waits
+        live.wait_for_events(len(sent))
+        verdicts, rejudged = live.read_verdicts(), set(phases["rejudge"]["events"])
         judged = [event for event in live.join() if event.sent.number < len(sent)]
         integrity = measurement.check_integrity(sent, verdicts, champions=[first, second, first], rejudged=rejudged)
         by_first = [event for event in judged if event.first.model.revision == first]

@@ -53,6 +53,7 @@ SECONDS: Mapping[str, float] = {
     "tests/integration/worker/test_worker.py": 160,
     "tests/integration/training/test_gpu_check.py": 150,
     "tests/label_demo/test_round.py": 120,
+    "tests/loop_demo/test_loop.py": 200,
     "tests/integration/local/test_local.py": 100,
     "tests/e2e/test_demo.py": 80,
     "tests/integration/training/test_build_vllm.py": 80,
