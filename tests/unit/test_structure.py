@@ -90,8 +90,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "labeling reports sft grpo tiny_model dry_run gpu_check cli paper stages detectors baselines",
     ),
     "training/label_commands": _GROUND | name_rooms("training", "labeling label_studio erasure snapshot estimates cli"),
-    "training/retraining": _TRAINING
-    | name_rooms("training", "labeling snapshot reports sft grpo dry_run gate"),
+    "training/retraining": _TRAINING | name_rooms("training", "labeling snapshot reports sft grpo dry_run gate"),
     "training/model_commands": _GROUND | name_rooms("training", "engine runs cli gate retraining shadow"),
 }
 _S3 = ("pipeline/storage/*", "worker/local/*")

@@ -33,9 +33,7 @@ def write(directory: Path, **changes: str) -> Checkpoint:
         {"README__md": "about"},
     ],
 )
-def test_weights_and_calibration_are_taken_over_by_a_running_engine(
-    tmp_path: Path, changes: dict[str, str]
-) -> None:
+def test_weights_and_calibration_are_taken_over_by_a_running_engine(tmp_path: Path, changes: dict[str, str]) -> None:
     assert find_reload_obstacle(write(tmp_path / "a"), write(tmp_path / "b", **changes)) is None
 
 
