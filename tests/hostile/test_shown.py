@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from pipeline.evidence.card import draw_evidence_card
+from pipeline.evidence.file_name import build_file_name
 from pipeline.verdict import Verdict
 from pipeline.wire.messages import VerdictEvent
 from pipeline.wire.record import RawRecord
@@ -19,7 +20,6 @@ from tests.hostile.answers import QUOTES, TAGS
 from tests.hostile.corpus import events
 from tests.support.verdicts import build_verdict
 from worker.cli.dead_letters import DeadLetter, ReplayDecision
-from pipeline.evidence.file_name import build_file_name
 from worker.cli.terminal import PIPE_WIDTH, print_verdict, print_verdict_details
 from worker.commands import replay, tail
 from worker.demo.report import Case, Summary, render_report

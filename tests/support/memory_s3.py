@@ -30,10 +30,10 @@ class _Body(io.BytesIO):
 
 
 class MemoryS3:
-    """One bucket of any name. `refuse_writes` denies every PUT and DELETE below the prefixes that it holds,
-    `refuse_reads` every GET.
+    """One bucket of any name.
 
-    Each of `breaks` is for one GET, whose connection breaks after so many bytes.
+    `refuse_writes` denies every PUT and DELETE below the prefixes that it holds, `refuse_reads` every GET. Each of
+    `breaks` is for one GET, whose connection breaks after so many bytes.
     """
 
     def __init__(self) -> None:

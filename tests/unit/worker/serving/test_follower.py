@@ -12,8 +12,8 @@ from pipeline.registry.address import ModelAddress
 from pipeline.registry.cache import RevisionCache
 from tests.support.registry import NAME, MemoryRegistry
 from worker.observe.telemetry import Metrics
-from worker.serving.follower import ChampionFollower
 from worker.serving.barrier import EventsInside
+from worker.serving.follower import ChampionFollower
 from worker.serving.refusal import ModelRefused, Refusal
 from worker.serving.revisions import LocalModel, Revisions
 
