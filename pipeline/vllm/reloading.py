@@ -11,6 +11,8 @@ UNUSED_FILES = frozenset({"generation_config.json"})
 """vLLM is started without it"""
 UNUSED_KEYS = ("_name_or_path", "transformers_version")
 """of config.json: who wrote it, not what it describes"""
+DTYPE_KEYS = ("dtype", "torch_dtype")
+"""in the sections of config.json: an engine starts with one dtype, which follows from the key beside the sections"""
 ENGINE_FIELDS = ("prompt_version", "box_frame", "scan_max_pixels", "crop_max_pixels", "max_crops")
 """of the card: the arguments and limits that an engine starts with follow from them"""
 
@@ -38,6 +40,12 @@ def _compute_digests(directory: Path) -> dict[str, str]:
 def _digest(path: Path) -> str:
     content = path.read_bytes()
     if path.name == "config.json":
-        config = {key: value for key, value in json.loads(content).items() if key not in UNUSED_KEYS}
+        config = {key: _drop_dtypes(value) for key, value in json.loads(content).items() if key not in UNUSED_KEYS}
         content = json.dumps(config, sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()
+
+
+def _drop_dtypes(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return {key: inner for key, inner in value.items() if key not in DTYPE_KEYS}

@@ -7,7 +7,7 @@ from pipeline.checkpoint import Checkpoint
 from pipeline.vllm.reloading import find_reload_obstacle
 
 FILES = {
-    "config.json": '{"hidden_size": 8, "transformers_version": "5.17.0"}',
+    "config.json": '{"hidden_size": 8, "transformers_version": "5.17.0", "text_config": {"layers": 2}}',
     "zoomin.json": '{"max_crops": 4}',
     "tokenizer.json": "{}",
     "chat_template.jinja": "{{ messages }}",
@@ -28,7 +28,7 @@ def write(directory: Path, **changes: str) -> Checkpoint:
     [
         {"model__safetensors": "other weights"},
         {"generation_config__json": '{"top_k": 1}'},
-        {"config__json": '{"transformers_version": "5.18.0", "_name_or_path": "x", "hidden_size": 8}'},
+        {"config__json": '{"_name_or_path": "x", "hidden_size": 8, "text_config": {"dtype": "float32", "layers": 2}}'},
         {"zoomin__json": json.dumps({"max_crops": 4, "threshold": 0.4})},
         {"README__md": "about"},
     ],
@@ -40,7 +40,12 @@ def test_weights_and_calibration_are_taken_over_by_a_running_engine(tmp_path: Pa
 @pytest.mark.parametrize(
     ("changes", "obstacle"),
     [
-        ({"config__json": '{"hidden_size": 16}'}, "config.json differs"),
+        ({"config__json": '{"hidden_size": 16, "text_config": {"layers": 2}}'}, "config.json differs"),
+        ({"config__json": '{"hidden_size": 8, "text_config": {"layers": 3}}'}, "config.json differs"),
+        (
+            {"config__json": '{"dtype": "float32", "hidden_size": 8, "text_config": {"layers": 2}}'},
+            "config.json differs",
+        ),
         ({"tokenizer__json": '{"added": 1}'}, "tokenizer.json differs"),
         ({"chat_template__jinja": "{{ other }}"}, "chat_template.jinja differs"),
         ({"preprocessor_config__json": "{}"}, "preprocessor_config.json differs"),
