@@ -175,6 +175,10 @@ class ChampionChanged(FatalError):
     """The champion of a model is another one than expected, or somebody else changed it first."""
 
 
+class CacheFull(BadSettings):
+    """A model does not fit into the cache of revisions, or on its disk, beside the models that are in use."""
+
+
 class DeadLetterFlood(FatalError):
     """Most recent events became dead letters with codes that may be our own fault."""
 

@@ -50,8 +50,8 @@ class RevisionCache:
 
         A download that another process of this machine has begun is waited for, one that was broken off goes on.
 
-        Raises: BadSettings if the revision does not exist, a file of it is missing or wrong, or it does not fit;
-        AccessDenied and StoreUnavailable, after which the next fetch goes on; OSError from the disk.
+        Raises: BadSettings if the revision does not exist, or a file of it is missing or wrong; CacheFull; AccessDenied
+        and StoreUnavailable, after which the next fetch goes on; OSError from the disk.
         """
         manifest = registry.read_manifest(revision)
         entry = CacheEntry(self.directory / registry.bucket / format_folder(revision) / registry.name)

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from pipeline.errors import BadSettings
+from pipeline.errors import CacheFull
 from pipeline.registry.cache_entry import CacheEntry, list_entries
 from pipeline.registry.file_lock import try_lock
 from pipeline.registry.notices import Notify
@@ -12,7 +12,7 @@ from pipeline.registry.notices import Notify
 def make_room(directory: Path, max_bytes: int, entry: CacheEntry, total_bytes: int, *, notify: Notify) -> None:
     """Reserve `total_bytes` for an entry that the caller holds; of two processes, one at a time may call this.
 
-    Raises: BadSettings, which names the bytes that are missing in the bound of the cache or on the disk.
+    Raises: CacheFull, which names the bytes that are missing in the bound of the cache or on the disk.
     """
     entry.reserve(total_bytes)
     others = sorted((other for other in list_entries(directory) if other != entry), key=CacheEntry.read_last_use)
@@ -21,7 +21,7 @@ def make_room(directory: Path, max_bytes: int, entry: CacheEntry, total_bytes: i
         if shortage is None:
             return
         if oldest is None:
-            raise BadSettings(f"a model of {total_bytes:,} bytes does not fit into the cache {directory}: {shortage}")
+            raise CacheFull(f"a model of {total_bytes:,} bytes does not fit into the cache {directory}: {shortage}")
         with try_lock(oldest.hold) as is_free:
             if is_free:
                 notify(f"{oldest.files} was not used for longest and is deleted, to make room")

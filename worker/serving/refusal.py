@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from pipeline.errors import BadSettings, ImageMissing
+from pipeline.errors import BadSettings, CacheFull, ImageMissing
 
 
 class Refusal(StrEnum):
@@ -34,10 +34,10 @@ class ModelRefused(BadSettings):
 
 @contextmanager
 def refuse_for(reason: Refusal) -> Iterator[None]:
-    """Turn what says that the revision is at fault into ModelRefused; an outage of the store passes."""
+    """Turn what says that the revision is at fault into ModelRefused; an outage of the store and a full cache pass."""
     try:
         yield
-    except ModelRefused:
+    except (ModelRefused, CacheFull):
         raise
     except (BadSettings, ImageMissing) as error:
         raise ModelRefused(reason, error.detail) from error

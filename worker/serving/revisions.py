@@ -66,7 +66,7 @@ class Revisions:
     def fetch(self, revision: str) -> LocalModel:
         """Download a revision as far as the cache lacks it, check every file, and read its card.
 
-        Raises: ModelRefused; OSError from the disk.
+        Raises: ModelRefused; CacheFull; OSError from the disk.
         """
         with refuse_for(Refusal.MANIFEST):
             manifest = self.registry.read_manifest(revision)

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 import structlog.testing
 
-from pipeline.errors import EngineDead, StoreUnavailable
+from pipeline.errors import CacheFull, EngineDead, StoreUnavailable
 from pipeline.registry.address import ModelAddress
 from pipeline.registry.cache import RevisionCache
 from tests.support.registry import NAME, MemoryRegistry
@@ -154,7 +154,7 @@ async def test_a_swap_that_was_put_off_is_tried_again_at_the_next_look(setting: 
     assert following.taken_over == [new]
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("away"), OSError("disk full")])
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), CacheFull("no room"), OSError("disk full")])
 async def test_an_outage_is_logged_once_and_looked_at_again(setting: Setting, error: Exception) -> None:
     following, _, new = setting
     following.memory.promote(new)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.errors import BadSettings, ImageMissing, StoreUnavailable
+from pipeline.errors import BadSettings, CacheFull, ImageMissing, StoreUnavailable
 from worker.serving.refusal import ModelRefused, Refusal, refuse_for
 
 
@@ -15,5 +15,6 @@ def test_a_refusal_keeps_its_own_reason_and_an_outage_stays_one() -> None:
     with pytest.raises(ModelRefused) as caught, refuse_for(Refusal.CARD):
         raise ModelRefused(Refusal.FILES, "cut short")
     assert caught.value.reason is Refusal.FILES
-    with pytest.raises(StoreUnavailable), refuse_for(Refusal.CARD):
-        raise StoreUnavailable("away")
+    for outage in (StoreUnavailable("away"), CacheFull("no room")):
+        with pytest.raises(type(outage)), refuse_for(Refusal.CARD):
+            raise outage

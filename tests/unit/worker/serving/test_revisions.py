@@ -5,7 +5,7 @@ import pytest
 import structlog.testing
 
 from pipeline.checkpoint import CheckpointCard
-from pipeline.errors import BadSettings, StoreUnavailable
+from pipeline.errors import BadSettings, CacheFull, StoreUnavailable
 from pipeline.registry.address import ModelAddress
 from pipeline.registry.cache import RevisionCache
 from pipeline.registry.manifest import SmokeQuestion
@@ -64,9 +64,10 @@ def test_a_wrong_file_is_refused_and_an_outage_is_none(memory: MemoryRegistry) -
     with pytest.raises(ModelRefused, match=r"model\.safetensors") as caught:
         build_revisions(memory).fetch(revision)
     assert caught.value.reason is Refusal.FILES
-    memory.error = StoreUnavailable("away")
-    with pytest.raises(StoreUnavailable):
-        build_revisions(memory).fetch(revision)
+    for outage in (StoreUnavailable("away"), CacheFull("no room")):
+        memory.error = outage
+        with pytest.raises(type(outage)):
+            build_revisions(memory).fetch(revision)
 
 
 def test_a_card_that_cannot_be_followed_is_refused_before_and_after_the_download(memory: MemoryRegistry) -> None:
