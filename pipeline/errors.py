@@ -176,7 +176,7 @@ class ChampionChanged(FatalError):
 
 
 class CacheFull(BadSettings):
-    """A model does not fit into the cache of revisions, or on its disk, beside those in use; at the start, exit code 2."""
+    """A model does not fit into the cache of revisions, or on its disk, beside those in use; at the start exit 2."""
 
 
 class DeadLetterFlood(FatalError):
