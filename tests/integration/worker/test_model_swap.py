@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checkpoint import Checkpoint
 from pipeline.registry.promotion import promote, rollback
 from pipeline.registry.push import SmokeImage, push_revision
 from pipeline.registry.registry import ModelRegistry
 from pipeline.verdict import Verdict
 from pipeline.wire.messages import VerdictEvent
 from tests.support.builders import build_noise, encode_image
+from tests.support.memory_registry import NAME
 from tests.support.processes.worker_process import STANDIN, WorkerProcess
-from tests.support.registry import NAME, write_checkpoint
+from tests.support.registries import write_checkpoint
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
 
@@ -45,10 +45,10 @@ class Models:
         }
 
     def push(self, weights: str, *smoke: SmokeImage, card: str = "{}") -> str:
-        directory = write_checkpoint(self._directory / weights / NAME, weights=weights.encode(), card=card)
+        checkpoint = write_checkpoint(self._directory / weights / NAME, weights.encode(), card)
         push_revision(
             self.registry,
-            directory,
+            checkpoint.path,
             parent=None,
             data_digest=None,
             gate=None,
@@ -56,7 +56,7 @@ class Models:
             created_by="test",
             now=NOW,
         )
-        return Checkpoint.read(directory).revision
+        return checkpoint.revision
 
     def promote(self, revision: str) -> None:
         promote(self.registry, revision, by="test", reason="a test", now=NOW)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checkpoint import Checkpoint
 from pipeline.wire.messages import VerdictEvent
 from tests.support.builders import build_noise, build_notification, encode_image
 from tests.support.processes.worker_process import STANDIN, WorkerProcess
-from tests.support.registry import write_checkpoint
+from tests.support.registries import write_checkpoint
 from tests.support.servers.services import KafkaForTests, S3ForTests
 from tests.support.site import Site
 from training.__main__ import main
@@ -27,9 +26,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 class Models:
     def __init__(self, directory: Path) -> None:
-        self.good = write_checkpoint(directory / "good" / "tiny")
-        self.bad = write_checkpoint(directory / "bad" / "tiny", card=SHIFTED)
-        self.good_revision, self.bad_revision = (Checkpoint.read(model).revision for model in (self.good, self.bad))
+        good = write_checkpoint(directory / "good" / "tiny")
+        bad = write_checkpoint(directory / "bad" / "tiny", card=SHIFTED)
+        self.good, self.good_revision, self.bad, self.bad_revision = good.path, good.revision, bad.path, bad.revision
 
 
 @pytest.fixture(scope="module")

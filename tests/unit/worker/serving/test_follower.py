@@ -10,7 +10,7 @@ import structlog.testing
 from pipeline.errors import CacheFull, EngineDead, StoreUnavailable
 from pipeline.registry.address import ModelAddress
 from pipeline.registry.cache import RevisionCache
-from tests.support.registry import NAME, MemoryRegistry
+from tests.support.memory_registry import NAME, MemoryRegistry
 from worker.observe.telemetry import Metrics
 from worker.serving.barrier import EventsInside
 from worker.serving.follower import ChampionFollower

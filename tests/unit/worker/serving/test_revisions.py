@@ -10,7 +10,8 @@ from pipeline.registry.address import ModelAddress
 from pipeline.registry.cache import RevisionCache
 from pipeline.registry.manifest import SmokeQuestion
 from pipeline.verdict import Verdict
-from tests.support.registry import MemoryRegistry, write_checkpoint
+from tests.support.memory_registry import MemoryRegistry
+from tests.support.registries import write_checkpoint
 from worker.common.sections import EngineSettings, StoreSettings
 from worker.serving.refusal import ModelRefused, Refusal
 from worker.serving.revisions import Revisions, fetch_model, fetch_previous_model
@@ -29,7 +30,7 @@ def build_revisions(memory: MemoryRegistry, revision: str | None = None) -> Revi
 
 
 def test_a_directory_is_read_where_it_is(tmp_path: Path) -> None:
-    directory = write_checkpoint(tmp_path / "mine")
+    directory = write_checkpoint(tmp_path / "mine").path
     model = fetch_model(EngineSettings(model=directory), StoreSettings())
     assert (model.checkpoint.path, model.smoke) == (directory, ())
 
