@@ -27,6 +27,7 @@ Inherited variables ZOOMIN_* and AWS_* are dropped. If a service cannot be start
 they fail.
 """
 
+import logging
 import os
 import shutil
 import signal
@@ -95,6 +96,15 @@ def own_ports() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "_PORTS", server._PORTS[int(worker.removeprefix("gw")) :: int(workers)])
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_log_level() -> Iterator[None]:
+    """Keep the level of Kafka's client: a command quiets it for its whole process, here that of all tests."""
+    client = logging.getLogger("kafka")
+    level = client.level
+    yield
+    client.setLevel(level)
 
 
 @pytest.fixture(scope="session")

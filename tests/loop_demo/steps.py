@@ -103,13 +103,11 @@ def wait_for_swap(live: LiveLoop, revision: str) -> PhaseResult:
 
 def refuse_damaged(plan: LoopDemoPlan, live: LiveLoop, champion: str, snapshot: str) -> PhaseResult:
     """Damage the champion's weights and let the gate judge them. Raises: FatalError if it lets them through."""
-    data = fetch_snapshot(plan, live.site, snapshot)
-    golden, test = (f"{data}:{split}" for split in ("golden", "test"))
     with live.site.fetch_revision(champion) as directory:
         damaged = damage_weights(directory, plan.out / "damaged" / directory.name, noise=plan.night.noise)
         judged = live.site.commands.try_run(
             *("training", "gate", str(damaged), "--champion", str(directory)),
-            *("--golden", golden, "--new", test, "--base", f"{live.site.base}:test"),
+            *list_gate_sets(plan, live.site, snapshot),
             *("--config", str(locate_gate_config(plan)), "--json"),
             timeout_s=GATE_TIMEOUT_S,
             is_watched=True,
@@ -120,6 +118,15 @@ def refuse_damaged(plan: LoopDemoPlan, live: LiveLoop, champion: str, snapshot: 
     if table.passed:
         raise FatalError("the gate let a damaged challenger through")
     return {"table": table.model_dump(mode="json"), "at_event": len(live.sent)}
+
+
+def list_gate_sets(plan: LoopDemoPlan, site: LoopSite, snapshot: str) -> list[str]:
+    """List the sets of the gate; a short night has too few golden and new images to judge by, so the base alone."""
+    base = ["--base", f"{site.base}:test"]
+    if not plan.night.is_whole:
+        return base
+    data = fetch_snapshot(plan, site, snapshot)
+    return ["--golden", f"{data}:golden", "--new", f"{data}:test", *base]
 
 
 def roll_back(plan: LoopDemoPlan, live: LiveLoop, first: str) -> PhaseResult:

@@ -31,7 +31,7 @@ NIGHT = NightPlan(
 def test_new_labels_become_a_champion_that_a_rollback_takes_back(tmp_path: Path) -> None:
     plan = LoopDemoPlan(
         tmp_path,
-        rate=3.0,
+        rate=2.0,
         before=16,
         flooded=48,
         after=16,
