@@ -48,12 +48,12 @@ TOGETHER: Mapping[str, frozenset[str]] = {
 SECONDS: Mapping[str, float] = {
     "warm_server": 1100,
     "tests/chaos": 820,
+    "tests/loop_demo/test_loop.py": 300,
     "vllm_engine": 260,
     "label_studio": 230,
     "tests/integration/worker/test_worker.py": 190,
     "tests/integration/training/test_gpu_check.py": 280,
     "tests/label_demo/test_round.py": 240,
-    "tests/loop_demo/test_loop.py": 200,
     "tests/integration/local/test_local.py": 100,
     "tests/e2e/test_demo.py": 110,
     "tests/integration/training/test_build_vllm.py": 80,
