@@ -7,7 +7,7 @@ from pipeline.verdict import BoundingBox, Verdict
 from training.evaluation.metrics import Prediction
 from training.gate.accuracy_rows import OVERLAYS, PERTURBED
 from training.gate.evidence import OWN, RANDOM, ModelEvidence, Passes
-from training.gate.table import SetName
+from training.gate.table import GatedModel, GateRow, GateTable, Interval, Limit, RowName, SetName
 
 BOX = BoundingBox(0, 0, 40, 40)
 MIB = 2**20
@@ -68,3 +68,29 @@ def build_model(**rights: Sequence[bool]) -> ModelEvidence:
     names: list[SetName] = ["golden", "base", "new"]
     sets = {name: build_passes(rights[name]) for name in names if name in rights}
     return ModelEvidence(sets, [0.2, 0.3, 0.4], 300 * MIB)
+
+
+def build_gate_table(*, passed: bool) -> GateTable:
+    """Build a table of one row, which holds or does not."""
+    model = GatedModel(name="zoomin-tiny", revision="sha256:" + "0" * 64, engine="vllm 0.31.0")
+    row = GateRow(
+        name=RowName.GOLDEN,
+        demand="Acc falls by less than .04",
+        limit=Limit(bound="above", value=-0.04),
+        measured=Interval(value=0.11 if passed else -0.3, low=0.05 if passed else -0.4, high=0.2),
+        images=150,
+        result="passed" if passed else "failed",
+        detail="" if passed else "<b>worse</b>",
+    )
+    return GateTable(
+        champion=model,
+        challenger=model,
+        profile="demo",
+        changed={},
+        sets={},
+        bootstrap_seed=0,
+        draw_seed=0,
+        made_at="2026-01-01T00:00:00Z",
+        rows=[row],
+        passed=passed,
+    )

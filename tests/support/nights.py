@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.registry.manifest import RevisionManifest
 from pipeline.registry.promotion import promote
 from pipeline.verdict import Verdict
+from tests.support.gate_evidence import build_gate_table
 from tests.support.labeled_images import build_image
 from tests.support.memory_s3 import MemoryS3
 from tests.support.registries import NAME, NOW, build_registry, put_revision, write_checkpoint
@@ -16,7 +17,6 @@ from tests.support.snapshots import put_labeled_case, write_base
 from training.dataset import manifest
 from training.evaluation import stored_predictions
 from training.evaluation.metrics import Prediction
-from training.gate.table import GatedModel, GateRow, GateTable, Limit, RowName
 from training.labeling.bucket import LabelingBucket
 from training.retraining.annotate import Annotators
 from training.retraining.children import CommandRunner, Finished
@@ -137,7 +137,10 @@ class PlayedCommands(CommandRunner):
             case "predict":
                 _predict(PredictionPlan.model_validate_json(verb[1]))
             case "gate":
-                status, line = int(not self._stage.passes), _judge(passes=self._stage.passes).model_dump_json()
+                status, line = (
+                    int(not self._stage.passes),
+                    build_gate_table(passed=self._stage.passes).model_dump_json(),
+                )
         return Finished(status, line, "")
 
 
@@ -153,27 +156,3 @@ def _predict(plan: PredictionPlan) -> None:
         for name in predicted.checkpoints:
             right = [Prediction(entry.label, entry.label, entry.label, (), ()) for entry in predicted.list_entries()]
             stored_predictions.store_predictions(plan.locate(predicted, name), {"own": right}, "played")
-
-
-def _judge(*, passes: bool) -> GateTable:
-    model = GatedModel(name="zoomin-7b", revision="sha256:0", engine="played")
-    row = GateRow(
-        name=RowName.GOLDEN,
-        demand="not worse",
-        limit=Limit(bound="above", value=-0.005),
-        measured=None,
-        images=0,
-        result="passed" if passes else "failed",
-    )
-    return GateTable(
-        champion=model,
-        challenger=model,
-        profile="demo",
-        changed={},
-        sets={},
-        bootstrap_seed=0,
-        draw_seed=0,
-        made_at="now",
-        rows=[row],
-        passed=passes,
-    )

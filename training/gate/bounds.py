@@ -110,8 +110,3 @@ def measure_statistic(statistic: Statistic, images: int) -> Measurement | None:
         return value - (value - low) * shrunk, value + (high - value) * shrunk
 
     return Measurement(value, images, bound_at)
-
-
-def build_ratio(ours: Floats, theirs: Floats) -> Statistic:
-    """Build the ratio of two means over the same images."""
-    return lambda weights: resampling.divide(weights @ ours, weights @ theirs)

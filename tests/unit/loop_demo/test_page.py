@@ -7,8 +7,8 @@ from tests.loop_demo import measurement
 from tests.loop_demo.page import Marker, Story, write_page
 from tests.loop_demo.results import LoopDemoResults
 from tests.loop_demo.traffic import Kind
+from tests.support.gate_evidence import build_gate_table
 from tests.support.loop_events import FIRST, SECOND, answer_event, build_sent_event
-from training.gate.table import GatedModel, GateRow, GateTable, Interval, Limit, RowName
 
 RESULTS = LoopDemoResults(
     acc_before=0.95,
@@ -30,31 +30,6 @@ RESULTS = LoopDemoResults(
 )
 
 
-def build_table(*, passed: bool) -> GateTable:
-    model = GatedModel(name="zoomin-tiny", revision=FIRST, engine="vllm 0.31.0")
-    row = GateRow(
-        name=RowName.GOLDEN,
-        demand="Acc falls by less than .04",
-        limit=Limit(bound="above", value=-0.04),
-        measured=Interval(value=0.11 if passed else -0.3, low=0.05 if passed else -0.4, high=0.2),
-        images=150,
-        result="passed" if passed else "failed",
-        detail="" if passed else "<b>worse</b>",
-    )
-    return GateTable(
-        champion=model,
-        challenger=model,
-        profile="demo",
-        changed={},
-        sets={},
-        bootstrap_seed=0,
-        draw_seed=0,
-        made_at="2026-01-01T00:00:00Z",
-        rows=[row],
-        passed=passed,
-    )
-
-
 def build_story() -> Story:
     sent = [build_sent_event(n, Kind.NEW if n >= 120 and n // 2 % 4 else Kind.KNOWN) for n in range(600)]
     verdicts = [
@@ -73,8 +48,8 @@ def build_story() -> Story:
         swaps=measurement.find_swaps(judged),
         markers=[Marker(120, "new kinds appear"), Marker(380, "new champion answers"), Marker(540, "rollback")],
         phases={"before": {"seconds": 60.0}, "night": {"seconds": 720.0}},
-        passed=build_table(passed=True),
-        refused=build_table(passed=False),
+        passed=build_gate_table(passed=True),
+        refused=build_gate_table(passed=False),
         both_models={Kind.KNOWN: {"events": 40, "first": 0.94, "last": 0.95}},
         label_origin="given by oracles",
     )
